@@ -1,0 +1,190 @@
+"""What the engine decided, in the imperative. Decisions are recorded beside the event that caused them."""
+
+from __future__ import annotations
+
+import msgspec
+
+from router.core.values import Priority, Requirement, Status
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """One agent who could be chosen, with the key that ranks them (smaller first) and why, in words."""
+
+    agent: str
+    rank: int
+    key: tuple[int, ...]  # (sticky, utilisation band, scarcity of other skills, -idle ms): integers, ties end in id
+    why: str
+
+
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+    """Why this agent, at this moment; or why nobody yet."""
+
+    requirement: Requirement
+    kind: str
+    able: int  # agents with the skills, in the team asked for
+    ruled_out: tuple[tuple[str, int], ...] = ()  # (reason, number), most first
+    candidates: tuple[Candidate, ...] = ()  # the five first
+    deciding: str = ""  # the key that decided between first and second
+    relaxation: int = 0  # steps in force
+    sticky: str | None = None
+    reserve: tuple[str, ...] = ()
+    manual: bool = False
+
+
+class DecisionBase(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    pass
+
+
+class OpenContact(DecisionBase, frozen=True, kw_only=True, tag=True):
+    """A message opened a contact. `flag`: "" | unknown-sender | quarantined | conflict; `claims`: the contact it said
+    it belongs to."""
+
+    contact: str
+    message: str
+    customer: str
+    requirement: Requirement
+    priority: Priority
+    due: int | None
+    topics: tuple[str, ...] = ()
+    flag: str = ""
+    claims: str | None = None
+
+
+class AttachMessage(DecisionBase, frozen=True, kw_only=True, tag=True):
+    contact: str
+    message: str
+
+
+class ReopenContact(DecisionBase, frozen=True, kw_only=True, tag=True):
+    contact: str
+
+
+class FileAuto(DecisionBase, frozen=True, kw_only=True, tag=True):
+    """Stored and listed; no contact, never offered, never answered."""
+
+    message: str
+    auto: str
+
+
+class QueueContact(DecisionBase, frozen=True, kw_only=True, tag=True):
+    """It waits, under `due`; `explanation` says why nobody could take it now."""
+
+    contact: str
+    due: int
+    explanation: Explanation | None = None
+
+
+class OfferTo(DecisionBase, frozen=True, kw_only=True, tag=True):
+    contact: str
+    agent: str
+    offer: str
+    until: int
+    explanation: Explanation
+
+
+class AssignTo(DecisionBase, frozen=True, kw_only=True, tag=True):
+    contact: str
+    agent: str
+    explanation: Explanation
+
+
+class RescindOffer(DecisionBase, frozen=True, kw_only=True, tag=True):
+    """The offer is over. `reason`: lapsed | declined | taken | transferred | retagged | away | resolved | workspace."""
+
+    contact: str
+    agent: str
+    offer: str
+    reason: str
+
+
+class ReleaseContact(DecisionBase, frozen=True, kw_only=True, tag=True):
+    """The owner no longer holds it. `reason`: transferred | snoozed | resolved | away | removed."""
+
+    contact: str
+    agent: str
+    reason: str
+
+
+class ChangeRequirement(DecisionBase, frozen=True, kw_only=True, tag=True):
+    contact: str
+    requirement: Requirement
+    priority: Priority
+    due: int | None
+    topics: tuple[str, ...] = ()
+
+
+class SendReply(DecisionBase, frozen=True, kw_only=True, tag=True):
+    """Hand `message` to the outbox: the customer gets it on the contact's channel."""
+
+    contact: str
+    message: str
+    channel: str
+
+
+class SetStatus(DecisionBase, frozen=True, kw_only=True, tag=True):
+    """`reason`: asked | lapses | removed."""
+
+    agent: str
+    status: Status
+    reason: str
+
+
+class ResolveContact(DecisionBase, frozen=True, kw_only=True, tag=True):
+    contact: str
+
+
+class SnoozeContact(DecisionBase, frozen=True, kw_only=True, tag=True):
+    contact: str
+    until: int
+
+
+class WakeContact(DecisionBase, frozen=True, kw_only=True, tag=True):
+    contact: str
+
+
+class NotifySupervisors(DecisionBase, frozen=True, kw_only=True, tag=True):
+    """A person should look. `reason`: dead-end | escalation | delivery-failed | quarantined | owner-removed."""
+
+    reason: str
+    contact: str = ""
+    detail: str = ""
+
+
+class JoinContacts(DecisionBase, frozen=True, kw_only=True, tag=True):
+    """All messages of `contact` now belong to `into`; `contact` is closed."""
+
+    contact: str
+    into: str
+
+
+class Refuse(DecisionBase, frozen=True, kw_only=True, tag=True):
+    """A command changed nothing. `code` is stable; `detail` names who was first, what is allowed, ….
+
+    Codes: no-such-contact | no-such-agent | not-yours | not-open | offer-over | already-yours | taken |
+    not-allowed | bad-state | bad-topic | bad-time.
+    """
+
+    code: str
+    detail: str = ""
+
+
+Decision = (
+    OpenContact
+    | AttachMessage
+    | ReopenContact
+    | FileAuto
+    | QueueContact
+    | OfferTo
+    | AssignTo
+    | RescindOffer
+    | ReleaseContact
+    | ChangeRequirement
+    | SendReply
+    | SetStatus
+    | ResolveContact
+    | SnoozeContact
+    | WakeContact
+    | NotifySupervisors
+    | JoinContacts
+    | Refuse
+)

@@ -1,0 +1,221 @@
+"""What happened, in the past tense. Everything the engine may not find out for itself comes in with the event:
+the time, generated ids, who wrote (as a keyed hash), what a classifier said.
+
+`at` is engine time in milliseconds and never runs backwards. `inbox` is the id of the inbox entry that the event
+came from ("" for events that did not come through the inbox). An event holds no personal data.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from router.core.values import Priority, Status, Workspace
+
+
+class EventBase(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    at: int
+    inbox: str = ""
+
+
+# -- the process ---------------------------------------------------------------------------------------------------
+
+
+class LeaderElected(EventBase, frozen=True, kw_only=True, tag=True):
+    """A node began a new epoch; the first record of each epoch, the fence."""
+
+    epoch: int
+    node: str
+
+
+class WorkspaceChanged(EventBase, frozen=True, kw_only=True, tag=True):
+    """A workspace came into force. `version` is the hash of its content."""
+
+    version: str
+    workspace: Workspace
+
+
+class TimePassed(EventBase, frozen=True, kw_only=True, tag=True):
+    """The clock reached `at`: due timers fire, at most a slice of them at once."""
+
+
+# -- messages ------------------------------------------------------------------------------------------------------
+
+
+class MessageReceived(EventBase, frozen=True, kw_only=True, tag=True):
+    """A customer's message, normalised and classified.
+
+    `message`: its id (the first inbox id it had). `sender`: keyed hash of the writer's identity.
+    `cc`: keyed hashes of others on the message, who may answer in the same contact.
+    `thread`: the contact that a signed token or a Message-ID we issued points to, or None.
+    `topics`: (topic, probability of 10,000), best first; keyword hits are in here.
+    `auto`: None, or auto-reply | bounce | list | bulk | loop | spam.
+    `about`: for a bounce, the outbound message it reports on.
+    """
+
+    message: str
+    channel: str
+    kind: str
+    account: str
+    sender: str
+    cc: tuple[str, ...] = ()
+    thread: str | None = None
+    language: str | None = None
+    topics: tuple[tuple[str, int], ...] = ()
+    tier: str | None = None
+    auto: str | None = None
+    about: str | None = None
+    model: str = ""  # version of the classifier that said so
+    conflict: bool = False  # same idempotency key as an earlier message, other content
+
+
+class MessageDeferred(EventBase, frozen=True, kw_only=True, tag=True):
+    """A message was not normalised in time; it comes back under its first id."""
+
+    message: str
+
+
+class MessageQuarantined(EventBase, frozen=True, kw_only=True, tag=True):
+    """A message could not be understood. It is stored whole and opens a contact for triage."""
+
+    message: str
+    channel: str
+    kind: str
+    account: str
+    reason: str
+    sender: str = ""
+
+
+class MessageReleased(EventBase, frozen=True, kw_only=True, tag=True):
+    """A quarantined message was retried and understood; its contact goes on as an ordinary one."""
+
+    message: str
+    sender: str
+    language: str | None = None
+    topics: tuple[tuple[str, int], ...] = ()
+    model: str = ""
+
+
+class DeliveryReported(EventBase, frozen=True, kw_only=True, tag=True):
+    """How an outbound message fares: sent | deferred | failed | unknown."""
+
+    message: str
+    contact: str
+    state: str
+
+
+# -- what agents do (each came through the inbox as a command) -------------------------------------------------------
+
+
+class AgentEvent(EventBase, frozen=True, kw_only=True, tag=True):
+    """`agent` did it; the engine refuses what the agent may not do."""
+
+    agent: str
+
+
+class StatusSet(AgentEvent, frozen=True, kw_only=True, tag=True):
+    """Available, busy, away, offline; `target` is the agent it is for (a supervisor may set another's)."""
+
+    status: Status
+    target: str = ""
+
+
+class OfferAccepted(AgentEvent, frozen=True, kw_only=True, tag=True):
+    contact: str
+    offer: str
+
+
+class OfferDeclined(AgentEvent, frozen=True, kw_only=True, tag=True):
+    contact: str
+    offer: str
+    reason: str = ""
+
+
+class ContactTaken(AgentEvent, frozen=True, kw_only=True, tag=True):
+    """Claimed from the queue, or by a supervisor from anybody."""
+
+    contact: str
+
+
+class ReplyWritten(AgentEvent, frozen=True, kw_only=True, tag=True):
+    """An answer to the customer; its text and frozen recipients are a blob under `message`."""
+
+    contact: str
+    message: str
+    resolve: bool = False  # "send and resolve"
+
+
+class NoteWritten(AgentEvent, frozen=True, kw_only=True, tag=True):
+    """Said among colleagues; never leaves."""
+
+    contact: str
+    message: str
+
+
+class TransferAsked(AgentEvent, frozen=True, kw_only=True, tag=True):
+    """To an agent, to a team, or (both None) to whoever is best. `message`: the hand-over note, or ""."""
+
+    contact: str
+    to_agent: str | None = None
+    to_team: str | None = None
+    message: str = ""
+
+
+class ContactSnoozed(AgentEvent, frozen=True, kw_only=True, tag=True):
+    contact: str
+    until: int
+
+
+class ContactWoken(AgentEvent, frozen=True, kw_only=True, tag=True):
+    contact: str
+
+
+class ContactResolved(AgentEvent, frozen=True, kw_only=True, tag=True):
+    contact: str
+
+
+class ContactReopened(AgentEvent, frozen=True, kw_only=True, tag=True):
+    contact: str
+
+
+class ContactRetagged(AgentEvent, frozen=True, kw_only=True, tag=True):
+    """The agent says what it is about; the requirement follows from the rules."""
+
+    contact: str
+    topics: tuple[str, ...]
+
+
+class PrioritySet(AgentEvent, frozen=True, kw_only=True, tag=True):
+    contact: str
+    priority: Priority
+
+
+class SenderLetIn(AgentEvent, frozen=True, kw_only=True, tag=True):
+    """The messages of a flagged contact belong to the contact they claimed: join it there."""
+
+    contact: str
+
+
+Event = (
+    LeaderElected
+    | WorkspaceChanged
+    | TimePassed
+    | MessageReceived
+    | MessageDeferred
+    | MessageQuarantined
+    | MessageReleased
+    | DeliveryReported
+    | StatusSet
+    | OfferAccepted
+    | OfferDeclined
+    | ContactTaken
+    | ReplyWritten
+    | NoteWritten
+    | TransferAsked
+    | ContactSnoozed
+    | ContactWoken
+    | ContactResolved
+    | ContactReopened
+    | ContactRetagged
+    | PrioritySet
+    | SenderLetIn
+)

@@ -1,0 +1,50 @@
+"""A message in normal form: what every channel turns its raw input into.
+
+The field names are those of `usherd message`; shapes and units stand beside them. A message holds
+personal data, so it is only ever stored as an encrypted blob, never in the journal.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Address(msgspec.Struct, frozen=True, kw_only=True):
+    """One end of a message: `address` is lower-cased, as far as the channel's rules allow."""
+
+    address: str
+    name: str = ""
+
+
+class Attachment(msgspec.Struct, frozen=True, kw_only=True):
+    """A part kept by reference: `part` is its index in a depth-first walk of the raw message."""
+
+    filename: str
+    content_type: str
+    size: int  # bytes, decoded
+    sha256: str
+    inline: bool = False
+    part: int = -1
+
+
+class Message(msgspec.Struct, kw_only=True):
+    """One inbound or outbound item on a channel."""
+
+    channel: str
+    from_: Address = msgspec.field(name="from")
+    to: tuple[Address, ...] = ()
+    cc: tuple[Address, ...] = ()
+    reply_to: tuple[Address, ...] = ()
+    subject: str = ""
+    sent_at: str | None = None  # UTC, RFC 3339
+    text: str = ""  # the new words only; the full text where a splitter found none
+    quoted: str = ""
+    full_text: str = ""
+    html: str = ""  # sanitised
+    attachments: tuple[Attachment, ...] = ()
+    message_id: str | None = None  # without angle brackets
+    in_reply_to: str | None = None
+    references: tuple[str, ...] = ()
+    auto: str | None = None  # auto-reply | bounce | list | bulk
+    delivered_to: tuple[str, ...] = ()  # envelope recipients: where a signed token may stand
+    warnings: tuple[str, ...] = ()

@@ -1,0 +1,169 @@
+"""Values of the engine: a workspace as the engine sees it, and what contacts require.
+
+Instants are integers, milliseconds of UTC since 1970; durations are milliseconds; probabilities are integers
+of 10,000. Nothing here is a float, so that comparisons are exact on every machine.
+"""
+
+from __future__ import annotations
+
+import enum
+
+import msgspec
+
+WHOLE = 10_000  # probabilities and shares are integers of this
+
+
+class Priority(enum.StrEnum):
+    """How much waiting time a contact is credited with."""
+
+    LOW = "low"
+    NORMAL = "normal"
+    HIGH = "high"
+    URGENT = "urgent"
+
+
+class Status(enum.StrEnum):
+    """What an agent says of themselves."""
+
+    AVAILABLE = "available"
+    BUSY = "busy"
+    AWAY = "away"
+    OFFLINE = "offline"
+
+
+class Role(enum.StrEnum):
+    """What an agent may do beyond their own contacts."""
+
+    AGENT = "agent"
+    SUPERVISOR = "supervisor"
+    ADMIN = "admin"
+
+
+class Assign(enum.StrEnum):
+    """Whether a team's agents are asked first or given contacts at once."""
+
+    OFFER = "offer"
+    PUSH = "push"
+
+
+Skills = tuple[tuple[str, int], ...]  # sorted by skill; levels 1 to 5
+Interval = tuple[int, int]  # [from, until)
+
+
+class Requirement(msgspec.Struct, frozen=True, order=True):
+    """Skills and levels a contact must have, and those it would prefer."""
+
+    must: Skills = ()
+    prefer: Skills = ()
+
+
+class Agent(msgspec.Struct, frozen=True, kw_only=True):
+    """An agent as the engine sees them: no name, no address."""
+
+    id: str
+    team: str
+    role: Role = Role.AGENT
+    skills: dict[str, int] = {}
+    capacity: dict[str, int] = {}  # by kind; a kind not listed: 0
+    units: int | None = None  # over all kinds; None: no common limit
+    share: int = WHOLE  # of a full day's work
+    calendar: str | None = None  # None: on shift whenever available
+
+
+class Team(msgspec.Struct, frozen=True, kw_only=True):
+    """A named group of agents."""
+
+    id: str
+    members: tuple[str, ...] = ()  # sorted; also those who name the team themselves
+    strategy: str = "even"
+    assign: Assign = Assign.OFFER
+
+
+class Sla(msgspec.Struct, frozen=True, kw_only=True):
+    """Promised times in milliseconds; `calendar` None: around the clock."""
+
+    first_response: int | None = None
+    next_response: int | None = None
+    resolution: int | None = None
+    calendar: str | None = None
+
+
+class Escalation(msgspec.Struct, frozen=True, kw_only=True):
+    """One step as a target nears: `share` of it (of 10,000) has passed."""
+
+    share: int
+    widen: bool = False
+    notify: str | None = None
+    reassign: str | None = None
+    priority: Priority | None = None
+
+
+class When(msgspec.Struct, frozen=True, kw_only=True):
+    """What a rule matches; None matches all. `topic` matches if it is among the contact's topics."""
+
+    topic: str | None = None
+    channel: str | None = None
+    kind: str | None = None
+    account: str | None = None
+    language: str | None = None
+    tier: str | None = None
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True):
+    """First to last, later ones refine: skills are merged, the rest replaced."""
+
+    when: When
+    require: Skills = ()
+    prefer: Skills = ()
+    priority: Priority | None = None
+    sla: Sla | None = None
+    team: str | None = None
+    escalate: tuple[Escalation, ...] = ()
+
+
+class Topic(msgspec.Struct, frozen=True, kw_only=True):
+    """What a contact can be about, and the handling time to expect of it."""
+
+    id: str
+    effort: int  # ms
+
+
+class Relax(msgspec.Struct, frozen=True, kw_only=True):
+    """One relaxation step, `after` ms from arrival."""
+
+    after: int
+    drop: str | None = None  # "prefer"
+    lower: int = 0
+    widen: str | None = None  # "team"
+
+
+class Workspace(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything the engine needs to know of a workspace, compiled by `skills` and journaled by value."""
+
+    name: str
+    languages: tuple[str, ...] = ("en",)
+    agents: dict[str, Agent] = {}
+    teams: dict[str, Team] = {}
+    calendars: dict[str, tuple[Interval, ...]] = {}  # expanded to UTC by the shell, sorted, disjoint
+    topics: dict[str, Topic] = {}
+    rules: tuple[Rule, ...] = ()
+    tiers: dict[str, Priority] = {}
+    sla: Sla = Sla(first_response=8 * 3_600_000)
+    credits: dict[str, int] = {"low": -120_000, "normal": 0, "high": 120_000, "urgent": 600_000}
+    unit_costs: dict[str, int] = {}  # units one contact of a kind takes; a kind not listed: 1
+    accept_within: dict[str, int] = {}  # by kind, ms
+    accept_within_default: int = 120_000
+    away_after_lapses: int = 2
+    sticky_wait: int = 60_000
+    hand_back: dict[str, int] = {}
+    grace: int = 60_000
+    relax: tuple[Relax, ...] = ()
+    reserve: dict[str, int] = {}
+    reserve_auto: bool = False
+    topic_threshold: int = 5_000  # a best topic below this is unsure
+    unsure: str = "triage"
+    language_level: int = 1  # an agent must hold lang:xx at this level to be given a contact in xx
+    default_effort: int = 480_000
+    reopen_window: int = 30 * 86_400_000
+    utilisation_window: int = 8 * 3_600_000
+    utilisation_floor: int = 1_800_000
