@@ -1,0 +1,113 @@
+"""The engine's state: what `Engine.apply` changes and everybody else only reads.
+
+It holds opaque ids, integers and hashes; never a name, an address or a word of a message. Dictionaries keep the
+order of insertion and are part of the state hash; nothing here is a set.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from router.core.transitions import ContactState, DeliveryState
+from router.core.values import Priority, Requirement, Sla, Status, Workspace
+
+
+class MessageRef(msgspec.Struct, kw_only=True):
+    """One item of a contact's history. `direction`: in | out | note."""
+
+    id: str
+    direction: str
+    at: int
+    agent: str | None = None  # who wrote it, for out and note
+    sender: str | None = None  # keyed hash of the writer, for in
+    auto: str | None = None
+    delivery: DeliveryState | None = None  # for out
+
+
+class Offer(msgspec.Struct, kw_only=True):
+    """A contact held for one agent."""
+
+    id: str
+    agent: str
+    at: int
+    until: int
+
+
+class Contact(msgspec.Struct, kw_only=True):
+    """A unit of work."""
+
+    id: str
+    customer: str
+    participants: list[str]  # keyed hashes of those who may write in it, sorted
+    channel: str
+    kind: str
+    account: str
+    state: ContactState
+    opened_at: int
+    waiting_since: int | None  # None unless waiting or offered
+    requirement: Requirement
+    team: str | None = None  # None: any team
+    priority: Priority = Priority.NORMAL
+    priority_set: bool = False  # by a person: rules no longer change it
+    sla: Sla = Sla()
+    due: int | None = None  # of the next promise not yet kept
+    order: int = 0  # the heap's key: due less the priority's credit
+    language: str | None = None
+    tier: str | None = None
+    topics: tuple[tuple[str, int], ...] = ()
+    topics_set: bool = False  # by a person
+    flag: str = ""  # "" | unknown-sender | quarantined | conflict
+    claims: str | None = None
+    agent: str | None = None  # the owner; kept through waiting_customer, snoozed and resolved
+    offer: Offer | None = None
+    declined: list[str] = []
+    snoozed_until: int | None = None
+    resolved_at: int | None = None
+    responded: bool = False
+    effort: int = 0  # ms credited to the owner
+    decided_at: int = 0  # number of the record that offered, assigned or queued it last
+    joined: str | None = None  # the contact it was joined into
+    messages: list[MessageRef] = []
+
+
+class AgentState(msgspec.Struct, kw_only=True):
+    """What changes about an agent."""
+
+    id: str
+    status: Status = Status.OFFLINE
+    status_since: int = 0
+    idle_since: int = 0
+    lapses: int = 0
+    held: dict[str, int] = {}  # contact id -> 1: offered or assigned and in the agent's court
+    parked: dict[str, int] = {}  # contact id -> 1: owned, waiting on the customer or snoozed
+
+
+class Auto(msgspec.Struct, frozen=True, kw_only=True):
+    """A stored message that opened no contact."""
+
+    message: str
+    channel: str
+    auto: str
+    at: int
+
+
+class State(msgspec.Struct, kw_only=True):
+    """Everything. `n` counts applied events and so is the number of the last record."""
+
+    n: int = 0
+    at: int = 0
+    epoch: int = 0
+    node: str = ""
+    inbox: str = "0-0"  # the last inbox id that came in order
+    version: str = ""
+    workspace: Workspace = Workspace(name="")
+    contacts: dict[str, Contact] = {}
+    agents: dict[str, AgentState] = {}
+    identities: dict[str, str] = {}  # keyed hash -> customer id
+    last_agent: dict[str, str] = {}  # customer -> agent
+    autos: dict[str, Auto] = {}
+    deferred: dict[str, int] = {}  # message id -> at
+    quarantined: dict[str, str] = {}  # message id -> contact
+    contacts_opened: int = 0
+    customers_seen: int = 0
+    offers_made: int = 0
