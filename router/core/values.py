@@ -149,7 +149,9 @@ class Workspace(msgspec.Struct, frozen=True, kw_only=True):
     rules: tuple[Rule, ...] = ()
     tiers: dict[str, Priority] = {}
     sla: Sla = Sla(first_response=8 * 3_600_000)
-    credits: dict[str, int] = {"low": -120_000, "normal": 0, "high": 120_000, "urgent": 600_000}
+    credits: dict[str, int] = msgspec.field(
+        default_factory=lambda: {"low": -120_000, "normal": 0, "high": 120_000, "urgent": 600_000}
+    )
     unit_costs: dict[str, int] = {}  # units one contact of a kind takes; a kind not listed: 1
     accept_within: dict[str, int] = {}  # by kind, ms
     accept_within_default: int = 120_000
