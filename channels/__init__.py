@@ -1,0 +1,1 @@
+"""Channels: each receives, normalises, sends and closes, in a folder or module of its own."""

@@ -1,0 +1,1 @@
+"""The e-mail channel: SMTP in, mails to normal form, SMTP out."""

@@ -1,0 +1,1 @@
+"""The engine of usherd and the process around it."""

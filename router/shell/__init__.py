@@ -1,0 +1,1 @@
+"""The imperative shell: store, journal, leader, workers and clock, around the pure core."""

@@ -1,0 +1,1 @@
+"""Virtual time and made-up traffic around the very engine that runs live."""

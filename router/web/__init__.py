@@ -1,0 +1,1 @@
+"""The HTTP API, the web desk and what else a browser sees."""

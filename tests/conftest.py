@@ -1,0 +1,120 @@
+"""What every test folder shares: programs a test needs, the order of folders, hypothesis profiles.
+
+A test that runs a Debian program carries `@pytest.mark.needs("postfix", "dovecot")`. Where a program is missing the
+test is listed as *not run* together with the package to install; under `CI=true` that is a failure, and so is a skip.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+# The package that ships a program, where its name is another than the program's.
+PACKAGES = {
+    "dovecot": "dovecot-imapd",
+    "/usr/lib/dovecot/lmtp": "dovecot-lmtpd",
+    "valkey-server": "valkey",
+    "redis-server": "redis-server",
+}
+# Quick folders first, so that a plain mistake shows within seconds; within a folder the order stays random.
+FOLDERS = ("unit", "contract", "sim", "fault", "acceptance", "browser", "fuzz")
+# Daemons lie in folders that an ordinary user's PATH leaves out.
+SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"])
+TESTS = Path(__file__).resolve().parent
+IN_CI = os.environ.get("CI") == "true"
+
+NOT_RUN = pytest.StashKey[dict[str, tuple[str, ...]]]()  # test id → the programs it lacks
+
+# No deadline: a test is never timed. In CI the examples are the same on each run, so that a red run can be repeated.
+hypothesis.settings.register_profile("dev", deadline=None, print_blob=True)
+hypothesis.settings.register_profile("ci", deadline=None, print_blob=True, derandomize=True)
+hypothesis.settings.load_profile("ci" if IN_CI else "dev")
+
+
+def missing_programs(programs: Iterable[str]) -> tuple[str, ...]:
+    """Tell which of these programs (names, or absolute paths) are not on this machine."""
+    return tuple(name for name in programs if shutil.which(name, path=SEARCH_PATH) is None)
+
+
+def packages_to_install(programs: Iterable[str]) -> str:
+    """Name the Debian packages that ship these programs, sorted, separated by blanks."""
+    return " ".join(sorted({PACKAGES.get(name, name) for name in programs}))
+
+
+def folder_rank(path: Path) -> int:
+    """Give the place of a test file's folder in `FOLDERS`; files elsewhere come last."""
+    try:
+        return FOLDERS.index(path.relative_to(TESTS).parts[0])
+    except ValueError:
+        return len(FOLDERS)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Prepare the list of tests that are not run."""
+    config.stash[NOT_RUN] = {}
+
+
+@pytest.hookimpl(trylast=True)  # after pytest-randomly has shuffled; this sort is stable
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put quick folders first and take out the tests whose programs are missing."""
+    items.sort(key=lambda item: folder_rank(item.path))
+    kept: list[pytest.Item] = []
+    taken_out: list[pytest.Item] = []
+    for item in items:
+        lacking = missing_programs(name for mark in item.iter_markers("needs") for name in mark.args)
+        if lacking:
+            config.stash[NOT_RUN][item.nodeid] = lacking
+        (taken_out if lacking and not IN_CI else kept).append(item)
+    if taken_out:
+        config.hook.pytest_deselected(items=taken_out)
+        items[:] = kept
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Fail a test whose programs are missing; only under `CI=true` is one still in the list."""
+    lacking = item.config.stash[NOT_RUN].get(item.nodeid)
+    if lacking:
+        pytest.fail(f"needs {', '.join(lacking)}: apt-get install {packages_to_install(lacking)}", pytrace=False)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Count a skipped test as a failure under `CI=true`."""
+    if IN_CI and reports(session.config, "skipped") and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """List the tests that were not run, and the one command that repeats the failures."""
+    not_run = config.stash[NOT_RUN]
+    if not_run and not IN_CI:
+        terminalreporter.section("not run")
+        for test, lacking in sorted(not_run.items()):
+            terminalreporter.write_line(f"NOT RUN {test}: needs {', '.join(lacking)}")
+        lacking_all = {name for lacking in not_run.values() for name in lacking}
+        terminalreporter.write_line(
+            f"to run them: make test-deps, or apt-get install {packages_to_install(lacking_all)}"
+        )
+    if IN_CI and reports(config, "skipped"):
+        terminalreporter.write_line("a skipped test is a failure under CI=true")
+    failed = [report.nodeid for kind in ("failed", "error") for report in reports(config, kind)]
+    if failed:
+        seed = config.getoption("randomly_seed", None)
+        tests = " ".join(shlex.quote(test) for test in dict.fromkeys(failed))
+        terminalreporter.write_line(f"to repeat: .venv/bin/python -m pytest --randomly-seed={seed} {tests}")
+
+
+def reports(config: pytest.Config, kind: str) -> list[pytest.TestReport]:
+    """Give the reports of one kind (`failed`, `error`, `skipped`) that the terminal has gathered."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None:
+        return []
+    found: list[pytest.TestReport] = reporter.stats.get(kind, [])
+    return found
