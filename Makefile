@@ -1,0 +1,83 @@
+# Everything a developer or an operator types. Needs Python >= 3.11, make and a POSIX shell; the rest it sees to.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/sh
+
+VENV := .venv
+PY := $(VENV)/bin/python
+STAMP := $(VENV)/.installed
+# Pytest's arguments: make test ARGS="tests/unit -x"
+ARGS ?=
+
+# Tests drive Debian's chromium; no tool may fetch a browser of its own.
+export PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD := 1
+
+# The lock names versions and hashes only: whatever index or constraint this machine is set to must not show in it.
+LOCK := env -u UV_INDEX -u UV_INDEX_URL -u UV_DEFAULT_INDEX -u UV_EXTRA_INDEX_URL -u UV_FIND_LINKS -u UV_CONSTRAINT \
+	-u UV_OVERRIDE UV_CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/bin/uv pip compile --quiet --no-config --universal \
+	--python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-build-options
+
+.PHONY: help install demo test-deps test coverage lint format bench bench-full soak lock clean
+
+help: ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  make %-11s %s\n' "$$name" "$$text"; done
+
+install: $(STAMP) ## make .venv, all of it pinned by hash, with the command usherd in .venv/bin
+
+$(STAMP): requirements.lock pyproject.toml
+	@set -e; \
+	if [ ! -x $(PY) ]; then \
+	  for python in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
+	    "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; python=; \
+	  done; \
+	  if [ -z "$$python" ]; then \
+	    echo "usherd needs Python 3.11 or newer; none of python3, python3.13, python3.12, python3.11 is." >&2; \
+	    echo "Install one, or name it: make install PYTHON=/path/to/python3" >&2; exit 2; \
+	  fi; \
+	  echo "making $(VENV) with $$("$$python" --version)"; \
+	  "$$python" -m venv $(VENV) || { rm -rf $(VENV); \
+	    echo "this Python cannot make an environment; on Debian: apt-get install python3-venv" >&2; exit 2; }; \
+	fi
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: install ## the whole daemon on a bundled sample, with simulated agents; it prints where to look
+	$(VENV)/bin/usherd demo
+
+test-deps: ## install the Debian packages that tests run (where this is allowed); no service is started
+	@bash .ci/test-deps
+
+test: install test-deps ## all tests, the quick ones first; ARGS="tests/unit -x" for some
+	$(PY) -m pytest $(ARGS)
+
+coverage: install ## tests of the pure core, with its branch coverage, which is to be 100 %
+	$(PY) -m pytest tests/unit tests/sim --cov=router/core --cov-branch --cov-report=term-missing --cov-fail-under=100
+
+lint: install ## ruff (rules and format), mypy (strict), the order of packages
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports --no-cache
+
+format: install ## let ruff lay out the code and fix what it can
+	$(VENV)/bin/ruff format
+	$(VENV)/bin/ruff check --fix
+
+bench: install ## measure on this machine: durable intake, mails to offers, time from 250 to offer
+	$(PY) -m benchmarks
+
+bench-full: install ## the same, longer, with more points
+	$(PY) -m benchmarks --full
+
+soak: install ## hours of traffic, watching memory, lag and the journal
+	$(PY) -m benchmarks soak
+
+lock: install ## write requirements.lock and requirements-run.lock again (UPGRADE=1: newest versions)
+	$(LOCK) $(if $(UPGRADE),--upgrade) --extra dev --output-file requirements.lock pyproject.toml
+	$(LOCK) --constraint requirements.lock --no-annotate --output-file requirements-run.lock pyproject.toml
+
+clean: ## remove what was made: environment, caches, builds; never data (var/)
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
