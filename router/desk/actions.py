@@ -1,0 +1,169 @@
+"""What an agent can do, and what each action must say; one door for all desks.
+
+The engine decides whether an action is allowed. Here it is only made sure that it is well formed, and its outcome is
+turned into one plain sentence.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from router.core.state import State
+from router.core.values import Priority, Status
+from router.desk import rights, texts
+from router.desk.ports import Commands, Directory, Outcome
+from router.desk.views import Answer
+
+TEXT_CHARACTERS_MAX = 100_000
+KEY_CHARACTERS_MAX = 100
+
+
+class Fields(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=False):
+    """What comes with an action; the names are those of the events in `router.core.events`."""
+
+
+class StatusFields(Fields, frozen=True, kw_only=True):
+    """`status`; `target`: another agent, for supervisors; "" for oneself."""
+
+    status: Status
+    target: str = ""
+
+
+class ContactFields(Fields, frozen=True, kw_only=True):
+    """take, wake, resolve, reopen, let_in."""
+
+    contact: str
+
+
+class OfferFields(Fields, frozen=True, kw_only=True):
+    """accept."""
+
+    contact: str
+    offer: str
+
+
+class DeclineFields(Fields, frozen=True, kw_only=True):
+    """decline, with a reason in the agent's words."""
+
+    contact: str
+    offer: str
+    reason: str = ""
+
+
+class ReplyFields(Fields, frozen=True, kw_only=True):
+    """reply: goes to those who were shown for the message `answers` ("" = the customer's last)."""
+
+    contact: str
+    text: str
+    resolve: bool = False
+    answers: str = ""
+
+
+class NoteFields(Fields, frozen=True, kw_only=True):
+    """note."""
+
+    contact: str
+    text: str
+
+
+class TransferFields(Fields, frozen=True, kw_only=True):
+    """transfer: to an agent, a team, or (both None) whoever is best; `text` is the hand-over note, or ""."""
+
+    contact: str
+    to_agent: str | None = None
+    to_team: str | None = None
+    text: str = ""
+
+
+class SnoozeFields(Fields, frozen=True, kw_only=True):
+    """snooze, until an instant in ms."""
+
+    contact: str
+    until: int
+
+
+class RetagFields(Fields, frozen=True, kw_only=True):
+    """retag, by ids of topics."""
+
+    contact: str
+    topics: tuple[str, ...]
+
+
+class PriorityFields(Fields, frozen=True, kw_only=True):
+    """priority."""
+
+    contact: str
+    priority: Priority
+
+
+ACTIONS: dict[str, type[Fields]] = {
+    "status": StatusFields,
+    "accept": OfferFields,
+    "decline": DeclineFields,
+    "take": ContactFields,
+    "reply": ReplyFields,
+    "note": NoteFields,
+    "transfer": TransferFields,
+    "snooze": SnoozeFields,
+    "wake": ContactFields,
+    "resolve": ContactFields,
+    "reopen": ContactFields,
+    "retag": RetagFields,
+    "priority": PriorityFields,
+    "let_in": ContactFields,
+}
+
+
+async def act(
+    commands: Commands, names: Directory, state: State, agent: str, action: str, fields: object, key: str
+) -> Answer:
+    """Do `action` as `agent` and say in one sentence what became of it. The same `key` again changes nothing more.
+
+    `fields` is decoded JSON. Raises TransientError when it could not be stored: the caller may try again with `key`.
+    """
+    if rights.on_roster(state, agent) is None:
+        return _refused("not-allowed", "", names)
+    kind = ACTIONS.get(action)
+    if kind is None:
+        return _refused("no-such-action", "", names)
+    if not 0 < len(key) <= KEY_CHARACTERS_MAX:
+        return _refused("bad-field", f"a key of 1 to {KEY_CHARACTERS_MAX} characters", names)
+    try:
+        known = msgspec.convert(fields, kind)
+    except msgspec.ValidationError as error:
+        return _refused("bad-field", str(error), names)
+    problem = _problem(known)
+    if problem:
+        return _refused("bad-field", problem, names)
+    outcome = await commands.act(agent, action, msgspec.to_builtins(known), f"{agent}:{key}")
+    return answer(outcome, action, names)
+
+
+def answer(outcome: Outcome, action: str, names: Directory) -> Answer:
+    """The outcome with its sentence."""
+    if not outcome.ok:
+        return _refused(outcome.code, outcome.detail, names, outcome.contact)
+    return Answer(ok=True, code=outcome.code, message=texts.done(action), contact=outcome.contact)
+
+
+def _refused(code: str, detail: str, names: Directory, contact: str = "") -> Answer:
+    def person(agent: str) -> str | None:
+        found = names.person(agent)
+        return found.name if found else None
+
+    return Answer(ok=False, code=code, message=texts.refusal(code, detail, person), contact=contact)
+
+
+def _problem(fields: Fields) -> str:
+    """What no type can say: an empty or endless text, two receivers of one transfer."""
+    text = fields.text if isinstance(fields, ReplyFields | NoteFields | TransferFields) else None
+    if text is not None:
+        if not text.strip() and not isinstance(fields, TransferFields):
+            return "a text"
+        if len(text) > TEXT_CHARACTERS_MAX:
+            return f"at most {TEXT_CHARACTERS_MAX} characters"
+        if "\0" in text:
+            return "a text without null characters"
+    if isinstance(fields, TransferFields) and fields.to_agent and fields.to_team:
+        return "one receiver, not two"
+    return ""

@@ -1,0 +1,145 @@
+"""The desk model: one agent's desk, one contact, the queue; each as a whole view of the state at one record.
+
+Views are always whole, never differences: a desk that lost its connection asks again and has missed nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from router.core.state import Contact, State
+from router.core.transitions import ContactState
+from router.desk import rights, roster, texts
+from router.desk.index import DeskIndex
+from router.desk.ports import Source, Texts
+from router.desk.summaries import heads, person_name, row
+from router.desk.thread import card
+from router.desk.views import Card, DeskView, Me, OfferRow, People, Row, Waiting, Why
+from router.desk.words import why
+
+WAITING_ROWS_MAX = 200
+
+
+class NotOnRoster(Exception):
+    """Whoever asks is not an agent of the workspace in force."""
+
+
+class NotVisible(Exception):
+    """There is no such contact, or it is not for this agent to see; on purpose one answer for both."""
+
+
+class Desk:
+    """Reads for one process: all agents' desks over one source. `clock` gives ms since 1970 UTC."""
+
+    def __init__(self, source: Source, read: Texts, clock: Callable[[], int]) -> None:
+        self.source = source
+        self.index = DeskIndex(source)
+        self._read = read
+        self._clock = clock
+
+    def close(self) -> None:
+        """Stop following the source."""
+        self.index.close()
+
+    async def mine(self, agent: str) -> DeskView:
+        """The agent's whole desk. Raises NotOnRoster."""
+        state = self.source.state
+        me = self._me(state, agent)
+        desk = state.agents.get(agent)
+        ids = (*desk.held, *desk.parked) if desk is not None else ()
+        contacts = [contact for held in ids if (contact := state.contacts.get(held)) is not None]
+        done = self.index.resolved_by(agent)
+        n, queue = state.n, len(self.index.waiting())
+        messages = await heads(self._read, (*contacts, *done))
+        rows = {contact.id: row(contact, messages, self.source.names) for contact in (*contacts, *done)}
+        return DeskView(
+            n=n,
+            now=self._clock(),
+            workspace=self.source.names.display().name,
+            me=me,
+            offers=_offers(contacts, rows, agent),
+            open=_sorted(rows[c.id] for c in contacts if c.agent == agent and c.state is ContactState.ASSIGNED),
+            waiting_customer=_sorted(rows[c.id] for c in contacts if c.state is ContactState.WAITING_CUSTOMER),
+            snoozed=_sorted(rows[c.id] for c in contacts if c.state is ContactState.SNOOZED),
+            done=tuple(rows[c.id] for c in done),
+            queue=queue,
+        )
+
+    def _me(self, state: State, agent: str) -> Me:
+        known = rights.on_roster(state, agent)
+        if known is None:
+            raise NotOnRoster
+        desk = state.agents.get(agent)
+        return Me(
+            id=agent,
+            name=person_name(self.source.names, agent),
+            team=self.source.names.team(known.team),
+            role=known.role.value,
+            status=roster.status_of(state, agent).value,
+            status_since=desk.status_since if desk is not None else 0,
+            skills={texts.label(skill): level for skill, level in sorted(known.skills.items())},
+            capacity=roster.bars(state, known),
+        )
+
+    async def waiting(self, agent: str) -> Waiting:
+        """Contacts that wait for anybody, most urgent first, and which of them fit the agent. Raises NotOnRoster."""
+        state = self.source.state
+        known = rights.on_roster(state, agent)
+        if known is None:
+            raise NotOnRoster
+        contacts = sorted(self.index.waiting(), key=lambda one: (one.order, one.opened_at, one.id))
+        shown = contacts[:WAITING_ROWS_MAX]
+        fits = tuple(one.id for one in shown if roster.able(known, one.requirement))
+        n = state.n
+        messages = await heads(self._read, shown)
+        rows = tuple(row(one, messages, self.source.names) for one in shown)
+        return Waiting(n=n, now=self._clock(), rows=rows, fits=fits, more=len(contacts) - len(shown))
+
+    def visible(self, agent: str, contact: str) -> Contact:
+        """The contact, if the agent may see it; one that was joined leads to the one it was joined into.
+
+        Raises NotOnRoster or NotVisible.
+        """
+        state = self.source.state
+        if rights.on_roster(state, agent) is None:
+            raise NotOnRoster
+        found = state.contacts.get(contact)
+        if found is not None and found.joined is not None:
+            found = state.contacts.get(found.joined)
+        if found is None or not rights.may_see(state, agent, found):
+            raise NotVisible
+        return found
+
+    async def contact(self, agent: str, contact: str) -> Card:
+        """A contact with its thread. Raises NotOnRoster or NotVisible."""
+        found = self.visible(agent, contact)
+        earlier = self.index.of_customer(found.customer)
+        return await card(self.source, self._read, found, agent, earlier, self._clock())
+
+    def people(self, agent: str, contact: str) -> People:
+        """Whom the contact may be handed to. Raises NotOnRoster or NotVisible."""
+        return roster.people(self.source, self.visible(agent, contact), agent)
+
+    def why(self, agent: str, explanation: dict[str, object]) -> Why:
+        """The JSON of `usherd explain` in sentences, as this agent reads it."""
+        return why(explanation, agent, self.source.names)
+
+
+def _sorted(rows: Iterable[Row]) -> tuple[Row, ...]:
+    """Soonest due first; those without a promise after them, longest there first."""
+    return tuple(sorted(rows, key=lambda one: (one.due is None, one.due or 0, one.last_at, one.id)))
+
+
+def _offers(contacts: list[Contact], rows: dict[str, Row], agent: str) -> tuple[OfferRow, ...]:
+    found = [
+        OfferRow(
+            offer=contact.offer.id,
+            at=contact.offer.at,
+            until=contact.offer.until,
+            contact=rows[contact.id],
+            needs=tuple(texts.skill(skill, level) for skill, level in contact.requirement.must),
+        )
+        for contact in contacts
+        if contact.offer is not None and contact.offer.agent == agent
+    ]
+    return tuple(sorted(found, key=lambda one: (one.until, one.offer)))

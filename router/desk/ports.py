@@ -1,0 +1,126 @@
+"""What the desk asks of the process around it. Implemented by `router.shell`, and by `tests/fakes/desk_parts.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import msgspec
+
+from router.core.message import Message
+from router.core.state import State
+
+
+class Changed(msgspec.Struct, frozen=True):
+    """What one commit touched: ids of contacts and agents. `everything`: a workspace or a new state came in."""
+
+    contacts: tuple[str, ...] = ()
+    agents: tuple[str, ...] = ()
+    everything: bool = False
+
+
+class Person(msgspec.Struct, frozen=True, kw_only=True):
+    """An agent as people know them."""
+
+    id: str
+    name: str
+    email: str = ""
+    team: str = ""
+
+
+class Display(msgspec.Struct, frozen=True, kw_only=True):
+    """How a workspace is shown: `timezone` is an IANA name, `languages` as the admin listed them."""
+
+    name: str
+    timezone: str = "UTC"
+    languages: tuple[str, ...] = ("en",)
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of an action once it was journaled. `code` and `detail` are those of the engine's Refuse."""
+
+    ok: bool
+    code: str = ""
+    detail: str = ""
+    contact: str = ""
+
+
+class Directory(Protocol):
+    """Names for ids. Read-only, in memory, follows the workspace in force."""
+
+    def person(self, agent: str) -> Person | None:
+        """The agent's name and address, or None when nobody has this id."""
+        ...
+
+    def team(self, team: str) -> str:
+        """The team's name, or its id when it has none."""
+        ...
+
+    def display(self) -> Display:
+        """How the workspace is shown."""
+        ...
+
+
+class Source(Protocol):
+    """The engine's state, live and read-only, and news of it."""
+
+    @property
+    def state(self) -> State:
+        """The state after the last commit. Never kept over an await: another commit may replace it."""
+        ...
+
+    @property
+    def names(self) -> Directory:
+        """Names for ids."""
+        ...
+
+    def utilisation(self, agent: str) -> int:
+        """Effort taken on ÷ minutes available in the window, of 10,000; 0 for an unknown agent."""
+        ...
+
+    def subscribe(self, callback: Callable[[Changed], None]) -> Callable[[], None]:
+        """Have `callback` called in the event loop after each commit; call the result to end that."""
+        ...
+
+
+class Texts(Protocol):
+    """What was written, decrypted. Notes and replies are messages as well."""
+
+    async def messages(self, ids: list[str]) -> Mapping[str, Message]:
+        """Normal forms by message id; one that was erased or cannot be read is absent."""
+        ...
+
+    async def attachment(self, message: str, part: int) -> tuple[str, str, bytes]:
+        """(file name, content type, bytes) of one attachment. Raises KeyError when there is none."""
+        ...
+
+
+class Commands(Protocol):
+    """How an agent acts."""
+
+    async def act(self, agent: str, action: str, fields: dict[str, object], key: str) -> Outcome:
+        """Do `action` as `agent`; returns after it is journaled. The same `key` again gives the same outcome.
+
+        Actions and their fields: see `router.desk.actions`. Raises TransientError when it could not be stored.
+        """
+        ...
+
+
+class Operations(Protocol):
+    """What supervisors and admins ask of the running daemon; the JSON shapes are those of DESIGN.md."""
+
+    def status(self) -> dict[str, object]:
+        """The JSON of `usherd status`."""
+        ...
+
+    async def explain(self, contact: str, *, full: bool) -> dict[str, object]:
+        """The JSON of `usherd explain`. Raises KeyError for an unknown contact."""
+        ...
+
+    async def quarantine(self, message: str | None = None) -> dict[str, object]:
+        """`{"quarantine": [...]}`, or one item with its warnings and raw text. Raises KeyError when unknown."""
+        ...
+
+    async def retry(self, message: str) -> dict[str, object]:
+        """Have a quarantined message read once more: `{"id", "contact", "queued": true}`. Raises KeyError."""
+        ...

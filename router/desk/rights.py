@@ -1,0 +1,73 @@
+"""Who may see and try what. The engine has the last word on every action; this keeps pages honest and quiet."""
+
+from __future__ import annotations
+
+from router.core.state import Contact, State
+from router.core.transitions import ContactState
+from router.core.values import Agent, Role
+
+
+def on_roster(state: State, agent: str) -> Agent | None:
+    """The agent as the workspace in force knows them, or None: then they may do nothing."""
+    return state.workspace.agents.get(agent)
+
+
+def leads(state: State, agent: str) -> bool:
+    """Whether the agent is a supervisor or admin, who see everything."""
+    known = on_roster(state, agent)
+    return known is not None and known.role is not Role.AGENT
+
+
+def holds(contact: Contact, agent: str) -> bool:
+    """Whether the contact is the agent's, or offered to them."""
+    return contact.agent == agent or (contact.offer is not None and contact.offer.agent == agent)
+
+
+def may_see(state: State, agent: str, contact: Contact) -> bool:
+    """Own and offered contacts, those that wait for anybody, and earlier ones of a customer the agent serves now.
+
+    Supervisors and admins see all. Nobody outside the roster sees any.
+    """
+    if on_roster(state, agent) is None:
+        return False
+    if leads(state, agent) or holds(contact, agent) or contact.state is ContactState.WAITING:
+        return True
+    desk = state.agents.get(agent)
+    if desk is None:
+        return False
+    served = (state.contacts.get(held) for held in (*desk.held, *desk.parked))
+    return any(other is not None and other.customer == contact.customer for other in served)
+
+
+_OWN = {
+    ContactState.ASSIGNED: ("reply", "note", "transfer", "snooze", "resolve", "retag", "priority"),
+    ContactState.WAITING_CUSTOMER: ("reply", "note", "transfer", "snooze", "resolve", "retag", "priority"),
+    ContactState.SNOOZED: ("reply", "note", "wake", "transfer", "resolve", "retag", "priority"),
+    ContactState.RESOLVED: ("note", "reopen"),
+}
+_LEADS = {
+    ContactState.WAITING: ("transfer", "resolve"),
+    ContactState.OFFERED: ("take", "transfer", "resolve"),
+    ContactState.ASSIGNED: ("take", "transfer", "resolve"),
+    ContactState.WAITING_CUSTOMER: ("take", "transfer", "resolve"),
+    ContactState.SNOOZED: ("take", "transfer", "wake", "resolve"),
+    ContactState.RESOLVED: ("reopen",),
+}
+
+
+def actions(state: State, agent: str, contact: Contact) -> tuple[str, ...]:
+    """What the agent may try on the contact as it stands, in the order of the buttons."""
+    if on_roster(state, agent) is None or contact.joined is not None:
+        return ()
+    found: dict[str, None] = {}
+    if contact.offer is not None and contact.offer.agent == agent:
+        found |= dict.fromkeys(("accept", "decline", "note"))
+    elif contact.state is ContactState.WAITING:
+        found |= dict.fromkeys(("take", "note", "retag", "priority"))
+    if contact.agent == agent:
+        found |= dict.fromkeys(_OWN.get(contact.state, ()))
+    elif leads(state, agent):
+        found |= dict.fromkeys((*_LEADS.get(contact.state, ()), "note", "retag", "priority"))
+    if contact.flag == "unknown-sender" and contact.claims and (contact.agent == agent or leads(state, agent)):
+        found["let_in"] = None
+    return tuple(found)

@@ -1,0 +1,203 @@
+"""Every sentence the desk model hands to a desk, ready to translate. Codes stay codes; people read these."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from router.core.transitions import ContactState, DeliveryState
+from router.core.values import Priority, Status
+
+STATES = {
+    ContactState.WAITING: "waiting in the queue",
+    ContactState.OFFERED: "offered",
+    ContactState.ASSIGNED: "open",
+    ContactState.WAITING_CUSTOMER: "waiting on the customer",
+    ContactState.SNOOZED: "snoozed",
+    ContactState.RESOLVED: "resolved",
+}
+
+STATUSES = {
+    Status.AVAILABLE: "available",
+    Status.BUSY: "busy",
+    Status.AWAY: "away",
+    Status.OFFLINE: "offline",
+}
+
+PRIORITIES = {Priority.LOW: "low", Priority.NORMAL: "normal", Priority.HIGH: "high", Priority.URGENT: "urgent"}
+
+KINDS = {"email": "E-mail", "chat": "Chat", "messaging": "Messages", "units": "In all"}
+
+DELIVERY = {
+    DeliveryState.PENDING: "about to be sent",
+    DeliveryState.SENDING: "being sent",
+    DeliveryState.DEFERRED: "not taken yet; it is tried again",
+    DeliveryState.SENT: "delivered",
+    DeliveryState.FAILED: "not delivered: the other side refused it",
+    DeliveryState.UNKNOWN: "sent, but the other side's answer was lost; it is sent at most once more",
+}
+
+AUTO = {
+    "auto-reply": "automatic reply",
+    "bounce": "delivery report",
+    "list": "list mail",
+    "bulk": "bulk mail",
+    "loop": "mail loop",
+    "spam": "spam",
+}
+
+# What was done, by action; said when it went well.
+DONE = {
+    "status": "Your status is changed.",
+    "accept": "It is yours.",
+    "decline": "Declined. It goes to somebody else.",
+    "take": "It is yours.",
+    "reply": "Stored, and on its way to the customer.",
+    "note": "Noted. It stays among colleagues.",
+    "transfer": "Handed over.",
+    "snooze": "Snoozed. It comes back by itself, or when the customer writes.",
+    "wake": "It is open again.",
+    "resolve": "Resolved.",
+    "reopen": "It is open again.",
+    "retag": "Topics changed.",
+    "priority": "Priority changed.",
+    "let_in": "The message now stands in the contact it answered.",
+}
+
+# Refusals by the engine's code. `{detail}` is what the engine added; `{who}` the same as a name, if it is an agent.
+_REFUSALS = {
+    "no-such-contact": "There is no such contact any more.",
+    "no-such-agent": "Nobody of that name is in the roster.",
+    "not-yours": "This contact is not yours.",
+    "not-yours:who": "This contact is {who}'s now.",
+    "not-open": "This contact is not open.",
+    "offer-over": "This offer has lapsed.",
+    "offer-over:who": "{who} was first.",
+    "already-yours": "It is yours already.",
+    "taken": "Somebody else was first.",
+    "taken:who": "{who} was first.",
+    "not-allowed": "Your role does not allow that.",
+    "bad-state": "That cannot be done as the contact stands now.",
+    "bad-topic": "There is no such topic.",
+    "bad-time": "Choose a time in the future.",
+    "bad-field": "Something is missing or not as it should be: {detail}.",
+    "no-such-action": "There is no such action.",
+}
+_REFUSED = "That was refused ({code})."
+
+FLAGS = {
+    "unknown-sender": "It answers a contact of ours, but came from an address we do not know there. "
+    "Look who wrote before you let it in.",
+    "quarantined": "This message could not be read safely. It is stored whole; a supervisor can look at it and retry.",
+    "conflict": "The same message came twice under one key, with different words. Both are kept.",
+}
+
+_DECIDING = {
+    "sticky": "you served this customer last",
+    "utilisation": "you were the least burdened",
+    "scarcity": "your other skills are the least scarce",
+    "idle": "you were free the longest",
+    "id": "all else was equal; the order of ids decided",
+    "only": "nobody else could take it",
+}
+
+WHY_YOURS = "It came to you because {reason}."
+WHY_THEIRS = "It went to {who} because {reason_they}."
+WHY_WAITS = "It waits: nobody who is able can take it at the moment."
+WHY_TAKEN = "It was given by hand, and that stands."
+WHY_NONE = "Nothing was decided about it yet."
+WHY_RELAXED = "It had waited so long that {n} of its wishes were relaxed."
+WHY_RESERVE = "Held back for scarcer work: {names}."
+WHY_STICKY = "It waited a moment for {who}, who knows this customer."
+
+GONE = "This text was erased or cannot be read."
+UNKNOWN_CUSTOMER = "Unknown sender"
+NO_SUBJECT = "(no subject)"
+SYSTEM = "usherd"
+FAILED = "Your last reply was not delivered. Write another way, or try again."
+OFFERED_TO = "It is offered to {who} at the moment."
+FIRST_CONTACT = "First contact with us."
+LATE = "It is stored and will be done; the answer takes longer than usual."
+
+
+def label(code: str) -> str:
+    """Words for an id that an admin chose: `lost-pet` → `Lost pet`, `lang:es` → `Spanish`."""
+    if code.startswith("lang:"):
+        return language(code.removeprefix("lang:"))
+    words = code.replace("-", " ").replace("_", " ").strip()
+    return words[:1].upper() + words[1:]
+
+
+_LANGUAGES = {
+    "ar": "Arabic", "ca": "Catalan", "cs": "Czech", "da": "Danish", "de": "German", "el": "Greek", "en": "English",
+    "es": "Spanish", "eu": "Basque", "fi": "Finnish", "fr": "French", "gl": "Galician", "he": "Hebrew", "hi": "Hindi",
+    "hu": "Hungarian", "id": "Indonesian", "it": "Italian", "ja": "Japanese", "ko": "Korean", "nb": "Norwegian",
+    "nl": "Dutch", "no": "Norwegian", "pl": "Polish", "pt": "Portuguese", "ro": "Romanian", "ru": "Russian",
+    "sv": "Swedish", "th": "Thai", "tr": "Turkish", "uk": "Ukrainian", "vi": "Vietnamese", "zh": "Chinese",
+}  # fmt: skip
+
+
+def language(code: str) -> str:
+    """The English name of an ISO 639-1 language, or its code where we have none."""
+    return _LANGUAGES.get(code, code)
+
+
+def kind(code: str) -> str:
+    """How a kind of contact is called."""
+    return KINDS.get(code) or label(code)
+
+
+def skill(name: str, level: int) -> str:
+    """One skill with its level, as `Refunds 3`; a language at level 1 is just its name."""
+    return label(name) if name.startswith("lang:") and level <= 1 else f"{label(name)} {level}"
+
+
+def refusal(code: str, detail: str, person: Callable[[str], str | None]) -> str:
+    """One plain sentence for a refused action. `person` gives the name of an agent id, or None."""
+    who = person(detail) if detail else None
+    text = _REFUSALS.get(f"{code}:who") if who else None
+    text = text or _REFUSALS.get(code, _REFUSED)
+    return text.format(who=who, detail=detail, code=code)
+
+
+def done(action: str) -> str:
+    """What to say when an action went well."""
+    return DONE.get(action, "Done.")
+
+
+def ordinal(number: int) -> str:
+    """`4` → `4th`."""
+    if number % 100 in {11, 12, 13}:
+        return f"{number}th"
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
+
+
+def history(number: int, last_with: str, *, you: bool) -> str:
+    """`4th contact this month, last with you.` `number` counts this one; `last_with` is a name or empty."""
+    if number <= 1 and not last_with:
+        return FIRST_CONTACT
+    begin = f"{ordinal(number)} contact this month" if number > 1 else "First contact this month"
+    if not last_with:
+        return begin + "."
+    return f"{begin}, last with {'you' if you else last_with}."
+
+
+def replies_line(addresses: list[str], channel: str) -> str:
+    """To whom a reply goes, and by what channel."""
+    if not addresses:
+        return f"A reply goes back on {kind(channel)}."
+    names = " and ".join([", ".join(addresses[:-1]), addresses[-1]] if len(addresses) > 1 else addresses)
+    return f"A reply goes to {names} by {kind(channel).lower()}."
+
+
+def reason(deciding: str, *, you: bool) -> str:
+    """The key that decided, as a clause; an unknown one is given as it is."""
+    clause = _DECIDING.get(deciding) or deciding or _DECIDING["only"]
+    if you:
+        return clause
+    return clause.replace("you were", "they were").replace("your ", "their ").replace("you served", "they served")
+
+
+def ruled_out(cause: str, number: int) -> str:
+    """`3 at capacity`."""
+    return f"{number} {cause.replace('-', ' ')}"

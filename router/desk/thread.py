@@ -1,0 +1,135 @@
+"""A contact in full: its card and its thread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from router.core.message import Address, Message
+from router.core.state import Contact, MessageRef
+from router.core.transitions import ContactState
+from router.desk import rights, texts
+from router.desk.ports import Directory, Source, Texts
+from router.desk.summaries import ends, named, person_name, row
+from router.desk.views import Banner, Card, Earlier, File, Item, Party, Topic
+
+EARLIER_MAX = 5
+HISTORY_MS = 30 * 86_400_000
+
+
+async def card(source: Source, read: Texts, contact: Contact, agent: str, of_customer: list[Contact], now: int) -> Card:
+    """The contact as `agent` sees it; `of_customer`: all contacts of its customer, newest first."""
+    state, names = source.state, source.names
+    n = state.n
+    actions = rights.actions(state, agent, contact)
+    requirement = tuple(texts.skill(skill, level) for skill, level in contact.requirement.must)
+    offer = contact.offer if contact.offer is not None and contact.offer.agent == agent else None
+    history = _history(contact, of_customer, state.last_agent.get(contact.customer), agent, names)
+    refs = tuple(contact.messages)
+    messages = await read.messages([ref.id for ref in refs])
+    answers, to, cc = recipients(refs, messages)
+    return Card(
+        n=n,
+        now=now,
+        contact=row(contact, messages, names),
+        customer=contact.customer,
+        history=history,
+        earlier=_earlier(contact, of_customer, names),
+        requirement=requirement,
+        topics=tuple(Topic(id=topic, label=texts.label(topic), p=p) for topic, p in contact.topics),
+        banners=_banners(contact, names),
+        items=tuple(_item(ref, messages.get(ref.id), agent, names) for ref in refs),
+        replies_to=to,
+        cc=cc,
+        answers=answers,
+        replies_line=texts.replies_line([party.address for party in to], contact.channel),
+        actions=actions,
+        offer=offer.id if offer else "",
+        offer_at=offer.at if offer else 0,
+        offer_until=offer.until if offer else 0,
+    )
+
+
+def recipients(
+    refs: tuple[MessageRef, ...], messages: Mapping[str, Message]
+) -> tuple[str, tuple[Party, ...], tuple[Party, ...]]:
+    """(message answered, who gets a reply, who was in copy): by the customer's last message that is no auto mail."""
+    for ref in reversed(refs):
+        message = messages.get(ref.id)
+        if ref.direction == "in" and ref.auto is None and message is not None:
+            to = message.reply_to or (message.from_,)
+            return ref.id, _parties(to), _parties(message.cc)
+    return "", (), ()
+
+
+def _parties(addresses: tuple[Address, ...]) -> tuple[Party, ...]:
+    return tuple(Party(name=one.name, address=one.address) for one in addresses)
+
+
+def _item(ref: MessageRef, message: Message | None, agent: str, names: Directory) -> Item:
+    delivery = ref.delivery.value if ref.delivery is not None else ""
+    writer = person_name(names, ref.agent)
+    if message is None:
+        return Item(
+            id=ref.id,
+            direction=ref.direction,
+            at=ref.at,
+            who=writer or texts.UNKNOWN_CUSTOMER,
+            text=texts.GONE,
+            delivery=delivery,
+            gone=True,
+        )
+    return Item(
+        id=ref.id,
+        direction=ref.direction,
+        at=ref.at,
+        who=writer or (named(message.from_) if ref.direction == "in" else texts.SYSTEM),
+        mine=ref.agent is not None and ref.agent == agent,
+        text=message.text or message.full_text,
+        quoted=message.quoted,
+        has_html=bool(message.html),
+        files=tuple(
+            File(part=one.part, name=one.filename, type=one.content_type, size=one.size, inline=one.inline)
+            for one in message.attachments
+        ),
+        cc=_parties(message.cc),
+        delivery=delivery,
+        delivery_text=texts.DELIVERY[ref.delivery] if ref.delivery is not None else "",
+        auto=texts.AUTO.get(ref.auto, ref.auto) if ref.auto else "",
+        warnings=message.warnings,
+    )
+
+
+def _history(contact: Contact, of_customer: list[Contact], last: str | None, agent: str, names: Directory) -> str:
+    recent = [one for one in of_customer if one.joined is None and one.opened_at > contact.opened_at - HISTORY_MS]
+    number = sum((one.opened_at, one.id) <= (contact.opened_at, contact.id) for one in recent)
+    if number <= 1 and contact.agent is not None:
+        last = None  # whoever holds the customer's first contact is no history
+    return texts.history(number, person_name(names, last), you=last == agent)
+
+
+def _earlier(contact: Contact, of_customer: list[Contact], names: Directory) -> tuple[Earlier, ...]:
+    others = [one for one in of_customer if one.id != contact.id and one.joined is None]
+    return tuple(
+        Earlier(
+            id=one.id,
+            state=texts.STATES[one.state],
+            opened_at=one.opened_at,
+            topics=tuple(texts.label(topic) for topic, _ in one.topics[:2]),
+            by=person_name(names, one.agent),
+        )
+        for one in others[:EARLIER_MAX]
+    )
+
+
+def _banners(contact: Contact, names: Directory) -> tuple[Banner, ...]:
+    found: list[Banner] = []
+    if contact.flag:
+        text = texts.FLAGS.get(contact.flag, contact.flag)
+        action = "let_in" if contact.flag == "unknown-sender" and contact.claims else ""
+        found.append(Banner(code=contact.flag, text=text, action=action))
+    _, last = ends(contact)
+    if last is not None and last.delivery is not None and last.delivery.value == "failed":
+        found.append(Banner(code="failed", text=texts.FAILED))
+    if contact.state is ContactState.OFFERED and contact.offer is not None:
+        found.append(Banner(code="offered", text=texts.OFFERED_TO.format(who=person_name(names, contact.offer.agent))))
+    return tuple(found)

@@ -1,0 +1,236 @@
+"""What a desk shows, as typed values. Instants are ms since 1970 UTC; codes are stable, sentences are for people."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class View(msgspec.Struct, frozen=True, kw_only=True):
+    """A value that is rendered."""
+
+
+class Bar(View, frozen=True, kw_only=True):
+    """How full an agent is. `kind` is a kind of contact, or `units` for the common measure."""
+
+    kind: str
+    label: str
+    held: int
+    limit: int
+
+
+class Me(View, frozen=True, kw_only=True):
+    """Whose desk it is."""
+
+    id: str
+    name: str
+    team: str
+    role: str
+    status: str
+    status_since: int
+    skills: dict[str, int]
+    capacity: tuple[Bar, ...]
+
+
+class Row(View, frozen=True, kw_only=True):
+    """A contact in a list. `who` is the customer as the message named them; `by` the agent who holds it, or "".
+
+    `new`: the last word is the customer's, and it is the agent's turn.
+    """
+
+    id: str
+    state: str
+    channel: str
+    kind: str
+    who: str
+    subject: str
+    snippet: str
+    topics: tuple[str, ...]
+    language: str
+    priority: str
+    due: int | None
+    opened_at: int
+    last_at: int
+    snoozed_until: int | None = None
+    flag: str = ""
+    by: str = ""
+    new: bool = False
+
+
+class OfferRow(View, frozen=True, kw_only=True):
+    """A contact held for this agent from `at` until `until`."""
+
+    offer: str
+    at: int
+    until: int
+    contact: Row
+    needs: tuple[str, ...]
+
+
+class DeskView(View, frozen=True, kw_only=True):
+    """One agent's desk, whole. `n` is the journal record it stands on; `now` the server's clock."""
+
+    n: int
+    now: int
+    workspace: str
+    me: Me
+    offers: tuple[OfferRow, ...]
+    open: tuple[Row, ...]
+    waiting_customer: tuple[Row, ...]
+    snoozed: tuple[Row, ...]
+    done: tuple[Row, ...]
+    queue: int  # contacts that wait for anybody
+
+
+class Waiting(View, frozen=True, kw_only=True):
+    """Contacts that wait, most urgent first. `more` were left out; `fits`: this agent has the skills."""
+
+    n: int
+    now: int
+    rows: tuple[Row, ...]
+    fits: tuple[str, ...]
+    more: int
+
+
+class Party(View, frozen=True, kw_only=True):
+    """One end of a message."""
+
+    name: str
+    address: str
+
+
+class File(View, frozen=True, kw_only=True):
+    """An attachment; fetched as a download only."""
+
+    part: int
+    name: str
+    type: str
+    size: int  # bytes
+    inline: bool = False
+
+
+class Item(View, frozen=True, kw_only=True):
+    """One entry of a thread. `direction`: in | out | note. `gone`: its text was erased or cannot be read."""
+
+    id: str
+    direction: str
+    at: int
+    who: str
+    mine: bool = False
+    text: str = ""
+    quoted: str = ""
+    has_html: bool = False
+    files: tuple[File, ...] = ()
+    cc: tuple[Party, ...] = ()
+    delivery: str = ""
+    delivery_text: str = ""
+    auto: str = ""
+    warnings: tuple[str, ...] = ()
+    gone: bool = False
+
+
+class Earlier(View, frozen=True, kw_only=True):
+    """Another contact of the same customer."""
+
+    id: str
+    state: str
+    opened_at: int
+    topics: tuple[str, ...]
+    by: str
+
+
+class Banner(View, frozen=True, kw_only=True):
+    """Something to know before acting. `action`: let_in, or "" when there is nothing to press."""
+
+    code: str
+    text: str
+    action: str = ""
+
+
+class Topic(View, frozen=True, kw_only=True):
+    """What it is about; `p` of 10,000."""
+
+    id: str
+    label: str
+    p: int
+
+
+class Card(View, frozen=True, kw_only=True):
+    """A contact, whole: card and thread.
+
+    `replies_to` are those who get a reply; `answers` is the message that says so, sent back with the reply so that
+    nobody else gets it than was shown. `actions` are those that may be tried now.
+    """
+
+    n: int
+    now: int
+    contact: Row
+    customer: str
+    history: str
+    earlier: tuple[Earlier, ...]
+    requirement: tuple[str, ...]
+    topics: tuple[Topic, ...]
+    banners: tuple[Banner, ...]
+    items: tuple[Item, ...]
+    replies_to: tuple[Party, ...]
+    cc: tuple[Party, ...]
+    answers: str
+    replies_line: str
+    actions: tuple[str, ...]
+    offer: str = ""
+    offer_at: int = 0
+    offer_until: int = 0
+
+
+class Colleague(View, frozen=True, kw_only=True):
+    """Somebody a contact may be transferred to. `able`: has the skills; `room`: could take one more now."""
+
+    id: str
+    name: str
+    team: str
+    status: str
+    able: bool
+    room: bool
+
+
+class TeamRow(View, frozen=True, kw_only=True):
+    """A team a contact may be transferred to."""
+
+    id: str
+    name: str
+    members: int
+    available: int
+
+
+class People(View, frozen=True, kw_only=True):
+    """Whom a contact may be handed to, the fittest first; and the topics it may be tagged with."""
+
+    agents: tuple[Colleague, ...]
+    teams: tuple[TeamRow, ...]
+    topics: tuple[Topic, ...]
+
+
+class Considered(View, frozen=True, kw_only=True):
+    """One candidate of an explanation."""
+
+    name: str
+    rank: int
+    why: str
+    you: bool
+
+
+class Why(View, frozen=True, kw_only=True):
+    """Why this agent, or why nobody yet, in sentences."""
+
+    headline: str
+    sentences: tuple[str, ...]
+    candidates: tuple[Considered, ...]
+    ruled_out: tuple[str, ...]
+
+
+class Answer(View, frozen=True, kw_only=True):
+    """What became of an action: `message` is one plain sentence."""
+
+    ok: bool
+    code: str
+    message: str
+    contact: str = ""
