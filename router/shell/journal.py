@@ -1,0 +1,197 @@
+"""The journal: the only commit. Reading it gives the engine's state; appending to it makes a decision real.
+
+Rules: ids are `<epoch>-<seq>` with `seq` from 0 in each epoch; an epoch begins with a fence; an append names the id
+it expects to be last, so a stale leader is refused by the store itself; after an unknown result the same batch is
+offered again, and nothing is emitted until it is known to stand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+import msgspec
+import structlog
+
+from router.core.engine import Engine
+from router.core.errors import JournalBroken, StoreUnavailable
+from router.core.events import Event, LeaderElected
+from router.shell.records import GENESIS, Record, decode, digest, encode
+
+log = structlog.get_logger()
+
+EMPTY = "0-0"  # the last id of a stream that does not exist
+READ_BATCH_RECORDS = 2_000
+RETRY_SECONDS_MAX = 5.0
+
+
+class JournalStore(Protocol):
+    """What the journal asks of the store."""
+
+    async def journal_append(
+        self, expected_last: str, records: list[tuple[str, bytes]], blobs: dict[str, bytes]
+    ) -> None:
+        """Append all or nothing. Raises Fenced, or StoreUnavailable when the outcome is unknown."""
+        ...
+
+    async def journal_read(self, after: str, count: int) -> list[tuple[str, bytes]]:
+        """(id, record) after an id, in order."""
+        ...
+
+
+class Drafted(msgspec.Struct, frozen=True):
+    """An applied event, not yet on disk. `n`, `config`, `inbox`: the engine's after it."""
+
+    n: int
+    event: Event
+    decisions: tuple[object, ...]
+    config: str
+    inbox: str
+
+
+class Verified(msgspec.Struct, frozen=True, kw_only=True):
+    """What `usherd journal verify` says."""
+
+    records: int
+    ok: bool
+    first_bad: int | None
+    state_hash: str
+    problem: str = ""
+
+
+class Journal:
+    """Position in the chain, and the two things one can do with it: read on, and append."""
+
+    def __init__(self, store: JournalStore) -> None:
+        self._store = store
+        self.last_id = EMPTY
+        self.last_hash = GENESIS
+        self.n = 0
+        self.epochs: list[tuple[int, int]] = []  # (epoch, number of its first record)
+
+    @property
+    def epoch(self) -> int:
+        """The epoch of the last record, 0 before any."""
+        return int(self.last_id.partition("-")[0])
+
+    def id_of(self, n: int) -> str:
+        """The stream id of record number `n`. Raises KeyError if there is no such record."""
+        for epoch, first in reversed(self.epochs):
+            if first <= n <= self.n:
+                return f"{epoch}-{n - first}"
+        raise KeyError(n)
+
+    async def read(self) -> AsyncIterator[Record]:
+        """The records after the position, checked one by one: ids without holes, numbers, chain.
+
+        The position moves with each. Raises JournalBroken.
+        """
+        while rows := await self._store.journal_read(self.last_id, READ_BATCH_RECORDS):
+            for identifier, raw in rows:
+                record = decode(raw, self.n + 1)
+                self._check(identifier, record)
+                self._move(identifier, raw, record)
+                yield record
+            await asyncio.sleep(0)
+
+    def _check(self, identifier: str, record: Record) -> None:
+        number = self.n + 1
+        epoch, _, seq = identifier.partition("-")
+        last_epoch, _, last_seq = self.last_id.partition("-")
+        if epoch == last_epoch:
+            follows = int(seq) == int(last_seq) + 1
+        else:
+            follows = int(epoch) > int(last_epoch) and seq == "0" and isinstance(record.event, LeaderElected)
+        if not follows:
+            raise JournalBroken(f"record {number} has id {identifier} after {self.last_id}: there is a hole", number)
+        if record.n != number:
+            raise JournalBroken(f"record {number} says it is number {record.n}", number)
+        if record.prev != self.last_hash:
+            raise JournalBroken(f"record {number} does not follow from the one before it: the chain is broken", number)
+
+    def _move(self, identifier: str, raw: bytes, record: Record) -> None:
+        self.last_id = identifier
+        self.last_hash = digest(raw)
+        self.n = record.n
+        if isinstance(record.event, LeaderElected):
+            self.epochs.append((record.event.epoch, record.n))
+
+    async def replay(self, engine: Engine, *, progress: object = None) -> int:
+        """Drive `engine` with every record after the position; gives how many there were.
+
+        Each record's decisions must be the ones that the engine takes now: otherwise this usherd is not the one
+        that wrote them. Raises JournalBroken.
+        """
+        count = 0
+        async for record in self.read():
+            decisions = engine.apply(record.event)
+            count += 1
+            if decisions != record.decisions:
+                raise JournalBroken(f"record {record.n} holds other decisions than replaying it gives", record.n)
+            if callable(progress):
+                progress(record.n)
+        return count
+
+    async def fence(self, engine: Engine, *, node: str, at: int, wall: int) -> None:
+        """Begin a new epoch: from here on every older leader is refused. Raises Fenced if another was faster."""
+        epoch = self.epoch + 1
+        event = LeaderElected(at=at, epoch=epoch, node=node)
+        decisions = engine.apply(event)
+        draft = Drafted(engine.state.n, event, decisions, engine.state.version, engine.state.inbox)
+        await self._append([draft], {}, wall, first_id=f"{epoch}-0")
+
+    async def append(self, drafts: list[Drafted], blobs: dict[str, bytes], *, wall: int) -> None:
+        """Make a batch real, with the blobs it refers to. When it returns, the batch is on disk.
+
+        While the store does not answer it tries again, for ever: the engine is ahead of the journal until then and
+        nothing may be emitted. Raises Fenced if another leader has begun a newer epoch: the engine must be rebuilt.
+        """
+        epoch, _, seq = self.last_id.partition("-")
+        await self._append(drafts, blobs, wall, first_id=f"{epoch}-{int(seq) + 1}")
+
+    async def _append(self, drafts: list[Drafted], blobs: dict[str, bytes], wall: int, *, first_id: str) -> None:
+        epoch, _, first_seq = first_id.partition("-")
+        rows: list[tuple[str, bytes]] = []
+        records: list[Record] = []
+        prev = self.last_hash
+        for offset, draft in enumerate(drafts):
+            record = Record(
+                n=draft.n,
+                prev=prev,
+                wall=wall,
+                config=draft.config,
+                inbox=draft.inbox,
+                event=draft.event,
+                decisions=draft.decisions,  # type: ignore[arg-type]  # the engine's own, not decoded
+            )
+            raw = encode(record)
+            prev = digest(raw)
+            rows.append((f"{epoch}-{int(first_seq) + offset}", raw))
+            records.append(record)
+        await self._insist(rows, blobs)
+        for (identifier, raw), record in zip(rows, records, strict=True):
+            self._move(identifier, raw, record)
+
+    async def _insist(self, rows: list[tuple[str, bytes]], blobs: dict[str, bytes]) -> None:
+        delay = 0.05
+        while True:
+            try:
+                await self._store.journal_append(self.last_id, rows, blobs)
+            except StoreUnavailable as error:
+                log.warning("journal_append_unknown", records=len(rows), error=str(error), retry_seconds=delay)
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, RETRY_SECONDS_MAX)
+            else:
+                return
+
+
+async def verify(store: JournalStore, *, progress: object = None) -> tuple[Verified, Engine]:
+    """Read the whole journal, check the chain, replay it; gives the verdict and the engine as far as it got."""
+    journal, engine = Journal(store), Engine()
+    try:
+        await journal.replay(engine, progress=progress)
+    except JournalBroken as error:
+        verdict = Verified(records=journal.n, ok=False, first_bad=error.first_bad, state_hash="", problem=str(error))
+        return verdict, engine
+    return Verified(records=journal.n, ok=True, first_bad=None, state_hash=engine.state_hash()), engine

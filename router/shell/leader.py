@@ -1,0 +1,293 @@
+"""The leader: takes what stands in the inbox, in order, and makes it real, one journal append at a time.
+
+Reading and understanding run ahead of applying; applying and appending are one thing at a time. After the append, and
+only then, everybody hears of it. If anything is in doubt the engine is thrown away and rebuilt from the journal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Protocol
+
+import msgspec
+import structlog
+
+from router.core.engine import Engine
+from router.core.errors import Fenced, RouterError, StoreUnavailable
+from router.core.events import Event, MessageDeferred, TimePassed, WorkspaceChanged
+from router.core.values import Workspace
+from router.shell.clock import Clock, wall_ms
+from router.shell.journal import Drafted, Journal, JournalStore
+from router.shell.reader import Batch, InboxItem, Reader
+from router.shell.understanding import Plain, Prepared, Refused
+from router.shell.vault import Vault
+
+log = structlog.get_logger()
+
+READ_MESSAGES_MAX = 64
+READ_BLOCK_MS = 500
+AHEAD_BATCHES_MAX = 2
+LEASE_MS = 5_000
+LEASE_RENEW_SECONDS = 1.0
+HORIZON_MS_MIN = 200 * 86_400_000  # calendars that reach less far are expanded anew
+RETRY_SECONDS = 0.2
+
+
+class LeaderStore(JournalStore, Protocol):
+    """What the leader asks of the store, besides the journal."""
+
+    async def inbox_read(self, after: str, count: int, block_ms: int) -> list[InboxItem]:
+        """Entries after an id, in order, waiting for the first at most `block_ms`."""
+        ...
+
+    async def inbox_delete(self, ids: list[str]) -> None:
+        """Forget entries that are in their place."""
+        ...
+
+    async def lease_acquire(self, name: str, owner: str, ttl_ms: int) -> bool:
+        """Whether `owner` holds the lease now."""
+        ...
+
+    async def lease_renew(self, name: str, owner: str, ttl_ms: int) -> bool:
+        """Whether `owner` still held it."""
+        ...
+
+
+class Applied(msgspec.Struct, frozen=True):
+    """What the engine made of an entry; on disk by the time that listeners hear of it."""
+
+    prepared: Prepared
+    draft: Drafted
+
+
+Listener = Callable[[list[Applied]], None]
+Compile = Callable[[int], tuple[str, Workspace]]
+
+
+class Rebuild(RouterError):
+    """The engine refused an event with an error of its own: start over from the journal, without that entry."""
+
+    code = "rebuild"
+
+
+class Leader:
+    """One node's claim to lead, and the loop of the one that does."""
+
+    def __init__(
+        self,
+        *,
+        store: LeaderStore,
+        vault: Vault,
+        reader: Reader,
+        compile_workspace: Compile,
+        node: str,
+    ) -> None:
+        self.engine = Engine()
+        self.journal = Journal(store)
+        self.leading = False
+        self.listeners: list[Listener] = []
+        self.refusals: list[Callable[[bytes, Refused], None]] = []
+        self.poisoned: set[str] = set()
+        self._store = store
+        self._vault = vault
+        self._reader = reader
+        self._compile = compile_workspace
+        self._node = node
+        self._clock = Clock()
+        self._stopping = asyncio.Event()
+        self._ready = asyncio.Event()
+        self._background: set[asyncio.Task[None]] = set()
+
+    async def ready(self) -> None:
+        """Wait until this node leads."""
+        await self._ready.wait()
+
+    def stop(self) -> None:
+        """Finish the batch at hand and end."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Lead until `stop`; after a fence or a doubt, begin again. Raises JournalBroken."""
+        while not self._stopping.is_set():
+            try:
+                await self._lead()
+            except StoreUnavailable as error:
+                log.warning("leader_waits_for_store", error=str(error))
+                await asyncio.sleep(RETRY_SECONDS)
+            except (Fenced, Rebuild) as error:
+                log.warning("leader_begins_again", code=error.code, error=str(error))
+                await asyncio.sleep(RETRY_SECONDS)
+            finally:
+                self.leading = False
+                self._ready.clear()
+
+    async def _lead(self) -> None:
+        if not await self._store.lease_acquire("leader", self._node, LEASE_MS):
+            await asyncio.sleep(RETRY_SECONDS)
+            return
+        self.engine, self.journal = Engine(), Journal(self._store)
+        lease = asyncio.create_task(self._keep_lease())
+        reader: asyncio.Task[None] | None = None
+        try:
+            await self.journal.replay(self.engine)
+            self._clock = Clock(self.engine.state.at)
+            at = self._clock.now()
+            await self.journal.fence(self.engine, node=self._node, at=at, wall=wall_ms())
+            await self._tidy()
+            await self._bring_workspace()
+            ahead: asyncio.Queue[Batch] = asyncio.Queue(AHEAD_BATCHES_MAX)
+            reader = asyncio.create_task(self._read_ahead(ahead, self.engine.state.inbox))
+            self._resume_deferred()
+            self.leading = True
+            self._ready.set()
+            log.info("leading", epoch=self.engine.state.epoch, records=self.engine.state.n)
+            await self._loop(ahead, (lease, reader))
+        finally:
+            for task in (lease, reader):
+                if task is not None:
+                    task.cancel()
+                    with suppress(asyncio.CancelledError, RouterError):
+                        await task
+
+    async def _keep_lease(self) -> None:
+        while True:
+            await asyncio.sleep(LEASE_RENEW_SECONDS)
+            try:
+                held = await self._store.lease_renew("leader", self._node, LEASE_MS)
+            except StoreUnavailable:
+                continue
+            if not held and not await self._store.lease_acquire("leader", self._node, LEASE_MS):
+                msg = "another node holds the lease"
+                raise Fenced(msg)
+
+    async def _tidy(self) -> None:
+        """Forget entries that were journaled but not deleted before the last leader ended."""
+        after, end = "0-0", self.engine.state.inbox
+        while items := await self._store.inbox_read(after, READ_MESSAGES_MAX, 0):
+            old = [item.id for item in items if _order(item.id) <= _order(end)]
+            done = [identifier for identifier in old if identifier not in self.engine.state.deferred]
+            if done:
+                await self._store.inbox_delete(done)
+            if len(old) < len(items):
+                return
+            after = items[-1].id
+
+    async def _bring_workspace(self) -> None:
+        version, workspace = self._compile(self._clock.now())
+        state = self.engine.state
+        if version != state.version or _horizon(state.workspace) < state.at + HORIZON_MS_MIN:
+            await self.put_in_force(version, workspace)
+
+    async def put_in_force(self, version: str, workspace: Workspace) -> None:
+        """Journal a workspace; when this returns it is in force."""
+        event = WorkspaceChanged(at=self._clock.now(), version=version, workspace=workspace)
+        await self._append([self._apply(Prepared(event=event), event)])
+
+    def _resume_deferred(self) -> None:
+        for message in self.engine.state.deferred:
+            self._spawn(self._reader.resume(message))
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def _read_ahead(self, ahead: asyncio.Queue[Batch], cursor: str) -> None:
+        while True:
+            try:
+                items = await self._store.inbox_read(cursor, READ_MESSAGES_MAX, READ_BLOCK_MS)
+            except StoreUnavailable:
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            if items:
+                cursor = items[-1].id
+                await ahead.put(self._reader.begin(items, self.poisoned))
+
+    async def _loop(self, ahead: asyncio.Queue[Batch], helpers: tuple[asyncio.Task[None], ...]) -> None:
+        while not self._stopping.is_set():
+            for task in helpers:
+                if task.done():
+                    task.result()
+            batch = await self._next(ahead)
+            applied = [] if batch is None else await self._apply_batch(batch)
+            timer = self.engine.next_timer()
+            now = self._clock.now()
+            if timer is not None and timer <= now:
+                event = TimePassed(at=now)
+                applied.append(self._apply(Prepared(event=event), event))
+            if applied:
+                await self._append(applied)
+
+    async def _next(self, ahead: asyncio.Queue[Batch]) -> Batch | None:
+        timer = self.engine.next_timer()
+        wait = 0.2 if timer is None else max(0.0, min(0.2, (timer - self._clock.now()) / 1_000))
+        try:
+            return ahead.get_nowait()
+        except asyncio.QueueEmpty:
+            pass
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait):
+                return await ahead.get()
+        return None
+
+    async def _apply_batch(self, batch: Batch) -> list[Applied]:
+        applied = []
+        for begun in batch.items:
+            prepared = await self._reader.finish(begun, self.engine.state, self._clock)
+            event = prepared.event
+            if event is not None:
+                applied.append(self._apply(prepared, event))
+            else:
+                self._spawn(self._forget(prepared.finished))
+            if prepared.refused is not None:
+                for tell in self.refusals:
+                    tell(prepared.key, prepared.refused)
+            if isinstance(event, MessageDeferred):
+                self._spawn(self._reader.resume_when(begun))
+        return applied
+
+    def _apply(self, prepared: Prepared, event: Event) -> Applied:
+        try:
+            decisions = self.engine.apply(event)
+        except Exception as error:
+            self.poisoned.add(event.inbox)
+            log.exception("engine_refused_event", event_type=type(event).__name__, entry=event.inbox)
+            msg = f"{type(event).__name__} from entry {event.inbox}"
+            raise Rebuild(msg) from error
+        state = self.engine.state
+        return Applied(prepared, Drafted(state.n, event, decisions, state.version, state.inbox))
+
+    async def _append(self, applied: list[Applied]) -> None:
+        blobs = await self._lock([blob for one in applied for blob in one.prepared.blobs])
+        await self.journal.append([one.draft for one in applied], blobs, wall=wall_ms())
+        finished = [identifier for one in applied for identifier in one.prepared.finished]
+        if finished:
+            self._spawn(self._forget(finished))
+        for listener in self.listeners:
+            listener(applied)
+
+    async def _lock(self, plain: list[Plain]) -> dict[str, bytes]:
+        while True:
+            try:
+                await self._vault.prepare({blob.identity for blob in plain})
+            except StoreUnavailable:
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                break
+        return dict([await self._vault.lock_blob(blob.blob, blob.identity, blob.plain) for blob in plain])
+
+    async def _forget(self, ids: list[str]) -> None:
+        with suppress(StoreUnavailable):  # the next leader tidies up
+            await self._store.inbox_delete(ids)
+
+
+def _order(identifier: str) -> tuple[int, int]:
+    milliseconds, _, sequence = identifier.partition("-")
+    return int(milliseconds), int(sequence or 0)
+
+
+def _horizon(workspace: Workspace) -> int:
+    """The instant that all calendars reach; for ever, where there are none."""
+    return min((intervals[-1][1] for intervals in workspace.calendars.values() if intervals), default=1 << 62)

@@ -1,0 +1,105 @@
+"""The engine's state as the desks see it: live, read-only, with names for ids and news of each commit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from router.core.message import Message
+from router.core.state import State
+from router.desk.ports import Changed, Directory
+from router.shell.leader import Applied, Leader
+from router.shell.vault import Vault, raw_blob
+
+Extract = Callable[[bytes, int], tuple[str, str, bytes]]
+
+
+class LedgerReader(Protocol):
+    """What tells how much an agent has had."""
+
+    def utilisation(self, agent: str) -> int:
+        """Of 10,000."""
+        ...
+
+
+class Live:
+    """Implements the desk's `Source`."""
+
+    def __init__(self, leader: Leader, names: Directory) -> None:
+        self._leader = leader
+        self._names = names
+        self._callbacks: dict[int, Callable[[Changed], None]] = {}
+        self._next = 0
+
+    @property
+    def state(self) -> State:
+        """The state after the last commit."""
+        return self._leader.engine.state
+
+    @property
+    def names(self) -> Directory:
+        """Names for ids."""
+        return self._names
+
+    def utilisation(self, agent: str) -> int:
+        """Effort taken on ÷ minutes available in the window, of 10,000; 0 for an unknown agent."""
+        return self._leader.engine.utilisation(agent) if agent in self.state.agents else 0
+
+    def subscribe(self, callback: Callable[[Changed], None]) -> Callable[[], None]:
+        """Have `callback` called after each commit; call the result to end that."""
+        number = self._next
+        self._next += 1
+        self._callbacks[number] = callback
+        return lambda: void(self._callbacks.pop(number, None))
+
+    def committed(self, applied: list[Applied]) -> None:
+        """A listener of the leader."""
+        if not self._callbacks:
+            return
+        changed = changed_by(applied)
+        for callback in tuple(self._callbacks.values()):
+            callback(changed)
+
+
+def void(_: object) -> None:
+    """Nothing to give back."""
+
+
+def changed_by(applied: list[Applied]) -> Changed:
+    """Contacts and agents that a commit touched."""
+    contacts: dict[str, None] = {}
+    agents: dict[str, None] = {}
+    everything = False
+    for one in applied:
+        everything = everything or hasattr(one.draft.event, "workspace")
+        for item in (one.draft.event, *one.draft.decisions):
+            for name in ("contact", "into"):
+                contact = getattr(item, name, "")
+                if contact:
+                    contacts[contact] = None
+            for name in ("agent", "target"):
+                agent = getattr(item, name, "")
+                if agent:
+                    agents[agent] = None
+    return Changed(contacts=tuple(contacts), agents=tuple(agents), everything=everything)
+
+
+class Library:
+    """Implements the desk's `Texts` from the vault."""
+
+    def __init__(self, vault: Vault, leader: Leader, extract: Extract) -> None:
+        self._vault = vault
+        self._leader = leader
+        self._extract = extract
+
+    async def messages(self, ids: list[str]) -> dict[str, Message]:
+        """Normal forms by message id; erased ones are absent."""
+        return await self._vault.messages(ids)
+
+    async def attachment(self, message: str, part: int) -> tuple[str, str, bytes]:
+        """(file name, content type, bytes). Raises KeyError when there is none."""
+        blob = raw_blob(message)
+        raw = (await self._vault.open([blob])).get(blob)
+        if raw is None:
+            raise KeyError(message)
+        return self._extract(raw, part)

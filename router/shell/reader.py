@@ -1,0 +1,254 @@
+"""Reading ahead: each inbox entry is begun as soon as it is read and finished in its turn.
+
+What is not understood after DEFER_SECONDS is journaled as deferred, so that nobody behind it waits; it comes back as
+an internal entry under its first id. Large input is deferred at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from typing import Protocol
+
+import msgspec
+import structlog
+
+from router.core.errors import StoreUnavailable, TransientError
+from router.core.events import DeliveryReported, MessageDeferred
+from router.core.ports import Inbox, InboxEntry
+from router.core.state import State
+from router.shell.actions import Actions
+from router.shell.channel import Channel
+from router.shell.clock import Clock
+from router.shell.understanding import Facts, Prepared, Refused, Source, received, released, source_of
+from router.shell.vault import Vault, raw_blob
+from router.shell.workers import Raw, Understood, Workers
+
+log = structlog.get_logger()
+
+DEFER_SECONDS = 0.25
+LARGE_BYTES_MIN = 256 << 10
+RETRY_SECONDS = 0.5
+
+
+class InboxItem(Protocol):
+    """An entry as the store gives it back."""
+
+    id: str
+    source: str
+    meta: bytes
+    raw: bytes
+    key: bytes
+    conflict: bool
+
+
+class ReaderStore(Protocol):
+    """What reading ahead asks of the store."""
+
+    async def inbox_get(self, ids: list[str]) -> list[InboxItem]:
+        """Entries by id; those that are gone are left out."""
+        ...
+
+
+class Begun(msgspec.Struct):
+    """An entry that was read; `future` is the worker's answer where one was asked, due at `deadline` (loop time)."""
+
+    entry: InboxItem
+    deadline: float = 0.0
+    future: asyncio.Future[Understood] | None = None
+    poisoned: bool = False
+
+
+class Batch(msgspec.Struct):
+    """Entries read together, in order."""
+
+    items: list[Begun]
+
+
+class Internal(msgspec.Struct, kw_only=True):
+    """What usherd tells itself through the inbox. `what`: understood | delivery | retry."""
+
+    what: str
+    message: str
+    contact: str = ""
+    state: str = ""
+
+
+_INTERNAL = msgspec.json.Decoder(Internal)
+_UNDERSTOOD = msgspec.json.Decoder(Understood)
+
+
+def internal_entry(note: Internal, raw: bytes = b"", *, distinct: str = "") -> InboxEntry:
+    """The inbox entry of an internal note; `distinct` tells repeated ones apart."""
+    meta = msgspec.json.encode(note)
+    key = hashlib.sha256(b"internal\0" + meta + b"\0" + distinct.encode()).digest()[:16]
+    return InboxEntry(source="internal", key=key, body=key, meta=meta, raw=raw)
+
+
+class Reader:
+    """Begins and finishes inbox entries."""
+
+    def __init__(
+        self,
+        *,
+        store: ReaderStore,
+        inbox: Inbox,
+        vault: Vault,
+        workers: Workers,
+        actions: Actions,
+        channels: dict[str, Channel],
+        facts: Facts,
+    ) -> None:
+        self._store = store
+        self._inbox = inbox
+        self._vault = vault
+        self._workers = workers
+        self._actions = actions
+        self._channels = channels
+        self.facts = facts
+
+    def begin(self, items: list[InboxItem], poisoned: set[str]) -> Batch:
+        """Start on entries just read; messages from hostile channels go to the workers."""
+        loop = asyncio.get_running_loop()
+        begun = [Begun(entry=item, poisoned=item.id in poisoned) for item in items]
+        hostile = [one for one in begun if self._is_hostile(one.entry.source)]
+        now = loop.time()
+        raws = [Raw(one.entry.raw, one.entry.meta, self._channels[one.entry.source].normalise) for one in hostile]
+        for one, future in zip(hostile, self._workers.understand(raws), strict=True):
+            one.future = future
+            one.deadline = now + (0.0 if len(one.entry.raw) >= LARGE_BYTES_MIN else DEFER_SECONDS)
+        return Batch(begun)
+
+    def _is_hostile(self, source: str) -> bool:
+        channel = self._channels.get(source)
+        return channel is not None and channel.hostile
+
+    async def finish(self, begun: Begun, state: State, clock: Clock) -> Prepared:
+        """The event of an entry, in its turn. Never raises for what the entry says."""
+        entry = begun.entry
+        try:
+            return await self._finish(begun, state, clock)
+        except Refused as refusal:
+            return Prepared(event=None, finished=[entry.id], key=entry.key, refused=refusal)
+
+    async def _finish(self, begun: Begun, state: State, clock: Clock) -> Prepared:
+        entry = begun.entry
+        if entry.source == "command":
+            if begun.poisoned:
+                raise Refused("internal", "this action could not be carried out; it was logged")
+            return await self._patiently(begun, state, clock)
+        if entry.source == "internal":
+            return await self._internal(entry, state, clock)
+        channel = self._channels.get(entry.source)
+        if channel is None:
+            log.error("unknown_source", entry=entry.id, source=entry.source)
+            channel = self._channels["email"]
+            return self._problem(entry, channel, f"no channel is called {entry.source}", clock)
+        if begun.poisoned:
+            return self._problem(entry, channel, "usherd failed on it; this was logged", clock)
+        return await self._message(begun, channel, clock)
+
+    async def _patiently(self, begun: Begun, state: State, clock: Clock) -> Prepared:
+        """A command's event; reading what it answers may have to wait for the store."""
+        entry = begun.entry
+        while True:
+            try:
+                return await self._actions.prepare(entry.id, entry.meta, entry.raw, entry.key, state, clock.now())
+            except StoreUnavailable:
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def _message(self, begun: Begun, channel: Channel, clock: Clock) -> Prepared:
+        entry = begun.entry
+        source = _source(channel, entry)
+        if begun.future is None:
+            understood = self._workers.here(Raw(entry.raw, entry.meta, channel.normalise))
+            return received(source, understood, entry.raw, channel, self.facts, clock.now())
+        wait = max(0.0, begun.deadline - asyncio.get_running_loop().time())
+        done, _ = await asyncio.wait([begun.future], timeout=wait)
+        if not done:
+            return Prepared(event=MessageDeferred(at=clock.now(), inbox=entry.id, message=entry.id))
+        return received(source, begun.future.result(), entry.raw, channel, self.facts, clock.now())
+
+    def _problem(self, entry: InboxItem, channel: Channel, problem: str, clock: Clock) -> Prepared:
+        understood = Understood(problem=problem)
+        return received(_source(channel, entry), understood, entry.raw, channel, self.facts, clock.now())
+
+    async def resume_when(self, begun: Begun) -> None:
+        """Bring a deferred message back when the worker has answered."""
+        if begun.future is not None:
+            await self._bring_back(begun.entry.id, await begun.future)
+
+    async def resume(self, message: str) -> None:
+        """Understand a deferred message anew, after a restart."""
+        items = await self._insist_get([message])
+        for item in items:
+            raw = Raw(item.raw, item.meta, self._channels[item.source].normalise)
+            [future] = self._workers.understand([raw])
+            await self._bring_back(message, await future)
+
+    async def _bring_back(self, message: str, understood: Understood) -> None:
+        entry = internal_entry(Internal(what="understood", message=message), msgspec.json.encode(understood))
+        await self.tell(entry)
+
+    async def tell(self, entry: InboxEntry) -> None:
+        """Put an internal entry into the inbox, however long that takes."""
+        while True:
+            try:
+                await self._inbox.append([entry])
+            except TransientError:
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                return
+
+    async def _insist_get(self, ids: list[str]) -> list[InboxItem]:
+        while True:
+            try:
+                return await self._store.inbox_get(ids)
+            except StoreUnavailable:
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def _internal(self, entry: InboxItem, state: State, clock: Clock) -> Prepared:
+        note = _INTERNAL.decode(entry.meta)
+        match note.what:
+            case "understood":
+                return await self._returned(entry, note, clock)
+            case "retry":
+                return await self._retried(entry, note, state, clock)
+            case "delivery":
+                event = DeliveryReported(
+                    at=clock.now(), inbox=entry.id, message=note.message, contact=note.contact, state=note.state
+                )
+                return Prepared(event=event, finished=[entry.id])
+            case _:
+                log.error("unknown_internal_entry", entry=entry.id, what=note.what)
+                return Prepared(event=None, finished=[entry.id])
+
+    async def _returned(self, entry: InboxItem, note: Internal, clock: Clock) -> Prepared:
+        originals = await self._insist_get([note.message])
+        if not originals:  # brought back twice; the first time did it
+            return Prepared(event=None, finished=[entry.id])
+        original = originals[0]
+        channel = self._channels[original.source]
+        source = _source(channel, original, inbox=entry.id)
+        understood = _UNDERSTOOD.decode(entry.raw)
+        return received(source, understood, original.raw, channel, self.facts, clock.now())
+
+    async def _retried(self, entry: InboxItem, note: Internal, state: State, clock: Clock) -> Prepared:
+        contact = state.contacts.get(state.quarantined.get(note.message, ""))
+        blob = raw_blob(note.message)
+        raw = (await self._vault.open([blob])).get(blob)
+        if contact is None or raw is None:
+            return Prepared(event=None, finished=[entry.id])
+        source = Source(
+            inbox=entry.id,
+            message=note.message,
+            channel=contact.channel,
+            kind=contact.kind,
+            account=contact.account,
+        )
+        [future] = self._workers.understand([Raw(raw, b"{}", self._channels[contact.channel].normalise)])
+        return released(source, await future, self.facts, clock.now())
+
+
+def _source(channel: Channel, entry: InboxItem, *, inbox: str = "") -> Source:
+    return source_of(channel, inbox=inbox or entry.id, message=entry.id, meta=entry.meta, conflict=entry.conflict)

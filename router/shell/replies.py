@@ -1,0 +1,99 @@
+"""What an agent writes becomes a message: recipients, subject, threading and ids are frozen here, once.
+
+Whatever happens to the contact afterwards, the reply goes where the agent was shown that it would go.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+from router.core.errors import PermanentError
+from router.core.message import Address, Message
+
+REFERENCES_LAST = 10
+SUBJECT_PREFIXES = ("re:", "aw:", "sv:", "antw:", "rv:", "res:")
+
+
+class Stationery(Protocol):
+    """What a channel puts on our letters so that the answers find their way back."""
+
+    def sender(self, account: str, agent: str) -> Address:
+        """Who the customer sees as the writer."""
+        ...
+
+    def reply_to(self, account: str, contact: str) -> Address:
+        """Where the customer's answer goes: an address that only this contact has."""
+        ...
+
+    def message_id(self, account: str, contact: str, message: str) -> str:
+        """The signed Message-ID, made before sending and the same on every try."""
+        ...
+
+
+class NoWayBack(PermanentError):
+    """The customer left no address that this contact can be answered at."""
+
+    code = "no-way-back"
+
+
+class Written(msgspec.Struct, frozen=True, kw_only=True):
+    """What an agent wrote. `message`: its id. `cc`: addresses of the customer's copy line that the agent kept."""
+
+    contact: str
+    account: str
+    message: str
+    agent: str
+    text: str
+    cc: tuple[str, ...] = ()
+
+
+def reply(written: Written, *, last: Message, earlier: tuple[str, ...], stationery: Stationery) -> Message:
+    """The message that answers `last`, the customer's latest.
+
+    `earlier`: Message-IDs of the conversation so far, oldest first. Raises NoWayBack, or PermanentError for an address
+    in copy that was not on the customer's message.
+    """
+    to = last.reply_to[0] if last.reply_to else last.from_
+    if not to.address:
+        msg = "the customer left no address to answer to"
+        raise NoWayBack(msg)
+    copied = {entry.address: entry for entry in (*last.cc, *last.to)}
+    strangers = sorted(set(written.cc) - copied.keys())
+    if strangers:
+        msg = f"{len(strangers)} of the addresses in copy were not on the customer's message"
+        raise PermanentError(msg)
+    return Message(
+        channel=last.channel,
+        from_=stationery.sender(written.account, written.agent),
+        to=(to,),
+        cc=tuple(copied[address] for address in written.cc),
+        reply_to=(stationery.reply_to(written.account, written.contact),),
+        subject=_subject(last.subject),
+        text=written.text,
+        full_text=written.text,
+        message_id=stationery.message_id(written.account, written.contact, written.message),
+        in_reply_to=last.message_id,
+        references=_references(last, earlier),
+    )
+
+
+def internal(*, agent: str, text: str) -> Message:
+    """A note: said among colleagues, never sent."""
+    return Message(channel="note", from_=Address(address="", name=agent), text=text, full_text=text)
+
+
+def _subject(subject: str) -> str:
+    plain = " ".join(subject.split())
+    return plain if plain.lower().startswith(SUBJECT_PREFIXES) else f"Re: {plain}".strip()
+
+
+def _references(last: Message, earlier: tuple[str, ...]) -> tuple[str, ...]:
+    """First and last ten, as RFC 5322 and long threads want it."""
+    chain: dict[str, None] = {}
+    for identifier in (*last.references, *earlier, *((last.message_id,) if last.message_id else ())):
+        chain.pop(identifier, None)
+        chain[identifier] = None
+    ids = tuple(chain)
+    return ids if len(ids) <= REFERENCES_LAST + 1 else (ids[0], *ids[-REFERENCES_LAST:])

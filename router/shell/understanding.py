@@ -1,0 +1,185 @@
+"""Step 4 of the journey: an inbox entry becomes an event, with the blobs that the event refers to.
+
+Nothing is decided here: who wrote, what it is about and where it says it belongs are found out and recorded in the
+event; the engine makes of that what it will.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from router.core.errors import RouterError
+from router.core.events import Event, MessageQuarantined, MessageReceived, MessageReleased
+from router.core.message import Address, Message
+from router.shell.channel import Channel, ThreadMatch
+from router.shell.identities import identity_of
+from router.shell.vault import message_blob, raw_blob
+from router.shell.workers import Understood
+
+PARTICIPANTS_MAX = 50
+UNREADABLE = "A message that could not be read"
+
+
+class Refused(RouterError):
+    """A command was understood and cannot be done. `code` as in the decision Refuse."""
+
+    def __init__(self, code: str, detail: str = "") -> None:
+        super().__init__(detail or code)
+        self.code = code
+        self.detail = detail
+
+
+class Plain(msgspec.Struct, frozen=True):
+    """A blob not yet encrypted: its id, the identity whose key locks it, and what it says."""
+
+    blob: str
+    identity: str
+    plain: bytes
+
+
+class Prepared(msgspec.Struct, kw_only=True):
+    """An entry's outcome on its way to the journal.
+
+    `event`: None if there is nothing to record. `finished`: inbox entries that are in their place once it is journaled.
+    `key`: the idempotency key of a command, for whoever waits for its outcome; `refused`: it made no sense.
+    """
+
+    event: Event | None
+    blobs: list[Plain] = []
+    finished: list[str] = []
+    key: bytes = b""
+    refused: Refused | None = None
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a message came from. `inbox`: the entry that is being dealt with; `message`: the first id it had."""
+
+    inbox: str
+    message: str
+    channel: str
+    kind: str
+    account: str
+    conflict: bool = False
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What understanding needs to know of the workspace. `own`: our addresses, lower-case. `tier_of`: of an address."""
+
+    secret: bytes
+    own: frozenset[str]
+    tier_of: Callable[[str], str | None]
+
+
+def source_of(channel: Channel, *, inbox: str, message: str, meta: bytes, conflict: bool) -> Source:
+    """Where an entry of `channel` came from, by its meta."""
+    fields = msgspec.json.decode(meta, type=dict[str, object])
+    return Source(
+        inbox=inbox,
+        message=message,
+        channel=channel.name,
+        kind=channel.kind(fields),
+        account=str(fields.get("account", "")),
+        conflict=conflict,
+    )
+
+
+def received(source: Source, understood: Understood, raw: bytes, channel: Channel, facts: Facts, at: int) -> Prepared:
+    """The event of a message that was understood, or of one that could not be."""
+    message = understood.message
+    if message is None:
+        return _quarantined(source, understood.problem, raw, at)
+    sender = sender_of(message, source, facts.secret)
+    match = channel.thread(message)
+    event = MessageReceived(
+        at=at,
+        inbox=source.inbox,
+        message=source.message,
+        channel=source.channel,
+        kind=source.kind,
+        account=source.account,
+        sender=sender,
+        cc=_others(message, source, facts),
+        thread=match.contact if match else None,
+        language=understood.language,
+        topics=understood.topics,
+        tier=facts.tier_of(message.from_.address),
+        auto=message.auto,
+        about=_about(message, match),
+        model=understood.model,
+        conflict=source.conflict,
+    )
+    return Prepared(event=event, blobs=_blobs(source.message, sender, message, raw), finished=_entries(source))
+
+
+def released(source: Source, understood: Understood, facts: Facts, at: int) -> Prepared:
+    """The event of a quarantined message that is understood at last, or none if it still is not."""
+    message = understood.message
+    if message is None:
+        return Prepared(event=None, finished=[source.inbox])
+    sender = sender_of(message, source, facts.secret)
+    event = MessageReleased(
+        at=at,
+        inbox=source.inbox,
+        message=source.message,
+        sender=sender,
+        language=understood.language,
+        topics=understood.topics,
+        model=understood.model,
+    )
+    blob = Plain(message_blob(source.message), sender, msgspec.json.encode(message))
+    return Prepared(event=event, blobs=[blob], finished=[source.inbox])
+
+
+def sender_of(message: Message, source: Source, secret: bytes) -> str:
+    """The keyed hash of the writer; a message that names nobody is its own, so that strangers do not meet in it."""
+    return identity_of(secret, source.channel, message.from_.address or f"nobody:{source.message}")
+
+
+def _quarantined(source: Source, problem: str, raw: bytes, at: int) -> Prepared:
+    key = f"quarantine-{source.message}"
+    shown = Message(
+        channel=source.channel,
+        from_=Address(address=""),
+        subject=UNREADABLE,
+        text=f"It is kept whole. Why it could not be read: {problem}",
+        warnings=(problem,),
+    )
+    event = MessageQuarantined(
+        at=at,
+        inbox=source.inbox,
+        message=source.message,
+        channel=source.channel,
+        kind=source.kind,
+        account=source.account,
+        reason=problem,
+        sender=key,
+    )
+    return Prepared(event=event, blobs=_blobs(source.message, key, shown, raw), finished=_entries(source))
+
+
+def _blobs(message_id: str, identity: str, message: Message, raw: bytes) -> list[Plain]:
+    return [
+        Plain(message_blob(message_id), identity, msgspec.json.encode(message)),
+        Plain(raw_blob(message_id), identity, raw),
+    ]
+
+
+def _entries(source: Source) -> list[str]:
+    return sorted({source.inbox, source.message})
+
+
+def _others(message: Message, source: Source, facts: Facts) -> tuple[str, ...]:
+    addresses = {entry.address for entry in (*message.cc, *message.to)} - {message.from_.address, ""}
+    others = sorted(address for address in addresses if not _ours(address, facts.own))[:PARTICIPANTS_MAX]
+    return tuple(sorted(identity_of(facts.secret, source.channel, address) for address in others))
+
+
+def _ours(address: str, own: frozenset[str]) -> bool:
+    local, _, domain = address.partition("@")
+    return f"{local.partition('+')[0]}@{domain}" in own
+
+
+def _about(message: Message, match: ThreadMatch | None) -> str | None:
+    return match.message if match is not None and message.auto == "bounce" else None

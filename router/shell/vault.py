@@ -1,0 +1,127 @@
+"""Blobs: everything personal, encrypted under a key per identity. Delete the key, and what it locked is gone.
+
+A blob is `version (1) · length of the identity (1) · identity · nonce (12) · AES-256-GCM`; the blob's id is
+authenticated with it, so that a blob cannot be passed off under another id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import zlib
+from typing import Protocol
+
+import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from router.core.errors import PermanentError
+from router.core.message import Message
+
+VERSION = 1
+NONCE_BYTES = 12
+KEYS_CACHED_MAX = 50_000
+COMPRESS_BYTES_MIN = 1_024
+THREAD_BYTES_MIN = 128 << 10
+
+_MESSAGE = msgspec.json.Decoder(Message)
+
+
+class KeyStore(Protocol):
+    """What the vault asks of the store."""
+
+    async def keys_get_or_create(self, names: list[str]) -> dict[str, bytes]:
+        """Keys by name; missing ones are made."""
+        ...
+
+    async def keys_get(self, names: list[str]) -> dict[str, bytes]:
+        """Keys by name; missing ones are left out."""
+        ...
+
+    async def blobs_get(self, ids: list[str]) -> dict[str, bytes]:
+        """Blobs by id; missing ones are left out."""
+        ...
+
+
+class Erased(PermanentError):
+    """The key was deleted: what the blob said is gone for good."""
+
+    code = "erased"
+
+
+def message_blob(message_id: str) -> str:
+    """The blob id of a message in normal form."""
+    return f"message:{message_id}"
+
+
+def raw_blob(message_id: str) -> str:
+    """The blob id of a message as it was received."""
+    return f"raw:{message_id}"
+
+
+class Vault:
+    """Locks and opens blobs. Keys are kept in memory, at most KEYS_CACHED_MAX of them."""
+
+    def __init__(self, store: KeyStore) -> None:
+        self._store = store
+        self._keys: dict[str, AESGCM] = {}
+
+    async def prepare(self, identities: set[str]) -> None:
+        """Fetch or make the keys of `identities`, so that `lock` can do without waiting."""
+        missing = sorted(identities - self._keys.keys())
+        if not missing:
+            return
+        if len(self._keys) + len(missing) > KEYS_CACHED_MAX:
+            self._keys.clear()
+            missing = sorted(identities)
+        for name, key in (await self._store.keys_get_or_create(missing)).items():
+            self._keys[name] = AESGCM(key)
+
+    def lock(self, blob: str, identity: str, plain: bytes) -> bytes:
+        """`plain` encrypted for `identity`, whose key must have been prepared."""
+        name = identity.encode("ascii")
+        nonce = os.urandom(NONCE_BYTES)
+        flag = b"\0"
+        if len(plain) >= COMPRESS_BYTES_MIN:
+            flag, plain = b"\1", zlib.compress(plain, 1)
+        sealed = self._keys[identity].encrypt(nonce, flag + plain, blob.encode())
+        return bytes((VERSION, len(name))) + name + nonce + sealed
+
+    async def lock_blob(self, blob: str, identity: str, plain: bytes) -> tuple[str, bytes]:
+        """(id, blob); large ones are locked in a thread, since compressing them would hold everybody up."""
+        if len(plain) < THREAD_BYTES_MIN:
+            return blob, self.lock(blob, identity, plain)
+        return blob, await asyncio.to_thread(self.lock, blob, identity, plain)
+
+    async def open(self, blobs: list[str]) -> dict[str, bytes]:
+        """What the blobs say, by id; those that are missing or erased are left out.
+
+        Raises PermanentError if a blob was tampered with.
+        """
+        sealed = await self._store.blobs_get(blobs)
+        owners = {blob: raw[2 : 2 + raw[1]].decode("ascii") for blob, raw in sealed.items()}
+        unknown = sorted(set(owners.values()) - self._keys.keys())
+        if unknown:
+            found = await self._store.keys_get(unknown)
+            self._keys.update((name, AESGCM(key)) for name, key in found.items())
+        return {blob: self._open(blob, sealed[blob], owner) for blob, owner in owners.items() if owner in self._keys}
+
+    def _open(self, blob: str, sealed: bytes, owner: str) -> bytes:
+        start = 2 + sealed[1]
+        nonce, body = sealed[start : start + NONCE_BYTES], sealed[start + NONCE_BYTES :]
+        try:
+            plain = self._keys[owner].decrypt(nonce, body, blob.encode())
+        except InvalidTag as error:
+            msg = f"blob {blob} was tampered with or belongs to another key"
+            raise PermanentError(msg) from error
+        return zlib.decompress(plain[1:]) if plain[:1] == b"\1" else plain[1:]
+
+    async def messages(self, ids: list[str]) -> dict[str, Message]:
+        """Messages in normal form by message id; erased ones are left out."""
+        opened = await self.open([message_blob(identifier) for identifier in ids])
+        return {blob.partition(":")[2]: _MESSAGE.decode(raw) for blob, raw in opened.items()}
+
+    def forget(self, identities: set[str]) -> None:
+        """Drop keys from memory; the store's copy is the caller's to delete."""
+        for name in identities:
+            self._keys.pop(name, None)

@@ -1,0 +1,200 @@
+"""Worker processes for input that cannot be trusted: limits on time and memory, and a worker kept for small mail.
+
+A task is a handful of small inputs or one large one. A task of small ones that fails is taken apart and each input
+tried alone among the large, so that a poison mail harms nobody else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import resource
+import signal
+from collections.abc import Callable
+from concurrent.futures import TimeoutError as TaskTimeout
+from pathlib import Path
+
+import msgspec
+import structlog
+from pebble import CONSTS, ProcessExpired, ProcessPool
+
+from router.core.errors import PoisonError
+from router.core.message import Message
+from router.shell.channel import Normalise
+from skills import language as language_model
+from skills import topics as topic_model
+
+log = structlog.get_logger()
+
+SMALL_TASK_SECONDS_MAX = 1.0  # what takes longer is tried again, alone, among the large
+TASK_SECONDS_MAX = 10.0
+TERM_SECONDS_MAX = 0.2  # pebble's own 3 s would be three seconds of everybody's waiting
+WORKER_BYTES_MAX = 2 << 30
+SMALL_BYTES_MAX = 64 << 10
+TASK_MESSAGES_MAX = 8
+TEXT_CHARACTERS_MAX = 20_000  # of a message, for its topics
+
+
+class Understood(msgspec.Struct, frozen=True, kw_only=True):
+    """A normalised and classified message, or why that failed."""
+
+    message: Message | None = None
+    language: str | None = None
+    topics: tuple[tuple[str, int], ...] = ()
+    model: str = ""
+    problem: str = ""
+
+
+class Raw(msgspec.Struct, frozen=True):
+    """One input for a worker: bytes as received, the entry's JSON, and the channel's function."""
+
+    raw: bytes
+    meta: bytes
+    normalise: Normalise
+
+
+class Models(msgspec.Struct, frozen=True, kw_only=True):
+    """What classification needs: a model's file ("" for none) and the workspace's languages."""
+
+    path: str = ""
+    languages: tuple[str, ...] = ("en",)
+
+
+_models = Models()
+_topics: topic_model.TopicModel | None = None
+
+
+def use_models(models: Models) -> None:
+    """Load the model that this process classifies with."""
+    global _models, _topics  # noqa: PLW0603  # one model a process, loaded once: it is megabytes
+    _models = models
+    _topics = topic_model.TopicModel.load(Path(models.path)) if models.path else None
+
+
+def _begin(models: Models) -> None:
+    """A worker starts: no more memory than its share, no part in the terminal's Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_AS, (WORKER_BYTES_MAX, WORKER_BYTES_MAX))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.nice(5)
+    use_models(models)
+
+
+def classify(message: Message) -> Understood:
+    """Language and topics of a message; the subject counts as its first line."""
+    text = f"{message.subject}\n{message.text}"[:TEXT_CHARACTERS_MAX]
+    return Understood(
+        message=message,
+        language=language_model.identify(text, _models.languages),
+        topics=_topics.predict(text) if _topics is not None else (),
+        model=_topics.version if _topics is not None else "",
+    )
+
+
+def understand(item: Raw) -> Understood:
+    """Normalise and classify one input. Whatever goes wrong inside is the input's fault and said in `problem`."""
+    try:
+        return classify(item.normalise(item.raw, item.meta))
+    except PoisonError as error:
+        return Understood(problem=str(error) or error.code)
+    except Exception as error:  # noqa: BLE001  # the edge: hostile input may raise anything; it is quarantined, not lost
+        return Understood(problem=f"{type(error).__name__} while reading the message")
+
+
+def _understand_all(items: list[Raw]) -> list[Understood]:
+    return [understand(item) for item in items]
+
+
+class Workers:
+    """Two pools, one of them kept for small input. `understand` gives one future per input."""
+
+    def __init__(self, models: Models, *, large: int = 1, small: int = 2, preload: tuple[str, ...] = ()) -> None:
+        self._models = models
+        self._context = multiprocessing.get_context("forkserver")  # a fork of a process with threads may hang
+        self._context.set_forkserver_preload([__name__, *preload])
+        self._sizes = {"small": small, "large": large}
+        self._pools: dict[str, ProcessPool] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        """Start the processes, ahead of the first message."""
+        for name, size in self._sizes.items():
+            self._pools[name] = self._new_pool(size)
+
+    def _new_pool(self, size: int) -> ProcessPool:
+        CONSTS.term_timeout = TERM_SECONDS_MAX
+        return ProcessPool(max_workers=size, initializer=_begin, initargs=(self._models,), context=self._context)
+
+    async def warm(self) -> None:
+        """Wait until each pool has answered once."""
+        probe = [asyncio.wrap_future(pool.schedule(os.getpid)) for pool in self._pools.values()]
+        await asyncio.gather(*probe)
+
+    async def stop(self) -> None:
+        """End the processes; what they were at is tried again at the next start."""
+        for task in self._tasks:
+            task.cancel()
+        for pool in self._pools.values():
+            pool.stop()  # type: ignore[no-untyped-call]  # pebble leaves this one untyped
+        await asyncio.gather(*(asyncio.to_thread(pool.join, 5) for pool in self._pools.values()))
+        self._pools.clear()
+
+    def here(self, item: Raw) -> Understood:
+        """Understand one small trusted-format input in this process."""
+        return understand(item)
+
+    def understand(self, items: list[Raw]) -> list[asyncio.Future[Understood]]:
+        """Start on `items`; the futures never raise, they hold a problem instead."""
+        loop = asyncio.get_running_loop()
+        futures: list[asyncio.Future[Understood]] = [loop.create_future() for _ in items]
+        group: list[int] = []
+        held = 0
+        for index, item in enumerate(items):
+            size = len(item.raw)
+            if size > SMALL_BYTES_MAX:
+                self._run("large", [item], [futures[index]])
+                continue
+            if group and (len(group) == TASK_MESSAGES_MAX or held + size > SMALL_BYTES_MAX):
+                self._run("small", [items[i] for i in group], [futures[i] for i in group])
+                group, held = [], 0
+            group.append(index)
+            held += size
+        if group:
+            self._run("small", [items[i] for i in group], [futures[i] for i in group])
+        return futures
+
+    def _run(self, pool: str, items: list[Raw], futures: list[asyncio.Future[Understood]]) -> None:
+        task = asyncio.get_running_loop().create_task(self._answer(pool, items, futures))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _answer(self, pool: str, items: list[Raw], futures: list[asyncio.Future[Understood]]) -> None:
+        try:
+            results = await self._schedule(pool, _understand_all, items)
+        except (TaskTimeout, ProcessExpired, MemoryError, OSError) as error:
+            if pool == "large":
+                results = [Understood(problem=_why(error))]
+            else:
+                log.warning("worker_task_failed", messages=len(items), error=type(error).__name__)
+                for item, future in zip(items, futures, strict=True):
+                    self._run("large", [item], [future])
+                return
+        for future, result in zip(futures, results, strict=True):
+            if not future.done():
+                future.set_result(result)
+
+    async def _schedule(
+        self, pool: str, function: Callable[[list[Raw]], list[Understood]], items: list[Raw]
+    ) -> list[Understood]:
+        limit = SMALL_TASK_SECONDS_MAX if pool == "small" else TASK_SECONDS_MAX
+        future = self._pools[pool].schedule(function, args=(items,), timeout=limit)
+        return await asyncio.wrap_future(future)
+
+
+def _why(error: BaseException) -> str:
+    if isinstance(error, TaskTimeout):
+        return f"reading it took more than {TASK_SECONDS_MAX:.0f} seconds"
+    if isinstance(error, MemoryError):
+        return "reading it took more memory than a worker may use"
+    return "the worker that was reading it died"
