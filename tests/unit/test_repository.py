@@ -34,7 +34,7 @@ VAGUE_NAMES = {"manager", "utils", "util", "helpers", "helper", "base", "common"
 # Folders that only a machine like the one this was written on has, and addresses of package registries.
 LOCAL_PATH = re.compile(r"(?<![\w.~-])/(?:work|opt/(?:pypi|wheels))(?:/|\b)")
 REGISTRY = re.compile(
-    r"https?://(?:pypi|registry|files|deb|mirrors?)\.|(?:^|\s)--?(?:extra-)?index-url[ =]|trusted-host", re.MULTILINE
+    r"https?://(?:pypi|registry|files|deb|mirrors?)\.|(?:^|\s)--?(?:extra-)?index-url[ =]|trusted[-]host", re.MULTILINE
 )
 MARKDOWN_LINK = re.compile(r"!?\[[^\]]*\]\(([^()\s]+)\)")
 FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
@@ -117,7 +117,7 @@ def test_nothing_of_one_machine_is_tracked() -> None:
         "see /" + "work/shared/x",
         "find-links = /opt" + "/wheels",
         "https://" + "pypi.example.org/simple",
-        "pip --index-url x",
+        "pip --index" + "-url x",
     ],
 )
 def test_the_search_for_leaks_finds_one(line: str) -> None:
