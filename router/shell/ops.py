@@ -1,0 +1,165 @@
+"""What supervisors and admins ask of the running daemon. The JSON shapes are those of DESIGN.md."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Protocol
+
+import msgspec
+
+from router.core.decisions import AssignTo, Explanation, OfferTo, QueueContact
+from router.core.engine import Engine
+from router.core.ports import InboxEntry
+from router.core.state import Contact
+from router.shell.journal import Journal, JournalStore
+from router.shell.leader import Leader
+from router.shell.reader import Internal, internal_entry
+from router.shell.records import Record, decode
+from router.shell.vault import Vault, raw_blob
+
+RAW_CHARACTERS_SHOWN_MAX = 20_000
+
+
+class OpsStore(JournalStore, Protocol):
+    """What operations ask of the store."""
+
+    async def journal_get(self, identifier: str) -> bytes | None:
+        """One record's bytes."""
+        ...
+
+
+class Gauges(Protocol):
+    """Numbers that `status` shows."""
+
+    def __call__(self) -> dict[str, object]:
+        """Keys of `usherd status`: inbox_lag, outbox_lag, channels, problems, …."""
+        ...
+
+
+class Ops:
+    """Implements the desk's `Operations`."""
+
+    def __init__(
+        self,
+        *,
+        store: OpsStore,
+        leader: Leader,
+        vault: Vault,
+        tell: Callable[[InboxEntry], Awaitable[None]],
+        gauges: Gauges,
+        node: str,
+    ) -> None:
+        self._store = store
+        self._leader = leader
+        self._vault = vault
+        self._tell = tell
+        self._gauges = gauges
+        self._node = node
+        self._retries = 0
+
+    def status(self) -> dict[str, object]:
+        """The JSON of `usherd status`."""
+        state, journal = self._leader.engine.state, self._leader.journal
+        return {
+            "node": self._node,
+            "leader": state.node if self._leader.leading else None,
+            "epoch": state.epoch,
+            "config": state.version,
+            "journal": {"records": journal.n, "last": journal.last_id, "state_hash": self._leader.engine.state_hash()},
+            **self._gauges(),
+        }
+
+    async def explain(self, contact: str, *, full: bool) -> dict[str, object]:
+        """The JSON of `usherd explain`: the last decision about who gets the contact. Raises KeyError."""
+        found = self._leader.engine.state.contacts[contact]
+        record = await self._record(found.decided_at) if found.decided_at else None
+        if record is None:
+            return explained(found, None, self._leader.engine.explain(contact))
+        answer = explained(found, record, None)
+        if full:
+            answer["candidates"] = await self._all_candidates(contact, record.n)
+        return answer
+
+    async def _record(self, n: int) -> Record | None:
+        raw = await self._store.journal_get(self._leader.journal.id_of(n))
+        return None if raw is None else decode(raw, n)
+
+    async def _all_candidates(self, contact: str, n: int) -> list[dict[str, object]]:
+        """Every agent, as they stood just before record `n`, by replaying to that point."""
+        engine, journal = Engine(), Journal(self._store)
+        last: Record | None = None
+        async for record in journal.read():
+            last = record
+            if record.n == n:
+                break
+            engine.apply(record.event)
+        if last is None:
+            return []
+        after = self._leader.engine.state.contacts[contact]
+        before = engine.state.contacts.get(contact, after)
+        found = engine.candidates(before.requirement, before.kind, before.team)
+        return [msgspec.to_builtins(candidate) for candidate in found]
+
+    async def quarantine(self, message: str | None = None) -> dict[str, object]:
+        """`{"quarantine": […]}`, or one item with its raw text. Raises KeyError when unknown."""
+        state = self._leader.engine.state
+        if message is None:
+            shown = await self._vault.messages(list(state.quarantined))
+            return {
+                "quarantine": [
+                    {
+                        "id": name,
+                        "contact": contact,
+                        "reason": shown[name].warnings[0] if name in shown and shown[name].warnings else "",
+                        "at": rfc3339(state.contacts[contact].opened_at),
+                    }
+                    for name, contact in state.quarantined.items()
+                ]
+            }
+        contact = state.quarantined[message]
+        blob = raw_blob(message)
+        raw = (await self._vault.open([blob])).get(blob, b"")
+        text = raw[:RAW_CHARACTERS_SHOWN_MAX].decode("utf-8", "backslashreplace")
+        return {"id": message, "contact": contact, "size": len(raw), "raw": text}
+
+    async def retry(self, message: str) -> dict[str, object]:
+        """Have a quarantined message read once more. Raises KeyError when unknown."""
+        contact = self._leader.engine.state.quarantined[message]
+        self._retries += 1
+        note = Internal(what="retry", message=message)
+        await self._tell(internal_entry(note, distinct=f"{self._leader.journal.n}.{self._retries}"))
+        return {"id": message, "contact": contact, "queued": True}
+
+
+def explained(contact: Contact, record: Record | None, now: Explanation | None) -> dict[str, object]:
+    """The keys of `usherd explain`, from the record that decided or, before any did, from the engine now."""
+    decision, agent, explanation = "waiting", contact.agent, now
+    if record is not None:
+        for made in record.decisions:
+            if isinstance(made, OfferTo | AssignTo | QueueContact) and made.contact == contact.id:
+                decision = {OfferTo: "offer", AssignTo: "assign", QueueContact: "wait"}[type(made)]
+                agent = None if isinstance(made, QueueContact) else made.agent
+                explanation = made.explanation
+    return {
+        "contact": contact.id,
+        "record": record.n if record else None,
+        "at": rfc3339(record.event.at) if record else None,
+        "decision": decision,
+        "agent": agent,
+        "deciding": explanation.deciding if explanation else "",
+        "candidates": [msgspec.to_builtins(one) for one in explanation.candidates] if explanation else [],
+        "ruled_out": dict(explanation.ruled_out) if explanation else {},
+        "relaxation": explanation.relaxation if explanation else 0,
+        "reserve": list(explanation.reserve) if explanation else [],
+        "sticky": explanation.sticky if explanation else None,
+        "manual": explanation.manual if explanation else False,
+        "requirement": msgspec.to_builtins(contact.requirement),
+        "config": record.config if record else None,
+        "would_have": [],
+    }
+
+
+def rfc3339(at: int) -> str:
+    """An instant in milliseconds, as people and scripts read it."""
+    return datetime.fromtimestamp(at / 1_000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
