@@ -1,0 +1,157 @@
+"""The parts of a workspace that say where customers write and where things are kept."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+
+from skills.scalars import Email, Flag, Listed, Listen, Size
+from skills.secret import Secret, SecretUrl
+
+CHANNELS = ("email", "webchat", "telegram", "slack", "http")
+
+
+class ChannelPart(BaseModel):
+    """A mapping with known keys only."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Tls(ChannelPart):
+    """A certificate and its key, as files in PEM."""
+
+    certificate: Annotated[str, StringConstraints(min_length=1)]
+    """Path of the certificate chain."""
+    key: Annotated[str, StringConstraints(min_length=1)]
+    """Path of the private key."""
+
+
+class Smtp(ChannelPart):
+    """The SMTP server that mail is handed to."""
+
+    listen: Listen = ("127.0.0.1", 2525)
+    """Address and port; port 0 picks a free one."""
+    recipients: Annotated[tuple[Email, ...], Listed, Field(min_length=1)]
+    """Addresses that are taken in; any other is refused."""
+    size_max: Size = 25_000_000
+    """The largest mail that is taken in."""
+    tls: Tls | None = None
+    """Offers STARTTLS."""
+
+
+class Send(ChannelPart):
+    """The mail server that replies are handed to."""
+
+    host: Annotated[str, StringConstraints(min_length=1)]
+    """Its name or address."""
+    port: Annotated[int, Field(ge=1, le=65535)] = 587
+    """Its port."""
+    tls: Literal["auto", "none", "starttls", "always"] = "auto"
+    """auto: STARTTLS if offered. always: TLS from the first byte."""
+    user: str | None = None
+    """Who signs in; nobody if left out."""
+    password: Secret | None = None
+    """Their password: ${NAME} or file:PATH."""
+    address: Email | None = None
+    """The sender of replies; the address that the customer wrote to if left out."""
+    name: str = ""
+    """The name beside the sender's address."""
+
+    @model_validator(mode="after")
+    def _both(self) -> Send:
+        if (self.user is None) != (self.password is None):
+            raise ValueError("needs both `user` and `password`, or neither")
+        return self
+
+
+class EmailChannel(ChannelPart):
+    """Mail."""
+
+    smtp: Smtp | None = None
+    """Mail that other servers hand to usherd."""
+    send: Send | None = None
+    """How replies leave; without it they stay on the desk as failed."""
+    customer_from: Literal["from", "reply-to", "x-original-from", "first-body-line"] = "from"
+    """Where the customer's address stands, for mail that comes forwarded, through a group or from a form."""
+
+
+class WebchatChannel(ChannelPart):
+    """The chat on your web pages."""
+
+    origins: Annotated[tuple[str, ...], Listed] = ()
+    """Web sites that may show the chat: https://example.com."""
+
+
+class HttpChannel(ChannelPart):
+    """`POST /v1/messages`, for sources of your own."""
+
+
+def _empty(value: object) -> object:
+    """`http:` with nothing after it turns a channel on, with its defaults."""
+    return {} if value is None else value
+
+
+class Channels(ChannelPart):
+    """Where customers write; a channel left out is off."""
+
+    email: EmailChannel | None = None
+    """Mail."""
+    webchat: Annotated[WebchatChannel | None, BeforeValidator(_empty)] = None
+    """The chat on your web pages."""
+    http: Annotated[HttpChannel | None, BeforeValidator(_empty)] = None
+    """`POST /v1/messages`."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The channels that are on."""
+        return tuple(name for name in CHANNELS if getattr(self, name, None) is not None)
+
+
+class Web(ChannelPart):
+    """The web server."""
+
+    listen: Listen = ("127.0.0.1", 8080)
+    """Address and port; port 0 picks a free one."""
+    url: str | None = None
+    """How browsers reach it, if a proxy stands before it: https://desk.example.com."""
+
+
+class Store(ChannelPart):
+    """Where inbox and journal are kept; embedded: a server that usherd starts itself."""
+
+    url: SecretUrl | None = None
+    """redis:// or rediss:// of a Valkey or Redis with `appendfsync always`; passwords in it as ${NAME}."""
+    durability: Literal["strict", "relaxed"] = "strict"
+    """strict: refuse a store that can lose what it acknowledged."""
+
+    @property
+    def embedded(self) -> bool:
+        """Whether usherd runs the store itself."""
+        return self.url is None
+
+
+class Blobs(ChannelPart):
+    """Where mails and files over 256 kB lie; embedded: the data directory."""
+
+    folder: str | None = None
+    """A folder that all nodes share."""
+    url: SecretUrl | None = None
+    """s3://bucket/prefix."""
+    access_key: Secret | None = None
+    """For S3: ${NAME} or file:PATH."""
+    secret_key: Secret | None = None
+    """For S3: ${NAME} or file:PATH."""
+    plain_http: Flag = False
+    """For S3: true for a server without TLS."""
+
+    @model_validator(mode="after")
+    def _one(self) -> Blobs:
+        if self.folder is not None and self.url is not None:
+            raise ValueError("takes `folder` or `url`, not both")
+        return self
+
+    @property
+    def embedded(self) -> bool:
+        """Whether they lie in the data directory."""
+        return self.folder is None and self.url is None

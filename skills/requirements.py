@@ -1,0 +1,86 @@
+"""What a contact of a given topic, language, kind, … would require under a workspace, and who could take it.
+
+The engine decides this for itself, live; here the same rules are read ahead of time, to find what nobody can take.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from skills.model import RuleConfig, SlaConfig, WhenConfig, WorkspaceConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One kind of contact; None: nothing is known of it."""
+
+    topic: str | None = None
+    channel: str | None = None
+    kind: str | None = None
+    account: str | None = None
+    language: str | None = None
+    tier: str | None = None
+
+    @classmethod
+    def of(cls, when: WhenConfig) -> Case:
+        """The case that `when` names, and no more."""
+        return cls(when.topic, when.channel, when.kind, when.account, when.language, when.tier)
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What the rules make of a case."""
+
+    must: dict[str, int]
+    prefer: dict[str, int]
+    team: str | None
+    sla: SlaConfig
+
+
+def matches(when: WhenConfig, case: Case) -> bool:
+    """Whether every key that `when` names has this value in the case."""
+    return all(
+        wanted is None or wanted == has
+        for wanted, has in (
+            (when.topic, case.topic),
+            (when.channel, case.channel),
+            (when.kind, case.kind),
+            (when.account, case.account),
+            (when.language, case.language),
+            (when.tier, case.tier),
+        )
+    )
+
+
+def demand(config: WorkspaceConfig, case: Case) -> Demand:
+    """First to last, later rules refine: skills are merged, the rest is replaced."""
+    must: dict[str, int] = {}
+    prefer: dict[str, int] = {}
+    team: str | None = None
+    sla = config.sla.get("default", SlaConfig())
+    for rule in rules_for(config, case):
+        must |= rule.require
+        prefer |= rule.prefer
+        team = rule.team or team
+        sla = rule.sla or sla
+    if case.language is not None:
+        must = {f"lang:{case.language}": 1, **must}
+    return Demand(must, prefer, team, sla)
+
+
+def rules_for(config: WorkspaceConfig, case: Case) -> list[RuleConfig]:
+    """The rules that match, in their order."""
+    return [rule for rule in config.rules if matches(rule.when, case)]
+
+
+def able(config: WorkspaceConfig, must: dict[str, int], team: str | None = None, kind: str | None = None) -> list[str]:
+    """Ids of the agents who have the skills, belong to the team, and can hold at least one contact of the kind."""
+    names = config.agents if team is None else config.members(team)
+    return [
+        name
+        for name in names
+        if (agent := config.agents.get(name)) is not None
+        and (agent.units is None or agent.units > 0)
+        and (any(agent.kinds.values()) if kind is None else agent.kinds.get(kind, 0) > 0)
+        and all(agent.skills.get(skill, 0) >= level for skill, level in must.items())
+    ]

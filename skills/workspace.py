@@ -1,0 +1,87 @@
+"""Loads a workspace: reads the folder, types every value, checks what refers to what, and says all errors at once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from router.core.errors import ConfigError
+from skills.findings import ConfigErrors, Finding, Marks, finding_at
+from skills.model import TRIAGE, WorkspaceConfig
+from skills.plain_errors import plain_errors
+from skills.reading import Tree, read_folder
+from skills.references import References
+
+# Keys that may stand empty, for an example in which everything under them is commented out.
+_SECTIONS = frozenset(WorkspaceConfig.model_fields) - {"workspace", "timezone"}
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A workspace that is right in itself.
+
+    `config`: the typed tree. `version`: SHA-256 of the content in hex, secrets only as references. `files`: what was
+    read, in order. `marks`: key path → file and line. `warnings`: what is worth knowing but keeps nothing back.
+    """
+
+    config: WorkspaceConfig
+    version: str
+    folder: Path
+    files: tuple[Path, ...]
+    marks: Marks
+    warnings: tuple[Finding, ...] = ()
+
+
+def load(folder: Path, env: Mapping[str, str] | None = None) -> Loaded:
+    """Read and check the workspace in `folder`; secrets written `${NAME}` are looked up in `env` (os.environ).
+
+    Raises ConfigErrors, which holds every error found, each with file, line and remedy.
+    """
+    try:
+        tree = read_folder(folder)
+    except ConfigError as error:
+        raise ConfigErrors([error]) from None
+    errors = list(tree.errors)
+    config = _typed(tree, folder, os.environ if env is None else env, errors)
+    if config is not None and not errors:
+        errors += References(config, tree.marks).errors
+    if errors or config is None:
+        raise ConfigErrors(errors)
+    return Loaded(config, tree.version(), folder, tuple(tree.files), tree.marks, _warnings(config, tree.marks))
+
+
+def _typed(tree: Tree, folder: Path, env: Mapping[str, str], errors: list[ConfigError]) -> WorkspaceConfig | None:
+    given = {key: value for key, value in tree.values.items() if value is not None or key not in _SECTIONS}
+    try:
+        return WorkspaceConfig.model_validate(given, context={"env": env, "folder": folder})
+    except ValidationError as failed:
+        broken = {(error.file, error.line) for error in errors}  # a line that is no YAML is not also a wrong value
+        found = plain_errors(WorkspaceConfig, failed.errors(include_url=False), tree.marks)
+        errors += [error for error in found if (error.file, error.line) not in broken]
+        return None
+
+
+def _warnings(config: WorkspaceConfig, marks: Marks) -> tuple[Finding, ...]:
+    found: list[Finding] = []
+    if TRIAGE not in config.teams and config.topic_model.unsure == TRIAGE:
+        message = "no team `triage`: what nobody can be chosen for, or whose topic is unsure, waits for anybody"
+        found.append(finding_at(marks, ("teams",), "no_triage", message, "add `triage: {members: […]}` to `teams`"))
+    if not config.channels.names:
+        message = "no channel is on: nobody can write"
+        found.append(finding_at(marks, ("channels",), "no_channel", message, "add `channels: {email: …}`"))
+    if config.channels.email is not None and config.channels.email.send is None:
+        message, hint = "mail comes in, but replies cannot leave", "add `send: {host: …}` under `channels.email`"
+        found.append(finding_at(marks, ("channels", "email"), "no_send", message, hint))
+    for name, topic in config.topics.items():
+        if not topic.examples and not topic.keywords:
+            message = f"topic `{name}` has neither examples nor keywords: only agents can say that a contact is of it"
+            found.append(finding_at(marks, ("topics", name), "topic_without_words", message, "add five examples"))
+    for name, team in config.teams.items():
+        if team.overflow is not None:
+            message = f"`teams.{name}.overflow` is checked but not in force yet"
+            found.append(finding_at(marks, ("teams", name, "overflow"), "not_in_force", message))
+    return tuple(found)
