@@ -1,7 +1,7 @@
 # usherd as a container: docker build -t usherd . && docker run --init -v usherd:/var/lib/usherd -v ./config:/etc/usherd:ro usherd
 #
 # The workspace mounted at /etc/usherd has to listen on the container's address rather than on its loopback:
-#   channels: {email: {smtp: {listen: "0.0.0.0:2525"}}, http: {listen: "0.0.0.0:8080"}}
+#   channels.email.smtp.listen "0.0.0.0:2525" and web.listen "0.0.0.0:8080"
 
 FROM python:3.13-slim-bookworm AS wheel
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
