@@ -1,0 +1,401 @@
+"""The store as the rest of usherd sees it: inbox, journal, blobs, keys, leases, outbox, documents.
+
+Rules:
+- Methods raise RouterErrors only: StoreUnavailable (no answer, or out of memory; the outcome of a write is unknown),
+  Fenced (a newer leader wrote), ConfigError (at the start).
+- Nothing is sent twice, except a script the store says it does not know: that one did nothing.
+- What each call says to the store stands in commands.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import secrets
+import time
+from pathlib import Path
+from typing import Any, Self
+
+from redis.exceptions import AuthenticationError, NoPermissionError, NoScriptError, ResponseError
+
+from router.core.errors import ConfigError, Fenced, StoreUnavailable
+from router.core.ports import Appended, InboxEntry
+from router.shell.store import commands, durability, entries
+from router.shell.store.blobs import Blobs
+from router.shell.store.commands import FIRST_ID, Command, Keys
+from router.shell.store.entries import Group, InboxItem, Outcome
+from router.shell.store.files import BlobFolder
+from router.shell.store.wire import SignInRefused, Wire, code_of
+
+SECONDS_MAX = 10.0
+SECRET_BYTES = 32
+ORPHAN_SECONDS = 3600.0
+
+
+class Store:
+    """One workspace in one store. Make it with `Store.open`; safe to share between tasks of one loop."""
+
+    def __init__(self, wire: Wire, keys: Keys, folder: BlobFolder) -> None:
+        """See `open`."""
+        self.keys = keys
+        self._wire = wire
+        self._folder = folder
+        self._blobs = Blobs(self._ask, keys, folder)
+        self._inbox_files: dict[str, str] = {}  # entry id -> file, of entries read here and not deleted yet
+        self.inbox_count = 0  # entries in the inbox, as of the last append or count
+
+    @classmethod
+    async def open(
+        cls,
+        url_or_socket: str,
+        workspace: str,
+        *,
+        blobs: Path,
+        user: str | None = None,
+        password: str | None = None,
+        seconds_max: float = SECONDS_MAX,
+    ) -> Self:
+        """Connect; `blobs` is the folder of values over 256 kB, shared by all nodes; `seconds_max` a call's deadline.
+
+        Raises ConfigError (URL, workspace name, or the store refuses the sign-in) or StoreUnavailable.
+        """
+        wire = Wire(url_or_socket, user, password, seconds_max)
+        store = cls(wire, Keys(workspace), BlobFolder(blobs))
+        try:
+            await store._load_scripts()
+        except SignInRefused as error:
+            await store.close()
+            raise ConfigError(str(error), hint="check the user and password of the store") from None
+        except BaseException:
+            await store.close()
+            raise
+        return store
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._wire.close()
+
+    # --- the store itself ---
+
+    async def ping(self) -> None:
+        """Return if the store answers; raises StoreUnavailable."""
+        await self._ask(commands.ping())
+
+    async def facts(self, *sections: str) -> dict[str, str]:
+        """Return what the server says of itself (INFO), by name."""
+        (reply,) = await self._ask(commands.info(*sections))
+        return durability.parse_info(reply)
+
+    async def check_durability(self, *, relaxed: bool = False) -> None:
+        """Raise ConfigError with a remedy if the store evicts, has no AOF or does not sync each write."""
+        asked = commands.config_get("appendfsync", "no-appendfsync-on-rewrite")
+        reply, settings = await self._wire.round_trip([commands.info(), asked])
+        if isinstance(reply, ResponseError):
+            raise _unavailable(reply)
+        if not relaxed:
+            durability.require_durable(durability.parse_info(reply), settings)
+
+    async def memory_share(self) -> float:
+        """Return the share (0-1) of its memory the store uses."""
+        return durability.memory_share(await self.facts("memory"))
+
+    # --- inbox ---
+
+    async def inbox_append(self, batch: list[InboxEntry], conflict: str = "keep") -> list[Appended]:
+        """Store all entries or none, durably; one answer each, in order. Safe to repeat: nothing is stored twice.
+
+        `conflict`: what to do with a known key and another body, `keep` it as a flagged entry or `refuse` all.
+        Raises StoreUnavailable: the outcome is unknown, ask again.
+        """
+        (outcome,) = await self.inbox_append_many([(batch, conflict)])
+        if isinstance(outcome, StoreUnavailable):
+            raise outcome
+        return outcome
+
+    async def inbox_append_many(self, groups: list[Group]) -> list[Outcome]:
+        """Store several callers' groups in one round trip and one fsync; each group gets its own answer."""
+        files = await asyncio.gather(*(entries.write_large(batch, self._folder) for batch, _ in groups))
+        calls = entries.merge(groups, files)
+        now_ms = int(time.time() * 1000)
+        seen = self.keys.seen(now_ms)
+        sent = [
+            commands.evalsha(
+                commands.INBOX_APPEND, [self.keys.inbox, *seen], call.refuse, commands.SEEN_SECONDS, *call.arguments
+            )
+            for call in calls
+        ]
+        # A failure here leaves the outcome unknown: files stay, and are swept up if no entry names them.
+        replies = await self._exchange(sent) if sent else []
+        outcomes, useless = entries.split(groups, files, calls, [_answer(reply) for reply in replies])
+        for reply in replies:
+            if not isinstance(reply, ResponseError):
+                self.inbox_count = reply[0]
+        if useless:
+            await asyncio.to_thread(self._folder.delete, useless)
+        return outcomes
+
+    async def inbox_read(self, after: str, count: int, block_ms: int = 0) -> list[InboxItem]:
+        """Return up to `count` entries after an id ('0-0': from the start), waiting up to `block_ms` for the first."""
+        asked = commands.inbox_read(self.keys, after, count, block_ms)
+        (reply,) = await self._ask(asked, wait_seconds=block_ms / 1000)
+        return await self._items(reply[0][1] if reply else [])
+
+    async def inbox_get(self, ids: list[str]) -> list[InboxItem]:
+        """Return those of the entries that still stand, in the order asked for."""
+        if not ids:
+            return []
+        replies = await self._ask(*(commands.inbox_get(self.keys, entry_id) for entry_id in ids))
+        return await self._items([raw for reply in replies for raw in reply])
+
+    async def _items(self, raws: list[Any]) -> list[InboxItem]:
+        items = []
+        for raw in raws:
+            item, file = entries.decode(raw)
+            if file:
+                self._inbox_files[item.id] = file
+                item = await asyncio.to_thread(entries.with_file, item, self._folder, file)
+            items.append(item)
+        return items
+
+    async def inbox_delete(self, ids: list[str]) -> None:
+        """Delete entries that have reached their final place, and their files. Repeating it is fine."""
+        if not ids:
+            return
+        await self._ask(commands.inbox_delete(self.keys, ids))
+        files = [file for entry_id in ids if (file := self._inbox_files.pop(entry_id, None))]
+        if files:
+            await asyncio.to_thread(self._folder.delete, files)
+
+    async def inbox_length(self) -> int:
+        """Return how many entries the inbox holds."""
+        (count,) = await self._ask(commands.inbox_length(self.keys))
+        self.inbox_count = int(count)
+        return self.inbox_count
+
+    async def inbox_bytes(self) -> int:
+        """Return roughly how much of the store's memory the inbox takes."""
+        (size,) = await self._ask(commands.inbox_bytes(self.keys))
+        return int(size or 0)
+
+    async def inbox_lag(self) -> int:
+        """Return the age of the oldest entry in ms by the store's clock; 0 when the inbox is empty."""
+        first, now = await self._ask(commands.inbox_first(self.keys), commands.store_time())
+        if not first:
+            return 0
+        return max(0, int(now[0]) * 1000 + int(now[1]) // 1000 - int(first[0][0].split(b"-")[0]))
+
+    # --- journal ---
+
+    async def journal_append(
+        self, expected_last: str, records: list[tuple[str, bytes]], blobs: dict[str, bytes] | None = None
+    ) -> None:
+        """Append records, and the blobs they mention, in one step, if `expected_last` still is the last id.
+
+        An empty journal's last id is '0-0'; record ids ascend. Repeating a batch that is already there is fine.
+        Raises Fenced if somebody else wrote, and StoreUnavailable if the outcome is unknown: ask again with the same
+        batch. Keep a batch under 8 MB, it is one command.
+        """
+        _check_ascending(expected_last, records)
+        stored = await self._blobs.prepare(blobs or {})
+        keys = [self.keys.journal, *map(self.keys.blob, stored)]
+        flat = [part for record in records for part in record]
+        asked = commands.evalsha(commands.JOURNAL_APPEND, keys, expected_last, len(records), *flat, *stored.values())
+        (reply,) = await self._ask(asked)
+        if reply.startswith(b"!"):
+            raise Fenced(f"the journal is at {reply[1:].decode()}, not at {expected_last}")
+
+    async def journal_read(self, after: str, count: int, block_ms: int = 0) -> list[tuple[str, bytes]]:
+        """Return up to `count` records (id, bytes) after an id, waiting up to `block_ms` for the first."""
+        asked = commands.journal_read(self.keys, after, count, block_ms)
+        (reply,) = await self._ask(asked, wait_seconds=block_ms / 1000)
+        return [(record_id.decode(), fields[1]) for record_id, fields in reply[0][1]] if reply else []
+
+    async def journal_get(self, record_id: str) -> bytes | None:
+        """Return one record, or None."""
+        (reply,) = await self._ask(commands.journal_get(self.keys, record_id))
+        return bytes(reply[0][1][1]) if reply else None
+
+    async def journal_last(self) -> str:
+        """Return the id of the newest record, also if it was trimmed since; '0-0' for an empty journal."""
+        (reply,) = await self._exchange([commands.journal_info(self.keys)])
+        if isinstance(reply, ResponseError):
+            if "no such key" in str(reply):
+                return FIRST_ID
+            raise _unavailable(reply)
+        return str(reply[reply.index(b"last-generated-id") + 1].decode())
+
+    async def journal_length(self) -> int:
+        """Return how many records the journal holds."""
+        (count,) = await self._ask(commands.journal_length(self.keys))
+        return int(count)
+
+    # --- blobs ---
+
+    async def blobs_put(self, blobs: dict[str, bytes]) -> None:
+        """Store blobs durably, replacing those of the same name."""
+        await self._blobs.put(blobs)
+
+    async def blobs_get(self, names: list[str]) -> dict[str, bytes]:
+        """Return those of the blobs that exist."""
+        return await self._blobs.get(names)
+
+    async def blobs_delete(self, names: list[str]) -> None:
+        """Delete blobs and their files."""
+        await self._blobs.delete(names)
+
+    async def sweep_files(self, older_seconds: float = ORPHAN_SECONDS) -> int:
+        """Delete files nothing refers to (left by lost replies and crashes); return how many. Run it now and then."""
+        found = await asyncio.to_thread(self._folder.older_than, older_seconds, f"{entries.FILE_PREFIX}-")
+        if found:
+            found = sorted(set(found) - await self._inbox_file_names())
+            await asyncio.to_thread(self._folder.delete, found)
+        return len(found) + await self._blobs.sweep(older_seconds)
+
+    async def _inbox_file_names(self) -> set[str]:
+        names: set[str] = set()
+        after = FIRST_ID
+        while after:
+            (reply,) = await self._ask(commands.evalsha(commands.INBOX_FILES, [self.keys.inbox], after))
+            after = reply[0].decode()
+            names.update(name.decode() for name in reply[1:])
+        return names
+
+    # --- customer keys, secret ---
+
+    async def keys_get_or_create(self, names: list[str]) -> dict[str, bytes]:
+        """Return a 32-byte encryption key for each name, made now where there was none; all nodes get the same."""
+        if not names:
+            return {}
+        (found,) = await self._ask(commands.customer_keys_get(self.keys, names))
+        missing = [name for name, value in zip(names, found, strict=True) if value is None]
+        if missing:
+            made = [commands.customer_key_new(self.keys, name, secrets.token_bytes(SECRET_BYTES)) for name in missing]
+            *_, found = await self._ask(*made, commands.customer_keys_get(self.keys, names))
+        return dict(zip(names, found, strict=True))
+
+    async def keys_get(self, names: list[str]) -> dict[str, bytes]:
+        """Return those of the encryption keys that exist: an erased customer's does not."""
+        if not names:
+            return {}
+        (found,) = await self._ask(commands.customer_keys_get(self.keys, names))
+        return {name: value for name, value in zip(names, found, strict=True) if value is not None}
+
+    async def keys_delete(self, names: list[str]) -> None:
+        """Forget encryption keys: what was written under them is unreadable for good."""
+        if names:
+            await self._ask(commands.customer_keys_delete(self.keys, names))
+
+    async def secret(self) -> bytes:
+        """Return the workspace's secret (32 bytes), made on first use."""
+        made = commands.secret_new(self.keys, secrets.token_bytes(SECRET_BYTES))
+        *_, value = await self._ask(made, commands.secret_get(self.keys))
+        return bytes(value)
+
+    # --- leases ---
+
+    async def lease_acquire(self, name: str, owner: str, ttl_ms: int) -> bool:
+        """Take a lease that nobody else holds (or one's own once more) for `ttl_ms`; False if somebody has it."""
+        return await self._lease(commands.LEASE_ACQUIRE, name, owner, ttl_ms)
+
+    async def lease_renew(self, name: str, owner: str, ttl_ms: int) -> bool:
+        """Keep one's lease for another `ttl_ms`; False if it was lost."""
+        return await self._lease(commands.LEASE_RENEW, name, owner, ttl_ms)
+
+    async def lease_release(self, name: str, owner: str) -> bool:
+        """Give one's lease back; False if it was lost before."""
+        return await self._lease(commands.LEASE_RELEASE, name, owner)
+
+    async def lease_owner(self, name: str) -> str | None:
+        """Return who holds a lease."""
+        (owner,) = await self._ask(commands.lease_owner(self.keys, name))
+        return owner.decode() if owner is not None else None
+
+    async def _lease(self, script: str, name: str, owner: str, *ttl_ms: int) -> bool:
+        (done,) = await self._ask(commands.evalsha(script, [self.keys.lease(name)], owner, *ttl_ms))
+        return bool(done)
+
+    # --- outbox ---
+
+    async def outbox_put(self, epoch: int, item_id: str, value: bytes) -> None:
+        """Store the state of one outgoing item. Raises Fenced if the journal has a newer epoch than the caller's."""
+        await self._fenced(commands.OUTBOX_PUT, epoch, item_id, value)
+
+    async def outbox_all(self) -> dict[str, bytes]:
+        """Return the whole outbox."""
+        (reply,) = await self._ask(commands.outbox_all(self.keys))
+        return {reply[i].decode(): reply[i + 1] for i in range(0, len(reply), 2)}
+
+    async def outbox_delete(self, epoch: int, ids: list[str]) -> None:
+        """Forget outgoing items that are done. Raises Fenced like `outbox_put`."""
+        if ids:
+            await self._fenced(commands.OUTBOX_DELETE, epoch, *ids)
+
+    async def _fenced(self, script: str, epoch: int, *args: str | bytes) -> None:
+        asked = commands.evalsha(script, [self.keys.journal, self.keys.outbox], epoch, *args)
+        (reply,) = await self._ask(asked)
+        if reply.startswith(b"!"):
+            raise Fenced(f"the journal is at {reply[1:].decode()}, newer than epoch {epoch}")
+
+    # --- documents ---
+
+    async def doc_get(self, name: str) -> bytes | None:
+        """Return a small document, or None."""
+        (value,) = await self._ask(commands.doc_get(self.keys, name))
+        return bytes(value) if value is not None else None
+
+    async def doc_put(self, name: str, value: bytes) -> None:
+        """Store a small document, replacing the one of that name."""
+        await self._ask(commands.doc_put(self.keys, name, value))
+
+    async def doc_put_new(self, name: str, value: bytes, ttl_ms: int) -> bool:
+        """Store a small document for `ttl_ms` if there is none of that name; False if there is."""
+        (done,) = await self._ask(commands.doc_put_new(self.keys, name, value, ttl_ms))
+        return done is not None
+
+    async def doc_delete(self, name: str) -> bool:
+        """Delete a small document; True for exactly one of several callers: what is single-use is used up by it."""
+        (done,) = await self._ask(commands.doc_delete(self.keys, name))
+        return bool(done)
+
+    # --- asking ---
+
+    async def _ask(self, *asked: Command, wait_seconds: float = 0.0) -> list[Any]:
+        """Send commands in one round trip; the first one refused raises StoreUnavailable."""
+        replies = await self._exchange(list(asked), wait_seconds)
+        for reply in replies:
+            if isinstance(reply, ResponseError):
+                raise _unavailable(reply)
+        return replies
+
+    async def _exchange(self, asked: list[Command], wait_seconds: float = 0.0) -> list[Any]:
+        """Send commands in one round trip; scripts a restarted store has forgotten are taught and sent again."""
+        replies = await self._wire.round_trip(asked, wait_seconds)
+        unknown = [place for place, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+        if unknown:
+            await self._load_scripts()
+            again = await self._wire.round_trip([asked[place] for place in unknown], wait_seconds)
+            for place, reply in zip(unknown, again, strict=True):
+                replies[place] = reply
+        return replies
+
+    async def _load_scripts(self) -> None:
+        for reply in await self._wire.round_trip([commands.script_load(script) for script in commands.SCRIPTS]):
+            if isinstance(reply, (AuthenticationError, NoPermissionError)):
+                raise SignInRefused(f"the store refused to let us in ({code_of(reply)})")
+            if isinstance(reply, ResponseError):
+                raise _unavailable(reply)
+
+
+def _unavailable(error: ResponseError) -> StoreUnavailable:
+    return StoreUnavailable(f"the store refused ({code_of(error)})")
+
+
+def _answer(reply: list[bytes] | ResponseError) -> list[bytes] | StoreUnavailable:
+    return _unavailable(reply) if isinstance(reply, ResponseError) else reply[1:]
+
+
+def _check_ascending(expected_last: str, records: list[tuple[str, bytes]]) -> None:
+    """A batch the store would refuse half-way must not be sent. Raises ValueError: a mistake of the caller."""
+    ids = [tuple(map(int, record_id.split("-"))) for record_id in (expected_last, *(r[0] for r in records))]
+    if not records or any(later <= earlier for earlier, later in itertools.pairwise(ids)):
+        raise ValueError("journal ids must ascend from the expected last one")
