@@ -27,6 +27,15 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
     part: int = -1
 
 
+class Bounce(msgspec.Struct, frozen=True, kw_only=True):
+    """What a mail system reports of a mail we, or somebody in our name, sent."""
+
+    kind: str = "failure"  # failure | delay | delivered | feedback (a complaint)
+    recipients: tuple[str, ...] = ()  # lower-cased; the mail did not reach these
+    statuses: tuple[str, ...] = ()  # enhanced status codes, 5.1.1, without repeats
+    message_id: str | None = None  # of the mail that came back, without angle brackets
+
+
 class Message(msgspec.Struct, kw_only=True):
     """One inbound or outbound item on a channel."""
 
@@ -48,3 +57,8 @@ class Message(msgspec.Struct, kw_only=True):
     auto: str | None = None  # auto-reply | bounce | list | bulk
     delivered_to: tuple[str, ...] = ()  # envelope recipients: where a signed token may stand
     warnings: tuple[str, ...] = ()
+    bounce: Bounce | None = None  # with `auto` bounce only
+    forwarded_by: Address | None = None  # who sent the mail in which `from` is the original writer
+    authentication: dict[str, str] = {}  # method → result (spf, dkim, dmarc, arc), as our own mail server found
+    spam: bool = False  # a trusted filter says so: not routed
+    loop: bool = False  # it has been through this system before

@@ -1,0 +1,310 @@
+"""Which parts are the text, and what they say: RFC 8621 §4.1.4 as a person would have it.
+
+The algorithm of JMAP sorts the leaves into text, HTML and attachments. If what it calls the text is empty, the first
+thing with words in it is taken: the HTML, other text, a mail inside the mail, text before the first boundary.
+"""
+
+from __future__ import annotations
+
+import binascii
+import hashlib
+import re
+
+from channels.email import charset, headers, html, names
+from channels.email.limits import Limits
+from channels.email.structure import Part, Structure, walk
+from router.core.message import Attachment
+
+_INLINE_MEDIA = ("image/", "audio/", "video/")
+_READABLE = frozenset({"text/enriched", "text/richtext", "text/markdown", "text/x-markdown", "text/x-amp-html"})
+_NOT_WORDS = frozenset(
+    {"text/calendar", "text/vcard", "text/x-vcard", "text/directory", "text/css", "text/csv", "text/rtf"}
+)
+_NESTED = frozenset({"message/rfc822", "message/global"})
+_FLOWED_QUOTE = re.compile(r">*")
+_UU_BEGIN = re.compile(rb"^begin [0-7]{3,4} [^\r\n]{1,200}\r?\n", re.MULTILINE)
+_MIME_NOTICE = re.compile(r"multi-?part|MIME", re.IGNORECASE)
+_ENRICHED_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9-]{0,60})>")
+
+
+class Content:
+    """The leaves of a mail, sorted, and what was said about them on the way."""
+
+    def __init__(self, structure: Structure, limits: Limits) -> None:
+        self.structure = structure
+        self.limits = limits
+        self.text_parts: list[Part] = []
+        self.html_parts: list[Part] = []
+        self.attached: list[Part] = []
+        self.warnings: list[str] = list(structure.warnings)
+        self.full_text = ""
+        self.html_source = ""  # of the first HTML body, as received
+        self.html = ""  # cleaned
+        self.text_is_html = False  # `full_text` was read from HTML
+
+    def warn(self, text: str) -> None:
+        """Note something in plain words, once."""
+        if text not in self.warnings:
+            self.warnings.append(text)
+
+
+def payload(structure: Structure, part: Part) -> bytes:
+    """The decoded bytes of a leaf. What cannot be decoded is given as received."""
+    data = structure.raw[part.start : part.end]
+    if part.encoding == "base64":
+        return headers.base64_bytes(data)
+    if part.encoding == "quoted-printable":
+        return binascii.a2b_qp(data)
+    if part.encoding == "uuencode":
+        return _uudecode(data)
+    return data
+
+
+def _uudecode(data: bytes) -> bytes:
+    begin = _UU_BEGIN.search(data)
+    if not begin:
+        return data
+    out: list[bytes] = []
+    for line in data[begin.end() :].split(b"\n"):
+        stripped = line.rstrip(b"\r")
+        if stripped == b"end":
+            break
+        try:
+            out.append(binascii.a2b_uu(stripped))
+        except binascii.Error:
+            length = (((stripped[0] - 32) & 63) * 4 + 5) // 3 if stripped else 0
+            try:
+                out.append(binascii.a2b_uu(stripped[:length]))
+            except binascii.Error:
+                return data
+    return b"".join(out)
+
+
+def text_of(content: Content, part: Part) -> str:
+    """The text of a leaf, line ends levelled to LF, format=flowed undone."""
+    data = payload(content.structure, part)
+    limit = 4 * content.limits.text_chars_max
+    if len(data) > limit:
+        content.warn("the text is too long and was cut")
+        data = data[:limit]
+    if part.content_type == "text/html" and not part.params.get("charset"):
+        label = _charset_of_html(data)
+    else:
+        label = part.params.get("charset", "")
+    text, warning = charset.decode(data, label)
+    if warning:
+        content.warn(f"a text part {warning}")
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if part.params.get("format", "").lower() == "flowed" and part.content_type == "text/plain":
+        text = unflow(text, delsp=part.params.get("delsp", "").lower() == "yes")
+    return text
+
+
+_META_CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s{0,4}=\s{0,4}[\"']?([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE)
+
+
+def _charset_of_html(data: bytes) -> str:
+    found = _META_CHARSET.search(data[:4096])
+    return found.group(1).decode("ascii") if found else ""
+
+
+def unflow(text: str, *, delsp: bool = False) -> str:
+    """Undo format=flowed (RFC 3676): join soft lines of one quote depth; the signature mark stays."""
+    out: list[str] = []
+    open_depth = -1  # of the paragraph being joined, else -1
+    pieces: list[str] = []
+    for line in text.split("\n"):
+        depth = _FLOWED_QUOTE.match(line).end()  # type: ignore[union-attr]  # matches always
+        rest = line[depth:]
+        rest = rest.removeprefix(" ")
+        signature = rest == "-- "
+        if pieces and (depth != open_depth or signature):
+            out.append("".join(pieces))
+            pieces = []
+        soft = rest.endswith(" ") and not signature
+        if not pieces and depth:
+            pieces.append(">" * depth + " ")
+        pieces.append(rest[:-1] if soft and delsp else rest)
+        if soft:
+            open_depth = depth
+        else:
+            out.append("".join(pieces))
+            pieces = []
+    if pieces:
+        out.append("".join(pieces))
+    return "\n".join(out)
+
+
+# ---- sorting the leaves ------------------------------------------------------------------------------------------
+
+
+def _is_inline(part: Part, siblings: str) -> bool:
+    """Whether a leaf is part of the body rather than an attachment (RFC 8621, `isInline`)."""
+    if part.disposition == "attachment":
+        return False
+    media = part.content_type.startswith(_INLINE_MEDIA)
+    if part.content_type not in {"text/plain", "text/html"} and not media:
+        return False
+    return part.position == 0 or (siblings != "multipart/related" and (media or not part.filename))
+
+
+def _sort(
+    content: Content, parts: list[Part], siblings: str, texts: list[Part] | None, htmls: list[Part] | None
+) -> None:
+    """One level of RFC 8621's `parseStructure`; deeper levels by recursion, as deep as the walker went."""
+    text_before = len(texts) if texts is not None else -1
+    html_before = len(htmls) if htmls is not None else -1
+    inside_alternative = siblings == "multipart/alternative"
+    for part in parts:
+        if part.is_multipart:
+            _sort(content, part.children, part.content_type, texts, htmls)
+        elif not _is_inline(part, siblings):
+            content.attached.append(part)
+        elif inside_alternative:
+            if part.content_type == "text/plain" and texts is not None:
+                texts.append(part)
+            elif part.content_type == "text/html" and htmls is not None:
+                htmls.append(part)
+            else:
+                content.attached.append(part)
+        elif part.content_type.startswith(_INLINE_MEDIA):
+            content.attached.append(part)
+        else:
+            if _within_alternative(part):
+                if part.content_type == "text/plain":
+                    htmls = None
+                else:
+                    texts = None
+            if texts is not None:
+                texts.append(part)
+            if htmls is not None:
+                htmls.append(part)
+    if inside_alternative and texts is not None and htmls is not None:
+        if len(texts) == text_before:
+            texts.extend(htmls[html_before:])
+        elif len(htmls) == html_before:
+            htmls.extend(texts[text_before:])
+
+
+def _within_alternative(part: Part) -> bool:
+    above = part.parent
+    while above is not None:
+        if above.content_type == "multipart/alternative":
+            return True
+        above = above.parent
+    return False
+
+
+def read(structure: Structure, limits: Limits, nested: int = 0) -> Content:
+    """Sort a mail's leaves and read its text. `nested`: how many mails this one lies within."""
+    content = Content(structure, limits)
+    root = structure.root
+    if root.is_multipart:
+        _sort(content, root.children, root.content_type, content.text_parts, content.html_parts)
+    elif root.content_type.startswith("multipart/"):
+        content.warn("a multipart has no parts; it was read as text")
+        content.text_parts.append(root)
+    else:
+        _sort(content, [root], "multipart/mixed", content.text_parts, content.html_parts)
+    _read_text(content, nested)
+    return content
+
+
+def _read_html(content: Content, part: Part) -> str:
+    """Text of an HTML leaf; the first one is also kept clean, to be shown."""
+    source = text_of(content, part)
+    cleaned = html.clean(source, content.limits)
+    for warning in cleaned.warnings:
+        content.warn(warning)
+    if not content.html_source:
+        content.html_source = source
+        content.html = cleaned.html if cleaned.how != "strip" else ""
+    return html.to_text(cleaned)
+
+
+def _read_text(content: Content, nested: int) -> None:
+    """Fill `full_text` and `html`."""
+    texts: list[str] = []
+    only_html = bool(content.text_parts)
+    for part in content.text_parts:
+        is_html = part.content_type == "text/html"
+        only_html = only_html and is_html
+        texts.append(_read_html(content, part) if is_html else text_of(content, part))
+    full = "\n".join(text.strip("\n") if len(content.text_parts) > 1 else text for text in texts)
+    content.text_is_html = only_html
+    for part in content.html_parts:
+        if part.content_type == "text/html" and not content.html_source:
+            words = _read_html(content, part)
+            if not full.strip() and words.strip():
+                full, content.text_is_html = words, True
+    if not full.strip():
+        full = _other_words(content, nested)
+    if len(full) > content.limits.text_chars_max:
+        content.warn("the text is too long and was cut")
+        full = full[: content.limits.text_chars_max]
+    content.full_text = full
+
+
+def _other_words(content: Content, nested: int) -> str:
+    """Words for a mail whose bodies are empty, from wherever there are some."""
+    for part in content.attached:
+        if part.main_type == "text" and part.disposition != "attachment" and part.content_type not in _NOT_WORDS:
+            text = text_of(content, part)
+            if part.content_type in {"text/enriched", "text/richtext"}:
+                text = _ENRICHED_TAG.sub("", text)
+            if text.strip():
+                return text
+    preamble = _preamble(content)
+    if preamble:
+        content.warn("the text stood before the first part")
+        return preamble
+    if nested < content.limits.nested_max:
+        for part in content.attached:
+            if part.content_type in _NESTED:
+                inner = read(nested_structure(content.structure, part, content.limits), content.limits, nested + 1)
+                if inner.full_text.strip():
+                    content.warn("the mail itself has no text; this is the text of the mail attached to it")
+                    return inner.full_text
+    return ""
+
+
+def nested_structure(structure: Structure, part: Part, limits: Limits) -> Structure:
+    """The structure of a mail that is a part of this one."""
+    return walk(payload(structure, part), limits)
+
+
+def _preamble(content: Content) -> str:
+    root = content.structure.root
+    if not root.is_multipart:
+        return ""
+    data = content.structure.raw[root.start : root.preamble_end][: content.limits.text_chars_max]
+    text = charset.decode(data)[0].replace("\r\n", "\n").strip()
+    return "" if len(text) < 400 and _MIME_NOTICE.search(text) else text  # noqa: PLR2004 - a notice is a sentence or two
+
+
+# ---- attachments -------------------------------------------------------------------------------------------------
+
+
+def filename_of(structure: Structure, part: Part) -> str:
+    """A safe name; a mail without one is named after its subject."""
+    name = part.filename
+    if not name and part.content_type in _NESTED:
+        inner = walk(structure.raw[part.start : min(part.end, part.start + 65536)], Limits(parts_max=1))
+        subject = headers.text(inner.root.fields.get("subject"))
+        name = f"{subject[:80]}.eml" if subject else ""
+    return names.safe_filename(name, part.content_type, part.index)
+
+
+def attachment(structure: Structure, part: Part) -> Attachment:
+    """Describe a leaf that is kept by reference."""
+    data = payload(structure, part)
+    inline = part.disposition == "inline" or bool(part.fields.get("content-id") and part.disposition != "attachment")
+    return Attachment(
+        filename=filename_of(structure, part),
+        content_type=part.content_type,
+        size=len(data),
+        sha256=hashlib.sha256(data).hexdigest(),
+        inline=inline,
+        part=part.index,
+    )

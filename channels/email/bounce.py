@@ -1,0 +1,183 @@
+"""Reports of mail systems: what failed, for whom, and which of our mails it was.
+
+Delivery reports (RFC 3464), complaints (RFC 5965) and receipts (RFC 8098) are read as what they are. Older servers
+send plain text in a hundred forms: flufl.bounce knows them, and is asked only about mail that a machine sent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import email
+import email.policy
+import logging
+import re
+
+import flufl.bounce
+
+from channels.email import body, fields, headers
+from channels.email.body import Content
+from channels.email.structure import Part
+from router.core.message import Bounce
+
+# It logs what it trips over with a traceback, line by line of a stranger's mail.
+logging.getLogger("flufl.bounce").setLevel(logging.CRITICAL + 1)
+
+_RECIPIENTS_MAX = 50
+_BLOCKS_MAX = 200  # recipients' blocks of one report
+_REPORT_BYTES_MAX = 262_144
+_STATUS = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.])")
+_ADDRESS = re.compile(r"[a-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[a-z0-9.-]{1,255}", re.IGNORECASE)
+_ORIGINAL_ID = re.compile(r"^[> \t]{0,8}Message-ID:\s{0,4}<([^<>\s]{1,998})>", re.IGNORECASE | re.MULTILINE)
+_TEXT_MAX = 65_536
+_PARTS_FOR_DETECTORS_MAX = 60
+_ORIGINAL_TYPES = frozenset({"message/rfc822", "message/global", "text/rfc822-headers", "message/rfc822-headers"})
+_REPORTS = {
+    "message/delivery-status": "delivery-status",
+    "message/global-delivery-status": "delivery-status",
+    "message/feedback-report": "feedback-report",
+    "message/disposition-notification": "disposition-notification",
+    "message/global-disposition-notification": "disposition-notification",
+}
+
+
+def report_type(content: Content) -> str:
+    """`delivery-status`, `feedback-report`, `disposition-notification` or nothing, by the parts that are there."""
+    root = content.structure.root
+    found = {_REPORTS[part.content_type] for part in content.structure.parts if part.content_type in _REPORTS}
+    if root.content_type == "multipart/report":
+        found.add(root.params.get("report-type", "").lower())
+    for name in ("feedback-report", "delivery-status", "disposition-notification"):
+        if name in found:
+            return name
+    return ""
+
+
+def _blocks(content: Content, part: Part) -> list[fields.Fields]:
+    """The header blocks of a report part, bounded in number and bytes."""
+    data = body.payload(content.structure, part)[:_REPORT_BYTES_MAX]
+    out: list[fields.Fields] = []
+    position = 0
+    while position < len(data) and len(out) < _BLOCKS_MAX:
+        block, following = fields.read(data, position, content.limits)
+        if block.items:
+            out.append(block)
+        if following <= position:
+            newline = data.find(b"\n", position)
+            following = len(data) if newline < 0 else newline + 1
+        position = following
+    return out
+
+
+def _recipient(value: bytes) -> str:
+    text = headers.text(value).partition(";")
+    found = _ADDRESS.search(text[2][:1000] or text[0][:1000])
+    return found.group().lower().strip(".") if found else ""
+
+
+class _Gathered:
+    """What the parts of one report say together."""
+
+    def __init__(self) -> None:
+        self.recipients: dict[str, None] = {}
+        self.statuses: dict[str, None] = {}
+        self.actions: set[str] = set()
+        self.message_id: str | None = None
+
+    def add_recipient(self, address: str) -> None:
+        if address and len(self.recipients) < _RECIPIENTS_MAX:
+            self.recipients.setdefault(address)
+
+    def read_delivery(self, block: fields.Fields) -> None:
+        """One recipient's block of a delivery report."""
+        action = headers.text(block.get("action")).lower().partition(" ")[0].strip(";,")
+        if action:
+            self.actions.add(action)
+        address = _recipient(block.get("original-recipient")) or _recipient(block.get("final-recipient"))
+        if action not in {"delivered", "relayed", "expanded"}:
+            self.add_recipient(address or _recipient(block.get("x-actual-recipient")))
+        for name in ("status", "diagnostic-code"):
+            code = _STATUS.search(headers.text(block.get(name))[:2000])
+            if code:
+                self.statuses.setdefault(code.group(1))
+                break
+        for name in ("x-original-message-id", "original-message-id"):
+            self.read_id(block.get(name))
+
+    def read_feedback(self, block: fields.Fields) -> None:
+        """The block of a complaint."""
+        for name in ("original-rcpt-to", "removal-recipient"):
+            for value in block.all(name)[:_RECIPIENTS_MAX]:
+                self.add_recipient(_recipient(b"rfc822;" + value))
+
+    def read_id(self, value: bytes) -> None:
+        if value and not self.message_id:
+            found = headers.ids(value, 1)
+            self.message_id = found[0] if found else None
+
+
+def _original(content: Content, gathered: _Gathered) -> None:
+    """The Message-ID of the mail that came back: from the part that holds it, else from the text."""
+    for part in content.structure.parts[1:]:
+        if part.content_type in _ORIGINAL_TYPES and not gathered.message_id:
+            data = body.payload(content.structure, part)[: content.limits.header_bytes_max]
+            gathered.read_id(fields.read(data, 0, content.limits)[0].get("message-id"))
+    if not gathered.message_id:
+        found = _ORIGINAL_ID.search(content.full_text[:_TEXT_MAX])
+        gathered.message_id = found.group(1) if found else None
+
+
+def detect(content: Content) -> tuple[frozenset[str], frozenset[str]]:
+    """Recipients that flufl.bounce finds: (delayed, failed). Reads a bounded part of the mail; never raises."""
+    structure = content.structure
+    if len(structure.parts) > _PARTS_FOR_DETECTORS_MAX:
+        return frozenset(), frozenset()
+    raw = structure.raw[: content.limits.bounce_bytes_max]
+    # Its detectors, and the standard library's parser, were written for mail that means well.
+    with contextlib.suppress(Exception):
+        mail = email.message_from_bytes(raw, policy=email.policy.compat32)
+        if "@" not in str(mail.get("from", "")):  # one detector needs an address there
+            del mail["from"]
+            mail["From"] = "nobody@invalid"
+        delayed, failed = flufl.bounce.all_failures(mail)
+        return _plain(delayed), _plain(failed)
+    return frozenset(), frozenset()
+
+
+def _plain(found: frozenset[bytes]) -> frozenset[str]:
+    return frozenset(one.decode("ascii", "replace").lower() for one in found if b"@" in one)
+
+
+def read(content: Content, report: str, delayed: frozenset[str], failed: frozenset[str]) -> Bounce:
+    """Everything a report says. `report` is what `report_type` gave, the sets what `detect` gave."""
+    gathered = _Gathered()
+    for part in content.structure.parts:
+        known = _REPORTS.get(part.content_type)
+        for block in _blocks(content, part) if known else ():
+            if known == "feedback-report":
+                gathered.read_feedback(block)
+            else:
+                gathered.read_delivery(block)
+    root = content.structure.root.fields
+    for value in root.all("x-failed-recipients")[:_RECIPIENTS_MAX]:
+        for address in headers.addresses(value, _RECIPIENTS_MAX):
+            gathered.add_recipient(address.address)
+    if not gathered.recipients:
+        for one in sorted(failed) + sorted(delayed - failed):
+            gathered.add_recipient(one)
+    if not gathered.statuses:
+        for code in _STATUS.findall(content.full_text[:_TEXT_MAX])[:_RECIPIENTS_MAX]:
+            gathered.statuses.setdefault(code)
+    _original(content, gathered)
+    kind = "failure"
+    if report == "feedback-report":
+        kind = "feedback"
+    elif (gathered.actions and gathered.actions <= {"delayed"}) or (delayed and not failed and not gathered.actions):
+        kind = "delay"
+    elif gathered.actions and gathered.actions <= {"delivered", "relayed", "expanded"}:
+        kind = "delivered"
+    return Bounce(
+        kind=kind,
+        recipients=tuple(gathered.recipients),
+        statuses=tuple(gathered.statuses),
+        message_id=gathered.message_id,
+    )
