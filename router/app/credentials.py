@@ -1,0 +1,60 @@
+"""API tokens and spent sign-in links, kept in the store so that all nodes of a workspace share them."""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+import msgspec
+
+from router.web.parts import TokenRecord
+
+DOCUMENT = "tokens"
+CACHED_SECONDS = 2.0
+
+_RECORDS = msgspec.json.Decoder(list[TokenRecord])
+
+
+class Documents(Protocol):
+    """What credentials ask of the store."""
+
+    async def doc_get(self, name: str) -> bytes | None:
+        """A small document, or None."""
+        ...
+
+    async def doc_put(self, name: str, value: bytes) -> None:
+        """Keep a small document; durable when it returns."""
+        ...
+
+    async def doc_put_new(self, name: str, value: bytes, ttl_ms: int) -> bool:
+        """Keep it only if there is none of this name; forgotten after `ttl_ms`."""
+        ...
+
+
+class StoredCredentials:
+    """Implements the web's `Credentials`."""
+
+    def __init__(self, store: Documents) -> None:
+        self._store = store
+        self._cached: list[TokenRecord] = []
+        self._read_at = float("-inf")
+
+    async def tokens(self) -> list[TokenRecord]:
+        """All tokens, at most CACHED_SECONDS old."""
+        if time.monotonic() - self._read_at > CACHED_SECONDS:
+            raw = await self._store.doc_get(DOCUMENT)
+            self._cached = _RECORDS.decode(raw) if raw else []
+            self._read_at = time.monotonic()
+        return self._cached
+
+    async def add_token(self, record: TokenRecord) -> None:
+        """Keep a token; durable when it returns."""
+        self._read_at = float("-inf")
+        records = [*await self.tokens(), record]
+        await self._store.doc_put(DOCUMENT, msgspec.json.encode(records))
+        self._read_at = float("-inf")
+
+    async def spend(self, link: str, until: int) -> bool:
+        """True for the first caller with this link id, False for any later one; forgotten after `until` (ms)."""
+        now = time.time_ns() // 1_000_000
+        return await self._store.doc_put_new(f"link-{link}", b"1", max(1, until - now))

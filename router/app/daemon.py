@@ -1,0 +1,298 @@
+"""The daemon: every part of usherd, put together. The only place that knows them all.
+
+Start: store, then engine, then what people reach. Stop: the other way round, so that nothing is taken in that is not
+also brought home.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+
+import structlog
+
+from channels.email.parse import extract
+from channels.email.receive import SmtpReceiver
+from channels.email.send import SmtpSender
+from router.app import http, local, mail, models
+from router.app.credentials import StoredCredentials
+from router.app.names import Names
+from router.app.server import WebServer
+from router.core.errors import ConfigError, TransientError
+from router.core.values import Workspace
+from router.shell.actions import Actions
+from router.shell.channel import Channel
+from router.shell.clock import wall_ms
+from router.shell.disk import DiskGuard
+from router.shell.dispatch import Dispatcher
+from router.shell.intake import Intake
+from router.shell.leader import Leader
+from router.shell.live import Library, Live
+from router.shell.metrics import Metrics
+from router.shell.ops import Ops
+from router.shell.outbox import Outbox, Sender
+from router.shell.reader import Reader
+from router.shell.store.client import Store
+from router.shell.store.embedded import EmbeddedStore
+from router.shell.understanding import Facts
+from router.shell.vault import Vault
+from router.shell.workers import Models, Workers, use_models
+from router.web.app import create_app
+from router.web.parts import Intake as WebIntake
+from router.web.parts import WebParts, WebSettings
+from skills.compile import compile_workspace
+from skills.workspace import Loaded
+
+log = structlog.get_logger()
+
+PRELOAD = ("channels.email.parse", "router.app.mail")
+READY_SECONDS_MAX = 120.0
+
+
+class Daemon:
+    """One node. `start` and `stop` for those who run it inside something else; `run` until a signal."""
+
+    def __init__(self, loaded: Loaded, data: Path) -> None:
+        self.loaded = loaded
+        self.config = loaded.config
+        self.data = data
+        self.node = ""
+        self.smtp: tuple[str, int] | None = None
+        self.http: tuple[str, int] = ("", 0)
+        self.stopping = False
+        self._exit = AsyncExitStack()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._threshold: int | None = None
+
+    # -- life ------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Start, serve until SIGTERM or SIGINT, stop. Raises ConfigError, JournalBroken."""
+        loop = asyncio.get_running_loop()
+        asked = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, asked.set)
+        try:
+            await self.start()
+            waiting = asyncio.create_task(asked.wait())
+            await asyncio.wait([waiting, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
+            waiting.cancel()
+        finally:
+            await self.stop()
+
+    async def start(self) -> None:
+        """Bring everything up; returns when this node leads and listens. Raises ConfigError, JournalBroken."""
+        try:
+            await self._start_store()
+            found, self._threshold = await asyncio.to_thread(models.prepare, self.config, self.data)
+            await self._start_engine(found)
+            await self._start_doors()
+        except BaseException:
+            await self._exit.aclose()
+            raise
+        local.announce(
+            self.data,
+            local.Running(url=self.url, token=self._local_token, pid=os.getpid(), node=self.node),
+        )
+        self._exit.callback(local.withdraw, self.data)
+        smtp = f"{self.smtp[0]}:{self.smtp[1]}" if self.smtp else None
+        where = f"{self.http[0]}:{self.http[1]}"
+        log.info("ready", smtp=smtp, http=where, data=str(self.data), node=self.node, pid=os.getpid())
+
+    @property
+    def url(self) -> str:
+        """Where the web is reached from this machine."""
+        host, port = self.http
+        return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+    async def stop(self) -> None:
+        """Take nothing new, finish what is at hand, close; raises what ended a part of the daemon."""
+        self.stopping = True
+        log.info("stopping")
+        await self._exit.aclose()
+        for task in self._tasks:
+            if task.done() and not task.cancelled():
+                task.result()
+
+    def _begin(self, name: str, work: object) -> asyncio.Task[None]:
+        task: asyncio.Task[None] = asyncio.create_task(work, name=name)  # type: ignore[arg-type]
+        self._tasks.append(task)
+        return task
+
+    # -- the parts ---------------------------------------------------------------------------------------------------
+
+    async def _start_store(self) -> None:
+        self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        config = self.config
+        blobs = Path(config.blobs.folder) if config.blobs.folder else self.data / "blobs"
+        if config.store.url is None:
+            embedded = EmbeddedStore(self.data)
+            await embedded.start()
+            self._exit.push_async_callback(embedded.stop)
+            self.store = await Store.open(
+                embedded.socket, config.workspace, blobs=blobs, user=embedded.user, password=embedded.password
+            )
+        else:
+            self.store = await Store.open(config.store.url.reveal(), config.workspace, blobs=blobs)
+        self._exit.push_async_callback(self.store.close)
+        await self.store.check_durability(relaxed=config.store.durability == "relaxed")
+        self.secret = await self.store.secret()
+        self.node = local.node_name(self.data)
+
+    async def _start_engine(self, found: Models) -> None:
+        config = self.config
+        use_models(found)
+        self.workers = Workers(found, preload=PRELOAD)
+        self.workers.start()
+        self._exit.push_async_callback(self.workers.stop)
+        self.disk = DiskGuard(self.data)
+        self.intake = Intake(self.store, self.disk)
+        self.vault = Vault(self.store)
+        self.stationery = mail.MailStationery(config, self.secret)
+        self.reader = Reader(
+            store=self.store,
+            inbox=self.intake,
+            vault=self.vault,
+            workers=self.workers,
+            actions=Actions(self.vault, self.stationery),
+            channels=self._channels(),
+            facts=Facts(secret=self.secret, own=frozenset(config.accounts), tier_of=http.tier_of(config)),
+        )
+        self.leader = Leader(
+            store=self.store,
+            vault=self.vault,
+            reader=self.reader,
+            compile_workspace=self._compile,
+            node=self.node,
+        )
+        self.metrics = Metrics()
+        self.names = Names(lambda: self.config)
+        self.live = Live(self.leader, self.names)
+        self.commands = Dispatcher(self.intake)
+        self.outbox = Outbox(
+            store=self.store,
+            vault=self.vault,
+            leader=self.leader,
+            senders=self._senders(),
+            tell=self.reader.tell,
+            now=wall_ms,
+        )
+        self.leader.listeners += [
+            self.commands.committed,
+            self.outbox.committed,
+            self.live.committed,
+            self.metrics.committed,
+        ]
+        self.leader.refusals.append(self.commands.refused)
+        leading = self._begin("leader", self.leader.run())
+        self._exit.push_async_callback(self._stop_leading, leading)
+        await self._first(leading, self.leader.ready())
+        self._begin_background()
+
+    def _begin_background(self) -> None:
+        for task in (self._begin("outbox", self.outbox.run()), self._begin("disk", self.disk.run())):
+            self._exit.push_async_callback(_cancel, task)
+
+    async def _stop_leading(self, leading: asyncio.Task[None]) -> None:
+        await self.intake.drain()
+        self.leader.stop()
+        await asyncio.wait([leading], timeout=10)
+        with suppress(TransientError):
+            await self.store.lease_release("leader", self.node)
+
+    async def _first(self, leading: asyncio.Task[None], ready: object) -> None:
+        """Wait until this node leads; whatever ends the leader before that is raised."""
+        waiting = asyncio.ensure_future(ready)  # type: ignore[call-overload]
+        await asyncio.wait([leading, waiting], return_when=asyncio.FIRST_COMPLETED, timeout=READY_SECONDS_MAX)
+        if leading.done():
+            waiting.cancel()
+            leading.result()
+        if not waiting.done():
+            waiting.cancel()
+            owner = await self.store.lease_owner("leader")
+            raise ConfigError(f"node {owner} leads this workspace and did not let go", hint="stop it first")
+
+    async def _start_doors(self) -> None:
+        config = self.config
+        smtp = config.channels.email.smtp if config.channels.email else None
+        if smtp is not None:
+            self.receiver = SmtpReceiver(mail.smtp_settings(smtp), self.intake)
+            self.smtp = await self.receiver.start()
+            self._exit.push_async_callback(self.receiver.stop)
+        self._local_token = local.new_token()
+        app = create_app(self._web_parts())
+        web = WebServer(app, *config.web.listen)
+        self.http = await web.start()
+        self._exit.push_async_callback(web.stop)
+
+    def _web_parts(self) -> WebParts:
+        intake = WebIntake(model=http.HttpMessage, entry=http.entry) if self.config.channels.http else None
+        ops = Ops(
+            store=self.store,
+            leader=self.leader,
+            vault=self.vault,
+            tell=self.reader.tell,
+            gauges=self._gauges,
+            node=self.node,
+        )
+        return WebParts(
+            source=self.live,
+            texts=Library(self.vault, self.leader, extract),
+            commands=self.commands,
+            operations=ops,
+            inbox=self.intake,
+            credentials=StoredCredentials(self.store),
+            secret=self.secret,
+            intake=intake,
+            local_token=self._local_token,
+            settings=WebSettings(public_url=self.config.web.url or ""),
+            metrics=self.metrics.registry,
+            ready=lambda: self.leader.leading and not self.stopping,
+            stopping=lambda: self.stopping,
+        )
+
+    # -- what the parts ask for ------------------------------------------------------------------------------------
+
+    def _compile(self, now: int) -> tuple[str, Workspace]:
+        return self.loaded.version, compile_workspace(self.config, now, topic_threshold=self._threshold)
+
+    def _channels(self) -> dict[str, Channel]:
+        return {
+            "email": mail.email_channel(self.config, self.secret),
+            "http": http.http_channel(),
+        }
+
+    def _senders(self) -> dict[str, Sender]:
+        send = self.config.channels.email.send if self.config.channels.email else None
+        if send is None:
+            return {}
+        sender = SmtpSender(mail.send_settings(send))
+        self._exit.push_async_callback(sender.close)
+        by_mail = mail.MailSender(sender, self.config.workspace)
+        return {"email": by_mail, "http": by_mail}
+
+    def _gauges(self) -> dict[str, object]:
+        inbox_lag = self.store.inbox_count
+        waiting = sum(1 for contact in self.leader.engine.state.contacts.values() if contact.waiting_since is not None)
+        self.metrics.inbox_lag.set(inbox_lag)
+        self.metrics.outbox_lag.set(self.outbox.lag)
+        self.metrics.waiting.set(waiting)
+        channels: dict[str, object] = {"http": {"listen": f"{self.http[0]}:{self.http[1]}"}}
+        if self.smtp is not None:
+            channels["email"] = {"listen": f"{self.smtp[0]}:{self.smtp[1]}", "received": self.receiver.mails}
+        return {
+            "inbox_lag": inbox_lag,
+            "outbox_lag": self.outbox.lag,
+            "waiting": waiting,
+            "channels": channels,
+            "problems": self.disk.problems() + ([] if self.leader.leading else ["this node does not lead"]),
+        }
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

@@ -1,0 +1,44 @@
+"""The HTTP channel tied to the shell, and what is known of customers by their address."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from channels.http import HttpMessage, entry, normalise
+from router.core.message import Message
+from router.shell.channel import Channel
+from skills.model import WorkspaceConfig
+
+__all__ = ["HttpMessage", "entry", "http_channel", "tier_of"]
+
+
+def http_channel() -> Channel:
+    """Messages of `POST /v1/messages`: small JSON, checked at the door."""
+
+    def understood(raw: bytes, meta: bytes) -> Message:
+        return normalise(raw, meta)
+
+    return Channel(
+        name="http",
+        normalise=understood,
+        hostile=False,
+        kind=lambda meta: str(meta.get("kind", "email")),
+        thread=lambda _: None,
+    )
+
+
+def tier_of(config: WorkspaceConfig) -> Callable[[str], str | None]:
+    """The tier of an address: the first that matches, by address or by domain."""
+    domains: dict[str, str] = {}
+    addresses: dict[str, str] = {}
+    for name, tier in config.customers.tiers.items():
+        for domain in tier.match.domain:
+            domains.setdefault(domain.lower(), name)
+        for address in tier.match.address:
+            addresses.setdefault(address.lower(), name)
+
+    def find(address: str) -> str | None:
+        lowered = address.lower()
+        return addresses.get(lowered) or domains.get(lowered.rpartition("@")[2])
+
+    return find

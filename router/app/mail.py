@@ -1,0 +1,148 @@
+"""E-mail tied to the shell: how its entries are read, threaded and answered."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import msgspec
+
+from channels.email import thread
+from channels.email.compose import Outgoing, compose
+from channels.email.parse import MailSettings, parse
+from channels.email.send import SendSettings, SmtpSender, retry_after
+from channels.email.smtp_settings import SmtpSettings
+from router.core.errors import ConfigError
+from router.core.message import Address, Message
+from router.core.transitions import DeliveryState
+from router.shell.channel import Channel, Normalise, ThreadMatch
+from router.shell.outbox import Sent
+from skills.channel_model import EmailChannel, Send, Smtp
+from skills.model import WorkspaceConfig
+
+GIVE_UP_MS = 2 * 86_400_000
+
+
+class MailMeta(msgspec.Struct, kw_only=True):
+    """What the receivers note beside a mail."""
+
+    account: str = ""
+    envelope_from: str | None = None
+    recipients: tuple[str, ...] = ()
+
+
+_META = msgspec.json.Decoder(MailMeta)
+
+
+def normalise(settings: MailSettings, raw: bytes, meta: bytes) -> Message:
+    """A mail in normal form. Called in worker processes. Raises PoisonError."""
+    noted = _META.decode(meta)
+    return parse(raw, settings, envelope_from=noted.envelope_from, envelope_to=noted.recipients)
+
+
+def mail_settings(config: WorkspaceConfig) -> MailSettings:
+    """What the parser must know of the workspace."""
+    email = config.channels.email or EmailChannel()
+    return MailSettings(customer_from=email.customer_from, own_addresses=config.accounts)
+
+
+def smtp_settings(smtp: Smtp) -> SmtpSettings:
+    """The receiver's settings."""
+    host, port = smtp.listen
+    settings = SmtpSettings(recipients=smtp.recipients, host=host, port=port, size_max=smtp.size_max)
+    if smtp.tls is None:
+        return settings
+    return msgspec.structs.replace(
+        settings, certificate=Path(smtp.tls.certificate), private_key=Path(smtp.tls.key)
+    )
+
+
+def normaliser(config: WorkspaceConfig) -> Normalise:
+    """The worker's function for this workspace."""
+    return functools.partial(normalise, mail_settings(config))
+
+
+def email_channel(config: WorkspaceConfig, secret: bytes) -> Channel:
+    """E-mail as the shell knows it."""
+    accounts = config.accounts
+
+    def match(message: Message) -> ThreadMatch | None:
+        found = thread.contact_of(secret, message, accounts)
+        return None if found is None else ThreadMatch(found.contact, found.message)
+
+    return Channel(
+        name="email",
+        normalise=normaliser(config),
+        hostile=True,
+        kind=lambda _: "email",
+        thread=match,
+    )
+
+
+class MailStationery:
+    """Implements `Stationery` for mail: addresses and Message-IDs that only this contact has."""
+
+    def __init__(self, config: WorkspaceConfig, secret: bytes) -> None:
+        self._config = config
+        self._secret = secret
+
+    def account(self, account: str) -> str:
+        """The address replies leave from: the one the customer wrote to, or the first."""
+        if "@" in account:
+            return account
+        return self._config.accounts[0] if self._config.accounts else ""
+
+    def sender(self, account: str, agent: str) -> Address:
+        """The agent's name, at the address that the customer wrote to."""
+        send = self._config.channels.email.send if self._config.channels.email else None
+        address = send.address if send is not None and send.address else self.account(account)
+        person = self._config.agents.get(agent)
+        name = person.name if person is not None and person.name else agent
+        return Address(address=address, name=f"{name}, {send.name}" if send is not None and send.name else name)
+
+    def reply_to(self, account: str, contact: str) -> Address:
+        """The signed address of this contact."""
+        address = self.account(account)
+        return Address(address=thread.reply_address(address, self._secret, contact) if address else "")
+
+    def message_id(self, account: str, contact: str, message: str) -> str:
+        """The signed Message-ID of this message."""
+        domain = self.account(account).rpartition("@")[2] or "usherd.invalid"
+        return thread.new_message_id(self._secret, contact, message, domain)
+
+
+class MailSender:
+    """Implements the outbox's `Sender` by SMTP."""
+
+    def __init__(self, sender: SmtpSender, workspace: str) -> None:
+        self._sender = sender
+        self._workspace = workspace
+
+    async def send(self, message: Message) -> Sent:
+        """Try once. The recipients are those of the message, frozen when it was written."""
+        raw = compose(outgoing(message, self._workspace))
+        recipients = [entry.address for entry in (*message.to, *message.cc)]
+        result = await self._sender.send(message.from_.address, recipients, raw)
+        return Sent(state=DeliveryState(result.state), code=result.code or 0, detail=result.text)
+
+    def retry_after(self, attempts: int, waited_ms: int) -> int | None:
+        """One minute to four hours, for two days."""
+        return None if waited_ms >= GIVE_UP_MS else retry_after(attempts)
+
+
+def outgoing(message: Message, workspace: str) -> Outgoing:
+    """What `compose` needs, from a message in normal form."""
+    if message.message_id is None:
+        raise ConfigError("a reply without a Message-ID cannot be sent")
+    return Outgoing(
+        sender=message.from_,
+        to=message.to,
+        cc=message.cc,
+        reply_to=message.reply_to[0] if message.reply_to else None,
+        subject=message.subject,
+        text=message.text,
+        message_id=message.message_id,
+        in_reply_to=message.in_reply_to,
+        references=message.references,
+        workspace=workspace,
+    )

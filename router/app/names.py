@@ -1,0 +1,31 @@
+"""Names for ids, from the workspace in force; the desk's `Directory`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from router.desk.ports import Display, Person
+from skills.model import EVERYONE, WorkspaceConfig
+
+
+class Names:
+    """Implements the desk's `Directory` over whatever configuration is in force."""
+
+    def __init__(self, config: Callable[[], WorkspaceConfig]) -> None:
+        self._config = config
+
+    def person(self, agent: str) -> Person | None:
+        """The agent's name and address, or None when nobody has this id."""
+        found = self._config().agents.get(agent)
+        if found is None:
+            return None
+        return Person(id=agent, name=found.name or agent, email=found.email or "", team=found.team or EVERYONE)
+
+    def team(self, team: str) -> str:
+        """The team's name: teams have ids only."""
+        return team
+
+    def display(self) -> Display:
+        """How the workspace is shown."""
+        config = self._config()
+        return Display(name=config.workspace, timezone=config.timezone, languages=config.languages)

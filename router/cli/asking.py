@@ -1,0 +1,144 @@
+"""What a supervisor asks a running daemon: status, queue, agents, contacts, explain."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from router.cli import output
+from router.cli.client import Daemon
+from router.cli.options import DATA, Data, Json, Token, Url
+
+
+def status(data: Data = DATA, url: Url = None, token: Token = None, json: Json = False) -> None:
+    """Say how the daemon is: who leads, how long the journal is, what lags, what is wrong."""
+    found = _ask(data, url, token, json, "/v1/status")
+    if json:
+        output.give(found)
+        return
+    journal = found["journal"]
+    rows: list[tuple[str, object]] = [
+        ("node", found["node"]),
+        ("leads", found["leader"] or "nobody"),
+        ("workspace", found["config"][:12]),
+        ("journal", f"{journal['records']} records, the last is {journal['last']}"),
+        ("not yet read", found["inbox_lag"]),
+        ("not yet sent", found["outbox_lag"]),
+    ]
+    rows += [(name, ", ".join(f"{k} {v}" for k, v in about.items())) for name, about in found["channels"].items()]
+    output.table("usherd", ["", ""], rows)
+    for problem in found["problems"]:
+        output.say(f"[bold red]problem:[/] {output.escape(problem)}")
+
+
+def queue(data: Data = DATA, url: Url = None, token: Token = None, json: Json = False) -> None:
+    """Show what waits, by what it requires, and how many could take it."""
+    found = _ask(data, url, token, json, "/v1/queue")
+    if json:
+        output.give(found)
+        return
+    rows = [
+        (
+            _requirement(line["requirement"]),
+            line["kind"],
+            line["waiting"],
+            _span(line["oldest_seconds"]),
+            line["able"],
+            line["free"],
+        )
+        for line in found["profiles"]
+    ]
+    output.table(f"{found['waiting']} waiting", ["requirement", "kind", "waiting", "oldest", "able", "free"], rows)
+
+
+def agents(data: Data = DATA, url: Url = None, token: Token = None, json: Json = False) -> None:
+    """Show the agents: status, what they hold, how much of their time is taken."""
+    found = _ask(data, url, token, json, "/v1/agents")
+    if json:
+        output.give(found)
+        return
+    rows = [
+        (
+            agent["id"],
+            agent["status"],
+            len(agent["held"]) if isinstance(agent["held"], list) else agent["held"],
+            agent["units"],
+            f"{agent['utilisation']:.0%}",
+            " ".join(f"{skill}:{level}" for skill, level in agent["skills"].items()),
+        )
+        for agent in found["agents"]
+    ]
+    output.table("agents", ["agent", "status", "held", "units", "utilisation", "skills"], rows)
+
+
+def contacts(  # noqa: PLR0913  # each is a flag
+    data: Data = DATA,
+    url: Url = None,
+    token: Token = None,
+    json: Json = False,
+    everything: Annotated[bool, typer.Option("--all", help="Resolved ones too.")] = False,
+    auto: Annotated[bool, typer.Option("--auto", help="Bounces, auto-replies and lists instead.")] = False,
+) -> None:
+    """List the open contacts."""
+    found = _ask(data, url, token, json, "/v1/contacts", all=everything, auto=auto)
+    if json:
+        output.give(found)
+        return
+    rows = [
+        (
+            contact["id"],
+            contact["state"],
+            contact["channel"],
+            contact.get("customer") or "",
+            contact.get("subject") or "",
+            ", ".join(topic if isinstance(topic, str) else topic["topic"] for topic in contact["topics"]),
+            contact["priority"],
+            contact["agent"] or "",
+        )
+        for contact in found["contacts"]
+    ]
+    columns = ["contact", "state", "channel", "customer", "subject", "topics", "priority", "agent"]
+    output.table(f"{len(rows)} contacts", columns, rows)
+
+
+def explain(  # noqa: PLR0913  # each is a flag
+    contact: Annotated[str, typer.Argument(help="A contact's id, such as c12.")],
+    data: Data = DATA,
+    url: Url = None,
+    token: Token = None,
+    json: Json = False,
+    full: Annotated[bool, typer.Option("--full", help="Every candidate, by replaying to that moment.")] = False,
+) -> None:
+    """Say why this agent, this moment; or why the contact still waits."""
+    found = _ask(data, url, token, json, f"/v1/explain/{contact}", full=full)
+    if json:
+        output.give(found)
+        return
+    who = {"offer": f"offered to {found['agent']}", "assign": f"given to {found['agent']}"}
+    output.say(f"[bold]{found['contact']}[/] {who.get(found['decision'], 'waits')} at {found['at'] or 'no time yet'}")
+    output.say(f"requires {_requirement(found['requirement'])}")
+    if found["deciding"]:
+        output.say(f"decided by: {output.escape(found['deciding'])}")
+    rows = [(one["rank"], one["agent"], one["why"]) for one in found["candidates"]]
+    output.table("candidates", ["rank", "agent", "why"], rows)
+    if found["ruled_out"]:
+        output.table("ruled out", ["reason", "agents"], list(found["ruled_out"].items()))
+
+
+def _ask(data: Path, url: str | None, token: str | None, json: bool, path: str, **query: object) -> dict[str, Any]:  # noqa: FBT001
+    output.wants_json(json)
+    return Daemon(data, url, token).get(path, **query)
+
+
+def _requirement(requirement: dict[str, Any]) -> str:
+    pairs = requirement.get("must", {})
+    items = pairs.items() if isinstance(pairs, dict) else pairs
+    return " ".join(f"{skill}≥{level}" for skill, level in items) or "anybody"
+
+
+def _span(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,0 +1,56 @@
+"""Asking a running daemon, over its HTTP API."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from router.app.local import find
+from router.core.errors import ConfigError, PermanentError, TransientError
+
+SECONDS_MAX = 60.0
+UNAUTHORIZED = (401, 403)
+
+
+class Daemon:
+    """The daemon that a command talks to: the one of a data directory, or the one at an address."""
+
+    def __init__(self, data: Path, url: str | None, token: str | None) -> None:
+        """Raises ConfigError if there is none."""
+        if url is None:
+            running = find(data)
+            url, token = running.url, running.token
+        elif token is None:
+            raise ConfigError("--url needs a token", hint="set USHERD_TOKEN, made by `usherd token create --scope read`")
+        self._url = url.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {token}"}
+
+    def get(self, path: str, **query: object) -> dict[str, Any]:
+        """The JSON at `path`. Raises PermanentError with the daemon's own words."""
+        wanted = {name: str(value).lower() for name, value in query.items() if value not in (None, False)}
+        return self._ask("GET", path, params=wanted)
+
+    def post(self, path: str, body: dict[str, object]) -> dict[str, Any]:
+        """The JSON answer to `body`."""
+        return self._ask("POST", path, json=body)
+
+    def _ask(self, method: str, path: str, **rest: Any) -> dict[str, Any]:  # noqa: ANN401  # handed on to httpx
+        try:
+            answer = httpx.request(
+                method, self._url + path, headers=self._headers, timeout=SECONDS_MAX, trust_env=False, **rest
+            )
+        except httpx.TransportError as error:
+            raise TransientError(f"the daemon at {self._url} does not answer ({type(error).__name__})") from error
+        if answer.is_success:
+            found: dict[str, Any] = answer.json()
+            return found
+        try:
+            problem = answer.json()["error"]
+        except (ValueError, KeyError, TypeError):
+            raise PermanentError(f"the daemon answered {answer.status_code}") from None
+        message = f"{problem['message']}" + (f" ({problem['hint']})" if problem.get("hint") else "")
+        if answer.status_code in UNAUTHORIZED:
+            raise ConfigError(message, code=problem["code"])
+        raise PermanentError(message)

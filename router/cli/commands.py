@@ -1,0 +1,45 @@
+"""Every command, under its name. The bodies stand in the modules beside this one, imported when they are called."""
+
+from __future__ import annotations
+
+import typer
+
+from router.cli import asking, checking, running, upkeep
+
+app = typer.Typer(
+    name="usherd",
+    help="Takes in every message, and gives it at once to the agent who is able, free and least burdened.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+app.command("run")(running.run)
+app.command("demo")(running.demo)
+app.command("store")(running.store)
+
+app.command("check")(checking.check)
+app.command("message")(checking.message)
+
+app.command("status")(asking.status)
+app.command("queue")(asking.queue)
+app.command("agents")(asking.agents)
+app.command("contacts")(asking.contacts)
+app.command("explain")(asking.explain)
+
+quarantine = typer.Typer(help="Messages that could not be read.", no_args_is_help=True)
+quarantine.command("list")(upkeep.quarantine_list)
+quarantine.command("show")(upkeep.quarantine_show)
+quarantine.command("retry")(upkeep.quarantine_retry)
+app.add_typer(quarantine, name="quarantine")
+
+journal = typer.Typer(help="The record of every event and decision.", no_args_is_help=True)
+journal.command("verify")(upkeep.journal_verify)
+app.add_typer(journal, name="journal")
+
+app.command("link")(upkeep.link)
+
+token = typer.Typer(help="Tokens for programs that talk to usherd.", no_args_is_help=True)
+token.command("create")(upkeep.token_create)
+app.add_typer(token, name="token")

@@ -1,0 +1,69 @@
+"""Things that run until they are stopped: the daemon, the demo, the store alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from router.cli import output
+from router.cli.options import CONFIG, DATA, Config, Data, Json
+
+
+def run(config: Config = CONFIG, data: Data = DATA, json: Json = False) -> None:
+    """Run the daemon until SIGTERM or Ctrl-C. It logs `ready` with its addresses when it takes messages."""
+    from router.app.daemon import Daemon
+    from router.shell import log
+    from skills.workspace import load
+
+    output.wants_json(json)
+    log.configure(json=True if json else None)
+    loaded = load(config)
+    for warning in loaded.warnings:
+        output.say(f"[yellow]warning:[/] {output.escape(warning.message)}")
+    spin(Daemon(loaded, data).run())
+
+
+def demo(
+    seconds: Annotated[int | None, typer.Option(help="End by itself after so many seconds.", min=5)] = None,
+    data: Annotated[Path | None, typer.Option("--data", help="Keep the data here; else it is thrown away.")] = None,
+    json: Json = False,
+) -> None:
+    """Show usherd at work: real mail from a small airline's customers, simulated agents, and a desk to open."""
+    from router.app.demo import play
+    from router.shell import log
+
+    output.wants_json(json)
+    log.configure(json=True if json else None, level="warning")
+    figures = spin(play(seconds=seconds, data=data, quiet=json))
+    if json:
+        output.give(figures)
+    if not figures["ok"]:
+        raise typer.Exit(1)
+
+
+def store(
+    data: Data = DATA,
+    listen: Annotated[str, typer.Option(help="Address and port for nodes that share it.")] = "127.0.0.1:6379",
+    json: Json = False,
+) -> None:
+    """Run the bundled Valkey server alone, for several nodes that share one `store.url`."""
+    from router.shell import log
+    from router.shell.store.embedded import run_alone
+
+    output.wants_json(json)
+    log.configure(json=True if json else None)
+    spin(run_alone(data, listen))
+
+
+def spin(work: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401  # gives whatever the work gives
+    """Run a coroutine to its end, on the fast loop where there is one."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run(work)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work)
