@@ -12,7 +12,9 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
 
     agent: str
     rank: int
-    key: tuple[int, ...]  # (sticky, utilisation band, scarcity of other skills, -idle ms): integers, ties end in id
+    # (0 last served this customer, 1 anybody, 2 let an offer of it lapse; preferred skills missing; utilisation in
+    # bands of 5 %; scarcity of other skills; -idle ms): integers, ties end in id
+    key: tuple[int, ...]
     why: str
 
 
@@ -89,7 +91,8 @@ class AssignTo(DecisionBase, frozen=True, kw_only=True, tag=True):
 
 
 class RescindOffer(DecisionBase, frozen=True, kw_only=True, tag=True):
-    """The offer is over. `reason`: lapsed | declined | taken | transferred | retagged | away | resolved | workspace."""
+    """The offer is over. `reason`: lapsed | declined | taken | transferred | retagged | away | resolved | workspace |
+    escalation | joined."""
 
     contact: str
     agent: str
@@ -98,7 +101,8 @@ class RescindOffer(DecisionBase, frozen=True, kw_only=True, tag=True):
 
 
 class ReleaseContact(DecisionBase, frozen=True, kw_only=True, tag=True):
-    """The owner no longer holds it. `reason`: transferred | snoozed | resolved | away | removed."""
+    """The owner no longer holds it. `reason`: transferred | snoozed | resolved | away | removed | taken |
+    escalation."""
 
     contact: str
     agent: str
@@ -160,7 +164,7 @@ class JoinContacts(DecisionBase, frozen=True, kw_only=True, tag=True):
 class Refuse(DecisionBase, frozen=True, kw_only=True, tag=True):
     """A command changed nothing. `code` is stable; `detail` names who was first, what is allowed, ….
 
-    Codes: no-such-contact | no-such-agent | not-yours | not-open | offer-over | already-yours | taken |
+    Codes: no-such-contact | no-such-agent | no-such-team | not-yours | not-open | offer-over | already-yours | taken |
     not-allowed | bad-state | bad-topic | bad-time.
     """
 

@@ -195,6 +195,24 @@ class SenderLetIn(AgentEvent, frozen=True, kw_only=True, tag=True):
     contact: str
 
 
+ContactCommand = (
+    OfferAccepted
+    | OfferDeclined
+    | ContactTaken
+    | ReplyWritten
+    | NoteWritten
+    | TransferAsked
+    | ContactSnoozed
+    | ContactWoken
+    | ContactResolved
+    | ContactReopened
+    | ContactRetagged
+    | PrioritySet
+    | SenderLetIn
+)
+
+AgentCommand = StatusSet | ContactCommand
+
 Event = (
     LeaderElected
     | WorkspaceChanged

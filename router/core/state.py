@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from router.core.transitions import ContactState, DeliveryState
-from router.core.values import Priority, Requirement, Sla, Status, Workspace
+from router.core.values import Escalation, Priority, Requirement, Sla, Status, Workspace
 
 
 class MessageRef(msgspec.Struct, kw_only=True):
@@ -68,6 +68,27 @@ class Contact(msgspec.Struct, kw_only=True):
     decided_at: int = 0  # number of the record that offered, assigned or queued it last
     joined: str | None = None  # the contact it was joined into
     messages: list[MessageRef] = []
+    seq: int = 0  # how many contacts had been opened before it: ties between contacts end here
+    turn_at: int = 0  # when the ball last came into our court: opened, or the customer wrote
+    court_since: int = 0  # since when the owner holds it, or it came back to them
+    missed: bool = False  # waits in the heap of those whose promise is broken already
+    passed: int = 0  # how often one due within a minute was served before it although it had missed
+    prefer_agent: str | None = None  # who last served this customer, or this contact
+    sticky_until: int | None = None  # until then it waits for `prefer_agent` alone
+    lapsed: list[str] = []  # agents who let an offer of it lapse: asked after the others
+    ask_again_at: int | None = None  # everybody declined: then all are asked again
+    team_set: bool = False  # by a person or an escalation: rules no longer change it
+    dead_end: bool = False  # nobody in the workspace can serve what the rules require
+    relaxed: int = 0  # steps of Workspace.relax in force
+    response_from: int | None = None  # a response is promised since then; None: none is owed
+    response_due: int | None = None
+    resolution_since: int | None = None  # the clock of the resolution runs since then; None: paused
+    resolution_used: int = 0  # ms of its target gone by before that
+    resolution_due: int | None = None
+    escalate: tuple[Escalation, ...] = ()  # by share
+    escalated: int = 0  # steps done
+    escalate_at: int | None = None  # instant of the next step
+    credited_slot: int | None = None  # slot of the owner's ledger that `effort` stands in
 
 
 class AgentState(msgspec.Struct, kw_only=True):
@@ -80,6 +101,11 @@ class AgentState(msgspec.Struct, kw_only=True):
     lapses: int = 0
     held: dict[str, int] = {}  # contact id -> 1: offered or assigned and in the agent's court
     parked: dict[str, int] = {}  # contact id -> 1: owned, waiting on the customer or snoozed
+    on_shift: bool = True  # by the agent's calendar
+    shift_edge: int | None = None  # instant at which that changes next
+    available_since: int | None = None  # could be given work since then; None: cannot
+    presence: dict[int, int] = {}  # slot -> ms in which the agent could be given work, but for the open span
+    credited: dict[int, int] = {}  # slot -> ms of effort taken on
 
 
 class Auto(msgspec.Struct, frozen=True, kw_only=True):

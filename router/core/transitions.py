@@ -68,6 +68,7 @@ CONTACT: dict[ContactState, dict[str, ContactState]] = {
     },
     _C.WAITING_CUSTOMER: {
         "customer_wrote": _C.ASSIGNED,
+        "undelivered": _C.ASSIGNED,  # our answer did not arrive: the ball is back with the agent
         "reply": _C.WAITING_CUSTOMER,
         "assign": _C.ASSIGNED,
         "requeue": _C.WAITING,
@@ -125,3 +126,16 @@ def next_contact_state(state: ContactState, step: str) -> ContactState:
     if following is None:
         raise NotAllowed(f"a contact that is {state} cannot {step}")
     return following
+
+
+def next_offer_state(state: OfferState, step: str) -> OfferState:
+    """The state that `step` leads to. Raises NotAllowed."""
+    following = OFFER[state].get(step)
+    if following is None:
+        raise NotAllowed(f"an offer that is {state} cannot {step}")
+    return following
+
+
+def next_delivery_state(state: DeliveryState, step: str) -> DeliveryState | None:
+    """The state that `step` leads to, or None where the table has no such step (a report that came late)."""
+    return DELIVERY[state].get(step)

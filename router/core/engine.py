@@ -1,0 +1,172 @@
+"""The engine: `apply(event) -> decisions`. One writer, its own state, no clock, no chance, no I/O.
+
+The same events give the same decisions and the same state hash on any machine. Every applied event increments
+`state.n`, which so is the number of its record in the journal.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, assert_never
+
+import msgspec
+
+from router.core import alarms, commands, delivery, events, explain, intake, matching, placing, presence, reload
+from router.core.decisions import Candidate, Explanation
+from router.core.errors import PermanentError
+from router.core.index import Index
+from router.core.ledger import open_presence
+from router.core.state import AgentState, State
+from router.core.values import Status, Workspace
+from router.core.work import Work
+
+if TYPE_CHECKING:
+    from router.core.decisions import Decision
+    from router.core.events import AgentCommand, ContactCommand, Event
+    from router.core.state import Contact
+    from router.core.values import Requirement
+
+class NoSuchContact(PermanentError):
+    """The state has no contact of that id: it never was, or it was closed longer ago than the reopen window."""
+
+    code = "no-such-contact"
+
+
+class Engine:
+    """Decides what becomes of messages and who works on what."""
+
+    def __init__(self, state: State | None = None) -> None:
+        """Begin anew, or go on from a state, which the engine owns from now on; indexes are derived from it."""
+        self.state = State() if state is None else state
+        self.index = Index(self.state)
+
+    @classmethod
+    def rehearsal(cls, workspace: Workspace, at: int = 0) -> Engine:
+        """A fresh engine in which all agents are available and on shift: who would get a contact, all else equal."""
+        agents = {name: AgentState(id=name, status=Status.AVAILABLE) for name in sorted(workspace.agents)}
+        for agent in agents.values():
+            open_presence(agent, at)
+        return cls(State(at=at, workspace=workspace, agents=agents))
+
+    def apply(self, event: Event) -> tuple[Decision, ...]:
+        """Apply one event; returns what was decided, in order. What may not be done is refused, never raised."""
+        state = self.state
+        state.n += 1
+        state.at = max(state.at, event.at)
+        if _order(event.inbox) > _order(state.inbox):
+            state.inbox = event.inbox
+        self.index.advance()
+        work = Work(state, self.index)
+        _dispatch(work, event)
+        placing.settle(work)
+        return tuple(work.out)
+
+    def next_timer(self) -> int | None:
+        """The instant at which TimePassed is due; not after `state.at` means at once; None: nothing is pending."""
+        return self.index.next_timer()
+
+    def state_hash(self) -> str:
+        """SHA-256 over the state in a canonical encoding, in hexadecimal digits."""
+        return hashlib.sha256(msgspec.json.encode(self.state)).hexdigest()
+
+    def explain(self, contact: str) -> Explanation:
+        """Who could take a contact now, in which order, and what rules the others out. Changes nothing.
+
+        Raises NoSuchContact.
+        """
+        found = self.state.contacts.get(contact)
+        if found is None:
+            raise NoSuchContact(contact)
+        profile = self.index.profile_of(found)
+        free = matching.eligible(profile, found)
+        sticky = found.prefer_agent if found.sticky_until is not None else None
+        return explain.explain(profile, found, free, self.state.at, sticky=sticky)
+
+    def candidates(
+        self, requirement: Requirement, kind: str, team: str | None = None, limit: int | None = None
+    ) -> tuple[Candidate, ...]:
+        """Agents who could be given such a contact now, best first; all of them, or the first `limit`."""
+        profile = self.index.profile(requirement, kind, team)
+        free = matching.eligible(profile, None)
+        best = matching.first(profile, None, free, len(free) if limit is None else limit)
+        keys = [matching.key_of(profile, None, seat, self.state.at) for seat in best]
+        return tuple(
+            Candidate(agent=seat.agent.id, rank=rank, key=key, why=explain.words(key, None, self.state.at))
+            for rank, (seat, key) in enumerate(zip(best, keys, strict=True), 1)
+        )
+
+
+def _order(inbox: str) -> tuple[int, int]:
+    """Inbox ids in stream order; events that did not come through the inbox are before all others."""
+    return intake.stream_order(inbox) or (-1, -1)
+
+
+def _dispatch(work: Work, event: Event) -> None:  # one line an event
+    match event:
+        case events.MessageReceived():
+            intake.receive(work, event)
+        case events.TimePassed():
+            alarms.fire_due(work)
+        case events.StatusSet():
+            _by_agent(work, event)
+        case events.WorkspaceChanged():
+            reload.change_workspace(work, event)
+        case events.LeaderElected():
+            work.state.epoch, work.state.node = event.epoch, event.node
+        case events.MessageDeferred():
+            intake.defer(work, event)
+        case events.MessageQuarantined():
+            intake.quarantine(work, event)
+        case events.MessageReleased():
+            intake.release(work, event)
+        case events.DeliveryReported():
+            delivery.report(work, event)
+        case _:
+            _by_agent(work, event)
+
+
+def _by_agent(work: Work, event: AgentCommand) -> None:
+    """A command, by somebody of the roster, on a contact that the state has."""
+    if event.agent not in work.workspace.agents:
+        work.refuse("no-such-agent", event.agent)
+        return
+    if isinstance(event, events.StatusSet):
+        presence.set_status(work, event)
+        return
+    contact = work.state.contacts.get(event.contact)
+    if contact is None:
+        work.refuse("no-such-contact", event.contact)
+        return
+    _on_contact(work, event, contact)
+
+
+def _on_contact(work: Work, event: ContactCommand, contact: Contact) -> None:
+    match event:
+        case events.OfferAccepted():
+            commands.accept(work, event, contact)
+        case events.OfferDeclined():
+            commands.decline(work, event, contact)
+        case events.ReplyWritten():
+            commands.reply(work, event, contact)
+        case events.ContactResolved():
+            commands.resolve(work, event, contact)
+        case events.ContactTaken():
+            commands.take(work, event, contact)
+        case events.NoteWritten():
+            commands.note(work, event, contact)
+        case events.TransferAsked():
+            commands.transfer(work, event, contact)
+        case events.ContactSnoozed():
+            commands.snooze(work, event, contact)
+        case events.ContactWoken():
+            commands.wake(work, event, contact)
+        case events.ContactReopened():
+            commands.reopen(work, event, contact)
+        case events.ContactRetagged():
+            commands.retag(work, event, contact)
+        case events.PrioritySet():
+            commands.set_priority(work, event, contact)
+        case events.SenderLetIn():
+            commands.let_in(work, event, contact)
+        case _ as unreachable:
+            assert_never(unreachable)

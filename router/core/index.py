@@ -1,0 +1,363 @@
+"""What the engine derives from its state to be fast: seats of agents, lines of waiting contacts, timers.
+
+Nothing here is truth: an index built anew from a copied state behaves identically. Rules:
+contacts alike in requirement, kind and team share a *profile*; a profile knows the seats able to serve it, once; a
+*line* has two heaps, in time and missed, under keys that do not change with time; entries that no longer hold stay in
+the heap and are skipped when they come to its top.
+"""
+
+from __future__ import annotations
+
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING
+
+from router.core import clocks, ledger
+from router.core.rules import Facts, Outcome, apply_rules, relaxed, sort_topics
+from router.core.transitions import ContactState
+from router.core.values import Agent, Requirement, Skills, Status
+
+if TYPE_CHECKING:
+    from router.core.state import AgentState, Contact, State
+
+PROFILES_MAX = 4_096  # above that, profiles nobody waits in are forgotten
+OUTCOMES_MAX = 10_000
+CONVERSATIONS = ("chat", "messaging")  # kinds in which a customer has one open contact a channel, not many
+
+Entry = tuple[int, int, str, "Line", bool]  # order, seq, contact, line, missed
+TimerKey = tuple[int, str]  # 0 an agent's shift, 1 a contact; id
+
+
+class Line:
+    """Contacts waiting for the same agents: two heaps, in time and missed."""
+
+    __slots__ = ("bit", "in_time", "kind", "missed", "waiting")
+
+    def __init__(self, kind: str, bit: int) -> None:
+        self.kind = kind
+        self.bit = bit
+        self.in_time: list[Entry] = []
+        self.missed: list[Entry] = []
+        self.waiting = 0
+
+
+class Profile:
+    """Requirement, kind and team; who is able to serve it, and why the others are not."""
+
+    __slots__ = ("able", "able_ids", "kind", "line", "must_scarcity", "requirement", "ruled_out", "shortfall", "team")
+
+    def __init__(self, requirement: Requirement, kind: str, team: str | None, bit: int) -> None:
+        self.requirement = requirement
+        self.kind = kind
+        self.team = team
+        self.line = Line(kind, bit)
+        self.must_scarcity = 0
+        self.able: list[Seat] = []  # by id
+        self.able_ids: dict[str, Seat] = {}
+        self.ruled_out: dict[str, int] = {}
+        self.shortfall: dict[str, int] = {}  # agent -> preferred skills missing; empty if nothing is preferred
+
+
+class Seat:
+    """One agent with what matching asks of them, precomputed."""
+
+    __slots__ = (
+        "absence", "agent", "credited", "lines", "load", "rank", "room", "scarcity", "state", "sticky", "teams",
+        "units", "used",
+    )  # fmt: skip
+
+    def __init__(self, agent: Agent, state: AgentState, teams: tuple[str, ...]) -> None:
+        self.agent = agent
+        self.state = state
+        self.teams = teams
+        self.load: dict[str, int] = {}  # by kind
+        self.units = 0
+        self.absence = ""  # "" or away | busy | offline | off shift
+        self.room = 0  # a bit for each kind they could take one more of now
+        self.used = 0  # utilisation, of 10,000
+        self.scarcity = 0
+        self.rank = 0  # band, scarcity and idle_since in one integer: smaller first
+        self.lines: list[Line] = []  # of all profiles they are able to serve, and their own
+        self.sticky: dict[str, Line] = {}  # by kind: contacts that wait for them alone
+
+
+class Index:
+    """Everything derived from a state."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self.tick = state.at // ledger.TICK
+        self.timers: list[tuple[int, int, int, str]] = []
+        self.timer_of: dict[TimerKey, int] = {}
+        self.entries: dict[str, Entry] = {}
+        self.place: dict[str, str] = {}  # message -> contact, "" for the auto list
+        self.open_chats: dict[tuple[str, str, str, str], list[str]] = {}  # customer, channel, account, kind
+        self.profiles_max = PROFILES_MAX
+        self.reload()
+        for contact in state.contacts.values():
+            for ref in contact.messages:
+                self.place[ref.id] = contact.id
+            self.note_open(contact)
+        for message in state.autos:
+            self.place[message] = ""
+
+    # -- the workspace ---------------------------------------------------------------------------------------------
+
+    def reload(self) -> None:
+        """Build seats, profiles, lines and timers anew from the workspace and the contacts."""
+        workspace = self.state.workspace
+        self.outcomes: dict[Facts, Outcome] = {}
+        self.profiles: dict[tuple[Requirement, str, str | None], Profile] = {}
+        self.ables: dict[tuple[Skills, str, str | None], tuple[list[Seat], dict[str, int]]] = {}
+        self.kind_bits: dict[str, int] = {}
+        teams: dict[str, list[str]] = {}
+        for team in workspace.teams.values():
+            for member in team.members:
+                teams.setdefault(member, []).append(team.id)
+        self.seats = {
+            name: Seat(agent, self.state.agents[name], (agent.team, *teams.get(name, ())))
+            for name, agent in sorted(workspace.agents.items())
+        }
+        holders: dict[str, int] = {}
+        for seat in self.seats.values():
+            for skill in seat.agent.skills:
+                holders[skill] = holders.get(skill, 0) + 1
+        self.scarcity_of = {skill: len(self.seats) * 100 // number for skill, number in holders.items()}
+        for seat in self.seats.values():
+            seat.scarcity = sum(self.scarcity_of[skill] for skill in seat.agent.skills)
+            for contact_id in seat.state.held:
+                self.load(seat, self.state.contacts[contact_id], 1)
+            self.refresh(seat)
+            self.arm_shift(seat)
+        self.entries.clear()
+        for contact in self.state.contacts.values():
+            self.sync(contact)
+
+    def bit(self, kind: str) -> int:
+        """The bit that stands for a kind in `Seat.room`; a kind seen for the first time is added to all seats."""
+        bit = self.kind_bits.get(kind)
+        if bit is None:
+            bit = self.kind_bits[kind] = 1 << len(self.kind_bits)
+            for seat in self.seats.values():
+                self.refresh_room(seat)
+        return bit
+
+    def cost(self, kind: str) -> int:
+        """Units that one contact of a kind takes."""
+        return self.state.workspace.unit_costs.get(kind, 1)
+
+    def outcome(self, contact: Contact) -> Outcome:
+        """What the rules say of a contact, remembered by what they look at."""
+        best, others = sort_topics(self.state.workspace, contact.topics, certain=contact.topics_set)
+        facts = Facts(
+            channel=contact.channel, kind=contact.kind, account=contact.account, language=contact.language,
+            tier=contact.tier, best=best, others=others,
+        )  # fmt: skip
+        found = self.outcomes.get(facts)
+        if found is None:
+            if len(self.outcomes) >= OUTCOMES_MAX:
+                self.outcomes.clear()
+            found = self.outcomes[facts] = apply_rules(self.state.workspace, facts)
+        return found
+
+    # -- profiles --------------------------------------------------------------------------------------------------
+
+    def profile(self, requirement: Requirement, kind: str, team: str | None) -> Profile:
+        """The profile of contacts alike in requirement, kind and team; built when first asked for: O(agents)."""
+        key = (requirement, kind, team)
+        found = self.profiles.get(key)
+        if found is not None:
+            return found
+        if len(self.profiles) >= self.profiles_max:
+            self._forget_profiles()
+        profile = Profile(requirement, kind, team, self.bit(kind))
+        profile.able, profile.ruled_out = self._able(requirement.must, kind, team)
+        profile.must_scarcity = sum(self.scarcity_of.get(skill, 0) for skill, _ in requirement.must)
+        for seat in profile.able:
+            profile.able_ids[seat.agent.id] = seat
+            seat.lines.append(profile.line)
+            if requirement.prefer:
+                profile.shortfall[seat.agent.id] = sum(
+                    seat.agent.skills.get(skill, 0) < level for skill, level in requirement.prefer
+                )
+        self.profiles[key] = profile
+        return profile
+
+    def profile_of(self, contact: Contact) -> Profile:
+        """The profile a contact is in now, relaxation included."""
+        requirement = contact.requirement
+        if contact.relaxed:
+            requirement = relaxed(self.state.workspace, requirement, contact.relaxed)
+        return self.profile(requirement, contact.kind, contact.team)
+
+    def _able(self, must: Skills, kind: str, team: str | None) -> tuple[list[Seat], dict[str, int]]:
+        """Seats that could ever serve, by id, and how many others each reason rules out."""
+        key = (must, kind, team)
+        found = self.ables.get(key)
+        if found is None:
+            able: list[Seat] = []
+            ruled_out: dict[str, int] = {}
+            for seat in self.seats.values():
+                reason = self._lack(seat, must, kind, team)
+                if reason is None:
+                    able.append(seat)
+                else:
+                    ruled_out[reason] = ruled_out.get(reason, 0) + 1
+            found = self.ables[key] = (able, ruled_out)
+        return found
+
+    def _lack(self, seat: Seat, must: Skills, kind: str, team: str | None) -> str | None:
+        """Why a seat can never serve, in words; None if it can."""
+        if team is not None and team not in seat.teams:
+            return "other team"
+        skills = seat.agent.skills
+        for skill, level in must:
+            if skills.get(skill, 0) < level:
+                return f"skill {skill} below {level}"
+        units = seat.agent.units
+        if seat.agent.capacity.get(kind, 0) < 1 or (units is not None and units < self.cost(kind)):
+            return f"no capacity for {kind}"
+        return None
+
+    def _forget_profiles(self) -> None:
+        """Drop the profiles that nobody waits in: what they say can be derived again."""
+        self.profiles = {key: profile for key, profile in self.profiles.items() if profile.line.waiting}
+        self.ables.clear()
+        self.profiles_max = max(PROFILES_MAX, 2 * len(self.profiles))
+        for seat in self.seats.values():
+            seat.lines = list(seat.sticky.values())
+        for profile in self.profiles.values():
+            for seat in profile.able:
+                seat.lines.append(profile.line)
+
+    # -- seats -----------------------------------------------------------------------------------------------------
+
+    def load(self, seat: Seat, contact: Contact, change: int) -> None:
+        """Count a contact (change 1) or no longer (-1) against the seat's capacity."""
+        seat.load[contact.kind] = seat.load.get(contact.kind, 0) + change
+        seat.units += change * self.cost(contact.kind)
+
+    def refresh(self, seat: Seat) -> None:
+        """Recompute what depends on the agent's state: absence, room and rank."""
+        status = seat.state.status
+        seat.absence = status.value if status is not Status.AVAILABLE else "" if seat.state.on_shift else "off shift"
+        self.refresh_room(seat)
+        self.refresh_rank(seat)
+
+    def refresh_room(self, seat: Seat) -> None:
+        """Which kinds the seat could take one more of now."""
+        seat.room = 0
+        if seat.absence:
+            return
+        limit = seat.agent.units
+        for kind, bit in self.kind_bits.items():
+            fits = limit is None or seat.units + self.cost(kind) <= limit
+            if fits and seat.load.get(kind, 0) < seat.agent.capacity.get(kind, 0):
+                seat.room |= bit
+
+    def refresh_rank(self, seat: Seat) -> None:
+        """Utilisation band, scarcity, idle since: in one integer, so that a scan compares plain numbers."""
+        seat.used = ledger.utilisation(seat.agent, seat.state, self.state.workspace, self.tick)
+        band = seat.used // ledger.BAND
+        seat.rank = (((band << 32) | seat.scarcity) << 44) | seat.state.idle_since
+
+    def advance(self) -> None:
+        """Follow the clock: ranks change by themselves only from one tick to the next."""
+        tick = self.state.at // ledger.TICK
+        if tick != self.tick:
+            self.tick = tick
+            for seat in self.seats.values():
+                self.refresh_rank(seat)
+
+    def sticky_line(self, seat: Seat, kind: str) -> Line:
+        """Where contacts wait that wait for this agent alone."""
+        line = seat.sticky.get(kind)
+        if line is None:
+            line = seat.sticky[kind] = Line(kind, self.bit(kind))
+            seat.lines.append(line)
+        return line
+
+    # -- contacts --------------------------------------------------------------------------------------------------
+
+    def sync(self, contact: Contact) -> None:
+        """Bring lines and timers in step with a contact that may have changed."""
+        held = self.entries.get(contact.id)
+        if contact.state is ContactState.WAITING:
+            seat = self.seats.get(contact.prefer_agent or "") if contact.sticky_until is not None else None
+            line = self.profile_of(contact).line if seat is None else self.sticky_line(seat, contact.kind)
+            if held is None or held[3] is not line or held[0] != contact.order or held[4] != contact.missed:
+                self._leave(contact.id)
+                entry: Entry = (contact.order, contact.seq, contact.id, line, contact.missed)
+                self.entries[contact.id] = entry
+                heappush(line.missed if contact.missed else line.in_time, entry)
+                line.waiting += 1
+        elif held is not None:
+            self._leave(contact.id)
+        self._arm((1, contact.id), contact.seq, clocks.next_timer(self.state, contact))
+
+    def head(self, line: Line, agent: str | None, *, missed: bool) -> Contact | None:
+        """The contact to be served first of one heap, passing over those that `agent` declined. O(those)."""
+        heap = line.missed if missed else line.in_time
+        aside: list[Entry] = []
+        found: Contact | None = None
+        while heap:
+            entry = heap[0]
+            if self.entries.get(entry[2]) is not entry:
+                heappop(heap)
+                continue
+            contact = self.state.contacts[entry[2]]
+            if agent is None or agent not in contact.declined:
+                found = contact
+                break
+            aside.append(heappop(heap))
+        for entry in aside:
+            heappush(heap, entry)
+        return found
+
+    def note_open(self, contact: Contact) -> None:
+        """Remember the open conversations of a customer on a channel, so that a second message joins the newest."""
+        if contact.kind not in CONVERSATIONS or contact.flag:
+            return
+        key = (contact.customer, contact.channel, contact.account, contact.kind)
+        known = self.open_chats.setdefault(key, [])
+        if contact.state is not ContactState.RESOLVED and contact.id not in known:
+            known.append(contact.id)
+            known.sort(key=lambda name: self.state.contacts[name].seq)
+        elif contact.state is ContactState.RESOLVED and contact.id in known:
+            known.remove(contact.id)
+        if not known:
+            del self.open_chats[key]
+
+    def _leave(self, contact: str) -> None:
+        entry = self.entries.pop(contact, None)
+        if entry is not None:
+            entry[3].waiting -= 1
+
+    # -- timers ----------------------------------------------------------------------------------------------------
+
+    def arm_shift(self, seat: Seat) -> None:
+        """Set the timer of the agent's next shift edge."""
+        self._arm((0, seat.agent.id), 0, seat.state.shift_edge)
+
+    def next_timer(self) -> int | None:
+        """The instant of the first timer; in the past if it is overdue."""
+        while self.timers:
+            at, group, _, name = self.timers[0]
+            if self.timer_of.get((group, name)) == at:
+                return at
+            heappop(self.timers)
+        return None
+
+    def pop_timer(self) -> TimerKey:
+        """Take the timer that `next_timer` told of."""
+        _, group, _, name = heappop(self.timers)
+        del self.timer_of[group, name]
+        return group, name
+
+    def _arm(self, key: TimerKey, seq: int, at: int | None) -> None:
+        if self.timer_of.get(key) == at:
+            return
+        if at is None:
+            del self.timer_of[key]
+            return
+        self.timer_of[key] = at
+        heappush(self.timers, (at, key[0], seq, key[1]))

@@ -1,0 +1,292 @@
+"""The journey of messages: which contact a message opens, joins or reopens.
+
+Rules: a message is applied once; auto mail is attached where it belongs, and never opens, reopens or wakes anything;
+a thread lets in only those who take part in it, and a stranger's message becomes a contact of its own, flagged, that
+says what it claims; on chat and messaging a customer has one open contact a channel and account.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from router.core import clocks, placing
+from router.core.decisions import (
+    AttachMessage,
+    FileAuto,
+    JoinContacts,
+    NotifySupervisors,
+    OpenContact,
+    ReopenContact,
+    WakeContact,
+)
+from router.core.index import CONVERSATIONS
+from router.core.rules import TRIAGE
+from router.core.state import Auto, Contact, MessageRef
+from router.core.transitions import ContactState
+from router.core.values import Requirement
+
+if TYPE_CHECKING:
+    from router.core.events import MessageDeferred, MessageQuarantined, MessageReceived, MessageReleased
+    from router.core.work import Work
+
+BOUNCE = "bounce"
+
+
+def receive(work: Work, event: MessageReceived) -> None:
+    """A customer's message, or auto mail, finds its one place."""
+    work.state.deferred.pop(event.message, None)
+    if event.message in work.index.place:
+        return  # applied before: a message is in one place only
+    claimed = resolve_joined(work, event.thread)
+    if event.auto is not None:
+        _file_auto(work, event, claimed)
+        return
+    if event.conflict:
+        _open(work, event, flag="conflict", claims=claimed.id if claimed else None)
+        return
+    if claimed is None and event.kind in CONVERSATIONS:
+        claimed = _conversation(work, event)
+    if claimed is None:
+        _open(work, event)
+    elif event.sender not in claimed.participants:
+        _open(work, event, flag="unknown-sender", claims=claimed.id)
+    elif claimed.state is ContactState.RESOLVED and not _can_reopen(work, claimed):
+        _open(work, event)
+    else:
+        _join(work, claimed, event)
+
+
+def defer(work: Work, event: MessageDeferred) -> None:
+    """A slow message steps aside; it comes back under its first id."""
+    if event.message not in work.index.place:
+        work.state.deferred[event.message] = work.now
+
+
+def quarantine(work: Work, event: MessageQuarantined) -> None:
+    """A message nobody could parse becomes a contact for triage, so that a person looks at it."""
+    work.state.deferred.pop(event.message, None)
+    if event.message in work.index.place:
+        return
+    contact = _new_contact(
+        work, sender=event.sender, channel=event.channel, kind=event.kind, account=event.account, flag="quarantined"
+    )
+    contact.sla = work.workspace.sla
+    contact.team = TRIAGE if TRIAGE in work.workspace.teams else None
+    work.state.quarantined[event.message] = contact.id
+    work.emit(NotifySupervisors(reason="quarantined", contact=contact.id, detail=event.reason))
+    _begin(work, contact, MessageRef(id=event.message, direction="in", at=work.now, sender=event.sender or None))
+
+
+def release(work: Work, event: MessageReleased) -> None:
+    """A quarantined message was understood after all: its contact goes on as an ordinary one."""
+    contact = work.state.contacts.get(work.state.quarantined.pop(event.message, ""))
+    if contact is None or contact.flag != "quarantined":
+        return
+    contact.flag = ""
+    contact.participants = sorted({event.sender, *contact.participants})
+    contact.customer = customer_of(work, event.sender)
+    for ref in contact.messages:
+        if ref.id == event.message:
+            ref.sender = event.sender
+    contact.language, contact.topics = event.language, event.topics
+    work.index.note_open(contact)
+    placing.classify(work, contact)
+    placing.replace(work, contact, "retagged")
+
+
+def let_in(work: Work, contact: Contact, into: Contact) -> None:
+    """The messages of a flagged contact join the one it claimed; its sender may write there from now on."""
+    if contact.offer is not None:
+        placing.withdraw(work, contact, "joined")
+    if contact.agent is not None:
+        placing.release(work, contact, "transferred")
+    work.step(contact, "resolve")
+    contact.resolved_at = work.now
+    contact.joined = into.id
+    contact.waiting_since = None
+    clocks.pause_resolution(work.workspace, contact, work.now)
+    into.participants = sorted({*into.participants, *contact.participants})
+    for ref in contact.messages:
+        _insert(work, into, ref)
+    contact.messages = []
+    work.emit(JoinContacts(contact=contact.id, into=into.id))
+    work.touch(contact)
+    _answer_customer(work, into)
+
+
+def resolve_joined(work: Work, name: str | None) -> Contact | None:
+    """The contact of that id, or the one it was joined into; None if the state no longer has it."""
+    contact = work.state.contacts.get(name or "")
+    while contact is not None and contact.joined is not None:
+        contact = work.state.contacts.get(contact.joined)
+    return contact
+
+
+def customer_of(work: Work, identity: str) -> str:
+    """The customer an identity belongs to; a new one if it was never seen."""
+    known = work.state.identities.get(identity)
+    if known is None:
+        work.state.customers_seen += 1
+        known = work.state.identities[identity] = f"k{work.state.customers_seen}"
+    return known
+
+
+# -- inside ------------------------------------------------------------------------------------------------------------
+
+
+def _file_auto(work: Work, event: MessageReceived, claimed: Contact | None) -> None:
+    """Attach auto mail where it belongs, else list it. Nothing is opened, reopened or woken."""
+    home = claimed
+    if home is None and event.about is not None:
+        home = resolve_joined(work, work.index.place.get(event.about))
+    belongs = home is not None and (event.auto == BOUNCE or event.sender in home.participants)
+    if home is not None and belongs:
+        _attach(work, home, event)
+        return
+    autos = work.state.autos
+    autos[event.message] = Auto(message=event.message, channel=event.channel, auto=event.auto or "", at=work.now)
+    work.index.place[event.message] = ""
+    while autos:  # the list keeps as long as closed contacts do; the oldest come first
+        oldest = next(iter(autos.values()))
+        if oldest.at + work.workspace.reopen_window > work.now:
+            break
+        del autos[oldest.message], work.index.place[oldest.message]
+    work.emit(FileAuto(message=event.message, auto=event.auto or ""))
+
+
+def _conversation(work: Work, event: MessageReceived) -> Contact | None:
+    """The open contact of this customer on this channel and account, the newest one."""
+    customer = work.state.identities.get(event.sender, "")
+    known = work.index.open_chats.get((customer, event.channel, event.account, event.kind))
+    return work.state.contacts[known[-1]] if known else None
+
+
+def _can_reopen(work: Work, contact: Contact) -> bool:
+    return work.now < (contact.resolved_at or 0) + work.workspace.reopen_window
+
+
+def _open(work: Work, event: MessageReceived, *, flag: str = "", claims: str | None = None) -> None:
+    contact = _new_contact(
+        work, sender=event.sender, channel=event.channel, kind=event.kind, account=event.account, flag=flag
+    )
+    contact.claims = claims
+    contact.participants = sorted({event.sender, *event.cc})
+    contact.language, contact.tier, contact.topics = event.language, event.tier, event.topics
+    placing.classify(work, contact)
+    contact.prefer_agent = work.state.last_agent.get(contact.customer)
+    _begin(work, contact, MessageRef(id=event.message, direction="in", at=work.now, sender=event.sender))
+
+
+def _new_contact(work: Work, *, sender: str, channel: str, kind: str, account: str, flag: str) -> Contact:
+    work.state.contacts_opened += 1
+    number = work.state.contacts_opened
+    return Contact(
+        id=f"c{number}",
+        seq=number,
+        customer=customer_of(work, sender) if sender else "",
+        participants=[sender] if sender else [],
+        channel=channel,
+        kind=kind,
+        account=account,
+        state=ContactState.WAITING,
+        opened_at=work.now,
+        waiting_since=work.now,
+        turn_at=work.now,
+        requirement=Requirement(),
+        flag=flag,
+    )
+
+
+def _begin(work: Work, contact: Contact, ref: MessageRef) -> None:
+    """Enter a new contact into the state, start its clocks, and place it."""
+    work.state.contacts[contact.id] = contact
+    _insert(work, contact, ref)
+    clocks.restart(work.workspace, contact, work.now)
+    work.index.note_open(contact)
+    work.emit(
+        OpenContact(
+            contact=contact.id,
+            message=ref.id,
+            customer=contact.customer,
+            requirement=contact.requirement,
+            priority=contact.priority,
+            due=contact.due,
+            topics=tuple(topic for topic, _ in contact.topics),
+            flag=contact.flag,
+            claims=contact.claims,
+        )
+    )
+    placing.tell_dead_end(work, contact)
+    placing.place(work, contact)
+
+
+def _attach(work: Work, contact: Contact, event: MessageReceived) -> None:
+    ref = MessageRef(id=event.message, direction="in", at=work.now, sender=event.sender, auto=event.auto)
+    _insert(work, contact, ref)
+    work.emit(AttachMessage(contact=contact.id, message=event.message))
+
+
+def _insert(work: Work, contact: Contact, ref: MessageRef) -> None:
+    """Messages of a contact sort by inbox id, so that one that came back late stands where it was written."""
+    work.index.place[ref.id] = contact.id
+    order = stream_order(ref.id)
+    here = len(contact.messages)
+    while order is not None and here > 0:
+        before = stream_order(contact.messages[here - 1].id)
+        if before is None or before <= order:
+            break
+        here -= 1
+    contact.messages.insert(here, ref)
+
+
+def stream_order(name: str) -> tuple[int, int] | None:
+    """The order of an inbox id `ms-seq`; None for ids of another form."""
+    ms, dash, seq = name.partition("-")
+    return (int(ms), int(seq)) if dash and ms.isdecimal() and seq.isdecimal() else None
+
+
+def _join(work: Work, contact: Contact, event: MessageReceived) -> None:
+    """A participant wrote again."""
+    contact.participants = sorted({*contact.participants, *event.cc})
+    _attach(work, contact, event)
+    _answer_customer(work, contact)
+
+
+def _answer_customer(work: Work, contact: Contact) -> None:
+    """The customer wrote in a contact: the ball is in our court."""
+    if contact.state is ContactState.RESOLVED:
+        reopen(work, contact)
+        return
+    if contact.state in {ContactState.WAITING_CUSTOMER, ContactState.SNOOZED}:
+        wake(work, contact, "customer_wrote")
+    clocks.start_response(work.workspace, contact, work.now)
+    work.touch(contact)
+
+
+def reopen(work: Work, contact: Contact) -> None:
+    """A resolved contact is open again; it prefers the agent who had it."""
+    contact.prefer_agent = contact.agent or work.state.last_agent.get(contact.customer)
+    contact.agent = None
+    contact.resolved_at = None
+    contact.turn_at = work.now
+    contact.relaxed = 0
+    clocks.restart(work.workspace, contact, work.now)
+    placing.wait(work, contact)
+    work.emit(ReopenContact(contact=contact.id))
+    placing.place(work, contact)
+
+
+def wake(work: Work, contact: Contact, step: str) -> None:
+    """A parked contact returns to its owner at full cost, over the limit if need be; without one, to the queue."""
+    contact.snoozed_until = None
+    contact.turn_at = work.now
+    contact.relaxed = 0
+    work.emit(WakeContact(contact=contact.id))
+    if contact.agent is None:
+        placing.wait(work, contact)
+        placing.place(work, contact)
+        return
+    work.step(contact, step if contact.state is ContactState.WAITING_CUSTOMER else "assign")
+    work.hold(contact, contact.agent)
+    clocks.run_resolution(work.workspace, contact, work.now)
+    work.touch(contact)

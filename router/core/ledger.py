@@ -1,0 +1,87 @@
+"""Evenness: effort taken on, over the time in which an agent could be given work, in a rolling window.
+
+The window is kept in slots, so that an agent's utilisation is a sum of at most `SLOTS` + 1 numbers. It is a pure
+function of the agent's state and the current *tick* (five minutes): between two ticks only what happens to the agent
+changes it, so that a rank computed once holds until then.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from router.core.values import WHOLE
+
+if TYPE_CHECKING:
+    from router.core.state import AgentState
+    from router.core.values import Agent, Workspace
+
+SLOTS = 16
+TICK = 300_000
+BAND = WHOLE // 20  # utilisation is compared in bands of 5 %
+
+
+def slot_length(workspace: Workspace) -> int:
+    """Milliseconds of one slot of the rolling window."""
+    return max(1, workspace.utilisation_window // SLOTS)
+
+
+def credit(state: AgentState, workspace: Workspace, at: int, effort: int) -> int:
+    """Add `effort` ms to what the agent has taken on; returns the slot, so that it can be taken back."""
+    slot = at // slot_length(workspace)
+    state.credited[slot] = state.credited.get(slot, 0) + effort
+    _forget(state.credited, slot)
+    return slot
+
+
+def take_back(state: AgentState, slot: int, effort: int) -> None:
+    """Undo a credit that was given in `slot`: the offer came to nothing."""
+    left = state.credited.get(slot, 0) - effort
+    if left > 0:
+        state.credited[slot] = left
+    else:
+        state.credited.pop(slot, None)
+
+
+def open_presence(state: AgentState, at: int) -> None:
+    """From now on the agent can be given work."""
+    if state.available_since is None:
+        state.available_since = at
+
+
+def close_presence(state: AgentState, workspace: Workspace, at: int) -> None:
+    """The agent can be given no work any more: write the span down, slot by slot."""
+    if state.available_since is None:
+        return
+    length = slot_length(workspace)
+    start = max(state.available_since, at - workspace.utilisation_window)
+    while start < at:
+        slot = start // length
+        end = min(at, (slot + 1) * length)
+        state.presence[slot] = state.presence.get(slot, 0) + end - start
+        start = end
+    state.available_since = None
+    _forget(state.presence, at // length)
+
+
+def utilisation(agent: Agent, state: AgentState, workspace: Workspace, tick: int) -> int:
+    """Effort credited over time available in the window, of 10,000; more than that when overloaded.
+
+    The time available has a floor, so that a newcomer is neither flooded nor starved, and is scaled by `share`.
+    """
+    now = tick * TICK
+    oldest = now // slot_length(workspace) - SLOTS + 1
+    effort = sum(ms for slot, ms in state.credited.items() if slot >= oldest)
+    available = sum(ms for slot, ms in state.presence.items() if slot >= oldest)
+    if state.available_since is not None:
+        available += max(0, now - max(state.available_since, now - workspace.utilisation_window))
+    available = max(available, workspace.utilisation_floor)
+    return effort * WHOLE // max(1, available * agent.share // WHOLE)
+
+
+def _forget(slots: dict[int, int], newest: int) -> None:
+    """Drop slots that have left the window for good; the oldest come first."""
+    while slots:
+        oldest = next(iter(slots))
+        if oldest > newest - SLOTS - 1:
+            return
+        del slots[oldest]

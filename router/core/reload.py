@@ -1,0 +1,108 @@
+"""A workspace comes into force while contacts are open: atomic, and nothing open is lost.
+
+Promises stand as they were made. What waits or is offered is judged by the new rules; what an agent owns stays with
+them; what a removed agent owned returns to the queue, at its old place.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from router.core import placing, sla
+from router.core.decisions import NotifySupervisors, ReleaseContact, RescindOffer, SetStatus
+from router.core.ledger import open_presence
+from router.core.state import AgentState
+from router.core.transitions import ContactState
+from router.core.values import Status
+
+if TYPE_CHECKING:
+    from router.core.events import WorkspaceChanged
+    from router.core.state import Contact
+    from router.core.work import Work
+
+
+def change_workspace(work: Work, event: WorkspaceChanged) -> None:
+    """Put a workspace in force."""
+    state = work.state
+    former = state.workspace
+    state.version = event.version
+    state.workspace = event.workspace
+    homeless = _remove_agents(work)
+    for name, agent in sorted(event.workspace.agents.items()):
+        if name not in state.agents:
+            state.agents[name] = AgentState(id=name, status_since=work.now, idle_since=work.now)
+        if former.utilisation_window != event.workspace.utilisation_window:
+            _reset_ledger(state.agents[name], work.now)
+        hours = None if agent.calendar is None else event.workspace.calendars.get(agent.calendar)
+        shift = (True, None) if hours is None else sla.open_at(work.now, hours)
+        state.agents[name].on_shift, state.agents[name].shift_edge = shift
+    _forget_owners(work, homeless)
+    work.index.reload()
+    for seat in work.index.seats.values():
+        work.be_present(seat)
+    for contact in homeless:
+        placing.wait(work, contact)
+    for contact in state.contacts.values():
+        if contact.state in {ContactState.WAITING, ContactState.OFFERED}:
+            _judge(work, contact)
+        else:
+            work.touch(contact)
+    for contact in homeless:
+        if contact.state is ContactState.WAITING:
+            placing.place(work, contact)
+
+
+def _remove_agents(work: Work) -> list[Contact]:
+    """Agents who are not in the new workspace; returns the contacts that they owned or were offered."""
+    state = work.state
+    homeless: list[Contact] = []
+    for name in [name for name in state.agents if name not in state.workspace.agents]:
+        gone = state.agents.pop(name)
+        owned = [state.contacts[held] for held in (*gone.held, *gone.parked)]
+        if owned:
+            detail = f"{name}: {len(owned)}"
+            work.emit(NotifySupervisors(reason="owner-removed", detail=detail))
+        homeless += owned
+        work.emit(SetStatus(agent=name, status=Status.OFFLINE, reason="removed"))
+    return homeless
+
+
+def _forget_owners(work: Work, homeless: list[Contact]) -> None:
+    for contact in homeless:
+        if contact.offer is not None:
+            offer = contact.offer
+            contact.offer = None
+            work.emit(RescindOffer(contact=contact.id, agent=offer.agent, offer=offer.id, reason="workspace"))
+        elif contact.agent is not None:
+            work.emit(ReleaseContact(contact=contact.id, agent=contact.agent, reason="removed"))
+            contact.agent = None
+        contact.credited_slot = None
+        contact.effort = 0
+
+
+def _reset_ledger(agent: AgentState, at: int) -> None:
+    """The window has another length, so that old slots mean nothing: everybody starts level."""
+    agent.presence.clear()
+    agent.credited.clear()
+    if agent.available_since is not None:
+        agent.available_since = None
+        open_presence(agent, at)
+
+
+def _judge(work: Work, contact: Contact) -> None:
+    """Judge a contact that nobody owns by the new rules; an offer stands if its agent is still able."""
+    before = (contact.requirement, contact.team, contact.priority)
+    was_dead_end = contact.dead_end
+    outcome = work.index.outcome(contact)
+    if contact.flag != "quarantined":
+        if not contact.priority_set:
+            contact.priority = outcome.priority
+        placing.route(work, contact, outcome)
+    if (contact.requirement, contact.team, contact.priority) != before:
+        placing.announce(work, contact)
+        if not was_dead_end:
+            placing.tell_dead_end(work, contact)
+    work.touch(contact)
+    if contact.offer is not None and contact.offer.agent not in work.index.profile_of(contact).able_ids:
+        placing.withdraw(work, contact, "workspace")
+        placing.place(work, contact)

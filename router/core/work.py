@@ -1,0 +1,137 @@
+"""What the parts of the engine share while one event is applied: state, index, the decisions so far.
+
+Every change of a contact's state, of what an agent holds and of an agent's presence goes through here, so that state
+and index stay in step and no part forgets half of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from router.core import ledger, rules, sla
+from router.core.decisions import Refuse
+from router.core.transitions import ContactState, next_contact_state
+from router.core.values import Role, Status
+
+if TYPE_CHECKING:
+    from router.core.decisions import Decision
+    from router.core.index import Index, Seat
+    from router.core.state import Contact, State
+    from router.core.values import Workspace
+
+LAST_AGENTS_MAX = 100_000
+
+
+class Work:
+    """State and index, and what the event at hand has led to."""
+
+    def __init__(self, state: State, index: Index) -> None:
+        self.state = state
+        self.index = index
+        self.out: list[Decision] = []
+        self.freed: dict[str, Seat] = {}  # agents who may be able to take another contact
+
+    @property
+    def now(self) -> int:
+        """Engine time."""
+        return self.state.at
+
+    @property
+    def workspace(self) -> Workspace:
+        """The workspace in force."""
+        return self.state.workspace
+
+    def emit(self, decision: Decision) -> None:
+        """Add a decision to the record."""
+        self.out.append(decision)
+
+    def refuse(self, code: str, detail: str = "") -> None:
+        """The command changes nothing."""
+        self.out.append(Refuse(code=code, detail=detail))
+
+    # -- contacts --------------------------------------------------------------------------------------------------
+
+    def step(self, contact: Contact, what: str) -> None:
+        """Take a step of the lifecycle table. Raises NotAllowed."""
+        contact.state = next_contact_state(contact.state, what)
+        if contact.state is not ContactState.WAITING:
+            contact.sticky_until = None
+        self.index.note_open(contact)
+
+    def touch(self, contact: Contact) -> None:
+        """The contact changed: bring its place in line and its timer in step."""
+        self.index.sync(contact)
+
+    def supervises(self, agent: str) -> bool:
+        """Whether an agent may act on contacts that are not theirs."""
+        found = self.workspace.agents.get(agent)
+        return found is not None and found.role in {Role.SUPERVISOR, Role.ADMIN}
+
+    def remember_agent(self, contact: Contact, agent: str) -> None:
+        """Who served this customer last; the oldest memories go first."""
+        last = self.state.last_agent
+        last.pop(contact.customer, None)
+        last[contact.customer] = agent
+        if len(last) > LAST_AGENTS_MAX:
+            del last[next(iter(last))]
+
+    # -- what agents hold ------------------------------------------------------------------------------------------
+
+    def hold(self, contact: Contact, agent: str) -> None:
+        """The contact counts against the agent's capacity from now on."""
+        seat = self.index.seats[agent]
+        seat.state.parked.pop(contact.id, None)
+        if contact.id not in seat.state.held:
+            seat.state.held[contact.id] = 1
+            self.index.load(seat, contact, 1)
+        seat.state.idle_since = self.now
+        contact.court_since = self.now
+        self.index.refresh(seat)
+
+    def let_go(self, contact: Contact, agent: str, *, park: bool = False) -> None:
+        """The contact no longer counts; parked, the agent still owns it."""
+        seat = self.index.seats[agent]
+        seat.state.parked.pop(contact.id, None)
+        if seat.state.held.pop(contact.id, None):
+            self.index.load(seat, contact, -1)
+            seat.state.idle_since = self.now
+            self.freed[agent] = seat
+        if park:
+            seat.state.parked[contact.id] = 1
+        self.index.refresh(seat)
+
+    def credit(self, contact: Contact, agent: str) -> None:
+        """Credit the agent with the effort to expect of a contact."""
+        contact.effort = rules.effort_of(self.workspace, contact.topics)
+        seat = self.index.seats[agent]
+        contact.credited_slot = ledger.credit(seat.state, self.workspace, self.now, contact.effort)
+        self.index.refresh_rank(seat)
+
+    def take_back(self, contact: Contact, agent: str) -> None:
+        """The agent did nothing for the contact after all."""
+        seat = self.index.seats[agent]
+        if contact.credited_slot is not None:
+            ledger.take_back(seat.state, contact.credited_slot, contact.effort)
+            self.index.refresh_rank(seat)
+        contact.credited_slot = None
+        contact.effort = 0
+
+    # -- presence --------------------------------------------------------------------------------------------------
+
+    def be_present(self, seat: Seat) -> None:
+        """Bring ledger and room in step with an agent's status and shift."""
+        if seat.state.status is Status.AVAILABLE and seat.state.on_shift:
+            ledger.open_presence(seat.state, self.now)
+        else:
+            ledger.close_presence(seat.state, self.workspace, self.now)
+        self.index.refresh(seat)
+        if not seat.absence:
+            self.freed[seat.agent.id] = seat
+
+    def turn_shift(self, seat: Seat) -> None:
+        """Put an agent on or off shift by their calendar at this moment, and arm the next edge."""
+        name = seat.agent.calendar
+        hours = None if name is None else self.workspace.calendars.get(name)
+        seat.state.on_shift, seat.state.shift_edge = (True, None) if hours is None else sla.open_at(self.now, hours)
+        self.index.arm_shift(seat)
+        self.be_present(seat)
