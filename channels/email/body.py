@@ -149,42 +149,40 @@ def _is_inline(part: Part, siblings: str) -> bool:
     return part.position == 0 or (siblings != "multipart/related" and (media or not part.filename))
 
 
-def _sort(
-    content: Content, parts: list[Part], siblings: str, texts: list[Part] | None, htmls: list[Part] | None
-) -> None:
-    """One level of RFC 8621's `parseStructure`; deeper levels by recursion, as deep as the walker went."""
-    text_before = len(texts) if texts is not None else -1
-    html_before = len(htmls) if htmls is not None else -1
-    inside_alternative = siblings == "multipart/alternative"
-    for part in parts:
-        if part.is_multipart:
-            _sort(content, part.children, part.content_type, texts, htmls)
-        elif not _is_inline(part, siblings):
-            content.attached.append(part)
-        elif inside_alternative:
-            if part.content_type == "text/plain" and texts is not None:
-                texts.append(part)
-            elif part.content_type == "text/html" and htmls is not None:
-                htmls.append(part)
+class _Sorter:
+    """RFC 8621's `parseStructure`, level by level; it recurses as deep as the walker went."""
+
+    def __init__(self, content: Content) -> None:
+        self.content = content
+
+    def level(self, parts: list[Part], siblings: str, texts: list[Part] | None, htmls: list[Part] | None) -> None:
+        """Sort the parts of one multipart, whose type is `siblings`. None: nobody looks for that form here."""
+        text_before = len(texts or ())
+        html_before = len(htmls or ())
+        alternative = siblings == "multipart/alternative"
+        for part in parts:
+            if part.is_multipart:
+                self.level(part.children, part.content_type, texts, htmls)
+            elif not _is_inline(part, siblings) or part.content_type.startswith(_INLINE_MEDIA):
+                self.content.attached.append(part)
+            elif alternative:
+                self.choose(part, texts, htmls)
             else:
-                content.attached.append(part)
-        elif part.content_type.startswith(_INLINE_MEDIA):
-            content.attached.append(part)
-        else:
-            if _within_alternative(part):
-                if part.content_type == "text/plain":
-                    htmls = None
-                else:
-                    texts = None
-            if texts is not None:
-                texts.append(part)
-            if htmls is not None:
-                htmls.append(part)
-    if inside_alternative and texts is not None and htmls is not None:
-        if len(texts) == text_before:
-            texts.extend(htmls[html_before:])
-        elif len(htmls) == html_before:
-            htmls.extend(texts[text_before:])
+                if _within_alternative(part):
+                    texts, htmls = (texts, None) if part.content_type == "text/plain" else (None, htmls)
+                for wanted in (texts, htmls):
+                    if wanted is not None:
+                        wanted.append(part)
+        if alternative and texts is not None and htmls is not None:
+            if len(texts) == text_before:
+                texts.extend(htmls[html_before:])
+            elif len(htmls) == html_before:
+                htmls.extend(texts[text_before:])
+
+    def choose(self, part: Part, texts: list[Part] | None, htmls: list[Part] | None) -> None:
+        """Put one form of an alternative where it is looked for."""
+        wanted = texts if part.content_type == "text/plain" else htmls
+        (self.content.attached if wanted is None else wanted).append(part)
 
 
 def _within_alternative(part: Part) -> bool:
@@ -200,13 +198,14 @@ def read(structure: Structure, limits: Limits, nested: int = 0) -> Content:
     """Sort a mail's leaves and read its text. `nested`: how many mails this one lies within."""
     content = Content(structure, limits)
     root = structure.root
+    sorter = _Sorter(content)
     if root.is_multipart:
-        _sort(content, root.children, root.content_type, content.text_parts, content.html_parts)
+        sorter.level(root.children, root.content_type, content.text_parts, content.html_parts)
     elif root.content_type.startswith("multipart/"):
         content.warn("a multipart has no parts; it was read as text")
         content.text_parts.append(root)
     else:
-        _sort(content, [root], "multipart/mixed", content.text_parts, content.html_parts)
+        sorter.level([root], "multipart/mixed", content.text_parts, content.html_parts)
     _read_text(content, nested)
     return content
 
@@ -214,13 +213,13 @@ def read(structure: Structure, limits: Limits, nested: int = 0) -> Content:
 def _read_html(content: Content, part: Part) -> str:
     """Text of an HTML leaf; the first one is also kept clean, to be shown."""
     source = text_of(content, part)
-    cleaned = html.clean(source, content.limits)
+    cleaned = html.read(source, content.limits)
     for warning in cleaned.warnings:
         content.warn(warning)
     if not content.html_source:
-        content.html_source = source
-        content.html = cleaned.html if cleaned.how != "strip" else ""
-    return html.to_text(cleaned)
+        content.html_source = cleaned.source
+        content.html = cleaned.html
+    return cleaned.text
 
 
 def _read_text(content: Content, nested: int) -> None:

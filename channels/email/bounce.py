@@ -157,8 +157,19 @@ def read(content: Content, report: str, delayed: frozenset[str], failed: frozens
                 gathered.read_feedback(block)
             else:
                 gathered.read_delivery(block)
-    root = content.structure.root.fields
-    for value in root.all("x-failed-recipients")[:_RECIPIENTS_MAX]:
+    _fill(content, gathered, delayed, failed)
+    _original(content, gathered)
+    return Bounce(
+        kind=_kind(report, gathered.actions, only_delayed=bool(delayed) and not failed),
+        recipients=tuple(gathered.recipients),
+        statuses=tuple(gathered.statuses),
+        message_id=gathered.message_id,
+    )
+
+
+def _fill(content: Content, gathered: _Gathered, delayed: frozenset[str], failed: frozenset[str]) -> None:
+    """Recipients and codes from elsewhere in the mail, where its report parts have none."""
+    for value in content.structure.root.fields.all("x-failed-recipients")[:_RECIPIENTS_MAX]:
         for address in headers.addresses(value, _RECIPIENTS_MAX):
             gathered.add_recipient(address.address)
     if not gathered.recipients:
@@ -167,17 +178,13 @@ def read(content: Content, report: str, delayed: frozenset[str], failed: frozens
     if not gathered.statuses:
         for code in _STATUS.findall(content.full_text[:_TEXT_MAX])[:_RECIPIENTS_MAX]:
             gathered.statuses.setdefault(code)
-    _original(content, gathered)
-    kind = "failure"
+
+
+def _kind(report: str, actions: set[str], *, only_delayed: bool) -> str:
     if report == "feedback-report":
-        kind = "feedback"
-    elif (gathered.actions and gathered.actions <= {"delayed"}) or (delayed and not failed and not gathered.actions):
-        kind = "delay"
-    elif gathered.actions and gathered.actions <= {"delivered", "relayed", "expanded"}:
-        kind = "delivered"
-    return Bounce(
-        kind=kind,
-        recipients=tuple(gathered.recipients),
-        statuses=tuple(gathered.statuses),
-        message_id=gathered.message_id,
-    )
+        return "feedback"
+    if actions:
+        if actions <= {"delayed"}:
+            return "delay"
+        return "delivered" if actions <= {"delivered", "relayed", "expanded"} else "failure"
+    return "delay" if only_delayed else "failure"

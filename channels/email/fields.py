@@ -36,14 +36,6 @@ class Fields:
         self.items.append((name, value))
         self.first.setdefault(name, value)
 
-    def extend(self, more: bytes) -> None:
-        """Continue the last field with another line."""
-        name, value = self.items[-1]
-        longer = value + b"\n" + more
-        self.items[-1] = (name, longer)
-        if self.first[name] is value:
-            self.first[name] = longer
-
     def get(self, name: str) -> bytes:
         """The first field of that name, or nothing."""
         return self.first.get(name, b"")
@@ -64,57 +56,82 @@ def skip_to_body(raw: bytes, position: int) -> int:
     return found.end() if found else len(raw)
 
 
+class _Reader:
+    """Reads one header block line by line; `name` and `pieces` are of the field that may still be continued."""
+
+    def __init__(self, raw: bytes, limits: Limits) -> None:
+        self.raw = raw
+        self.limits = limits
+        self.fields = Fields()
+        self.name = ""
+        self.pieces: list[bytes] = []  # joined once, so that a field of many folds costs no square
+        self.room = 0
+
+    def close(self) -> None:
+        """Store the field that was being read."""
+        if self.name:
+            self.fields.add(self.name, b"\n".join(self.pieces))
+            self.pieces.clear()
+            self.name = ""
+
+    def take(self, line: bytes) -> bool:
+        """Take a line that is a field or continues one; say whether it was."""
+        if line[:1] in {b" ", b"\t"}:
+            if not self.name:
+                return False
+            self.room -= len(line)
+            if self.room > 0:
+                self.pieces.append(line)
+            return True
+        match = _NAME.match(line)
+        if match is None:
+            return False
+        self.close()
+        self.name = match.group(1).decode("ascii").lower()
+        self.room = self.limits.field_bytes_max
+        self.pieces.append(line[match.end() :].lstrip(b" \t"))
+        return True
+
+    def goes_on(self, line: bytes, position: int, *, first: bool) -> bool:
+        """Whether the header goes on at `position`, after a line that is no field."""
+        if first and line.startswith((b"From ", b">From ")):
+            return True  # an mbox separator
+        if line.startswith(b"--") or not _goes_on(self.raw, position):
+            return False
+        self.fields.notes.append("the header has a line that is no field")
+        if self.name and b"@" in line:
+            self.pieces.append(b" " + line)  # a wrapped list of addresses that lost its indentation
+        return True
+
+    def run(self, start: int) -> int:
+        """Read from `start`; give the offset of the body."""
+        raw, limits, notes = self.raw, self.limits, self.fields.notes
+        size = len(raw)
+        position = start
+        while position < size:
+            if position > start + limits.header_bytes_max or len(self.fields.items) >= limits.headers_max:
+                notes.append("the header is too long and was not read to its end")
+                return skip_to_body(raw, position - 1)
+            newline = raw.find(b"\n", position)
+            stop = size if newline < 0 else newline
+            line = raw[position : min(stop, position + limits.field_bytes_max)].rstrip(b"\r")
+            if stop - position > limits.field_bytes_max:
+                notes.append("a header field is too long and was cut")
+            following = min(stop + 1, size)
+            if not line:
+                return following
+            if not self.take(line) and not self.goes_on(line, following, first=position == start):
+                if not line.strip():
+                    return following
+                notes.append("no blank line stands between header and body")
+                return position
+            position = following
+        return size
+
+
 def read(raw: bytes, start: int, limits: Limits) -> tuple[Fields, int]:
     """Read the header block at `start`; give its fields and the offset of the body. Linear; never raises."""
-    fields = Fields()
-    size = len(raw)
-    position = start
-    end_of_budget = start + limits.header_bytes_max
-    pieces: list[bytes] = []  # of the field being read, so that long folds are joined once
-    name = ""
-    room = 0
-
-    def close() -> None:
-        if name:
-            fields.add(name, b"\n".join(pieces))
-            pieces.clear()
-
-    while position < size:
-        if position > end_of_budget or len(fields.items) >= limits.headers_max:
-            fields.notes.append("the header is too long and was not read to its end")
-            close()
-            return fields, skip_to_body(raw, position - 1)
-        newline = raw.find(b"\n", position)
-        stop = size if newline < 0 else newline
-        line = raw[position : min(stop, position + limits.field_bytes_max)]
-        if stop - position > limits.field_bytes_max:
-            fields.notes.append("a header field is too long and was cut")
-        line = line.rstrip(b"\r")
-        following = stop + 1
-        if not line:
-            close()
-            return fields, min(following, size)
-        match = None if line[:1] in {b" ", b"\t"} else _NAME.match(line)
-        if match:
-            close()
-            name = match.group(1).decode("ascii").lower()
-            room = limits.field_bytes_max
-            pieces.append(line[match.end() :].lstrip(b" \t"))
-        elif name and line[:1] in {b" ", b"\t"}:
-            room -= len(line)
-            if room > 0:
-                pieces.append(line)
-        elif position == start and line.startswith((b"From ", b">From ")):
-            start = following  # an mbox separator
-        elif not line.startswith(b"--") and _goes_on(raw, following):
-            fields.notes.append("the header has a line that is no field")
-            if name and b"@" in line:
-                pieces.append(b" " + line)  # a wrapped list of addresses that lost its indentation
-        else:
-            close()
-            if fields.items or position != start or not line.strip():
-                fields.notes.append("no blank line between header and body")
-            return fields, position if line.strip() else min(following, size)
-        position = following
-    close()
-    return fields, size
+    reader = _Reader(raw, limits)
+    body = reader.run(start)
+    reader.close()
+    return reader.fields, body

@@ -132,25 +132,25 @@ class _Reader:
         self.angle: list[str] | None = None
         self.depth = 0
 
-    def take(self, token: str) -> None:
+    def take(self, piece: str) -> None:
         if self.depth:
-            self.depth += (token == "(") - (token == ")")
+            self.depth += (piece == "(") - (piece == ")")
             if self.depth:
-                self.comments.append(token)
-        elif token == "(":
+                self.comments.append(piece)
+        elif piece == "(":
             self.depth = 1
-        elif token == "<":
+        elif piece == "<":
             self.angle = []
-        elif token == ">":
+        elif piece == ">":
             self.close_angle()
-        elif token in {",", ";"}:
+        elif piece in {",", ";"}:
             self.close()
-        elif token == ":" and self.angle is None:
+        elif piece == ":" and self.angle is None:
             self.words.clear()  # the name of a group
         elif self.angle is not None:
-            self.angle.append(token)
+            self.angle.append(piece)
         else:
-            self.words.append(token)
+            self.words.append(piece)
 
     def close_angle(self) -> None:
         if self.angle is not None:

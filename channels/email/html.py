@@ -56,14 +56,18 @@ _DEPTH_MAX = 1_000  # nh3 and selectolax take time by the square of the depth
 
 
 class Cleaned:
-    """HTML made safe to show, and the source its text is read from: `how` names the reader that is up to it."""
+    """HTML in three forms: `html` safe to show, `source` fit to be parsed again, and its `text`.
 
-    __slots__ = ("how", "html", "warnings")
+    The first two are empty where a parser would need too long.
+    """
 
-    def __init__(self, html: str, how: str, warnings: list[str]) -> None:
-        self.html = html
-        self.how = how  # inscriptis | selectolax | strip
-        self.warnings = warnings
+    __slots__ = ("html", "source", "text", "warnings")
+
+    def __init__(self) -> None:
+        self.html = ""
+        self.source = ""
+        self.text = ""
+        self.warnings: list[str] = []
 
 
 def _no_remote_image(tag: str, name: str, value: str) -> str | None:
@@ -98,44 +102,46 @@ def _shape(html: str, limits: Limits) -> tuple[int, int]:
     return count, deepest
 
 
-def clean(html: str, limits: Limits) -> Cleaned:
-    """Make HTML safe. What is too long is cut; what is too deep or has too many tags is kept as text alone."""
-    warnings: list[str] = []
+def read(html: str, limits: Limits) -> Cleaned:
+    """Clean HTML and read its text. What is too long is cut; what is too odd to be parsed is read as text alone."""
+    out = Cleaned()
     if "data:" in html:
         html = _DATA_URI.sub(r'\1""', html)
     if len(html) > limits.html_chars_max:
         html = html[: limits.html_chars_max]
-        warnings.append("the HTML is too long and was cut")
+        out.warnings.append("the HTML is too long and was cut")
     count, deepest = _shape(html, limits)
-    if (
-        count > limits.html_tags_max
-        or deepest > _DEPTH_MAX
-        or html.count("&") > _AMPERSANDS_MAX
-        or _LONG_TAG.search(html)
-    ):
-        warnings.append("the HTML is too odd to be shown; only its text was taken")
-        return Cleaned(html, "strip", warnings)
-    safe = _CLEANER.clean(html)
-    odd = deepest > limits.html_depth_max or _table_cost(safe) > _TABLE_CHARS_MAX
-    return Cleaned(safe, "selectolax" if odd else "inscriptis", warnings)
+    odd = count > limits.html_tags_max or deepest > _DEPTH_MAX or html.count("&") > _AMPERSANDS_MAX
+    if odd or _LONG_TAG.search(html):
+        out.warnings.append("the HTML is too odd to be shown; only its text was taken")
+        out.text = _tidy(_stripped(_marked(html)), breaks=True)
+        return out
+    out.source = html
+    out.html = _CLEANER.clean(html)
+    if deepest > limits.html_depth_max or _table_cost(out.html) > _TABLE_CHARS_MAX:
+        out.text = _tidy(_by_selectolax(_marked(out.html)), breaks=True)
+    else:
+        out.text = _tidy(inscriptis.get_text(out.html, _CONFIG), breaks=False)
+    return out
+
+
+def _marked(html: str) -> str:
+    """The same HTML with a sign where a block begins or ends."""
+    return _BLOCK_TAG.sub(lambda found: _BREAK + found.group(), html)
+
+
+def _tidy(text: str, *, breaks: bool) -> str:
+    """No white space at the ends of lines, and at most one empty line in a row."""
+    if breaks:
+        text = _BREAKS.sub(lambda found: "\n" * min(2, found.group().count(_BREAK)), _SPACE.sub(" ", text))
+    text = _LINE_ENDS.sub("\n", text.replace("\u00a0", " "))
+    return _BLANK_LINES.sub("\n\n", text).strip()
 
 
 def _table_cost(html: str) -> int:
     """An upper bound of what padding the cells to their columns' widths may cost, in characters."""
     rows = html.count("<tr")
     return rows * max(map(len, _CELL.split(html))) if rows else 0
-
-
-def to_text(cleaned: Cleaned) -> str:
-    """The words of cleaned HTML, blocks on lines of their own, at most one empty line between them."""
-    if cleaned.how == "inscriptis":
-        text = inscriptis.get_text(cleaned.html, _CONFIG)
-    else:
-        marked = _BLOCK_TAG.sub(lambda found: _BREAK + found.group(), cleaned.html)
-        text = _by_selectolax(marked) if cleaned.how == "selectolax" else _stripped(marked)
-        text = _BREAKS.sub(lambda found: "\n" * min(2, found.group().count(_BREAK)), _SPACE.sub(" ", text))
-    text = _LINE_ENDS.sub("\n", text.replace("\u00a0", " "))
-    return _BLANK_LINES.sub("\n\n", text).strip()
 
 
 def _by_selectolax(html: str) -> str:

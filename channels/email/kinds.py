@@ -35,7 +35,8 @@ _BOUNCE_SUBJECT = re.compile(
     r"|mail error|delayed mail|could not (?:send|deliver)|error sending your|returning (?:message )?to sender"
     r"|user unknown|unzustellbar|nicht zugestellt|no (?:se ha podido entregar|entregad)|n(?:ã|a)o (?:foi )?entreg"
     r"|mancata consegna|onbestelbaar|niet (?:be|af)geleverd|kunde inte levereras|non distribuable"
-    r"|недоставл|не доставлено|メールエラー|配信(?:不能|エラー)|送信(?:できません|エラー)|배달.{0,4}(?:실패|못)|退信|无法(?:投递|送达)",
+    r"|недоставл|не доставлено|メールエラー|配信(?:不能|エラー)|送信(?:できません|エラー)"
+    r"|배달.{0,4}(?:실패|못)|退信|无法(?:投递|送达)",
     re.IGNORECASE,
 )
 _BOUNCE_WORDS = re.compile(
@@ -62,7 +63,6 @@ _AUTO_SUBJECT = re.compile(
     r"|自動(?:応答|返信)|自动(?:回复|答复)|自動回覆|자동 (?:응답|회신))",
     re.IGNORECASE,
 )
-_RECEIPT_SUBJECT = re.compile(r"(?:read|lu|gelesen|leído|lido|letto|lästs?|gelezen|(?:not )?read)\s?:\s", re.IGNORECASE)
 _REPLY = re.compile(
     r"\s{0,4}(?:re|aw|fwd?|fw|wg|tr|rv|sv|vs|antw|rif|odp|enc)\s{0,2}(?:\[\d{1,3}\])?\s?[:\uff1a]", re.IGNORECASE
 )

@@ -7,14 +7,18 @@ of the mail, and `limits` bounds what it may cost.
 
 from __future__ import annotations
 
-from channels.email import body, charset, headers, kinds, writer
+from channels.email import body, headers, kinds, writer
 from channels.email.body import Content
 from channels.email.fields import Fields
 from channels.email.limits import DEFAULT, Limits
 from channels.email.settings import MailSettings
+from channels.email.split import Split, forwarded, split
+from channels.email.split_html import split_html
 from channels.email.structure import walk
 from router.core.errors import PoisonError
 from router.core.message import Address, Message
+
+__all__ = ["MailSettings", "extract", "parse"]
 
 _DEFAULT_SETTINGS = MailSettings()
 
@@ -52,12 +56,12 @@ def _read(raw: bytes, settings: MailSettings, envelope_from: str | None, envelop
     forwarder = writer.is_forwarder(sender.address, settings)
     kind = kinds.kind_of(content, settings, envelope_from=envelope_from, forwarder=forwarder)
     customer, handed_on_by = writer.customer_of(content, sender, settings, hint)
-    new, quoted = _new_words(content, settings)
-    if handed_on_by is None and (forwarder or writer.is_colleague(sender.address, settings)):
-        original = _original_writer(content)
-        if original is not None and not kind.auto:
-            customer, handed_on_by = original, sender
-            new, quoted = content.full_text, ""
+    parts = _split(content, settings)
+    new = parts.new
+    if handed_on_by is None and (forwarder or writer.is_colleague(sender.address, settings)) and not kind.auto:
+        original = _original_writer(content, parts)
+        if original is not None:
+            (customer, new), handed_on_by = original, sender
     sent_at = headers.date(fields.get("date"))
     if sent_at is None and fields.get("date").strip():
         content.warn("the date cannot be read")
@@ -69,7 +73,9 @@ def _read(raw: bytes, settings: MailSettings, envelope_from: str | None, envelop
         to=_addresses(fields, "to", limits, hint, content), cc=_addresses(fields, "cc", limits, hint, content),
         reply_to=_addresses(fields, "reply-to", limits, hint, content),
         subject=headers.text(fields.get("subject"), hint)[:2000],
-        text=new, quoted=quoted, full_text=content.full_text, html=content.html, attachments=attachments,
+        text=new or content.full_text,
+        quoted=parts.quoted if new else "",
+        full_text=content.full_text, html=content.html, attachments=attachments,
         message_id=ids[0] if ids else None, in_reply_to=in_reply_to[0] if in_reply_to else None,
         references=headers.ids(fields.get("references"), limits.references_max), delivered_to=envelope_to,
         bounce=kind.bounce, forwarded_by=handed_on_by, authentication=writer.authentication(fields, settings),
@@ -95,13 +101,21 @@ def _addresses(fields: Fields, name: str, limits: Limits, hint: str, content: Co
     return found
 
 
-def _new_words(content: Content, settings: MailSettings) -> tuple[str, str]:
-    """What the sender wrote now, and what was quoted; the full text where the splitter leaves nothing."""
-    return content.full_text, ""
+def _split(content: Content, settings: MailSettings) -> Split:
+    """The text in parts: by the HTML's own marks where the text was read from it, else by its lines."""
+    if content.text_is_html and content.html_source:
+        parts = split_html(content.html_source, settings.marker)
+        if parts.new:
+            return parts
+    return split(content.full_text, settings.marker)
 
 
-def _original_writer(content: Content) -> Address | None:
-    """The writer of the mail that a colleague forwards, from the text or the mail attached."""
+def _original_writer(content: Content, parts: Split) -> tuple[Address, str] | None:
+    """The writer of the mail that a colleague forwards, in the text or as an attachment, and the words."""
+    inner = parts.forwarded or forwarded(content.full_text)
+    if inner is not None and inner.from_address:
+        address = Address(address=inner.from_address.lower(), name=inner.from_name)
+        return address, split(inner.text).new or inner.text
     return writer.attached_original(content)
 
 
@@ -115,6 +129,3 @@ def extract(raw: bytes, part: int, limits: Limits = DEFAULT) -> tuple[str, str, 
         raise PoisonError(f"the mail has no part {part} that could be saved")
     leaf = structure.parts[part]
     return body.filename_of(structure, leaf), leaf.content_type, body.payload(structure, leaf)
-
-
-__all__ = ["DEFAULT", "MailSettings", "charset", "extract", "parse"]

@@ -89,14 +89,14 @@ def _from_text(text: str) -> Address | None:
     return None
 
 
-def attached_original(content: Content) -> Address | None:
-    """The writer of the one mail attached to this one, where a colleague forwards as an attachment."""
+def attached_original(content: Content) -> tuple[Address, str] | None:
+    """Writer and text of the one mail attached to this one, where a colleague forwards as an attachment."""
     mails = [part for part in content.attached if part.content_type in {"message/rfc822", "message/global"}]
     if len(mails) != 1:
         return None
-    inner = body.nested_structure(content.structure, mails[0], content.limits)
-    address, _ = sender_of(inner.root.fields)
-    return address if "@" in address.address else None
+    inner = body.read(body.nested_structure(content.structure, mails[0], content.limits), content.limits, 1)
+    address, _ = sender_of(inner.structure.root.fields)
+    return (address, inner.full_text) if "@" in address.address else None
 
 
 def authentication(fields: Fields, settings: MailSettings) -> dict[str, str]:
