@@ -113,7 +113,13 @@ class DiskGuard:
             with contextlib.suppress(OSError):
                 partial.unlink(missing_ok=True)
 
-    async def watch(self) -> None:
+    def problems(self) -> list[str]:
+        """Return what is wrong, in plain words for people; empty when nothing is."""
+        if not self.low:
+            return []
+        return [f"the disk is nearly full ({self.free_bytes >> 20} MB free): new messages are refused for now"]
+
+    async def run(self) -> None:
         """Look every second, and keep the ballast in stock, until cancelled."""
         while True:
             self.look()

@@ -72,6 +72,11 @@ class EmbeddedStore:
         return self._address.path
 
     @property
+    def user(self) -> str:
+        """Return the name of the user the daemon signs in as."""
+        return server.DAEMON_USER
+
+    @property
     def password(self) -> str:
         """Return the password of the user `usherd`."""
         return self._state.password
@@ -303,7 +308,7 @@ async def run_alone(
     guard = DiskGuard(data)
     store = EmbeddedStore(data, guard=guard, maxmemory_bytes=maxmemory_bytes, listen=f"{host}:{number}")
     await store.start()
-    watch = asyncio.create_task(guard.watch(), name="disk-watch")
+    watch = asyncio.create_task(guard.run(), name="disk-watch")
     try:
         url = f"redis://{server.DAEMON_USER}:{quote(store.password, safe='')}@{host}:{number}/0"
         server.write_private(data / URL_NAME, f"{url}\n".encode())
