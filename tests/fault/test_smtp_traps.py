@@ -171,21 +171,23 @@ async def test_a_store_that_does_not_answer_is_waited_for_only_so_long() -> None
     assert len(inbox.entries) == 1
 
 
+@pytest.mark.parametrize("cap", ["connections_per_address_max", "connections_max"])
 @on_both_loops
-async def test_connections_are_capped_per_address_and_in_all() -> None:
+async def test_connections_are_capped_per_address_and_in_all(cap: str) -> None:
     """One connection too many hears 421 and no greeting; once another has ended there is room again."""
-    inbox = MemoryInbox()
-    for caps in ({"connections_per_address_max": 2}, {"connections_max": 2}):
-        async with receiving(inbox, **caps) as (receiver, address):
-            async with connected(address), connected(address) as second:
-                async with connected(address, greet=False) as third:
-                    assert (await third.reply()).startswith("421 4.7.0")
-                    assert await third.closed()
-                assert receiver.connections_refused == 1
-                await second.ask("QUIT")
-                assert await second.closed()
-                async with connected(address) as fourth:
-                    assert (await fourth.mail()).startswith("250 ")
+    async with (
+        receiving(MemoryInbox(), **{cap: 2}) as (receiver, address),
+        connected(address),
+        connected(address) as second,
+    ):
+        async with connected(address, greet=False) as third:
+            assert (await third.reply()).startswith("421 4.7.0")
+            assert await third.closed()
+        assert receiver.connections_refused == 1
+        await second.ask("QUIT")
+        assert await second.closed()
+        async with connected(address) as fourth:
+            assert (await fourth.mail()).startswith("250 ")
 
 
 @on_both_loops

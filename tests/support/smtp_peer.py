@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import functools
 import inspect
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
@@ -39,7 +40,8 @@ def on_both_loops(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..
     parameter = inspect.Parameter("loop", inspect.Parameter.KEYWORD_ONLY)
     shown = signature.replace(parameters=[*signature.parameters.values(), parameter])
     run.__signature__ = shown  # type: ignore[attr-defined]
-    return pytest.mark.parametrize("loop", LOOPS)(run)
+    both: Callable[..., None] = pytest.mark.parametrize("loop", LOOPS)(run)
+    return both
 
 
 class MemoryInbox:
@@ -112,6 +114,13 @@ class Peer:
         with contextlib.suppress(ConnectionResetError):
             await asyncio.wait_for(self.reader.read(), PATIENCE)
         return True
+
+    async def begin_tls(self, context: ssl.SSLContext, *, injected: bytes = b"") -> None:
+        """Ask for STARTTLS, with bytes in the clear right behind it, shake hands and say EHLO again."""
+        self.send(b"STARTTLS\r\n" + injected)
+        assert (await self.reply()).startswith("220 ")
+        await asyncio.wait_for(self.writer.start_tls(context, server_hostname="mail.acme.example"), PATIENCE)
+        assert (await self.ask("EHLO customer.example")).startswith("250-")
 
     async def close(self) -> None:
         """Hang up."""
