@@ -116,7 +116,7 @@ SYSTEM = "usherd"
 FAILED = "Your last reply was not delivered. Write another way, or try again."
 OFFERED_TO = "It is offered to {who} at the moment."
 FIRST_CONTACT = "First contact with us."
-LATE = "It is stored and will be done; the answer takes longer than usual."
+LATE = "This takes longer than usual. It shows here as soon as it is done."
 
 
 def label(code: str) -> str:

@@ -1,1 +1,1 @@
-"""The HTTP API, the web desk and what else a browser sees."""
+"""HTTP: the API, operations, and the web desk. Renders the desk model; knows neither engine nor store."""

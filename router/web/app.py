@@ -1,0 +1,81 @@
+"""Puts the web together: API, operations, desk."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+
+from fastapi import FastAPI
+from fastapi.responses import FileResponse, RedirectResponse, Response
+from fastapi.staticfiles import StaticFiles
+
+from router.desk.model import Desk
+from router.web import access, api, desk, live, operations, problems
+from router.web.parts import WebParts
+from router.web.shield import Shield
+
+DESCRIPTION = """
+Messages in, and what supervisors and admins ask. Every request carries `Authorization: Bearer TOKEN`; tokens have one
+scope: `messages`, `read` or `admin` (which includes the others). Every error is
+`{"error": {"code", "message", "hint"}}`, with a stable code.
+"""
+
+
+class Assets(StaticFiles):
+    """Our own scripts and styles, checked by the browser at each use, so that a page never mixes versions."""
+
+    def file_response(self, *args: object, **words: object) -> Response:
+        """The file, marked so that it is checked before it is used again."""
+        response = super().file_response(*args, **words)  # type: ignore[arg-type]
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+
+def create_app(parts: WebParts) -> FastAPI:
+    """The ASGI application over `parts`. It follows the source from now on, and ends that when its lifespan does."""
+    access.links(parts)  # a secret too short fails here, not at the first sign-in
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        app.state.feed.close()
+        app.state.desk.close()
+
+    app = FastAPI(
+        title="usherd",
+        version=_version(),
+        description=DESCRIPTION.strip(),
+        docs_url=None,  # FastAPI's page loads scripts from elsewhere
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
+        lifespan=lifespan,
+    )
+    app.state.parts = parts
+    app.state.desk = Desk(parts.source, parts.texts, parts.clock)
+    app.state.feed = live.Feed(parts, app.state.desk)
+    problems.install(app, parts.settings.retry_after_seconds)
+    for routes in (operations.routes, api.routes, desk.routes, live.routes):
+        app.include_router(routes)
+    app.mount("/static", Assets(directory=desk.STATIC), name="static")
+    app.add_api_route("/docs", _docs, include_in_schema=False)
+    app.add_api_route("/", _front, include_in_schema=False)
+    app.add_middleware(Shield)
+    return app
+
+
+async def _docs() -> Response:
+    """The API, readable: a page of our own over /openapi.json."""
+    return FileResponse(desk.STATIC / "docs" / "index.html", headers={"Cache-Control": "no-cache"})
+
+
+async def _front() -> Response:
+    """Whoever types only the host wants the desk."""
+    return RedirectResponse("/desk", status_code=307)
+
+
+def _version() -> str:
+    try:
+        return version("usherd")
+    except PackageNotFoundError:  # run from a checkout that was not installed
+        return "0"

@@ -1,0 +1,207 @@
+"""News for open desks over a WebSocket.
+
+Each frame is a whole view, so a desk that lost its connection has missed nothing once it is back. A change marks the
+desks it concerns; each is then sent at most one frame of a kind in `push_seconds`, and only if it differs.
+
+To the page: `{"type": "desk", "desk": …}`, `{"type": "contact", "id", "contact": … | null}`,
+`{"type": "waiting", "waiting": …}`, `{"type": "queue", "queue": n}`, `{"type": "tick", "now"}`.
+From the page: `{"contact": ID | null, "waiting": bool}`, what it has open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+import msgspec
+from fastapi import APIRouter
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from router.desk.model import Desk, NotOnRoster, NotVisible
+from router.desk.ports import Changed
+from router.web.access import parts_of, same_origin, session_ticket
+from router.web.parts import WebParts
+
+SIGNED_OUT = 4401
+OTHER_SITE = 4403
+STOPPING = 1012  # "service restart": the page comes back by itself
+FRAME_CHARACTERS_MAX = 1000
+
+routes = APIRouter()
+
+
+class Open(msgspec.Struct, frozen=True):
+    """What a page has open beside its lists."""
+
+    contact: str | None = None
+    waiting: bool = False
+
+
+class Line:
+    """One open desk: what it shows, and what was sent last."""
+
+    def __init__(self, agent: str) -> None:
+        self.agent = agent
+        self.open = Open()
+        self.wake = asyncio.Event()
+        self.shown: frozenset[str] = frozenset()
+        self.dirty = {"desk", "contact", "waiting", "queue"}
+        self._sent: dict[str, bytes] = {}
+
+    def mark(self, *kinds: str) -> None:
+        """Have these kinds of frames looked at again."""
+        self.dirty.update(kinds)
+        self.wake.set()
+
+    def forget(self) -> None:
+        """Send contact and queue list again even if they are as before: the page has opened something else."""
+        self._sent.pop("contact", None)
+        self._sent.pop("waiting", None)
+
+    def fresh(self, kind: str, frame: bytes, compare: bytes) -> bytes | None:
+        """The frame, unless the same was sent last."""
+        if self._sent.get(kind) == compare:
+            return None
+        self._sent[kind] = compare
+        return frame
+
+
+class Feed:
+    """Knows all open desks of this process and whom a change concerns."""
+
+    def __init__(self, parts: WebParts, desk: Desk) -> None:
+        self._parts = parts
+        self._desk = desk
+        self._lines: set[Line] = set()
+        self._end = parts.source.subscribe(self._changed)
+
+    def close(self) -> None:
+        """Stop following; end all lines."""
+        self._end()
+        for line in self._lines:
+            line.wake.set()
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def _changed(self, changed: Changed) -> None:
+        if not self._lines:
+            return
+        if changed.everything:
+            for line in self._lines:
+                line.mark("desk", "contact", "waiting", "queue")
+            return
+        contacts = self._parts.source.state.contacts
+        touched = frozenset(changed.contacts)
+        concerned = set(changed.agents)
+        for contact in touched:
+            one = contacts.get(contact)
+            if one is not None:
+                concerned.update(agent for agent in (one.agent, one.offer.agent if one.offer else None) if agent)
+        for line in self._lines:
+            if line.agent in concerned or not line.shown.isdisjoint(touched):
+                line.mark("desk")
+            if line.open.contact in touched:
+                line.mark("contact")
+            if touched:
+                line.mark("waiting", "queue")
+
+    async def serve(self, socket: WebSocket, line: Line) -> None:
+        """Send what `line` should show, until the page goes, the session ends or the node stops."""
+        settings = self._parts.settings
+        self._lines.add(line)
+        try:
+            while not self._parts.stopping():
+                if session_ticket(self._parts, socket) is None:
+                    await socket.close(SIGNED_OUT)
+                    return
+                line.wake.clear()
+                for frame in await self._frames(line):
+                    await socket.send_bytes(frame)
+                await asyncio.sleep(settings.push_seconds)
+                try:
+                    await asyncio.wait_for(line.wake.wait(), settings.tick_seconds)
+                except TimeoutError:
+                    await socket.send_bytes(_frame("tick", now=self._parts.clock()))
+            await socket.close(STOPPING)
+        finally:
+            self._lines.discard(line)
+
+    async def _frames(self, line: Line) -> list[bytes]:
+        dirty, line.dirty = line.dirty, set()
+        frames: list[bytes | None] = []
+        try:
+            if "desk" in dirty:
+                frames.append(await self._mine(line))
+            if "contact" in dirty and line.open.contact:
+                frames.append(await self._contact(line, line.open.contact))
+            if "waiting" in dirty and line.open.waiting:
+                view = await self._desk.waiting(line.agent)
+                compare = msgspec.json.encode(view.rows)
+                frames.append(line.fresh("waiting", _frame("waiting", waiting=view), compare))
+            if "queue" in dirty:
+                frame = _frame("queue", queue=len(self._desk.index.waiting()))
+                frames.append(line.fresh("queue", frame, frame))
+        except NotOnRoster:
+            line.mark()  # the next turn finds the session over
+        return [frame for frame in frames if frame is not None]
+
+    async def _mine(self, line: Line) -> bytes | None:
+        view = await self._desk.mine(line.agent)
+        rows = (*view.open, *view.waiting_customer, *view.snoozed, *view.done, *(one.contact for one in view.offers))
+        line.shown = frozenset(row.id for row in rows)
+        compare = msgspec.json.encode((view.me, view.offers, view.open, view.waiting_customer, view.snoozed, view.done))
+        return line.fresh("desk", _frame("desk", desk=view), compare)
+
+    async def _contact(self, line: Line, contact: str) -> bytes | None:
+        try:
+            view = await self._desk.contact(line.agent, contact)
+        except NotVisible:
+            frame = _frame("contact", id=contact, contact=None)
+            return line.fresh("contact", frame, frame)
+        compare = msgspec.json.encode(msgspec.structs.replace(view, n=0, now=0))
+        return line.fresh("contact", _frame("contact", id=contact, contact=view), compare)
+
+
+def _frame(kind: str, **content: object) -> bytes:
+    return msgspec.json.encode({"type": kind, **content})
+
+
+@routes.websocket("/desk/live")
+async def live(socket: WebSocket) -> None:
+    """The line of one open desk. Refused without a session, and to pages of other origins."""
+    parts = parts_of(socket)
+    feed: Feed = socket.app.state.feed
+    if not same_origin(socket, parts.settings.public_url):
+        await socket.close(OTHER_SITE)
+        return
+    ticket = session_ticket(parts, socket)
+    await socket.accept()  # accepted first: a browser is told a close code only on an open socket
+    if ticket is None:
+        await socket.close(SIGNED_OUT)
+        return
+    line = Line(ticket.agent)
+    sending = asyncio.ensure_future(feed.serve(socket, line))
+    hearing = asyncio.ensure_future(_hear(socket, line))
+    try:
+        await asyncio.wait({sending, hearing}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in (sending, hearing):
+            task.cancel()
+        for task in (sending, hearing):
+            with suppress(asyncio.CancelledError, WebSocketDisconnect, RuntimeError, OSError):
+                await task
+
+
+async def _hear(socket: WebSocket, line: Line) -> None:
+    """Follow what the page has open; end when it goes or talks nonsense."""
+    while True:
+        text = await socket.receive_text()
+        if len(text) > FRAME_CHARACTERS_MAX:
+            return
+        try:
+            line.open = msgspec.json.decode(text, type=Open)
+        except msgspec.DecodeError:
+            return
+        line.forget()
+        line.mark("contact", "waiting")

@@ -1,0 +1,95 @@
+"""What the web is made of, handed in by `router.app`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import msgspec
+import pydantic
+from prometheus_client import CollectorRegistry
+
+from router.core.ports import Inbox, InboxEntry
+from router.desk.ports import Commands, Operations, Source, Texts
+
+
+class TokenRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A bearer token at rest: never the token, only its SHA-256. `scope`: messages | read | admin."""
+
+    id: str
+    digest: str  # SHA-256 of the token, hex; a token has 256 bits, so it needs no slow hash
+    scope: str
+    created_at: int
+    account: str = "http"  # the account that its messages come in by
+
+
+class Credentials(Protocol):
+    """Where tokens live, and what remembers that a sign-in link was used. Shared by all nodes of a workspace."""
+
+    async def tokens(self) -> list[TokenRecord]:
+        """All tokens. Called on each request with a bearer token: may be cached for some seconds."""
+        ...
+
+    async def add_token(self, record: TokenRecord) -> None:
+        """Keep a token; durable when it returns."""
+        ...
+
+    async def spend(self, link: str, until: int) -> bool:
+        """True for the first caller with this link id, False for any later one; forgotten after `until` (ms)."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Intake:
+    """How `POST /v1/messages` becomes an inbox entry: the parts of `channels.http` that the web needs.
+
+    `entry(account, message, idempotency_key)` may raise ValueError with a plain sentence for the sender.
+    """
+
+    model: type[pydantic.BaseModel]
+    entry: Callable[[str, Any, str], InboxEntry]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebSettings:
+    """Limits and spans, each with its unit last."""
+
+    public_url: str = ""  # where browsers reach us, for sign-in links; "" = the address of the request
+    session_seconds: int = 12 * 3600
+    link_seconds: int = 600
+    body_bytes_max: int = 35_000_000  # a 25 MB file in base64
+    act_seconds: float = 15.0  # then the desk is told that the answer takes longer
+    retry_after_seconds: int = 5
+    push_seconds: float = 0.1  # at most one push per desk in this time
+    tick_seconds: float = 20.0  # a sign of life on each open desk
+
+
+def wall_clock() -> int:
+    """Milliseconds since 1970 UTC."""
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebParts:
+    """Everything `create_app` needs.
+
+    `secret`: at least 32 bytes, the workspace's; signs sessions and links. `local_token`: the admin token of the file
+    in the data directory ("" = none). `ready` and `stopping` are asked on each request.
+    """
+
+    source: Source
+    texts: Texts
+    commands: Commands
+    operations: Operations
+    inbox: Inbox
+    credentials: Credentials
+    secret: bytes
+    intake: Intake | None = None
+    local_token: str = ""
+    settings: WebSettings = field(default_factory=WebSettings)
+    metrics: CollectorRegistry = field(default_factory=CollectorRegistry)
+    ready: Callable[[], bool] = lambda: True
+    stopping: Callable[[], bool] = lambda: False
+    clock: Callable[[], int] = wall_clock

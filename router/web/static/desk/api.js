@@ -1,0 +1,50 @@
+// Asks the server. An action carries a key that stays the same when it is sent again, so it is never done twice.
+
+export class Refused extends Error {
+  constructor(status, code, message) {
+    super(message);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+const HEADERS = { "X-Usherd-Desk": "1" };
+
+async function ask(method, path, body) {
+  const response = await fetch(path, {
+    method,
+    credentials: "same-origin",
+    headers: body === undefined ? HEADERS : { ...HEADERS, "Content-Type": "application/json" },
+    body: body === undefined ? undefined : JSON.stringify(body),
+  });
+  const answer = await response.json().catch(() => ({}));
+  if (!response.ok) {
+    const error = answer.error || {};
+    throw new Refused(response.status, error.code || "failed", error.message || "");
+  }
+  return answer;
+}
+
+export const get = (path) => ask("GET", `/desk/api/${path}`);
+export const signIn = (link) => ask("POST", "/desk/session", { link });
+export const signOut = () => ask("DELETE", "/desk/session");
+
+export const newKey = () =>
+  Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+
+const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+
+// Tries until there is an answer. `waiting` is called once when the first try found no server.
+export async function act(action, fields, waiting) {
+  const body = { action, fields, key: newKey() };
+  for (let tries = 0; ; tries += 1) {
+    try {
+      return await ask("POST", "/desk/api/act", body);
+    } catch (error) {
+      const again = !(error instanceof Refused) || error.status === 503 || error.status === 429;
+      if (!again) throw error;
+      if (tries === 0 && waiting) waiting();
+      await pause(Math.min(500 * 2 ** tries, 8000) * (0.75 + Math.random() / 2));
+    }
+  }
+}

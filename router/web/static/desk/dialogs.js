@@ -1,0 +1,103 @@
+// Questions that need more than a button. Each gives what was chosen, or null.
+
+import { fill, h } from "./dom.js";
+import { T } from "./texts.js";
+
+function ask(title, content, confirm, read) {
+  return new Promise((done) => {
+    const before = document.activeElement;
+    const form = h("form", { method: "dialog" }, h("h2", { id: "dialog-title" }, title), content,
+      h("div", { class: "dialog-buttons" },
+        h("button", { value: "", formnovalidate: true, type: "submit" }, confirm ? T.cancel : T.close),
+        confirm && h("button", { value: "yes", class: "primary", type: "submit" }, confirm)));
+    const dialog = h("dialog", { "aria-labelledby": "dialog-title" }, form);
+    form.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && confirm) {
+        event.preventDefault();
+        form.requestSubmit(form.querySelector("button.primary"));
+      }
+    });
+    dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(""); });
+    dialog.addEventListener("close", () => {
+      const chosen = dialog.returnValue === "yes" ? read(form) : null;
+      dialog.remove();
+      before?.focus?.();
+      done(chosen);
+    });
+    document.body.append(dialog);
+    dialog.returnValue = "";
+    dialog.showModal();
+  });
+}
+
+const radio = (name, value, checked, ...label) =>
+  h("label", { class: "choice" }, h("input", { type: "radio", name, value, checked }), h("span", {}, label));
+
+export function askDecline() {
+  const own = h("input", { type: "text", name: "own", maxlength: "200", "aria-label": T.ownReason, placeholder: T.ownReason });
+  return ask(T.declineTitle, [h("p", { class: "muted" }, T.declineText),
+    h("fieldset", {}, h("legend", {}, T.reason),
+      T.declineReasons.map((reason, place) => radio("reason", reason, place === 0, reason))), own], T.decline,
+  (form) => ({ reason: own.value.trim() || new FormData(form).get("reason") || "" }));
+}
+
+export function askTransfer(people) {
+  const select = h("select", { name: "to", "aria-label": T.transferTo, data: { focus: "to" } },
+    h("option", { value: "" }, T.transferBest),
+    h("optgroup", { label: T.transferTeams }, people.teams.map((team) =>
+      h("option", { value: `team:${team.id}` }, T.teamRow(team.name, team.available, team.members)))),
+    h("optgroup", { label: T.transferAgents }, people.agents.map((one) =>
+      h("option", { value: `agent:${one.id}` }, [one.name, T.statuses[one.status], one.able ? null : T.notAble,
+        one.able && !one.room ? T.noRoom : null].filter(Boolean).join(" · ")))));
+  const note = h("textarea", { name: "note", rows: "3", dir: "auto", "aria-label": T.transferNote, placeholder: T.transferNote });
+  return ask(T.transferTitle, [h("label", { class: "field" }, h("span", {}, T.transferTo), select),
+    h("label", { class: "field" }, h("span", {}, T.transferNote), note)], T.transfer, () => {
+    const [kind, id] = [select.value.slice(0, select.value.indexOf(":")), select.value.slice(select.value.indexOf(":") + 1)];
+    return { to_agent: kind === "agent" ? id : null, to_team: kind === "team" ? id : null, text: note.value.trim() };
+  });
+}
+
+function snoozeTimes(now) {
+  const day = (add, hour) => { const one = new Date(now); one.setDate(one.getDate() + add); one.setHours(hour, 0, 0, 0); return one.getTime(); };
+  const toMonday = (8 - new Date(now).getDay()) % 7 || 7;
+  return { hour: now + 3600000, three: now + 3 * 3600000, tomorrow: day(1, 9), monday: day(toMonday, 9) };
+}
+
+export function askSnooze(now) {
+  const times = snoozeTimes(now);
+  const own = h("input", { type: "datetime-local", name: "own", "aria-label": T.snoozeOwn });
+  return ask(T.snoozeTitle, [h("p", { class: "muted" }, T.snoozeText),
+    h("fieldset", {}, h("legend", { class: "unseen" }, T.snoozeTitle),
+      Object.keys(times).map((key, place) => radio("until", key, place === 0, T.snoozeChoices[key]))),
+    h("label", { class: "field" }, h("span", {}, T.snoozeOwn), own)], T.snooze,
+  (form) => ({ until: own.value ? new Date(own.value).getTime() : times[new FormData(form).get("until")] }));
+}
+
+export function askTopics(people, current) {
+  const chosen = new Set(current);
+  return ask(T.retagTitle, [h("p", { class: "muted" }, T.retagText),
+    h("fieldset", { class: "many" }, h("legend", { class: "unseen" }, T.topics), people.topics.map((topic) =>
+      h("label", { class: "choice" }, h("input", { type: "checkbox", name: "topic", value: topic.id, checked: chosen.has(topic.id) }),
+        h("span", {}, topic.label))))], T.save, (form) => ({ topics: new FormData(form).getAll("topic") }));
+}
+
+export function askPriority(current) {
+  return ask(T.priorityTitle, h("fieldset", {}, h("legend", { class: "unseen" }, T.priorityTitle),
+    Object.entries(T.priorities).map(([value, text]) => radio("priority", value, value === current, text))), T.save,
+  (form) => ({ priority: new FormData(form).get("priority") }));
+}
+
+export function showWhy(why) {
+  return ask(T.whyTitle, [h("p", { class: "headline" }, why.headline), why.sentences.map((text) => h("p", {}, text)),
+    why.candidates.length > 0 && [h("h3", {}, T.whyCandidates), h("ol", { class: "candidates" }, why.candidates.map((one) =>
+      h("li", { class: one.you ? "you" : "" }, h("strong", {}, one.name), one.you && h("span", { class: "muted" }, ` (${T.you})`),
+        h("span", { class: "muted" }, one.why))))],
+    why.ruled_out.length > 0 && [h("h3", {}, T.whyRuledOut), h("p", { class: "muted" }, why.ruled_out.join(", "))]], null, () => null);
+}
+
+export function showHelp(singleKeys, onChange) {
+  const box = h("input", { type: "checkbox", checked: singleKeys, onchange: (event) => onChange(event.target.checked) });
+  const table = h("dl", { class: "keys" });
+  for (const [keys, text] of T.helpKeys) fill(table, h("dt", {}, keys.split(" ").map((key) => (/^[/+]$/.test(key) ? ` ${key} ` : h("kbd", {}, key)))), h("dd", {}, text));
+  return ask(T.helpTitle, [table, h("label", { class: "choice" }, box, h("span", {}, T.helpOn))], null, () => null);
+}

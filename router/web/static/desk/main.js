@@ -1,0 +1,319 @@
+// The desk page: signs in, keeps the views up to date, does what is pressed.
+
+import { Refused, act, get, signIn, signOut } from "./api.js";
+import { askDecline, askPriority, askSnooze, askTopics, askTransfer, showHelp, showWhy } from "./dialogs.js";
+import { h, icon, say, toast } from "./dom.js";
+import { Live } from "./live.js";
+import { Lists, Queue } from "./lists.js";
+import { Thread } from "./thread.js";
+import { T } from "./texts.js";
+import { now, refreshTimes, setServerTime } from "./time.js";
+
+const THEMES = ["auto", "light", "dark"];
+
+class App {
+  constructor(root) {
+    this.root = root;
+    this.shown = null; // id of the contact that is open
+    this.view = "lists"; // lists | contact | queue: which pane a phone shows
+    this.offers = new Set();
+    this.threads = new Map();
+    this.singleKeys = localStorage.getItem("usherd-keys") !== "off";
+    this.theme(localStorage.getItem("usherd-theme") || "auto");
+    window.addEventListener("hashchange", () => this.route());
+    document.addEventListener("keydown", (event) => this.key(event));
+    setInterval(() => refreshTimes(), 1000);
+  }
+
+  // -- in and out ---------------------------------------------------------------------------------------------------
+
+  async start() {
+    const link = new URLSearchParams(location.hash.slice(1)).get("link");
+    if (link) {
+      history.replaceState(null, "", location.pathname); // a used link is of no use in the history
+      this.root.replaceChildren(h("main", { class: "gate" }, h("p", {}, T.signingIn)));
+      try {
+        await signIn(link);
+      } catch (error) {
+        if (!(await this.tryDesk())) this.gate(error.message || T.noAnswer);
+        return;
+      }
+    }
+    if (!(await this.tryDesk())) this.gate();
+  }
+
+  async tryDesk() {
+    for (let tries = 0; ; tries += 1) {
+      try {
+        const desk = await get("desk");
+        this.build(desk);
+        return true;
+      } catch (error) {
+        if (error instanceof Refused && error.status === 401) return false;
+        this.root.replaceChildren(h("main", { class: "gate" }, h("p", {}, T.noAnswer)));
+        await new Promise((done) => setTimeout(done, Math.min(500 * 2 ** tries, 8000)));
+      }
+    }
+  }
+
+  gate(problem) {
+    this.live?.end();
+    this.lists = null;
+    this.threads.clear();
+    this.thread = null;
+    document.title = T.title("", 0);
+    this.root.replaceChildren(h("main", { class: "gate" },
+      h("div", { class: "gate-card" }, h("img", { src: "/static/desk/icon.svg", alt: "", width: "48", height: "48" }),
+        h("h1", {}, T.signInTitle), problem && h("p", { class: "problem", role: "alert" }, problem),
+        h("p", {}, T.signInText), h("pre", {}, h("code", {}, T.signInCommand)), h("p", { class: "muted" }, T.signInNote))));
+  }
+
+  async leave() {
+    try { await signOut(); } catch { /* the cookie ends by itself */ }
+    this.gate(T.signedOut);
+  }
+
+  build(desk) {
+    this.agent = desk.me.id;
+    this.lists = new Lists(this);
+    this.queue = new Queue(this);
+    this.main = h("main", { id: "main", tabindex: "-1" });
+    this.queueCount = h("span", { class: "count" });
+    this.line = h("span", { class: "line", role: "status" });
+    this.themeButton = h("button", { class: "icon-button", onclick: () => this.nextTheme() }, icon("half"));
+    this.theme(localStorage.getItem("usherd-theme") || "auto");
+    this.workspace = h("span", { class: "workspace" });
+    this.root.replaceChildren(
+      h("a", { class: "skip", href: "#main", onclick: (event) => { event.preventDefault(); this.main.focus(); } }, T.skip),
+      h("header", { class: "top" },
+        h("a", { class: "brand", href: "#/" }, h("img", { src: "/static/desk/icon.svg", alt: "", width: "24", height: "24" }),
+          h("strong", {}, T.brand), this.workspace),
+        this.line,
+        h("nav", { class: "top-nav", "aria-label": T.menu },
+          h("a", { class: "queue-link", href: "#/queue" }, icon("queue"), h("span", { class: "label" }, T.queue), this.queueCount),
+          this.themeButton,
+          h("button", { class: "icon-button", "aria-label": T.helpTitle, title: `${T.helpTitle} (?)`, onclick: () => this.help() }, icon("help")),
+          h("button", { class: "icon-button", "aria-label": T.signOut, title: T.signOut, onclick: () => this.leave() }, icon("out")))),
+      h("div", { class: "panes" }, this.lists.root, this.main));
+    this.live?.end();
+    this.live = new Live({
+      frame: (frame) => this.frame(frame),
+      state: (connected) => this.connected(connected),
+      signedOut: () => this.gate(T.signedOut),
+    });
+    this.showDesk(desk);
+    this.route();
+    this.live.start();
+  }
+
+  // -- news ---------------------------------------------------------------------------------------------------------
+
+  frame(frame) {
+    if (!this.lists) return;
+    if (frame.type === "desk") this.showDesk(frame.desk);
+    else if (frame.type === "contact" && frame.id === this.shown) this.showCard(frame.contact);
+    else if (frame.type === "waiting") this.queue.update(frame.waiting);
+    else if (frame.type === "queue") this.showQueueCount(frame.queue);
+    else if (frame.type === "tick") setServerTime(frame.now);
+    refreshTimes();
+  }
+
+  connected(connected) {
+    if (this.wasConnected === connected) return;
+    document.body.classList.toggle("offline", !connected);
+    this.line.replaceChildren(connected ? "" : T.offline);
+    if (connected && this.wasConnected === false) say(T.backOnline);
+    this.wasConnected = connected;
+  }
+
+  showDesk(desk) {
+    setServerTime(desk.now);
+    this.desk = desk;
+    this.workspace.textContent = desk.workspace;
+    this.lists.update(desk);
+    this.showQueueCount(desk.queue);
+    document.title = T.title(desk.workspace, desk.offers.length);
+    for (const offer of desk.offers) {
+      if (!this.offers.has(offer.offer)) this.heard(T.newOffer(offer.contact.who, offer.contact.subject));
+    }
+    this.offers = new Set(desk.offers.map((offer) => offer.offer));
+    refreshTimes();
+  }
+
+  showQueueCount(number) {
+    this.queueCount.textContent = number || "";
+    this.queueCount.title = T.queueCount(number);
+  }
+
+  showCard(card) {
+    if (!this.thread) return;
+    if (!card) {
+      this.threads.delete(this.shown);
+      this.thread.gone();
+      return;
+    }
+    setServerTime(card.now);
+    this.thread.update(card);
+    refreshTimes();
+  }
+
+  heard(text) {
+    say(text);
+  }
+
+  // -- where we are -------------------------------------------------------------------------------------------------
+
+  route() {
+    if (!this.lists) {
+      if (location.hash.includes("link=")) this.start();
+      return;
+    }
+    const [, place, id] = location.hash.split("/");
+    this.shown = place === "c" && id ? decodeURIComponent(id) : null;
+    this.view = this.shown ? "contact" : place === "queue" ? "queue" : "lists";
+    document.body.dataset.view = this.view;
+    this.live.show({ contact: this.shown, waiting: this.view === "queue" });
+    this.lists.mark(this.shown);
+    if (this.shown) this.openContact(this.shown);
+    else if (this.view === "queue") this.openQueue();
+    else {
+      this.thread = null;
+      this.main.replaceChildren(h("div", { class: "empty big" }, icon("email"), h("p", {}, T.emptyMain), h("p", { class: "muted" }, T.emptyMainHint)));
+    }
+  }
+
+  async openContact(contact) {
+    // Kept while the page lives, so that a draft and its place are there on coming back.
+    if (!this.threads.has(contact)) this.threads.set(contact, new Thread(this, contact));
+    this.thread = this.threads.get(contact);
+    this.main.replaceChildren(this.thread.root);
+    try {
+      const card = await get(`contacts/${encodeURIComponent(contact)}`);
+      if (this.shown === contact) this.showCard(card);
+    } catch (error) {
+      if (error instanceof Refused && error.status === 401) this.gate(error.message);
+      else if (error instanceof Refused && this.shown === contact) this.showCard(null);
+    }
+  }
+
+  async openQueue() {
+    this.thread = null;
+    this.main.replaceChildren(this.queue.root);
+    try { this.queue.update(await get("waiting")); } catch { /* the line brings it */ }
+    refreshTimes();
+  }
+
+  go(contact) {
+    location.hash = `#/c/${encodeURIComponent(contact)}`;
+  }
+
+  // -- what is pressed ----------------------------------------------------------------------------------------------
+
+  async act(action, fields, waiting) {
+    try {
+      const answer = await act(action, fields, waiting || (() => toast(T.stillTrying, "bad")));
+      toast(answer.message, answer.ok ? "good" : "bad");
+      return answer.ok;
+    } catch (error) {
+      if (error instanceof Refused && error.status === 401) this.gate(error.message);
+      else toast(error.message || T.failed, "bad");
+      return false;
+    }
+  }
+
+  async accept(contact, offer) {
+    if (await this.act("accept", { contact, offer })) this.go(contact);
+  }
+
+  async decline(contact, offer) {
+    const chosen = await askDecline();
+    if (chosen) await this.act("decline", { contact, offer, ...chosen });
+  }
+
+  async take(contact) {
+    if (await this.act("take", { contact })) this.go(contact);
+  }
+
+  async setStatus(status) {
+    if (!(await this.act("status", { status }))) { this.lists.meContent = null; this.lists.showMe(this.desk.me); }
+  }
+
+  async why(contact) {
+    try { await showWhy(await get(`contacts/${encodeURIComponent(contact)}/why`)); } catch (error) { toast(error.message || T.failed, "bad"); }
+  }
+
+  async press(action, card) {
+    const contact = card.contact.id;
+    const people = async () => get(`contacts/${encodeURIComponent(contact)}/people`);
+    const ask = {
+      accept: async () => ({ offer: card.offer }),
+      decline: async () => { const chosen = await askDecline(); return chosen && { offer: card.offer, ...chosen }; },
+      transfer: async () => askTransfer(await people()),
+      snooze: async () => askSnooze(now()),
+      retag: async () => askTopics(await people(), card.topics.map((topic) => topic.id)),
+      priority: async () => askPriority(card.contact.priority),
+    }[action] || (async () => ({}));
+    try {
+      const fields = await ask();
+      if (fields) await this.act(action, { contact, ...fields });
+    } catch (error) {
+      toast(error.message || T.failed, "bad");
+    }
+  }
+
+  help() {
+    return showHelp(this.singleKeys, (on) => {
+      this.singleKeys = on;
+      localStorage.setItem("usherd-keys", on ? "on" : "off");
+    });
+  }
+
+  theme(name) {
+    document.documentElement.dataset.theme = name;
+    if (this.themeButton) {
+      this.themeButton.setAttribute("aria-label", `${T.theme}: ${T.themes[name]}`);
+      this.themeButton.title = `${T.theme}: ${T.themes[name]}`;
+    }
+  }
+
+  nextTheme() {
+    const name = THEMES[(THEMES.indexOf(document.documentElement.dataset.theme) + 1) % THEMES.length];
+    localStorage.setItem("usherd-theme", name);
+    this.theme(name);
+  }
+
+  // -- keys ---------------------------------------------------------------------------------------------------------
+
+  key(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || !this.lists) return;
+    if (event.target.closest("input, textarea, select, dialog")) return;
+    if (event.key === "Escape") { location.hash = "#/"; return; }
+    if (event.key === "?") { this.help(); return; }
+    if (!this.singleKeys) return;
+    const does = {
+      j: () => this.step(1), k: () => this.step(-1), q: () => { location.hash = "#/queue"; },
+      s: () => this.lists.status.focus(),
+      r: () => this.thread?.composer.choose("reply", true), n: () => this.thread?.composer.choose("note", true),
+      w: () => this.shown && this.why(this.shown),
+      a: () => this.shortcut("accept") || this.shortcut("take"), d: () => this.shortcut("decline"),
+      e: () => this.shortcut("resolve"), t: () => this.shortcut("transfer"), z: () => this.shortcut("snooze"),
+    }[event.key.toLowerCase()];
+    if (does) { event.preventDefault(); does(); }
+  }
+
+  shortcut(action) {
+    const card = this.thread?.card;
+    if (!card || !card.actions.includes(action)) return false;
+    this.press(action, card);
+    return true;
+  }
+
+  step(by) {
+    const links = this.lists.order();
+    const place = links.findIndex((link) => link.dataset.contact === this.shown);
+    const next = links[place < 0 ? (by > 0 ? 0 : links.length - 1) : Math.max(0, Math.min(links.length - 1, place + by))];
+    if (next) { next.focus({ preventScroll: false }); this.go(next.dataset.contact); }
+  }
+}
+
+new App(document.getElementById("app")).start();

@@ -1,0 +1,45 @@
+"""Every sentence of the HTTP API, ready to translate. Sentences of the desk are in `router.desk.texts`."""
+
+from __future__ import annotations
+
+# By code, a message and a hint.
+PROBLEMS: dict[str, tuple[str, str]] = {
+    "unauthorized": (
+        "This needs a bearer token.",
+        "Send `Authorization: Bearer …`; make one with `usherd token create --scope SCOPE`.",
+    ),
+    "bad_token": ("This token is not known here.", "Make one with `usherd token create --scope SCOPE`."),
+    "forbidden": ("This token's scope does not allow that.", "It needs the scope `{scope}`."),
+    "signed_out": ("You are not signed in, or no longer.", "Ask for a link: `usherd link AGENT`."),
+    "link_over": (
+        "This link was used already, or its ten minutes are over.",
+        "Ask for a new one: `usherd link AGENT`.",
+    ),
+    "other_site": ("This request does not come from the desk's own page.", "Reload the page."),
+    "not_found": ("There is nothing here.", "The API is described at /docs."),
+    "no_contact": ("There is no such contact, or it is not for you to see.", ""),
+    "no_agent": ("Nobody in the roster has the id `{agent}`.", "`usherd agents` lists them."),
+    "no_message": ("There is no such message.", ""),
+    "key_missing": (
+        "The header Idempotency-Key is missing.",
+        "Send a value of 1 to 200 visible characters that is the same when you retry, and new for each new message.",
+    ),
+    "key_conflict": (
+        "This Idempotency-Key was used before with another body.",
+        "Nothing was stored. Use a new key for a new message.",
+    ),
+    "invalid": ("The body is not as it should be: {detail}", "See /docs for the fields."),
+    "too_large": ("The body is over the limit of {limit} bytes.", ""),
+    "no_intake": ("This workspace takes no messages over HTTP.", "Add `http: {{}}` under `channels`."),
+    "backlog_full": ("More is waiting than this workspace's limits allow.", "Nothing was stored. Try again later."),
+    "draining": ("This node is stopping.", "Nothing was stored. Try again in a moment."),
+    "store_unavailable": (
+        "The store did not answer.",
+        "Try again with the same Idempotency-Key: it will not be stored twice.",
+    ),
+    "transient": ("That did not work just now.", "Try again with the same key."),
+    "not_ready": ("This node is not ready yet.", "Try again in a moment."),
+    "internal": ("Something went wrong inside. It is in the log.", ""),
+}
+
+DOCS_TITLE = "usherd: HTTP API"
