@@ -31,7 +31,7 @@ WROTE_LAST: Final[tuple[str, ...]] = _table("""
     napisał | napisała | napisał(a) | napisała(a) | pisze  # Polish
     napsal | napsala | napsal(a) | píše  # Czech
     napísal | napísala | napísal(a)  # Slovak
-    napisao | napisala | napisao/la | je napisao | je napisala | je napisal | piše  # Croatian, Slovenian
+    napisao | napisala | napisao/la | napisao je | napisala je | je napisao | je napisala | je napisal | piše  # Croatian, Slovenian
     је написао | је написао/ла | написао је | написао  # Serbian
     написал | написала | написал(а) | пишет | писал | писал(а)  # Russian
     написав | пише | писав | написав(-ла)  # Ukrainian
@@ -53,7 +53,7 @@ WROTE_INSIDE: Final[tuple[str, ...]] = _table("""
     schrieb | schrieben | schreibt | schreef | heeft | skrev | skreiv | har skrevet | skriver | kirjoitti
     írta | ezt írta | a écrit | escribió | escreveu | ha scritto | napisał | napisał(a) | napsal | napsal(a)
     написал | написал(а) | تمت كتابة ما يلي | كتب | מאת | đã viết | quoting | zitat von | selon | citando
-    citat från | cytowanie | quoth
+    citat från | cytowanie | quoth | missatge de
 """)
 
 # Beside the verb they make it a sentence of the writer's own: "am 3. schrieb ich Ihnen:".
@@ -69,7 +69,7 @@ PRONOUNS: Final[frozenset[str]] = frozenset(
 
 # With what an attribution line begins, followed by a blank: "On ", "Am ", "Le ".
 STARTERS: Final[tuple[str, ...]] = _table("""
-    on | at | from | in a message dated | quoting | am | vom | von | zitat von | le | el | em | no dia | a
+    on | at | from | in a message dated | quoting | missatge de | am | vom | von | zitat von | le | el | em | no dia
     il | il giorno | in data | selon | citando | op | den | på | kl | pe | la data de | în data de | în
     dnia | w dniu | w dn. | dne | dňa | v | ve | dana | dne | на | в | у | от | дана | за | στις | την
     στις | vào | vào ngày | pada | noong | בתאריך | ב | ביום | في | بتاريخ | در | در تاریخ | 在 | 于 | 於

@@ -61,16 +61,17 @@ def split(text: str, marker: str = "") -> Split:
         marker: our own "reply above this line" text; empty when none was sent.
     """
     page = Page(text)
-    marks = mark_lines(page, marker)
-    return finish(page, marks)
+    return finish(page, mark_lines(page, marker))
 
 
 def finish(page: Page, marks: list[str]) -> Split:
     """Signatures, context and the parts, from the marks of `mark_lines`."""
     pieces = _pieces(page, marks)
     written = [piece for piece in pieces if piece[0] == "t"]
-    for _, start, end in {written[0], written[-1]} if written else ():
-        mark_tail(page, start, end, marks)
+    if written:
+        mark_tail(page, *written[0][1:], marks, elsewhere=False)
+    if len(written) > 1:
+        mark_tail(page, *written[-1][1:], marks, elsewhere=True)
     inline = _keep_context(page, marks, pieces)
     whole = _promote(page, marks)
     return Split(
@@ -88,8 +89,16 @@ def finish(page: Page, marks: list[str]) -> Split:
 
 def mark_lines(page: Page, marker: str) -> list[str]:
     """One mark per line: "t", "q", "a" or "" for a blank line."""
-    marks = [""] * len(page)
     count = _marker_line(page, marker)
+    marks = _mark(page, count)
+    if count < len(page) and page.quoted(count) and "t" not in marks:
+        return _mark(page, len(page))  # written below our quoted mail, against what the marker asks for
+    return marks
+
+
+def _mark(page: Page, count: int) -> list[str]:
+    """As `mark_lines`; all from line `count` on is quoted."""
+    marks = [""] * len(page)
     for i in range(count, len(page)):
         marks[i] = "" if page.blank(i) else "q"
     i = 0

@@ -133,12 +133,12 @@ def split_html(html: str, marker: str = "") -> Split:
     body = LexborHTMLParser(html).body
     if body is None:
         return split("", marker)
-    lines = _walk(body)
-    _quote_attributions(lines.done)
-    page = Page("\n".join(f"> {text}" if kind == "q" else text for text, kind in lines.done))
+    done = _walk(body).done
+    _settle(done)
+    page = Page("\n".join(f"> {text}".rstrip() if kind == "q" else text for text, kind in done))
     marks = mark_lines(page, marker)
-    if len(marks) == len(lines.done):
-        _mark_signatures(lines.done, marks)
+    if len(marks) == len(done):
+        _mark_known(done, marks)
     return finish(page, marks)
 
 
@@ -258,23 +258,27 @@ def _cites(said: dict[str, str], classes: set[str]) -> bool:
     )
 
 
-def _quote_attributions(done: list[tuple[str, str]]) -> None:
-    """An attribution that its program marked belongs to the quote below it; a forward's headers do not."""
+def _settle(done: list[tuple[str, str]]) -> None:
+    """Blank lines at the ends of a quote leave it; what is marked as an attribution counts only above a quote."""
     follows = ""
     for i in range(len(done) - 1, -1, -1):
         text, kind = done[i]
-        if kind == "a" and follows == "q":
-            done[i] = (text, "q")
-        elif text:
+        if not text:
+            done[i] = ("", kind if kind == follows == "q" and i and done[i - 1][1] == "q" else "")
+        elif kind == "a" and follows not in {"q", "a"}:
+            done[i] = (text, "")  # a forward's headers stand in the same element
+            follows = ""
+        else:
             follows = kind
 
 
-def _mark_signatures(done: list[tuple[str, str]], marks: list[str]) -> None:
-    """Mark the lines that a program says are a signature, when they are few and something else is new."""
+def _mark_known(done: list[tuple[str, str]], marks: list[str]) -> None:
+    """Mark attributions, and signatures when they are short and something else is new, as their programs say."""
+    for i, (text, kind) in enumerate(done):
+        if kind == "a" and text and marks[i] == "t":
+            marks[i] = "a"
     lines = [i for i, (text, kind) in enumerate(done) if kind == "s" and marks[i] == "t" and text]
     size = sum(len(done[i][0]) for i in lines)
-    if len(lines) > SIGNATURE_LINES_MAX or size > SIGNATURE_CHARS_MAX:
-        return
-    if sum(mark == "t" for mark in marks) > len(lines):
+    if len(lines) <= SIGNATURE_LINES_MAX and size <= SIGNATURE_CHARS_MAX and marks.count("t") > len(lines):
         for i in lines:
             marks[i] = "s"

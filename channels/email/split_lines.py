@@ -270,6 +270,8 @@ def _evidence(low: str, *, quote_follows: bool) -> bool:
     if start < 0:
         # Programs that write no verb: "2016-10-24 15:36 GMT+02:00 Jane <jane@x>:".
         angle = low.rstrip(" *:：").endswith(">") and "<" in low  # noqa: RUF001
+        if colon and address >= 0 and day and time and quote_follows and _starts(low):
+            return True  # a tongue that no table has
         return colon and address >= 0 and angle and (day or time or quote_follows)
     if quote_follows:
         return bool(day or time or address >= 0 or (colon and len(low) <= 80))
@@ -317,6 +319,8 @@ def _begins_here(low: str, *, one: bool) -> bool:
     closing = low.find(">")
     if low.startswith(("<", ">")) or 0 <= closing < (low.find("<") if "<" in low else LINE_CHARS_MAX + 1):
         return False  # the rest of an address that was wrapped
+    if _verb_last(low) == 0:
+        return False  # only the verb was wrapped
     if _starts(low):
         return True
     verb = one and (_verb_last(low) > 0 or _verb_inside(low)[0] >= 0 or low.endswith(">:"))

@@ -66,8 +66,11 @@ def _holds_contact(seen: str) -> bool:
     return any(pattern.search(seen) for pattern in (_PHONE, _ADDRESS, _LINK))
 
 
-def mark_tail(page: Page, start: int, end: int, marks: list[str]) -> None:
-    """Mark signature lines with "s" and disclaimer lines with "d" in the piece [start, end) of `marks`."""
+def mark_tail(page: Page, start: int, end: int, marks: list[str], *, elsewhere: bool) -> None:
+    """Mark signature lines with "s" and disclaimer lines with "d" in the piece [start, end) of `marks`.
+
+    `elsewhere`: something new stands outside this piece, so all of it may be a signature.
+    """
     while end > start and page.blank(end - 1):
         page.looks += 1
         end -= 1
@@ -76,16 +79,15 @@ def mark_tail(page: Page, start: int, end: int, marks: list[str]) -> None:
         page.looks += 1
         if mobile(page.low[i]):
             marks[i] = "s"
-    _mark_disclaimers(page, low_end, end, marks)
+    _mark_disclaimers(page, low_end, end, marks, elsewhere=elsewhere)
     at = _signature_start(page, low_end, end, marks)
-    has_text = any(marks[i] == "t" for i in range(low_end, at)) if at >= 0 else False
-    if at >= 0 and (has_text or low_end > start):
+    if at >= 0 and (elsewhere or low_end > start or "t" in marks[low_end:at]):
         for i in range(at, end):
             if marks[i] == "t":
                 marks[i] = "s"
 
 
-def _mark_disclaimers(page: Page, start: int, end: int, marks: list[str]) -> None:
+def _mark_disclaimers(page: Page, start: int, end: int, marks: list[str], *, elsewhere: bool) -> None:
     """Mark the last paragraphs that are disclaimers."""
     stop = end
     for _ in range(DISCLAIMER_PARAGRAPHS_MAX):
@@ -100,7 +102,7 @@ def _mark_disclaimers(page: Page, start: int, end: int, marks: list[str]) -> Non
         text = " ".join(page.low[first:stop])
         if not _disclaims(text):
             return
-        if first == start:
+        if first == start and not elsewhere:
             return  # then it would be all there is
         for i in range(first, stop):
             marks[i] = "d"
