@@ -1,0 +1,265 @@
+"""A trained topic model: predicts with numpy alone, and is stored in a form that cannot run code.
+
+A message's features are rows of one float32 matrix (features x topics, C-ordered); their weighted sum is the raw logit
+of each topic (the same numbers as scikit-learn's, in a tenth of its time). One temperature, found on examples held
+out, makes calibrated probabilities of the logits. A best raw logit below the gate says: none of ours.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import math
+import os
+import zipfile
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from router.core.errors import PermanentError
+from router.core.values import WHOLE
+from skills.topics.features import characters_of, fold, pieces_of, prepared, words_and_pairs
+from skills.topics.keywords import Keywords
+
+FORMAT = 1  # of the files, and of the features: raise it when either changes
+WORDS_WEIGHT = 0.7  # words beside characters
+KEYWORD_P = 0.9  # a keyword alone makes a topic this probable
+GATED = 0.3  # probabilities of a message that looks like none of ours are cut to this share
+TOPICS_MAX = 5  # in one prediction
+P_MIN = 100  # of 10,000; less is not worth recording
+THRESHOLD_DEFAULT = 5_000
+OUTCOMES_MIN = 50  # held-out examples; with fewer no threshold can be told from them
+PIECES_MAX = 20_000  # pieces of text whose rows are kept
+FILE_BYTES_MAX = 256 * 1024 * 1024
+
+Floats = npt.NDArray[np.float32]
+
+
+class ModelBroken(PermanentError):
+    """A stored topic model cannot be used: train it again. Routing goes on by keywords and rules meanwhile."""
+
+    code = "model_broken"
+
+
+@dataclass(frozen=True)
+class Linear:
+    """The classifier proper. `words` and `characters`: feature → row; rows: features, columns: topics.
+
+    `idf` [features]; `weights` [features, topics]; `bias` [topics]; `confidence`, `right` [examples held out]: how
+    sure of its best topic the model was, and whether that was it.
+    """
+
+    words: dict[str, int]
+    characters: dict[str, int]
+    idf: Floats
+    weights: Floats
+    bias: Floats
+    temperature: float
+    gate: float
+    confidence: Floats
+    right: npt.NDArray[np.bool_]
+
+    _pieces: dict[str, list[int]] = field(default_factory=dict, repr=False, compare=False)
+
+    def logits(self, folded: str) -> Floats:
+        """The raw logit of each topic, in their order."""
+        text = prepared(folded)
+        words = [self.words[name] for name in words_and_pairs(text) if name in self.words]
+        characters: list[int] = []
+        for piece in pieces_of(text):
+            characters += self._pieces.get(piece) or self._learn(piece)
+        rows_w, values_w = self._block(words, WORDS_WEIGHT)
+        rows_c, values_c = self._block(characters, 1.0)
+        if not rows_w and not rows_c:
+            return self.bias.copy()
+        result: Floats = np.concatenate((values_w, values_c)) @ self.weights[rows_w + rows_c] + self.bias
+        return result
+
+    def _learn(self, piece: str) -> list[int]:
+        """Rows of a piece's characters, kept because people use the same words again and again."""
+        if len(self._pieces) >= PIECES_MAX:
+            self._pieces.clear()
+        index = self.characters
+        rows = self._pieces[piece] = [index[name] for name in characters_of(piece) if name in index]
+        return rows
+
+    def _block(self, found: list[int], weight: float) -> tuple[list[int], Floats]:
+        """The distinct rows found, and their tf-idf values normed to the length `weight`."""
+        counts = Counter(found)
+        rows = list(counts)
+        values = np.fromiter(counts.values(), np.float32, len(rows))
+        np.log(values, out=values)
+        values += 1.0
+        values *= self.idf[rows]
+        length = math.sqrt(float(values @ values))
+        return rows, values * np.float32(weight / length) if length else values
+
+
+@dataclass(frozen=True)
+class TopicModel:
+    """What a workspace's topics look like. `linear` None: there are no examples, keywords alone decide.
+
+    `warnings`: what the admin should know of the training, in words.
+    """
+
+    topics: tuple[str, ...]
+    keywords: dict[str, tuple[str, ...]]
+    linear: Linear | None
+    warnings: tuple[str, ...] = ()
+    _finder: Keywords = field(init=False, repr=False, compare=False)
+    version: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_finder", Keywords(self.keywords))
+        object.__setattr__(self, "version", self._hash())
+
+    def predict(self, text: str) -> tuple[tuple[str, int], ...]:
+        """(topic, probability of 10,000), best first, at most five; () if nothing speaks for any.
+
+        Takes any text, of any length; never raises. Keywords are merged in: each makes its topic at least 90 %
+        probable. A message that looks like no example has its probabilities cut to 30 %, keywords apart.
+        """
+        folded = fold(text)
+        shares = self._shares(folded)
+        p = {self.topics[at]: float(shares[at]) for at in np.flatnonzero(shares >= P_MIN / WHOLE).tolist()}
+        if self._finder:
+            for topic in self._finder.hits(folded):
+                p[topic] = 1.0 - (1.0 - p.get(topic, 0.0)) * (1.0 - KEYWORD_P)
+        ranked = sorted(((topic, round(value * WHOLE)) for topic, value in p.items()), key=lambda tp: (-tp[1], tp[0]))
+        return tuple(ranked[:TOPICS_MAX])
+
+    def _shares(self, folded: str) -> Floats:
+        """Probability of each topic by the classifier; all 0 without one, or for a text without words."""
+        if self.linear is None or not folded.strip():
+            return np.zeros(len(self.topics), np.float32)
+        logits = self.linear.logits(folded)
+        best = logits.max()
+        powers = np.exp((logits - best) / np.float32(self.linear.temperature))
+        shares: Floats = powers * np.float32((GATED if best < self.linear.gate else 1.0) / float(powers.sum()))
+        return shares
+
+    def raw_score(self, text: str) -> float:
+        """The largest raw logit: how much the text looks like any of the examples. Minus infinity without examples."""
+        return float(self.linear.logits(fold(text)).max()) if self.linear is not None else -math.inf
+
+    def threshold(self, precision: int) -> int:
+        """The least probability (of 10,000) at which the best topic was right as often as `precision` (of 10,000).
+
+        Found on the examples held out in training; one half if they are fewer than 50.
+        """
+        if self.linear is None or len(self.linear.right) < OUTCOMES_MIN:
+            return THRESHOLD_DEFAULT
+        order = np.argsort(-self.linear.confidence, kind="stable")
+        right = np.cumsum(self.linear.right[order]) / np.arange(1, len(order) + 1)
+        kept = np.flatnonzero(right >= precision / WHOLE)
+        if not len(kept):
+            return WHOLE
+        return int(float(self.linear.confidence[order[kept[-1]]]) * WHOLE)
+
+    # -- files -------------------------------------------------------------------------------------------------------
+
+    def save(self, path: Path) -> None:
+        """Write `path`.npz and `path`.json (which names the SHA-256 of the former), each whole or not at all."""
+        data = io.BytesIO()
+        np.savez_compressed(data, allow_pickle=False, **self._arrays())
+        manifest = self._manifest() | {"version": self.version, "sha256": hashlib.sha256(data.getvalue()).hexdigest()}
+        _replace(path.with_suffix(".npz"), data.getvalue())
+        _replace(path.with_suffix(".json"), json.dumps(manifest, indent=1, ensure_ascii=True).encode())
+
+    @classmethod
+    def load(cls, path: Path) -> TopicModel:
+        """Read what `save` wrote. Raises ModelBroken if it is missing, altered, or of another version of usherd."""
+        try:
+            manifest = json.loads(path.with_suffix(".json").read_bytes())
+            with np.load(io.BytesIO(_checked(path, manifest)), allow_pickle=False) as arrays:
+                model = cls._rebuilt(manifest, arrays)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+            raise ModelBroken(f"no topic model can be read from {path}: {type(error).__name__}") from error
+        if model.version != manifest["version"]:
+            raise ModelBroken(f"{path}.json does not belong to its model: altered")
+        return model
+
+    @classmethod
+    def _rebuilt(cls, manifest: dict[str, Any], arrays: Mapping[str, Any]) -> TopicModel:
+        keywords = {str(topic): tuple(map(str, words)) for topic, words in manifest["keywords"].items()}
+        linear = None
+        if manifest["linear"]:
+            names = bytes(arrays["names"]).decode("utf-8", "surrogatepass").split("\n")
+            split = int(manifest["words"])
+            linear = Linear(
+                words={name: row for row, name in enumerate(names[:split])},
+                characters={name: row for row, name in enumerate(names[split:], split)},
+                idf=arrays["idf"],
+                weights=np.ascontiguousarray(arrays["weights"], dtype=np.float32),
+                bias=arrays["bias"],
+                temperature=float(manifest["temperature"]),
+                gate=float(manifest["gate"]),
+                confidence=arrays["confidence"],
+                right=arrays["right"],
+            )
+            if linear.weights.shape != (len(names), len(manifest["topics"])) or len(linear.idf) != len(names):
+                raise ModelBroken("the model's parts do not fit together")
+        return cls(tuple(map(str, manifest["topics"])), keywords, linear, tuple(map(str, manifest["warnings"])))
+
+    def _arrays(self) -> dict[str, npt.NDArray[Any]]:
+        linear = self.linear
+        if linear is None:
+            return {}
+        names = "\n".join([*linear.words, *linear.characters]).encode("utf-8", "surrogatepass")
+        return {
+            "names": np.frombuffer(names, np.uint8),
+            "idf": linear.idf,
+            "weights": linear.weights.astype(np.float16),  # training rounds to it, so nothing is lost
+            "bias": linear.bias,
+            "confidence": linear.confidence,
+            "right": linear.right,
+        }
+
+    def _manifest(self) -> dict[str, Any]:
+        linear = self.linear
+        return {
+            "format": FORMAT,
+            "topics": list(self.topics),
+            "keywords": {topic: list(words) for topic, words in sorted(self.keywords.items())},
+            "warnings": list(self.warnings),
+            "linear": linear is not None,
+            "words": len(linear.words) if linear else 0,
+            "temperature": linear.temperature if linear else 1.0,
+            "gate": linear.gate if linear else 0.0,
+        }
+
+    def _hash(self) -> str:
+        digest = hashlib.sha256(json.dumps(self._manifest(), sort_keys=True).encode())
+        for name, array in sorted(self._arrays().items()):
+            digest.update(name.encode() + np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()[:32]
+
+
+def _checked(path: Path, manifest: Mapping[str, Any]) -> bytes:
+    """The model's file, if it is the one that the manifest names. Raises ModelBroken."""
+    if manifest["format"] != FORMAT:
+        raise ModelBroken(f"{path}.json was written by another version of usherd")
+    file = path.with_suffix(".npz")
+    if file.stat().st_size > FILE_BYTES_MAX:
+        raise ModelBroken(f"{file} is larger than any model")
+    data = file.read_bytes()
+    if hashlib.sha256(data).hexdigest() != manifest["sha256"]:
+        raise ModelBroken(f"{file} is not the file that {path}.json names: altered, or half written")
+    return data
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.partial")
+    with partial.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
