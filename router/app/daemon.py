@@ -128,13 +128,12 @@ class Daemon:
         self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         config = self.config
         blobs = Path(config.blobs.folder) if config.blobs.folder else self.data / "blobs"
+        self.disk = DiskGuard(self.data)
         if config.store.url is None:
-            embedded = EmbeddedStore(self.data)
+            embedded = EmbeddedStore(self.data, guard=self.disk)
             await embedded.start()
             self._exit.push_async_callback(embedded.stop)
-            self.store = await Store.open(
-                embedded.socket, config.workspace, blobs=blobs, user=embedded.user, password=embedded.password
-            )
+            self.store = await embedded.open(config.workspace)
         else:
             self.store = await Store.open(config.store.url.reveal(), config.workspace, blobs=blobs)
         self._exit.push_async_callback(self.store.close)
@@ -148,7 +147,6 @@ class Daemon:
         self.workers = Workers(found, preload=PRELOAD)
         self.workers.start()
         self._exit.push_async_callback(self.workers.stop)
-        self.disk = DiskGuard(self.data)
         self.intake = Intake(self.store, self.disk)
         self.vault = Vault(self.store)
         self.stationery = mail.MailStationery(config, self.secret)
@@ -223,8 +221,8 @@ class Daemon:
             self.smtp = await self.receiver.start()
             self._exit.push_async_callback(self.receiver.stop)
         self._local_token = local.new_token()
-        app = create_app(self._web_parts())
-        web = WebServer(app, *config.web.listen)
+        self.parts = self._web_parts()
+        web = WebServer(create_app(self.parts), *config.web.listen)
         self.http = await web.start()
         self._exit.push_async_callback(web.stop)
 

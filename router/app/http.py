@@ -9,7 +9,7 @@ from router.core.message import Message
 from router.shell.channel import Channel
 from skills.model import WorkspaceConfig
 
-__all__ = ["HttpMessage", "entry", "http_channel", "tier_of"]
+__all__ = ["HttpMessage", "entry", "http_channel", "normalise", "tier_of"]
 
 
 def http_channel() -> Channel:

@@ -63,7 +63,9 @@ def find(data: Path) -> Running:
     except (ProcessLookupError, json.JSONDecodeError, msgspec.MsgspecError):
         running = None
     except PermissionError:
-        raise ConfigError(f"{path} belongs to somebody else", hint="run this as the daemon's user, or pass --url") from None
+        raise ConfigError(
+            f"{path} belongs to somebody else", hint="run this as the daemon's user, or pass --url"
+        ) from None
     if running is None:
         raise ConfigError(
             f"no daemon runs with the data directory {data}",

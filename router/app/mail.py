@@ -10,14 +10,14 @@ import msgspec
 from channels.email import thread
 from channels.email.compose import Outgoing, compose
 from channels.email.parse import MailSettings, parse
-from channels.email.send import SendSettings, SmtpSender, retry_after
+from channels.email.send import SmtpSender, retry_after
 from channels.email.smtp_settings import SmtpSettings
 from router.core.errors import ConfigError
 from router.core.message import Address, Message
 from router.core.transitions import DeliveryState
 from router.shell.channel import Channel, Normalise, ThreadMatch
 from router.shell.outbox import Sent
-from skills.channel_model import EmailChannel, Send, Smtp
+from skills.channel_model import EmailChannel, Smtp
 from skills.model import WorkspaceConfig
 
 GIVE_UP_MS = 2 * 86_400_000
@@ -52,9 +52,7 @@ def smtp_settings(smtp: Smtp) -> SmtpSettings:
     settings = SmtpSettings(recipients=smtp.recipients, host=host, port=port, size_max=smtp.size_max)
     if smtp.tls is None:
         return settings
-    return msgspec.structs.replace(
-        settings, certificate=Path(smtp.tls.certificate), private_key=Path(smtp.tls.key)
-    )
+    return msgspec.structs.replace(settings, certificate=Path(smtp.tls.certificate), private_key=Path(smtp.tls.key))
 
 
 def normaliser(config: WorkspaceConfig) -> Normalise:

@@ -16,7 +16,7 @@ from skills.model import WorkspaceConfig
 log = structlog.get_logger()
 
 
-def prepare(config: WorkspaceConfig, data: Path) -> tuple[Models, int | None]:
+def prepare(config: WorkspaceConfig, data: Path) -> tuple[Models, int]:
     """Train, or load what was trained from the same examples; gives the model's place and its threshold.
 
     Takes seconds for hundreds of examples: call it off the loop.
@@ -30,11 +30,10 @@ def prepare(config: WorkspaceConfig, data: Path) -> tuple[Models, int | None]:
         log.info("training_topics", topics=len(config.topics), reason=type(error).__name__)
         model = topics.train(config.topics)
         model.save(path)
-    return Models(path=str(path), languages=config.languages), model.threshold
+    return Models(path=str(path), languages=config.languages), model.threshold(config.topic_model.precision)
 
 
 def _version(config: WorkspaceConfig) -> str:
     """Names the examples that a model was trained from."""
     content = [(name, topic.examples, topic.keywords) for name, topic in sorted(config.topics.items())]
-    wanted = (content, config.topic_model.precision)
-    return hashlib.sha256(msgspec.json.encode(wanted)).hexdigest()[:16]
+    return hashlib.sha256(msgspec.json.encode(content)).hexdigest()[:16]

@@ -73,7 +73,7 @@ def agents(data: Data = DATA, url: Url = None, token: Token = None, json: Json =
     output.table("agents", ["agent", "status", "held", "units", "utilisation", "skills"], rows)
 
 
-def contacts(  # noqa: PLR0913  # each is a flag
+def contacts(  # each is a flag
     data: Data = DATA,
     url: Url = None,
     token: Token = None,
@@ -103,7 +103,7 @@ def contacts(  # noqa: PLR0913  # each is a flag
     output.table(f"{len(rows)} contacts", columns, rows)
 
 
-def explain(  # noqa: PLR0913  # each is a flag
+def explain(  # each is a flag
     contact: Annotated[str, typer.Argument(help="A contact's id, such as c12.")],
     data: Data = DATA,
     url: Url = None,
@@ -127,7 +127,7 @@ def explain(  # noqa: PLR0913  # each is a flag
         output.table("ruled out", ["reason", "agents"], list(found["ruled_out"].items()))
 
 
-def _ask(data: Path, url: str | None, token: str | None, json: bool, path: str, **query: object) -> dict[str, Any]:  # noqa: FBT001
+def _ask(data: Path, url: str | None, token: str | None, json: bool, path: str, **query: object) -> dict[str, Any]:
     output.wants_json(json)
     return Daemon(data, url, token).get(path, **query)
 

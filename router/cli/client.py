@@ -23,7 +23,9 @@ class Daemon:
             running = find(data)
             url, token = running.url, running.token
         elif token is None:
-            raise ConfigError("--url needs a token", hint="set USHERD_TOKEN, made by `usherd token create --scope read`")
+            raise ConfigError(
+                "--url needs a token", hint="set USHERD_TOKEN, made by `usherd token create --scope read`"
+            )
         self._url = url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {token}"}
 
@@ -36,7 +38,7 @@ class Daemon:
         """The JSON answer to `body`."""
         return self._ask("POST", path, json=body)
 
-    def _ask(self, method: str, path: str, **rest: Any) -> dict[str, Any]:  # noqa: ANN401  # handed on to httpx
+    def _ask(self, method: str, path: str, **rest: Any) -> dict[str, Any]:  # handed on to httpx
         try:
             answer = httpx.request(
                 method, self._url + path, headers=self._headers, timeout=SECONDS_MAX, trust_env=False, **rest

@@ -22,7 +22,7 @@ class _Wish:
     json = False
 
 
-def wants_json(wanted: bool) -> None:  # noqa: FBT001  # set from the flag of that name
+def wants_json(wanted: bool) -> None:  # set from the flag of that name
     """Remember the flag --json."""
     _Wish.json = wanted
 

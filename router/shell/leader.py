@@ -20,7 +20,8 @@ from router.core.events import Event, MessageDeferred, TimePassed, WorkspaceChan
 from router.core.values import Workspace
 from router.shell.clock import Clock, wall_ms
 from router.shell.journal import Drafted, Journal, JournalStore
-from router.shell.reader import Batch, InboxItem, Reader
+from router.shell.reader import Batch, Reader
+from router.shell.store.entries import InboxItem
 from router.shell.understanding import Plain, Prepared, Refused
 from router.shell.vault import Vault
 

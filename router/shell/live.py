@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
 
+from router.core import ledger
 from router.core.message import Message
 from router.core.state import State
 from router.desk.ports import Changed, Directory
@@ -12,14 +12,6 @@ from router.shell.leader import Applied, Leader
 from router.shell.vault import Vault, raw_blob
 
 Extract = Callable[[bytes, int], tuple[str, str, bytes]]
-
-
-class LedgerReader(Protocol):
-    """What tells how much an agent has had."""
-
-    def utilisation(self, agent: str) -> int:
-        """Of 10,000."""
-        ...
 
 
 class Live:
@@ -43,7 +35,11 @@ class Live:
 
     def utilisation(self, agent: str) -> int:
         """Effort taken on ÷ minutes available in the window, of 10,000; 0 for an unknown agent."""
-        return self._leader.engine.utilisation(agent) if agent in self.state.agents else 0
+        state = self.state
+        seat, member = state.agents.get(agent), state.workspace.agents.get(agent)
+        if seat is None or member is None:
+            return 0
+        return ledger.utilisation(member, seat, state.workspace, state.at // ledger.TICK)
 
     def subscribe(self, callback: Callable[[Changed], None]) -> Callable[[], None]:
         """Have `callback` called after each commit; call the result to end that."""

@@ -20,6 +20,7 @@ from router.core.state import State
 from router.shell.actions import Actions
 from router.shell.channel import Channel
 from router.shell.clock import Clock
+from router.shell.store.entries import InboxItem
 from router.shell.understanding import Facts, Prepared, Refused, Source, received, released, source_of
 from router.shell.vault import Vault, raw_blob
 from router.shell.workers import Raw, Understood, Workers
@@ -29,17 +30,6 @@ log = structlog.get_logger()
 DEFER_SECONDS = 0.25
 LARGE_BYTES_MIN = 256 << 10
 RETRY_SECONDS = 0.5
-
-
-class InboxItem(Protocol):
-    """An entry as the store gives it back."""
-
-    id: str
-    source: str
-    meta: bytes
-    raw: bytes
-    key: bytes
-    conflict: bool
 
 
 class ReaderStore(Protocol):
@@ -159,6 +149,8 @@ class Reader:
 
     async def _message(self, begun: Begun, channel: Channel, clock: Clock) -> Prepared:
         entry = begun.entry
+        if entry.lost:
+            return self._problem(entry, channel, "its file is gone from the blob folder", clock)
         source = _source(channel, entry)
         if begun.future is None:
             understood = self._workers.here(Raw(entry.raw, entry.meta, channel.normalise))

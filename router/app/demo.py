@@ -1,0 +1,156 @@
+"""The demo: the whole daemon on the embedded store, a small airline's mail, simulated agents, and a desk to open.
+
+Nothing in it is staged: mail comes in by SMTP, is stored, classified and offered by the very code that runs in
+production, and answers leave by SMTP to the demo's own sink. An auditor that knows only the workspace and the journal's
+records counts what went wrong.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import shutil
+import socket
+import tempfile
+from contextlib import AsyncExitStack, suppress
+from datetime import UTC, datetime, timedelta
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from router.app.daemon import Daemon
+from router.app.demo_audit import Audit
+from router.app.demo_people import Agents, Customers, Sink
+from router.app.demo_view import View
+from router.shell.clock import wall_ms
+from router.web.access import links, new_ticket
+from skills.workspace import load
+
+SMTP_PORT, HTTP_PORT = 2525, 8080
+SETTLE_SECONDS = 8.0  # at the end of a timed demo: nothing new is sent, what is open is brought home
+PAUSE_SECONDS = 0.7  # between two mails of the first round
+LATER_PAUSE_SECONDS = 4.0
+PACE_SECONDS = 2.0
+OFFER_SECONDS = 90  # an offer waits so long for whoever tries the demo
+
+
+async def play(*, seconds: int | None, data: Path | None, quiet: bool) -> dict[str, Any]:
+    """Run the demo until Ctrl-C or for `seconds`; gives its figures. Raises ConfigError."""
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="usherd-demo-")))
+        sink = Sink()
+        sink_port = await sink.start()
+        stack.push_async_callback(sink.stop)
+        config = lay_out(folder / "config", sink_port, fixed_ports=seconds is None)
+        daemon = Daemon(load(config), data or folder / "data")
+        await daemon.start()
+        audit = Audit(daemon)
+        chance = random.Random(1)  # noqa: S311  # a story, not a secret
+        try:
+            await _act_out(daemon, sink, audit, chance, seconds=seconds, quiet=quiet)
+        finally:
+            figures = audit.figures()
+            await daemon.stop()
+        return msgspec.to_builtins(figures) | {"ok": audit.ok()}
+
+
+async def _act_out(  # the cast
+    daemon: Daemon, sink: Sink, audit: Audit, chance: random.Random, *, seconds: int | None, quiet: bool
+) -> None:
+    sample = files("router.sim") / "sample" / "mails"
+    with as_file(sample) as folder:
+        mails = sorted(folder.glob("*.eml"))
+        customers = Customers(daemon, sink, mails, chance)
+        audit.watch(customers)
+        brief = seconds is not None
+        agents = Agents(daemon, customers.addresses, chance, pace=0.25 if brief else PACE_SECONDS)
+        view = View(daemon, audit, agents, sink, sign_in=lambda agent: sign_in(daemon, agent))
+        tasks = [
+            asyncio.create_task(agents.run()),
+            asyncio.create_task(customers.answer(0.3)),
+        ]
+        if not quiet:
+            tasks.append(asyncio.create_task(view.run()))
+        try:
+            if seconds is None:
+                await _for_ever(customers)
+            else:
+                await _timed(customers, audit, len(mails), seconds)
+        except asyncio.CancelledError:
+            if seconds is not None:
+                raise
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _for_ever(customers: Customers) -> None:
+    pause = PAUSE_SECONDS
+    while True:
+        await customers.send_round(pause)
+        pause = LATER_PAUSE_SECONDS
+
+
+async def _timed(customers: Customers, audit: Audit, mails: int, seconds: int) -> None:
+    """One round of the sample, then time for what is open."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + seconds
+    sending = max(1.0, min(seconds - SETTLE_SECONDS, seconds * 0.6))
+    with suppress(TimeoutError):
+        async with asyncio.timeout(max(sending, seconds - SETTLE_SECONDS / 2)):
+            await customers.send_round(sending / mails * 0.8)
+    await asyncio.sleep(max(0.0, end - loop.time()))
+    with suppress(TimeoutError):
+        async with asyncio.timeout(SETTLE_SECONDS):
+            await audit.settled()
+
+
+def sign_in(daemon: Daemon, agent: str) -> str:
+    """A link that opens an agent's desk, once, within ten minutes."""
+    ticket = new_ticket(agent, wall_ms(), daemon.parts.settings.link_seconds)
+    return f"{daemon.url}/desk#link={links(daemon.parts).sign(ticket)}"
+
+
+def lay_out(folder: Path, sink_port: int, *, fixed_ports: bool) -> Path:
+    """Copy the sample workspace, with hours round the present moment and ports that are free."""
+    with as_file(files("router.sim") / "sample" / "workspace") as sample:
+        shutil.copytree(sample, folder)
+    smtp = SMTP_PORT if fixed_ports and is_free(SMTP_PORT) else 0
+    http = HTTP_PORT if fixed_ports and is_free(HTTP_PORT) else 0
+    (folder / "calendars.yaml").write_text(calendars(datetime.now(UTC)))
+    (folder / "channels.yaml").write_text(
+        "channels:\n"
+        "  email:\n"
+        f'    smtp: {{listen: "127.0.0.1:{smtp}", recipients: [help@alba-air.example, claims@alba-air.example]}}\n'
+        f"    send: {{host: 127.0.0.1, port: {sink_port}, tls: none, name: Alba Air}}\n"
+        "  http: {}\n"
+        f'web: {{listen: "127.0.0.1:{http}"}}\n'
+    )
+    if fixed_ports:
+        workspace = folder / "workspace.yaml"
+        workspace.write_text(workspace.read_text().replace("email: 12s", f"email: {OFFER_SECONDS}s"))
+    return folder
+
+
+def calendars(now: datetime) -> str:
+    """Two shifts that overlap now: one began six hours ago, the other two, in UTC."""
+    lines = ["calendars:"]
+    for name, began in (("lisbon", 6), ("bogota", 2)):
+        start = (now - timedelta(hours=began)).replace(minute=0)
+        end = start + timedelta(hours=12)
+        lines.append(f'  {name}: {{timezone: UTC, hours: {{daily: ["{start:%H:%M}-{end:%H:%M}"]}}}}')
+    return "\n".join(lines) + "\n"
+
+
+def is_free(port: int) -> bool:
+    """Whether nobody listens on a port of this machine."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True

@@ -1,0 +1,156 @@
+"""The demo's auditor: counts from the records what was received, who was asked, and what was wrong.
+
+It knows the workspace and what the daemon journaled, and shares no code with the engine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+from typing import Protocol
+
+import msgspec
+
+from router.app.daemon import Daemon
+from router.core.decisions import AssignTo, OfferTo, OpenContact
+from router.core.events import MessageReceived
+from router.core.state import Contact
+from router.core.transitions import ContactState
+from router.core.values import WHOLE
+from router.shell.clock import wall_ms
+from router.shell.leader import Applied
+
+HELD = (ContactState.OFFERED, ContactState.ASSIGNED)
+
+
+class Figures(msgspec.Struct, kw_only=True):
+    """The keys of `usherd demo --json`; seconds from `250` to the first offer."""
+
+    received: int
+    contacts: int
+    auto: int
+    quarantined: int
+    lost: int
+    assigned: int
+    answered: int
+    skill_violations: int
+    capacity_violations: int
+    assign_seconds_p50: float | None
+    assign_seconds_p99: float | None
+    utilisation_cv: float | None
+
+
+class Senders(Protocol):
+    """Whoever sends; `sent`: inbox ids that were acknowledged."""
+
+    sent: dict[str, str]
+
+
+class Audit:
+    """A listener of the leader."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self._daemon = daemon
+        self._senders: Senders | None = None
+        self._news = asyncio.Event()
+        self._opened_at: dict[str, int] = {}
+        self._first_asked: dict[str, float] = {}
+        self._skill_violations = 0
+        self._capacity_violations = 0
+        self.news: list[tuple[str, str]] = []  # (contact, agent), the latest last
+        daemon.leader.listeners.append(self.committed)
+
+    def watch(self, senders: Senders) -> None:
+        """Whose mail must not be lost."""
+        self._senders = senders
+
+    def committed(self, applied: list[Applied]) -> None:
+        """Judge a commit."""
+        self._news.set()
+        for one in applied:
+            event = one.draft.event
+            for decision in one.draft.decisions:
+                if isinstance(decision, OpenContact) and isinstance(event, MessageReceived):
+                    self._opened_at[decision.contact] = int(event.message.partition("-")[0])
+                elif isinstance(decision, OfferTo | AssignTo):
+                    self._judge(decision)
+
+    def _judge(self, decision: OfferTo | AssignTo) -> None:
+        contact, agent = decision.contact, decision.agent
+        if contact not in self._first_asked and contact in self._opened_at:
+            self._first_asked[contact] = max(0, wall_ms() - self._opened_at[contact]) / 1_000
+        self.news.append((contact, agent))
+        state = self._daemon.leader.engine.state
+        found, member = state.contacts.get(contact), self._daemon.config.agents.get(agent)
+        if found is None or member is None:
+            return
+        if not decision.explanation.manual and not able(member.skills, found):
+            self._skill_violations += 1
+        holding = [
+            one
+            for one in state.contacts.values()
+            if (one.offer is not None and one.offer.agent == agent) or (one.state in HELD and one.agent == agent)
+        ]
+        of_kind = sum(1 for one in holding if one.kind == found.kind)
+        over_kind = of_kind > member.kinds.get(found.kind, 0)
+        over_units = member.units is not None and len(holding) > member.units
+        if over_kind or over_units:
+            self._capacity_violations += 1
+
+    async def settled(self) -> None:
+        """Wait until everything sent is in its place and every contact has reached somebody."""
+        while not is_settled(self.figures()):
+            self._news.clear()
+            await self._news.wait()
+
+    def ok(self) -> bool:
+        """Whether nothing was lost or wrong, and every contact reached an able agent."""
+        figures = self.figures()
+        return is_settled(figures) and not figures.skill_violations and not figures.capacity_violations
+
+    def figures(self) -> Figures:
+        """As of now."""
+        state = self._daemon.leader.engine.state
+        placed = {ref.id for contact in state.contacts.values() for ref in contact.messages}
+        autos = [name for name in state.autos if name not in placed]
+        inbound = sum(1 for one in state.contacts.values() for ref in one.messages if ref.direction == "in")
+        sent = self._senders.sent if self._senders is not None else {}
+        lost = sum(1 for name in sent if name not in placed and name not in state.autos)
+        asked = sorted(self._first_asked.values())
+        return Figures(
+            received=inbound + len(autos) + lost,
+            contacts=len(state.contacts),
+            auto=len(autos),
+            quarantined=len(state.quarantined),
+            lost=lost,
+            assigned=sum(1 for name in state.contacts if self._reached(name)),
+            answered=sum(1 for one in state.contacts.values() if any(ref.direction == "out" for ref in one.messages)),
+            skill_violations=self._skill_violations,
+            capacity_violations=self._capacity_violations,
+            assign_seconds_p50=_quantile(asked, 0.5),
+            assign_seconds_p99=_quantile(asked, 0.99),
+            utilisation_cv=cv([self._daemon.live.utilisation(agent) / WHOLE for agent in state.agents]),
+        )
+
+    def _reached(self, contact: str) -> bool:
+        return any(name == contact for name, _ in self.news)
+
+
+def is_settled(figures: Figures) -> bool:
+    """Whether nothing is missing and nobody was left out."""
+    return figures.lost == 0 and figures.assigned == figures.contacts
+
+
+def able(skills: dict[str, int], contact: Contact) -> bool:
+    """Whether somebody with `skills` has all that the contact must have."""
+    return all(skills.get(skill, 0) >= level for skill, level in contact.requirement.must)
+
+
+def cv(values: list[float]) -> float | None:
+    """Coefficient of variation: population deviation over mean; None where there is no mean."""
+    mean = statistics.fmean(values) if values else 0.0
+    return round(statistics.pstdev(values) / mean, 4) if mean else None
+
+
+def _quantile(ordered: list[float], share: float) -> float | None:
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else None

@@ -1,0 +1,77 @@
+"""Reading a journal from outside the daemon: the store of a data directory, whether or not a daemon runs on it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from router.core.errors import ConfigError
+from router.shell.disk import DiskGuard
+from router.shell.journal import Verified, verify
+from router.shell.store import server
+from router.shell.store.client import Store
+from router.shell.store.embedded import EmbeddedStore
+from router.shell.store.locks import DataLocks
+from skills.model import WorkspaceConfig
+from skills.workspace import load
+
+
+async def verify_journal(config: Path, data: Path, *, progress: Callable[[int], object]) -> Verified:
+    """Verify the journal of a workspace. Raises ConfigError if there is none."""
+    loaded = load(config)
+    async with opened(loaded.config, data) as store:
+        verdict, _ = await verify(store, progress=progress)
+        return verdict
+
+
+@asynccontextmanager
+async def opened(config: WorkspaceConfig, data: Path) -> AsyncIterator[Store]:
+    """The workspace's store: at its URL, or in the data directory, started for the while if nobody runs it."""
+    blobs = Path(config.blobs.folder) if config.blobs.folder else data / "blobs"
+    if config.store.url is not None:
+        store = await Store.open(config.store.url.reveal(), config.workspace, blobs=blobs)
+        try:
+            yield store
+        finally:
+            await store.close()
+        return
+    state = _state_of(data)
+    if state is None:
+        raise ConfigError(f"there is no store in {data}", hint="name the daemon's data directory with --data")
+    if daemon_lives(data):
+        address = server.SocketAddress(data)
+        store = await Store.open(
+            address.path, config.workspace, blobs=blobs, user=server.DAEMON_USER, password=state.password
+        )
+        try:
+            yield store
+        finally:
+            await store.close()
+            address.close()
+        return
+    embedded = EmbeddedStore(data, guard=DiskGuard(data))
+    await embedded.start()
+    try:
+        store = await embedded.open(config.workspace)
+        try:
+            yield store
+        finally:
+            await store.close()
+    finally:
+        await embedded.stop()
+
+
+def _state_of(data: Path) -> server.State | None:
+    return server.read_state(data) if data.is_dir() else None
+
+
+def daemon_lives(data: Path) -> bool:
+    """Whether a daemon runs on a data directory."""
+    locks = DataLocks(data)
+    try:
+        locks.take_daemon()
+    except ConfigError:
+        return True
+    locks.release()
+    return False

@@ -1,0 +1,113 @@
+"""Looking before leaping: is the workspace right, and what would usherd make of these messages?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from router.cli import output
+from router.cli.options import CONFIG, Config, Json
+from router.core.errors import ConfigError
+
+Files = Annotated[
+    list[Path],
+    typer.Argument(help="Mails as .eml files, or messages as .json; `-` reads a list of paths from standard input."),
+]
+
+
+def check(config: Config = CONFIG, json: Json = False) -> None:
+    """Check the workspace: every error at once with file, line and remedy, then who covers what."""
+    from router.app.checking import check_workspace
+
+    output.wants_json(json)
+    found = check_workspace(config)
+    if json:
+        output.give(found)
+    else:
+        _show_check(found)
+    if found["errors"]:
+        raise typer.Exit(2)
+
+
+def _show_check(found: dict[str, Any]) -> None:
+    for name, colour in (("errors", "bold red"), ("warnings", "yellow")):
+        for one in found[name]:
+            where = f"{one['file']}:{one['line']}: " if one["file"] and one["line"] else ""
+            output.say(f"[{colour}]{name[:-1]}:[/] {output.escape(where + one['message'])}")
+            if one["hint"]:
+                output.say(f"  [dim]try:[/] {output.escape(one['hint'])}")
+    if not found["errors"]:
+        rows = [(name, _short(value)) for name, value in found["coverage"].items()]
+        output.table("coverage", ["", ""], rows)
+        output.say(f"[green]The workspace is right[/], with {len(found['warnings'])} warnings.")
+
+
+def _short(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_short(item)}" for key, item in value.items()) or "none"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value)) or "none"
+    return str(value)
+
+
+def message(files: Files, config: Config = CONFIG, json: Json = False) -> None:
+    """Show what usherd makes of messages: normal form, language, topics, requirement, who would get it.
+
+    Touches nothing. With --json, or when the output is no terminal: JSON Lines, in the order given.
+    """
+    from rich.progress import Progress
+
+    from router.app.checking import Trial
+    from router.cli.running import spin
+    from skills.workspace import load
+
+    output.wants_json(json)
+    paths = _listed(files)
+    as_lines = json or not output.out.is_terminal
+
+    async def examine() -> None:
+        async with Trial(load(config).config) as trial:
+            with Progress(console=output.people, transient=True, disable=len(paths) < 2) as bar:  # noqa: PLR2004
+                task = bar.add_task("reading", total=len(paths))
+                async for found in trial.examine(paths):
+                    output.give(found) if as_lines else _show_message(found)
+                    bar.advance(task)
+
+    spin(examine())
+
+
+def _listed(files: list[Path]) -> list[Path]:
+    paths: list[Path] = []
+    for path in files:
+        if str(path) == "-":
+            paths += [Path(line.strip()) for line in typer.get_text_stream("stdin") if line.strip()]
+        else:
+            paths.append(path)
+    missing = next((path for path in paths if not path.is_file()), None)
+    if missing is not None:
+        raise ConfigError(f"there is no file {missing}", hint="name .eml or .json files", code="no-such-file")
+    return paths
+
+
+def _show_message(found: dict[str, Any]) -> None:
+    sender = found["from"]
+    topics = ", ".join(f"{one['topic']} {one['p']:.0%}" for one in found["topics"]) or "unsure"
+    must = " ".join(f"{skill}≥{level}" for skill, level in found["requirement"]["must"].items()) or "anybody"
+    rows = [
+        ("from", f"{sender['name']} <{sender['address']}>" if sender["name"] else sender["address"]),
+        ("subject", found["subject"]),
+        ("kind", found["auto"] or "a person's message"),
+        ("language", found["language"] or "not told"),
+        ("topics", topics),
+        ("requires", must),
+        ("priority", found["priority"]),
+        ("would go to", ", ".join(one["agent"] for one in found["candidates"]) or "nobody at once"),
+        ("attachments", ", ".join(one["filename"] for one in found["attachments"]) or "none"),
+        ("new words", found["text"]),
+    ]
+    rows += [("warning", warning) for warning in found["warnings"]]
+    if found["quarantined"]:
+        rows.append(("quarantined", found["reason"]))
+    output.table(found["file"], ["", ""], [(name, output.escape(str(value))) for name, value in rows])
