@@ -51,7 +51,7 @@ class Wire:
             options["password"] = password
         # RESP2: flat replies. No socket timeout: `round_trip` has the deadline, one timer for all its replies.
         options |= {"protocol": 2, "socket_timeout": None, "socket_connect_timeout": CONNECT_SECONDS_MAX}
-        options |= {"lib_name": None, "lib_version": None}
+        options["driver_info"] = None  # two round trips less per connection
         self._options = options
         self._seconds_max = seconds_max
         self._free: list[AbstractConnection] = []
@@ -67,9 +67,9 @@ class Wire:
         try:
             async with asyncio.timeout(self._seconds_max + wait_seconds), self._slots:
                 return await self._exchange(packed)
-        except AuthenticationError:
-            raise SignInRefused("the store refused to let us in") from None
         except (RedisError, OSError) as error:  # the deadline's TimeoutError is an OSError
+            if isinstance(error, AuthenticationError) or isinstance(error.__cause__, AuthenticationError):
+                raise SignInRefused("the store refused to let us in") from None
             raise StoreUnavailable(f"the store did not answer ({code_of(error)})") from None
 
     async def _exchange(self, packed: list[bytes]) -> list[Any]:
