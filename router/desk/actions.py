@@ -43,11 +43,11 @@ class OfferFields(Fields, frozen=True, kw_only=True):
 
 
 class DeclineFields(Fields, frozen=True, kw_only=True):
-    """decline, with a reason in the agent's words."""
+    """decline, with one of `texts.DECLINE_REASONS`: it is journaled, and the journal holds no free text."""
 
     contact: str
     offer: str
-    reason: str = ""
+    reason: str = "other"
 
 
 class ReplyFields(Fields, frozen=True, kw_only=True):
@@ -164,6 +164,8 @@ def _problem(fields: Fields) -> str:
             return f"at most {TEXT_CHARACTERS_MAX} characters"
         if "\0" in text:
             return "a text without null characters"
+    if isinstance(fields, DeclineFields) and fields.reason not in texts.DECLINE_REASONS:
+        return f"a reason: one of {', '.join(texts.DECLINE_REASONS)}"
     if isinstance(fields, TransferFields) and fields.to_agent and fields.to_team:
         return "one receiver, not two"
     return ""

@@ -71,7 +71,6 @@ _REFUSALS = {
     "not-yours:who": "This contact is {who}'s now.",
     "not-open": "This contact is not open.",
     "offer-over": "This offer has lapsed.",
-    "offer-over:who": "{who} was first.",
     "already-yours": "It is yours already.",
     "taken": "Somebody else was first.",
     "taken:who": "{who} was first.",
@@ -79,6 +78,12 @@ _REFUSALS = {
     "bad-state": "That cannot be done as the contact stands now.",
     "bad-topic": "There is no such topic.",
     "bad-time": "Choose a time in the future.",
+    "no-such-team": "There is no such team.",
+    "no-way-back": "There is no address of the customer's to answer to.",
+    "too-long": "That is too long: {detail}.",
+    "empty": "Nothing is written yet.",
+    "bad-request": "Something is missing or not as it should be: {detail}.",
+    "internal": "Something went wrong inside. It is in the log; nothing was done.",
     "bad-field": "Something is missing or not as it should be: {detail}.",
     "no-such-action": "There is no such action.",
 }
@@ -91,19 +96,32 @@ FLAGS = {
     "conflict": "The same message came twice under one key, with different words. Both are kept.",
 }
 
-_DECIDING = {
-    "sticky": "you served this customer last",
-    "utilisation": "you were the least burdened",
-    "scarcity": "your other skills are the least scarce",
-    "idle": "you were free the longest",
-    "id": "all else was equal; the order of ids decided",
-    "only": "nobody else could take it",
+_DECIDING = {  # by the engine's words: for you, for somebody else
+    "who served this customer": ("you served this customer last", "they served this customer last"),
+    "preferred skills": ("you have skills it would prefer", "they have skills it would prefer"),
+    "utilisation": ("you were the least burdened of those who could", "they were the least burdened"),
+    "scarcity of other skills": ("your other skills are the least scarce", "their other skills are the least scarce"),
+    "longest idle": ("you had been free the longest", "they had been free the longest"),
+    "id": ("all else was equal", "all else was equal"),
+    "the only one": ("nobody else could take it", "nobody else could take it"),
+}
+_DECIDED = ("it was decided by {deciding}", "it was decided by {deciding}")
+
+DECLINE_REASONS = {
+    "not-my-field": "Not my field",
+    "too-much": "Too much at once",
+    "leaving": "About to leave",
+    "personal": "I know the customer personally",
+    "other": "Another reason",
 }
 
 WHY_YOURS = "It came to you because {reason}."
-WHY_THEIRS = "It went to {who} because {reason_they}."
+WHY_THEIRS = "It went to {who} because {reason}."
 WHY_WAITS = "It waits: nobody who is able can take it at the moment."
-WHY_TAKEN = "It was given by hand, and that stands."
+WHY_TAKEN = "A person gave it to {who} by hand, and that stands."
+WHY_ACCEPTED_YOU = "You accepted the offer."
+WHY_ACCEPTED = "{who} accepted the offer."
+YOU = "you"
 WHY_NONE = "Nothing was decided about it yet."
 WHY_RELAXED = "It had waited so long that {n} of its wishes were relaxed."
 WHY_RESERVE = "Held back for scarcer work: {names}."
@@ -191,11 +209,9 @@ def replies_line(addresses: list[str], channel: str) -> str:
 
 
 def reason(deciding: str, *, you: bool) -> str:
-    """The key that decided, as a clause; an unknown one is given as it is."""
-    clause = _DECIDING.get(deciding) or deciding or _DECIDING["only"]
-    if you:
-        return clause
-    return clause.replace("you were", "they were").replace("your ", "their ").replace("you served", "they served")
+    """The key that decided, as a clause; one we have no words for is given as it is."""
+    yours, theirs = _DECIDING.get(deciding, _DECIDED)
+    return (yours if you else theirs).format(deciding=deciding)
 
 
 def ruled_out(cause: str, number: int) -> str:

@@ -20,15 +20,15 @@ def why(explanation: dict[str, object], agent: str, names: Directory) -> Why:
 
 
 def _headline(explanation: dict[str, object], chosen: str, agent: str, names: Directory) -> str:
-    decision = str(explanation.get("decision") or "")
-    if explanation.get("manual"):
-        return texts.WHY_TAKEN
+    decision, deciding = str(explanation.get("decision") or ""), str(explanation.get("deciding") or "")
     if not chosen:
         return texts.WHY_WAITS if decision else texts.WHY_NONE
-    deciding = str(explanation.get("deciding") or "")
-    if chosen == agent:
-        return texts.WHY_YOURS.format(reason=texts.reason(deciding, you=True))
-    return texts.WHY_THEIRS.format(who=person_name(names, chosen), reason_they=texts.reason(deciding, you=False))
+    you, who = chosen == agent, person_name(names, chosen)
+    if explanation.get("manual"):
+        return texts.WHY_TAKEN.format(who=texts.YOU if you else who)
+    if deciding == "accepted the offer":
+        return texts.WHY_ACCEPTED_YOU if you else texts.WHY_ACCEPTED.format(who=who)
+    return (texts.WHY_YOURS if you else texts.WHY_THEIRS).format(who=who, reason=texts.reason(deciding, you=you))
 
 
 def _sentences(explanation: dict[str, object], names: Directory) -> list[str]:

@@ -34,11 +34,9 @@ const radio = (name, value, checked, ...label) =>
   h("label", { class: "choice" }, h("input", { type: "radio", name, value, checked }), h("span", {}, label));
 
 export function askDecline() {
-  const own = h("input", { type: "text", name: "own", maxlength: "200", "aria-label": T.ownReason, placeholder: T.ownReason });
   return ask(T.declineTitle, [h("p", { class: "muted" }, T.declineText),
-    h("fieldset", {}, h("legend", {}, T.reason),
-      T.declineReasons.map((reason, place) => radio("reason", reason, place === 0, reason))), own], T.decline,
-  (form) => ({ reason: own.value.trim() || new FormData(form).get("reason") || "" }));
+    h("fieldset", {}, h("legend", {}, T.reason), Object.entries(T.declineReasons).map(([code, reason], place) =>
+      radio("reason", code, place === 0, reason)))], T.decline, (form) => ({ reason: new FormData(form).get("reason") }));
 }
 
 export function askTransfer(people) {

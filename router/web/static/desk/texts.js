@@ -98,9 +98,10 @@ export const T = {
 
   declineTitle: "Decline this offer",
   declineText: "It goes to somebody else and is not offered to you again.",
-  declineReasons: ["Not my field", "Too much at once", "About to leave", "I know the customer personally"],
+  // The codes are those of router/desk/texts.py; only they are kept, so that no free text comes into the journal.
+  declineReasons: { "not-my-field": "Not my field", "too-much": "Too much at once", leaving: "About to leave",
+    personal: "I know the customer personally", other: "Another reason" },
   reason: "Reason",
-  ownReason: "In your own words",
   transferTitle: "Hand over",
   transferTo: "To",
   transferBest: "Whoever is best",
