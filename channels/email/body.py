@@ -1,7 +1,8 @@
 """Which parts are the text, and what they say: RFC 8621 §4.1.4 as a person would have it.
 
-The algorithm of JMAP sorts the leaves into text, HTML and attachments. If what it calls the text is empty, the first
-thing with words in it is taken: the HTML, other text, a mail inside the mail, text before the first boundary.
+The algorithm of JMAP sorts the leaves into text, HTML and attachments. `full_text` is what the bodies say, the HTML's
+words where the plain text is empty. A mail whose bodies say nothing may still hold words: text of an odd type, a mail
+in the mail, text before the first boundary. These are `rescued`, so that nobody is shown an empty page.
 """
 
 from __future__ import annotations
@@ -38,9 +39,15 @@ class Content:
         self.attached: list[Part] = []
         self.warnings: list[str] = list(structure.warnings)
         self.full_text = ""
+        self.rescued = ""
         self.html_source = ""  # of the first HTML body, as received
         self.html = ""  # cleaned
         self.text_is_html = False  # `full_text` was read from HTML
+
+    @property
+    def words(self) -> str:
+        """The text to be read: `full_text`, or what was rescued."""
+        return self.full_text if self.full_text.strip() else self.rescued
 
     def warn(self, text: str) -> None:
         """Note something in plain words, once."""
@@ -201,9 +208,6 @@ def read(structure: Structure, limits: Limits, nested: int = 0) -> Content:
     sorter = _Sorter(content)
     if root.is_multipart:
         sorter.level(root.children, root.content_type, content.text_parts, content.html_parts)
-    elif root.content_type.startswith("multipart/"):
-        content.warn("a multipart has no parts; it was read as text")
-        content.text_parts.append(root)
     else:
         sorter.level([root], "multipart/mixed", content.text_parts, content.html_parts)
     _read_text(content, nested)
@@ -237,17 +241,20 @@ def _read_text(content: Content, nested: int) -> None:
             words = _read_html(content, part)
             if not full.strip() and words.strip():
                 full, content.text_is_html = words, True
-    if not full.strip():
-        full = _other_words(content, nested)
     if len(full) > content.limits.text_chars_max:
         content.warn("the text is too long and was cut")
         full = full[: content.limits.text_chars_max]
     content.full_text = full
+    if not full.strip():
+        content.rescued = _other_words(content, nested)[: content.limits.text_chars_max]
 
 
 def _other_words(content: Content, nested: int) -> str:
     """Words for a mail whose bodies are empty, from wherever there are some."""
     for part in content.attached:
+        if part.main_type == "multipart" and part.index == 0:
+            content.warn("a multipart has no parts; it was read as text")
+            return text_of(content, part)
         if part.main_type == "text" and part.disposition != "attachment" and part.content_type not in _NOT_WORDS:
             text = text_of(content, part)
             if part.content_type in {"text/enriched", "text/richtext"}:
@@ -262,9 +269,9 @@ def _other_words(content: Content, nested: int) -> str:
         for part in content.attached:
             if part.content_type in _NESTED:
                 inner = read(nested_structure(content.structure, part, content.limits), content.limits, nested + 1)
-                if inner.full_text.strip():
+                if inner.words.strip():
                     content.warn("the mail itself has no text; this is the text of the mail attached to it")
-                    return inner.full_text
+                    return inner.words
     return ""
 
 

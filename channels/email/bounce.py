@@ -99,7 +99,8 @@ class _Gathered:
             code = _STATUS.search(headers.text(block.get(name))[:2000])
             if code:
                 self.statuses.setdefault(code.group(1))
-                break
+                if not code.group(1).endswith(".0.0"):  # else the server's own words may say more
+                    break
         for name in ("x-original-message-id", "original-message-id"):
             self.read_id(block.get(name))
 
@@ -122,7 +123,7 @@ def _original(content: Content, gathered: _Gathered) -> None:
             data = body.payload(content.structure, part)[: content.limits.header_bytes_max]
             gathered.read_id(fields.read(data, 0, content.limits)[0].get("message-id"))
     if not gathered.message_id:
-        found = _ORIGINAL_ID.search(content.full_text[:_TEXT_MAX])
+        found = _ORIGINAL_ID.search(content.words[:_TEXT_MAX])
         gathered.message_id = found.group(1) if found else None
 
 
@@ -176,7 +177,7 @@ def _fill(content: Content, gathered: _Gathered, delayed: frozenset[str], failed
         for one in sorted(failed) + sorted(delayed - failed):
             gathered.add_recipient(one)
     if not gathered.statuses:
-        for code in _STATUS.findall(content.full_text[:_TEXT_MAX])[:_RECIPIENTS_MAX]:
+        for code in _STATUS.findall(content.words[:_TEXT_MAX])[:_RECIPIENTS_MAX]:
             gathered.statuses.setdefault(code)
 
 

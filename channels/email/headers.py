@@ -115,7 +115,7 @@ def text(value: bytes, hint: str = "") -> str:
 # ---- addresses ---------------------------------------------------------------------------------------------------
 
 _ENCODED = r"=\?[^?\s=]{1,60}\?[bBqQ]\?[^?]{0,1000}\?="
-_TOKEN = re.compile(_ENCODED + r'|"(?:[^"\\]|\\.)*+(?:"|\Z)|[()<>,;:"\\]|[^()<>,;:"\\=]+|=', re.DOTALL)
+_TOKEN = re.compile(_ENCODED + r'|"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[()<>,;:"\\]|[^()<>,;:"\\=]+|=', re.DOTALL)
 _TOKEN_NO_QUOTES = re.compile(_ENCODED + r"|[()<>,;:]|[^()<>,;:=]+|=")
 _ADDRESS = re.compile(r"[^\s@<>()\[\],;:\"]{1,200}@[^\s@<>(),;:\"]{1,255}")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
@@ -223,7 +223,7 @@ def _read_addresses(plain: str, pattern: re.Pattern[str], limit: int) -> list[Ad
 
 # ---- parameters --------------------------------------------------------------------------------------------------
 
-_PIECE = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\Z)|;|[^";]+', re.DOTALL)
+_PIECE = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|;|[^";]+', re.DOTALL)
 _LOST_SEMICOLON = re.compile(r"\s(boundary|charset|name|filename|format|delsp)\s{0,4}=\s{0,4}", re.IGNORECASE)
 _SECTION = re.compile(r"([^*]{1,60})(?:\*(\d{1,3}))?(\*)?")
 _PARAMS_MAX = 100

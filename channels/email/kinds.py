@@ -124,7 +124,7 @@ def _as_bounce(mail: _Mail) -> str:
         return ""
     if not (daemon or subject) and _auto_reply(mail):
         return ""
-    words = bool(_BOUNCE_WORDS.search(mail.content.full_text[:_WORDS_MAX]))
+    words = bool(_BOUNCE_WORDS.search(mail.content.words[:_WORDS_MAX]))
     if mail.null_sender and (daemon or subject or words):
         return "has no sender to answer to and reads like a failed delivery"
     if daemon and (subject or words):

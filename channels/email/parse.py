@@ -7,6 +7,8 @@ of the mail, and `limits` bounds what it may cost.
 
 from __future__ import annotations
 
+import msgspec
+
 from channels.email import body, headers, kinds, writer
 from channels.email.body import Content
 from channels.email.fields import Fields
@@ -20,6 +22,7 @@ from router.core.message import Address, Message
 
 __all__ = ["MailSettings", "extract", "parse"]
 
+_FORWARD_CHARS_MAX = 100_000
 _DEFAULT_SETTINGS = MailSettings()
 
 
@@ -59,7 +62,7 @@ def _read(raw: bytes, settings: MailSettings, envelope_from: str | None, envelop
     parts = _split(content, settings)
     new = parts.new
     if handed_on_by is None and (forwarder or writer.is_colleague(sender.address, settings)) and not kind.auto:
-        original = _original_writer(content, parts)
+        original = _original_writer(content, parts, settings)
         if original is not None:
             (customer, new), handed_on_by = original, sender
     sent_at = headers.date(fields.get("date"))
@@ -73,7 +76,7 @@ def _read(raw: bytes, settings: MailSettings, envelope_from: str | None, envelop
         to=_addresses(fields, "to", limits, hint, content), cc=_addresses(fields, "cc", limits, hint, content),
         reply_to=_addresses(fields, "reply-to", limits, hint, content),
         subject=headers.text(fields.get("subject"), hint)[:2000],
-        text=new or content.full_text,
+        text=new or content.words,
         quoted=parts.quoted if new else "",
         full_text=content.full_text, html=content.html, attachments=attachments,
         message_id=ids[0] if ids else None, in_reply_to=in_reply_to[0] if in_reply_to else None,
@@ -107,15 +110,28 @@ def _split(content: Content, settings: MailSettings) -> Split:
         parts = split_html(content.html_source, settings.marker)
         if parts.new:
             return parts
-    return split(content.full_text, settings.marker)
+    return _split_text(content.full_text, settings)
 
 
-def _original_writer(content: Content, parts: Split) -> tuple[Address, str] | None:
+def _split_text(text: str, settings: MailSettings) -> Split:
+    """The parts of a text; of a very long one the end is not judged, and goes where the last line judged went."""
+    limit = settings.limits.split_chars_max
+    if len(text) <= limit:
+        return split(text, settings.marker)
+    limit = text.rfind("\n", 0, limit) + 1 or limit
+    parts = split(text[:limit], settings.marker)
+    last = text[:limit].rstrip().rpartition("\n")[2].strip()
+    if parts.quoted.rstrip().endswith(last):
+        return msgspec.structs.replace(parts, quoted=parts.quoted + "\n" + text[limit:])
+    return msgspec.structs.replace(parts, new=parts.new + "\n" + text[limit:])
+
+
+def _original_writer(content: Content, parts: Split, settings: MailSettings) -> tuple[Address, str] | None:
     """The writer of the mail that a colleague forwards, in the text or as an attachment, and the words."""
-    inner = parts.forwarded or forwarded(content.full_text)
+    inner = parts.forwarded or forwarded(content.words[:_FORWARD_CHARS_MAX])
     if inner is not None and inner.from_address:
         address = Address(address=inner.from_address.lower(), name=inner.from_name)
-        return address, split(inner.text).new or inner.text
+        return address, _split_text(inner.text, settings).new or inner.text
     return writer.attached_original(content)
 
 

@@ -169,6 +169,15 @@ class _Walker:
                 return known[-1], True
         return -1, False
 
+    def end_of_last(self) -> int:
+        """Where the last part ends: some programs put no line end before the closing boundary."""
+        tail = self.raw[-2 * _BOUNDARY_MAX :].rstrip(b" \t\r\n")
+        for part in reversed(self.open_parts):
+            closing = b"--" + part.boundary + b"--"
+            if part.boundary and tail.endswith(closing):
+                return len(self.raw.rstrip(b" \t\r\n")) - len(closing)
+        return len(self.raw)
+
     def run(self) -> Structure:
         """Walk the mail from its first byte to its last."""
         raw, limits = self.raw, self.limits
@@ -204,7 +213,7 @@ class _Walker:
                 self.begin(following)
                 break
             position = max(self.begin(following) - 1, stop)
-        self.close_down_to(0, size)
+        self.close_down_to(0, self.end_of_last())
         return Structure(raw, self.parts, self.warnings)
 
 

@@ -65,7 +65,7 @@ def customer_of(
     elif mode == "x-original-from":
         found = _first(fields, (*_ORIGINAL_FIELDS, "reply-to"), settings, hint)
     elif mode == "first-body-line":
-        found = _from_text(content.full_text)
+        found = _from_text(content.words)
     if found is None or found.address == sender.address:
         return sender, None
     return found, sender
@@ -96,7 +96,7 @@ def attached_original(content: Content) -> tuple[Address, str] | None:
         return None
     inner = body.read(body.nested_structure(content.structure, mails[0], content.limits), content.limits, 1)
     address, _ = sender_of(inner.structure.root.fields)
-    return (address, inner.full_text) if "@" in address.address else None
+    return (address, inner.words) if "@" in address.address else None
 
 
 def authentication(fields: Fields, settings: MailSettings) -> dict[str, str]:
