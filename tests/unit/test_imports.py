@@ -62,7 +62,7 @@ def test_the_contracts_are_the_designs() -> None:
     contracts = {
         contract["name"]: contract for contract in read_configuration(str(ROOT / "pyproject.toml"))["contracts_options"]
     }
-    layers = [str(layer).strip("()") for layer in contracts["Dependencies point inward"]["layers"]]
+    layers = [str(layer) for layer in contracts["Dependencies point inward"]["layers"]]
     assert layers == [
         "router.cli",
         "router.app",
