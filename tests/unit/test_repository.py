@@ -30,6 +30,7 @@ TOP_LEVEL = {
 TARGETS = {"install", "demo", "test", "test-deps", "lint", "bench", "bench-full", "soak", "lock", "clean", "help"}
 MODULE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 60
+SENTENCE_LINES_MAX = 3
 VAGUE_NAMES = {"manager", "utils", "util", "helpers", "helper", "base", "common", "misc"}
 # Folders that only a machine like the one this was written on has, and addresses of package registries.
 LOCAL_PATH = re.compile(r"(?<![\w.~-])/(?:work|opt/(?:pypi|wheels))(?:/|\b)")
@@ -237,6 +238,18 @@ def test_no_test_is_skipped() -> None:
         for node in ast.walk(ast.parse((ROOT / path).read_text()))
         if isinstance(node, ast.Attribute) and node.attr in ways_out
     ]
+    assert found == []
+
+
+def test_every_test_says_what_holds() -> None:
+    """Each test has a docstring: a sentence that ends in a full stop and is not over three lines."""
+    found = []
+    for path in modules_of_tests():
+        for node in ast.walk(ast.parse((ROOT / path).read_text())):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
+                said = ast.get_docstring(node) or ""
+                if not said.endswith(".") or said.count("\n") >= SENTENCE_LINES_MAX:
+                    found.append(f"{path}:{node.lineno}: {node.name}")
     assert found == []
 
 
