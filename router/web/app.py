@@ -12,6 +12,7 @@ from fastapi.staticfiles import StaticFiles
 
 from router.desk.model import Desk
 from router.web import access, api, desk, live, operations, problems
+from router.web.openapi import describe
 from router.web.parts import WebParts
 from router.web.shield import Shield
 
@@ -55,12 +56,20 @@ def create_app(parts: WebParts) -> FastAPI:
     app.state.desk = Desk(parts.source, parts.texts, parts.clock)
     app.state.feed = live.Feed(parts, app.state.desk)
     problems.install(app, parts.settings.retry_after_seconds)
-    for routes in (operations.routes, api.routes, desk.routes, live.routes):
+    for routes in (api.routes, operations.routes, desk.routes, live.routes):
         app.include_router(routes)
     app.mount("/static", Assets(directory=desk.STATIC), name="static")
     app.add_api_route("/docs", _docs, include_in_schema=False)
     app.add_api_route("/", _front, include_in_schema=False)
     app.add_middleware(Shield)
+    described: dict[str, object] = {}
+
+    def openapi() -> dict[str, object]:
+        if not described:
+            described.update(describe(app, parts.intake))
+        return described
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the description
     return app
 
 

@@ -23,6 +23,7 @@ from router.web.access import (
     from_our_page,
     links,
     new_ticket,
+    session_ticket,
     sessions,
 )
 from router.web.api import Model, answer
@@ -62,6 +63,13 @@ async def page() -> Response:
 
 
 # -- in and out ----------------------------------------------------------------------------------------------------
+
+
+@routes.get("/session")
+async def whoami(request: Request, parts: Parts) -> Response:
+    """Whose session this is, or null: how a page learns whether to ask for a link, without an error."""
+    ticket = session_ticket(parts, request)
+    return answer({"agent": ticket.agent if ticket else None})
 
 
 @routes.post("/session", dependencies=PAGE_ONLY)

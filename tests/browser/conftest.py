@@ -50,7 +50,7 @@ class Site:
     async def start(self) -> None:
         """Listen, on the same port as before if there was one."""
         config = uvicorn.Config(
-            create_app(self.parts), host="127.0.0.1", port=self.port, log_level="error", ws="websockets-sansio"
+            create_app(self.parts), host="127.0.0.1", port=self.port, log_level="critical", ws="websockets-sansio"
         )
         self.server = uvicorn.Server(config)
         self._task = asyncio.ensure_future(self.server.serve())
@@ -59,10 +59,9 @@ class Site:
         self.port = self.server.servers[0].sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
-        """Go away, as a crash would: open lines are cut."""
+        """Go away; open lines are cut."""
         assert self.server is not None
         assert self._task is not None
-        self.server.force_exit = True
         self.server.should_exit = True
         await self._task
 

@@ -26,6 +26,7 @@ async function ask(method, path, body) {
 }
 
 export const get = (path) => ask("GET", `/desk/api/${path}`);
+export const whoAmI = () => ask("GET", "/desk/session");
 export const signIn = (link) => ask("POST", "/desk/session", { link });
 export const signOut = () => ask("DELETE", "/desk/session");
 

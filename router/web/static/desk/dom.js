@@ -99,11 +99,14 @@ export function say(text) {
   requestAnimationFrame(() => { region.textContent = text; });
 }
 
-export function toast(text, kind = "good") {
-  const node = h("div", { class: `toast ${kind}` }, text);
+// `undo`: {label, does}, a button within the message.
+export function toast(text, kind = "good", undo = null) {
+  const shown = undo || kind === "bad" ? 6000 : 3200;
+  const node = h("div", { class: `toast ${kind}` }, text,
+    undo && h("button", { onclick: () => { node.remove(); undo.does(); } }, undo.label));
   document.getElementById("toasts").append(node);
   if (kind === "bad") document.getElementById("alarm").textContent = text;
   else say(text);
-  setTimeout(() => node.classList.add("leaving"), kind === "bad" ? 6000 : 3200);
-  setTimeout(() => node.remove(), kind === "bad" ? 6400 : 3600);
+  setTimeout(() => node.classList.add("leaving"), shown);
+  setTimeout(() => node.remove(), shown + 400);
 }

@@ -1,6 +1,6 @@
 // The desk page: signs in, keeps the views up to date, does what is pressed.
 
-import { Refused, act, get, signIn, signOut } from "./api.js";
+import { Refused, act, get, signIn, signOut, whoAmI } from "./api.js";
 import { askDecline, askPriority, askSnooze, askTopics, askTransfer, showHelp, showWhy } from "./dialogs.js";
 import { h, icon, say, toast } from "./dom.js";
 import { Live } from "./live.js";
@@ -45,8 +45,8 @@ class App {
   async tryDesk() {
     for (let tries = 0; ; tries += 1) {
       try {
-        const desk = await get("desk");
-        this.build(desk);
+        if (!(await whoAmI()).agent) return false;
+        this.build(await get("desk"));
         return true;
       } catch (error) {
         if (error instanceof Refused && error.status === 401) return false;
@@ -212,7 +212,9 @@ class App {
   async act(action, fields, waiting) {
     try {
       const answer = await act(action, fields, waiting || (() => toast(T.stillTrying, "bad")));
-      toast(answer.message, answer.ok ? "good" : "bad");
+      const undo = answer.ok && action === "resolve" &&
+        { label: T.undo, does: () => this.act("reopen", { contact: fields.contact }) };
+      toast(answer.message, answer.ok ? "good" : "bad", undo);
       return answer.ok;
     } catch (error) {
       if (error instanceof Refused && error.status === 401) this.gate(error.message);
@@ -287,7 +289,7 @@ class App {
   key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || !this.lists) return;
     if (event.target.closest("input, textarea, select, dialog")) return;
-    if (event.key === "Escape") { location.hash = "#/"; return; }
+    if (event.key === "Escape") { if (!this.thread?.hideDetails()) location.hash = "#/"; return; }
     if (event.key === "?") { this.help(); return; }
     if (!this.singleKeys) return;
     const does = {

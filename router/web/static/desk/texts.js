@@ -45,7 +45,7 @@ export const T = {
   priorities: { low: "Low", normal: "Normal", high: "High", urgent: "Urgent" },
   channels: { email: "E-mail", webchat: "Web chat", telegram: "Telegram", slack: "Slack", http: "HTTP" },
   isNew: "new",
-  until: (time) => `yours until ${time}`,
+  until: (time) => `until ${time}`,
   lapsed: "lapsed",
   due: (when) => `due ${when}`,
   overdue: (when) => `overdue since ${when}`,
@@ -55,7 +55,7 @@ export const T = {
 
   accept: "Accept", decline: "Decline", take: "Take it", resolve: "Resolve", transfer: "Transfer", snooze: "Snooze",
   wake: "Wake now", reopen: "Reopen", retag: "Topics", priority: "Priority", note: "Note", reply: "Reply",
-  let_in: "Let in", why: "Why me?", whyQueue: "Why does it wait?", more: "More", goBack: "Back to the lists",
+  let_in: "Let in", undo: "Undo", showDetails: "Details", why: "Why me?", whyQueue: "Why does it wait?", more: "More", goBack: "Back to the lists",
   close: "Close", cancel: "Cancel",
 
   thread: "Conversation",

@@ -9,7 +9,7 @@ import { Composer } from "./composer.js";
 const BUTTONS = {
   accept: ["check", "good"], decline: ["cross", ""], take: ["check", "good"], let_in: ["check", ""],
   resolve: ["check", ""], transfer: ["hand", ""], snooze: ["moon", ""], wake: ["clock", ""], reopen: ["clock", ""],
-  retag: ["tag", "quiet"], priority: ["flag", "quiet"],
+  retag: ["tag", "quiet icon-only"], priority: ["flag", "quiet icon-only"],
 };
 
 export class Thread {
@@ -66,21 +66,30 @@ export class Thread {
         h("h1", {}, row.subject),
         h("p", { class: "chips" }, channelIcon(row.channel), h("span", { class: "who" }, row.who),
           h("span", { class: `chip state ${row.state}` }, T.states[row.state] || row.state),
-          row.by && !offered && row.state !== "waiting" && h("span", { class: "chip" }, T.heldBy(row.by)),
+          row.by && !offered && row.by !== this.app.desk.me.name && h("span", { class: "chip" }, T.heldBy(row.by)),
           priorityChip(row.priority), dueChip(row))),
       h("div", { class: "buttons" }, card.actions.filter((name) => BUTTONS[name]).map((name) => this.button(name)),
         h("button", { class: "quiet", data: { focus: "why" }, onclick: () => this.app.why(this.id) },
-          icon("info"), row.state === "waiting" ? T.whyQueue : T.why)),
+          icon("info"), row.state === "waiting" ? T.whyQueue : T.why),
+        h("button", { class: "quiet details-button", data: { focus: "details" }, onclick: () => this.root.classList.toggle("show-details") },
+          icon("people"), T.showDetails)),
       offered && h("div", { class: "offer-line", data: { from: card.offer_at, until: card.offer_until } },
         h("span", { class: "until" }, icon("clock"), T.until(atSeconds(card.offer_until))),
         h("div", { class: "bar-left", role: "presentation" }, h("i"))));
     if (focused) this.head.querySelector(`[data-focus="${focused}"]`)?.focus();
   }
 
+  hideDetails() {
+    const open = this.root.classList.contains("show-details");
+    this.root.classList.remove("show-details");
+    return open;
+  }
+
   button(name) {
     const [sign, kind] = BUTTONS[name];
-    return h("button", { class: kind, data: { focus: name, action: name }, onclick: () => this.app.press(name, this.card) },
-      icon(sign), T[name]);
+    const bare = kind.includes("icon-only");
+    return h("button", { class: kind, data: { focus: name, action: name }, title: bare && T[name], "aria-label": bare && T[name],
+      onclick: () => this.app.press(name, this.card) }, icon(sign), !bare && T[name]);
   }
 
   showBanners(card) {
@@ -137,6 +146,7 @@ export class Thread {
     const fact = (title, value) => value && [h("dt", {}, title), h("dd", {}, value)];
     this.side.replaceChildren();
     fill(this.side,
+      h("button", { class: "icon-button details-close", "aria-label": T.close, onclick: () => this.hideDetails() }, icon("cross")),
       h("section", {}, h("h2", {}, T.customer),
         h("p", { class: "customer" }, h("span", { class: "face in", "aria-hidden": "true" }, initials(row.who)),
           h("span", {}, h("strong", {}, row.who), who && who.address !== row.who && h("span", { class: "muted" }, who.address))),

@@ -1,0 +1,32 @@
+"""The description of the API at /openapi.json: what FastAPI finds out, plus bearer tokens and the message's body."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from router.web.parts import Intake
+
+OPEN = {"/livez", "/readyz", "/metrics"}  # asked by machines that carry no token
+REF = "#/components/schemas/{model}"
+
+
+def describe(app: FastAPI, intake: Intake | None) -> dict[str, Any]:
+    """The OpenAPI document of `app`, with `intake`'s model as the body of POST /v1/messages."""
+    api = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+    components = api.setdefault("components", {})
+    components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+    for path, methods in api["paths"].items():
+        if path not in OPEN:
+            for operation in methods.values():
+                operation["security"] = [{"token": []}]
+    if intake is not None:
+        schema = intake.model.model_json_schema(ref_template=REF)
+        components.setdefault("schemas", {}).update(schema.pop("$defs", {}))
+        components["schemas"][intake.model.__name__] = schema
+        reference = {"$ref": REF.format(model=intake.model.__name__)}
+        operation = api["paths"]["/v1/messages"]["post"]
+        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": reference}}}
+    return api
