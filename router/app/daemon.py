@@ -147,6 +147,7 @@ class Daemon:
         self.workers = Workers(found, preload=PRELOAD)
         self.workers.start()
         self._exit.push_async_callback(self.workers.stop)
+        await self.workers.warm()
         self.intake = Intake(self.store, self.disk)
         self.vault = Vault(self.store)
         self.stationery = mail.MailStationery(config, self.secret)

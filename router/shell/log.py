@@ -18,7 +18,17 @@ SECRET_FIELDS: Final = frozenset(
 _ADDRESS = re.compile(r"[^\s<>@\"']{1,64}@([A-Za-z0-9.-]{1,253})")
 _BEARER = re.compile(r"(?i)\b(bearer|bot|basic)[ /:]?[A-Za-z0-9._:-]{16,}")
 _VALUE_CHARACTERS_MAX = 2_000
-QUIET: Final = ("httpx", "httpcore", "aiosmtpd", "mail.log", "mail.debug", "uvicorn.access", "asyncio", "watchfiles")
+QUIET: Final = (
+    "httpx",
+    "httpcore",
+    "aiosmtpd",
+    "mail.log",
+    "mail.debug",
+    "uvicorn.access",
+    "uvicorn.error",
+    "asyncio",
+    "watchfiles",
+)
 
 
 def redact(_: WrappedLogger, __: str, fields: EventDict) -> EventDict:
@@ -26,7 +36,7 @@ def redact(_: WrappedLogger, __: str, fields: EventDict) -> EventDict:
     for name, value in fields.items():
         if name in SECRET_FIELDS:
             fields[name] = "***"
-        elif isinstance(value, str) and name != "event":
+        elif isinstance(value, str):
             fields[name] = scrub(value)
     return fields
 

@@ -154,7 +154,7 @@ def explained(contact: Contact, record: Record | None, now: Explanation | None) 
         "reserve": list(explanation.reserve) if explanation else [],
         "sticky": explanation.sticky if explanation else None,
         "manual": explanation.manual if explanation else False,
-        "requirement": msgspec.to_builtins(contact.requirement),
+        "requirement": {"must": dict(contact.requirement.must), "prefer": dict(contact.requirement.prefer)},
         "config": record.config if record else None,
         "would_have": [],
     }

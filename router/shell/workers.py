@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import resource
 import signal
+import time
 from collections.abc import Callable
 from concurrent.futures import TimeoutError as TaskTimeout
 from pathlib import Path
@@ -20,7 +21,7 @@ import structlog
 from pebble import CONSTS, ProcessExpired, ProcessPool
 
 from router.core.errors import PoisonError
-from router.core.message import Message
+from router.core.message import Address, Message
 from router.shell.channel import Normalise
 from skills import language as language_model
 from skills import topics as topic_model
@@ -79,6 +80,7 @@ def _begin(models: Models) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.nice(5)
     use_models(models)
+    classify(Message(channel="", from_=Address(address=""), text="to have loaded what is loaded late"))
 
 
 def classify(message: Message) -> Understood:
@@ -127,9 +129,13 @@ class Workers:
         return ProcessPool(max_workers=size, initializer=_begin, initargs=(self._models,), context=self._context)
 
     async def warm(self) -> None:
-        """Wait until each pool has answered once."""
-        probe = [asyncio.wrap_future(pool.schedule(os.getpid)) for pool in self._pools.values()]
-        await asyncio.gather(*probe)
+        """Wait until the workers have started, so that the first message does not wait for that."""
+        probes = [
+            pool.schedule(time.sleep, args=(0.05,))
+            for name, pool in self._pools.items()
+            for _ in range(self._sizes[name])
+        ]
+        await asyncio.gather(*(asyncio.wrap_future(probe) for probe in probes))
 
     async def stop(self) -> None:
         """End the processes; what they were at is tried again at the next start."""

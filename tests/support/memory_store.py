@@ -1,0 +1,71 @@
+"""The store's commands that the shell uses, in memory: for tests of what stands above them."""
+
+from __future__ import annotations
+
+from router.core.errors import Fenced, StoreUnavailable
+
+
+class MemoryStore:
+    """A journal, blobs, keys, an outbox. `fail_before`, `fail_after`: appends that fail without, or with, effect."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[str, bytes]] = []
+        self.blobs: dict[str, bytes] = {}
+        self.keys: dict[str, bytes] = {}
+        self.outbox: dict[str, bytes] = {}
+        self.fail_before = 0
+        self.fail_after = 0
+
+    async def journal_append(
+        self, expected_last: str, records: list[tuple[str, bytes]], blobs: dict[str, bytes]
+    ) -> None:
+        """As the store's script: all, or Fenced."""
+        if self.fail_before:
+            self.fail_before -= 1
+            raise StoreUnavailable("no answer")
+        last = self.rows[-1][0] if self.rows else "0-0"
+        if last == records[-1][0] and self.rows[-len(records) :] == records:
+            return
+        if last != expected_last:
+            raise Fenced(last)
+        self.rows += records
+        self.blobs |= blobs
+        if self.fail_after:
+            self.fail_after -= 1
+            raise StoreUnavailable("the answer was lost")
+
+    async def journal_read(self, after: str, count: int) -> list[tuple[str, bytes]]:
+        """Records after an id."""
+        order = {identifier: place for place, (identifier, _) in enumerate(self.rows)}
+        start = order[after] + 1 if after in order else 0
+        return self.rows[start : start + count]
+
+    async def keys_get_or_create(self, names: list[str]) -> dict[str, bytes]:
+        """Keys, made where missing."""
+        for name in names:
+            self.keys.setdefault(name, len(self.keys).to_bytes(32, "big"))
+        return {name: self.keys[name] for name in names}
+
+    async def keys_get(self, names: list[str]) -> dict[str, bytes]:
+        """Keys that there are."""
+        return {name: self.keys[name] for name in names if name in self.keys}
+
+    async def blobs_get(self, ids: list[str]) -> dict[str, bytes]:
+        """Blobs that there are."""
+        return {name: self.blobs[name] for name in ids if name in self.blobs}
+
+    async def outbox_put(self, epoch: int, identifier: str, value: bytes) -> None:
+        """Keep a delivery, unless the epoch is over."""
+        last = int(self.rows[-1][0].partition("-")[0]) if self.rows else epoch
+        if last > epoch:
+            raise Fenced(str(last))
+        self.outbox[identifier] = value
+
+    async def outbox_all(self) -> dict[str, bytes]:
+        """All deliveries."""
+        return dict(self.outbox)
+
+    async def outbox_delete(self, epoch: int, identifiers: list[str]) -> None:
+        """Forget some."""
+        for name in identifiers:
+            self.outbox.pop(name, None)

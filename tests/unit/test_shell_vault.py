@@ -1,0 +1,67 @@
+"""The vault: what is personal is encrypted under its writer's key, and gone with that key."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.core.errors import PermanentError
+from router.core.message import Address, Message
+from router.shell.vault import Vault, message_blob
+from tests.support.memory_store import MemoryStore
+
+
+async def sealed(store: MemoryStore, plain: bytes, *, identity: str = "a" * 32, blob: str = "raw:1-0") -> Vault:
+    """A vault that has locked `plain` into the store."""
+    vault = Vault(store)
+    await vault.prepare({identity})
+    store.blobs.update([await vault.lock_blob(blob, identity, plain)])
+    return vault
+
+
+@given(st.binary(max_size=5_000))
+async def test_what_is_locked_is_opened(plain: bytes) -> None:
+    """Any bytes come back as they were, also in another process."""
+    store = MemoryStore()
+    await sealed(store, plain)
+    assert await Vault(store).open(["raw:1-0"]) == {"raw:1-0": plain}
+
+
+async def test_a_large_blob_comes_back() -> None:
+    """A blob that is locked in a thread is the same as a small one."""
+    store = MemoryStore()
+    plain = bytes(range(256)) * 2_000
+    vault = await sealed(store, plain)
+    assert await vault.open(["raw:1-0"]) == {"raw:1-0": plain}
+
+
+async def test_without_its_key_it_is_gone() -> None:
+    """A blob whose key was deleted is left out, and its words stand nowhere in the store."""
+    store = MemoryStore()
+    vault = await sealed(store, b"a very secret marker")
+    assert b"secret" not in store.blobs["raw:1-0"]
+    store.keys.clear()
+    vault.forget({"a" * 32})
+    assert await vault.open(["raw:1-0"]) == {}
+
+
+async def test_a_blob_cannot_pass_for_another() -> None:
+    """A blob copied under another id does not open."""
+    store = MemoryStore()
+    vault = await sealed(store, b"mine")
+    store.blobs["raw:2-0"] = store.blobs["raw:1-0"]
+    with pytest.raises(PermanentError, match="tampered"):
+        await vault.open(["raw:2-0"])
+
+
+async def test_messages_come_back_whole() -> None:
+    """A message in normal form is the same after the store."""
+    store = MemoryStore()
+    vault = Vault(store)
+    await vault.prepare({"b" * 32})
+    message = Message(channel="email", from_=Address(address="x@example.org", name="X"), text="Hallo ✓", subject="S")
+    blob = message_blob("7-0")
+    store.blobs[blob] = vault.lock(blob, "b" * 32, msgspec.json.encode(message))
+    assert await vault.messages(["7-0", "8-0"]) == {"7-0": message}
