@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from router.core import clocks, explain, intake, placing
-from router.core.decisions import ResolveContact, SendReply, SnoozeContact
+from router.core.decisions import ReleaseContact, ResolveContact, SendReply, SnoozeContact
 from router.core.state import MessageRef
 from router.core.transitions import ContactState, DeliveryState
 from router.core.values import WHOLE
@@ -80,9 +80,7 @@ def reply(work: Work, event: ReplyWritten, contact: Contact) -> None:
     if contact.state is ContactState.SNOOZED:
         intake.wake(work, contact, "customer_wrote")
     contact.messages.append(
-        MessageRef(
-            id=event.message, direction="out", at=work.now, agent=event.agent, delivery=DeliveryState.PENDING
-        )
+        MessageRef(id=event.message, direction="out", at=work.now, agent=event.agent, delivery=DeliveryState.PENDING)
     )
     work.index.place[event.message] = contact.id
     work.emit(SendReply(contact=contact.id, message=event.message, channel=contact.channel))
@@ -147,6 +145,7 @@ def snooze(work: Work, event: ContactSnoozed, contact: Contact) -> None:
     clocks.pause_resolution(work.workspace, contact, work.now)
     if contact.agent is not None:
         work.let_go(contact, contact.agent, park=True)
+        work.emit(ReleaseContact(contact=contact.id, agent=contact.agent, reason="snoozed"))
     work.emit(SnoozeContact(contact=contact.id, until=event.until))
     work.touch(contact)
 
@@ -278,5 +277,6 @@ def _resolve(work: Work, contact: Contact) -> None:
     if owner is not None:
         work.let_go(contact, owner)
         contact.credited_slot = None
+        work.emit(ReleaseContact(contact=contact.id, agent=owner, reason="resolved"))
     work.emit(ResolveContact(contact=contact.id))
     work.touch(contact)

@@ -38,8 +38,10 @@ class DecisionBase(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class OpenContact(DecisionBase, frozen=True, kw_only=True, tag=True):
-    """A message opened a contact. `flag`: "" | unknown-sender | quarantined | conflict; `claims`: the contact it said
-    it belongs to."""
+    """A message opened a contact.
+
+    `flag`: "" | unknown-sender | quarantined | conflict; `claims`: the contact it said it belongs to.
+    """
 
     contact: str
     message: str
@@ -91,8 +93,11 @@ class AssignTo(DecisionBase, frozen=True, kw_only=True, tag=True):
 
 
 class RescindOffer(DecisionBase, frozen=True, kw_only=True, tag=True):
-    """The offer is over. `reason`: lapsed | declined | taken | transferred | retagged | away | resolved | workspace |
-    escalation | joined."""
+    """The offer is over.
+
+    `reason`: lapsed | declined | taken | transferred | retagged | away | resolved | workspace |
+    escalation | joined.
+    """
 
     contact: str
     agent: str
@@ -101,8 +106,11 @@ class RescindOffer(DecisionBase, frozen=True, kw_only=True, tag=True):
 
 
 class ReleaseContact(DecisionBase, frozen=True, kw_only=True, tag=True):
-    """The owner no longer holds it. `reason`: transferred | snoozed | resolved | away | removed | taken |
-    escalation."""
+    """The owner no longer holds it.
+
+    `reason`: transferred | snoozed | resolved | away | removed | taken |
+    escalation.
+    """
 
     contact: str
     agent: str

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from router.core.state import Contact
     from router.core.values import Requirement
 
+
 class NoSuchContact(PermanentError):
     """The state has no contact of that id: it never was, or it was closed longer ago than the reopen window."""
 
@@ -101,7 +102,7 @@ def _order(inbox: str) -> tuple[int, int]:
     return intake.stream_order(inbox) or (-1, -1)
 
 
-def _dispatch(work: Work, event: Event) -> None:  # one line an event
+def _dispatch(work: Work, event: Event) -> None:
     match event:
         case events.MessageReceived():
             intake.receive(work, event)
@@ -140,7 +141,7 @@ def _by_agent(work: Work, event: AgentCommand) -> None:
     _on_contact(work, event, contact)
 
 
-def _on_contact(work: Work, event: ContactCommand, contact: Contact) -> None:
+def _on_contact(work: Work, event: ContactCommand, contact: Contact) -> None:  # noqa: C901, PLR0912 one line a command
     match event:
         case events.OfferAccepted():
             commands.accept(work, event, contact)

@@ -1,5 +1,7 @@
-"""What happened, in the past tense. Everything the engine may not find out for itself comes in with the event:
-the time, generated ids, who wrote (as a keyed hash), what a classifier said.
+"""What happened, in the past tense.
+
+Everything the engine may not find out for itself comes in with the event: the time, generated ids, who wrote (as a
+keyed hash), what a classifier said.
 
 `at` is engine time in milliseconds and never runs backwards. `inbox` is the id of the inbox entry that the event
 came from ("" for events that did not come through the inbox). An event holds no personal data.

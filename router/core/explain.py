@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from router.core.state import Contact
 
 MINUTE = 60_000
+HOURS_FROM = 120  # minutes: above that a span is told in hours
 BY_HAND = "assigned by hand"
 ACCEPTED = "accepted the offer"
 
@@ -104,6 +105,6 @@ def _span(duration: int) -> str:
     minutes = max(0, duration) // MINUTE
     if minutes < 1:
         return "less than a minute"
-    if minutes < 120:
+    if minutes < HOURS_FROM:
         return f"{minutes} min"
     return f"{minutes // 60} h"

@@ -105,6 +105,9 @@ class Index:
     def reload(self) -> None:
         """Build seats, profiles, lines and timers anew from the workspace and the contacts."""
         workspace = self.state.workspace
+        self.timers.clear()
+        self.timer_of.clear()
+        self.entries.clear()
         self.outcomes: dict[Facts, Outcome] = {}
         self.profiles: dict[tuple[Requirement, str, str | None], Profile] = {}
         self.ables: dict[tuple[Skills, str, str | None], tuple[list[Seat], dict[str, int]]] = {}
@@ -128,7 +131,6 @@ class Index:
                 self.load(seat, self.state.contacts[contact_id], 1)
             self.refresh(seat)
             self.arm_shift(seat)
-        self.entries.clear()
         for contact in self.state.contacts.values():
             self.sync(contact)
 

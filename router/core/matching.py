@@ -61,8 +61,10 @@ def key_of(profile: Profile, contact: Contact | None, seat: Seat, now: int) -> t
 
 
 def other_scarcity(profile: Profile, seat: Seat) -> int:
-    """How scarce the skills are that the contact does not need. All able seats hold the needed ones, so that ranking by
-    the scarcity of all skills gives the same order."""
+    """How scarce the skills are that the contact does not need.
+
+    All able seats hold the needed ones, so that ranking by the scarcity of all skills gives the same order.
+    """
     return seat.scarcity - profile.must_scarcity
 
 
@@ -108,4 +110,3 @@ def next_contact(index: Index, lines: Iterable[Line], room: int, agent: str | No
 
 def _rank_of(seat: Seat) -> int:
     return seat.rank
-

@@ -41,9 +41,11 @@ def place(work: Work, contact: Contact) -> None:
     profile = work.index.profile_of(contact)
     _stick(work, contact, profile)
     contact.decided_at = work.state.n
-    explanation = explain.explain(profile, contact, _shown(work, contact, profile), work.now, sticky=_sticky(contact))
-    work.emit(QueueContact(contact=contact.id, due=contact.order if contact.due is None else contact.due,
-                           explanation=explanation))  # fmt: skip
+    # a record of a contact that waits for its own agent lists those who are free and passed over for that
+    free = matching.eligible(profile, contact) if _sticky(contact) else []
+    explanation = explain.explain(profile, contact, free, work.now, sticky=_sticky(contact))
+    due = contact.order if contact.due is None else contact.due
+    work.emit(QueueContact(contact=contact.id, due=due, explanation=explanation))
     work.touch(contact)
 
 
@@ -55,6 +57,7 @@ def try_place(work: Work, contact: Contact) -> bool:
         free = [seat for seat in free if seat.agent.id == contact.prefer_agent]
     elif free and _waits_for_its_agent(work, contact, profile):
         return False
+    best: Seat | None = None
     while free:
         best = matching.first(profile, contact, free, 1)[0]
         edge = best.state.shift_edge
@@ -63,7 +66,8 @@ def try_place(work: Work, contact: Contact) -> bool:
         # the timer of the shift's end is late: nobody is given work after hours
         work.turn_shift(best)
         free = [seat for seat in free if seat is not best]
-    if not free:
+        best = None
+    if best is None:
         return False
     sticky = contact.prefer_agent if best.agent.id == contact.prefer_agent else None
     give(work, contact, best, explain.explain(profile, contact, free, work.now, sticky=sticky))
@@ -338,11 +342,6 @@ def _stick(work: Work, contact: Contact, profile: Profile) -> None:
     """Let it wait for its agent alone, if it should."""
     if contact.sticky_until is None and _waits_for_its_agent(work, contact, profile):
         contact.sticky_until = contact.turn_at + work.workspace.sticky_wait
-
-
-def _shown(work: Work, contact: Contact, profile: Profile) -> list[Seat]:
-    """Whom the record of a waiting contact lists: those free who are passed over because it waits for its agent."""
-    return matching.eligible(profile, contact) if _sticky(contact) else []
 
 
 def _sticky(contact: Contact) -> str | None:

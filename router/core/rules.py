@@ -123,8 +123,7 @@ def _matches(rule: Rule, facts: Facts) -> bool:
 
 def _merge(into: dict[str, int], skills: Skills) -> None:
     """Later rules refine: the level named last holds."""
-    for skill, level in skills:
-        into[skill] = level
+    into.update(skills)
 
 
 def _beyond(prefer: dict[str, int], must: dict[str, int]) -> dict[str, int]:

@@ -1,0 +1,383 @@
+"""The auditor: judges what the engine did with a model of its own, and calls none of the engine's matching code.
+
+`Auditor.observe` follows the stream of (event, decisions) and checks, by the names of RELIABILITY.md, that (I1) each
+message goes to one place, (I3) a contact has one owner, and what the router gives is within skills, team, presence,
+shift and capacity, (I6) first come is first served among contacts alike, (I7) nothing crosses customers.
+`check_state` checks one state as a whole, `check_idle` (I5) that nobody waits while an able agent is free.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from router.core import decisions as d
+from router.core import events as e
+from router.core.transitions import ContactState
+from router.core.values import Status
+
+if TYPE_CHECKING:
+    from router.core.decisions import Decision
+    from router.core.events import Event
+    from router.core.state import Contact, State
+    from router.core.values import Agent, Requirement, Skills, Workspace
+
+PASSES_MAX = 3  # so often a missed contact may be passed over by one that is due within a minute
+NEAR = 60_000
+
+
+class Violation(msgspec.Struct, frozen=True, kw_only=True):
+    """A broken promise: which oracle, at which record, and what was seen."""
+
+    oracle: str
+    record: int
+    detail: str
+
+
+class Auditor:
+    """Follows one stream from its beginning, or from a state that `begin` is given."""
+
+    def __init__(self) -> None:
+        """Know nothing yet."""
+        self.messages: dict[str, str] = {}  # message -> contact, or "" for the auto list
+        self.allowed: dict[str, dict[str, int]] = {}  # contact -> identities that may write in it
+        self.holder: dict[str, str] = {}  # contact -> agent who owns it or is offered it
+        self.owned: dict[str, int] = {}  # contacts that have an owner, not only an offer
+        self.held: dict[str, dict[str, str]] = {}  # agent -> contact -> kind: what counts against capacity
+        self.kinds: dict[str, str] = {}
+        self.status: dict[str, Status] = {}
+        self.waiting: dict[str, int] = {}  # contact -> record since which it waits
+        self.found: list[Violation] = []
+        self.record = 0
+
+    def begin(self, state: State) -> None:
+        """Go on from a state, such as a snapshot's."""
+        for contact in state.contacts.values():
+            self.kinds[contact.id] = contact.kind
+            self.allowed[contact.id] = dict.fromkeys(contact.participants, 1)
+            self.messages.update((ref.id, contact.id) for ref in contact.messages)
+            if contact.agent is not None and contact.state is not ContactState.RESOLVED:
+                self.holder[contact.id] = contact.agent
+                self.owned[contact.id] = 1
+            elif contact.offer is not None:
+                self.holder[contact.id] = contact.offer.agent
+            if contact.state is ContactState.WAITING:
+                self.waiting[contact.id] = 0
+        self.messages.update((message, "") for message in state.autos)
+        for agent in state.agents.values():
+            self.status[agent.id] = agent.status
+            self.held[agent.id] = {name: state.contacts[name].kind for name in agent.held}
+
+    def observe(self, event: Event, decisions: tuple[Decision, ...], state: State) -> list[Violation]:
+        """Judge one record; `state` is the engine's after it. Returns what is wrong, in order."""
+        self.record = state.n
+        self.found = []
+        if isinstance(event, e.WorkspaceChanged):
+            for name in event.workspace.agents:
+                self.status.setdefault(name, Status.OFFLINE)
+        before = dict(self.waiting)
+        for decision in decisions:
+            self._follow(event, decision, state)
+        self._one_place(event, decisions)
+        self._in_step(state)
+        self.waiting = {name: before.get(name, state.n) for name in self.waiting}
+        for decision in decisions:
+            if isinstance(decision, d.OfferTo | d.AssignTo) and not _by_person(event, decision):
+                self._first_come(decision, before, state)
+        self._forget_closed(state)
+        return self.found
+
+    # -- the stream ------------------------------------------------------------------------------------------------
+
+    def _follow(self, event: Event, decision: Decision, state: State) -> None:  # noqa: C901, PLR0912 one line a decision
+        match decision:
+            case d.OpenContact():
+                self._opened(event, decision)
+            case d.AttachMessage():
+                self._attached(event, decision)
+            case d.FileAuto():
+                self._put(decision.message, "")
+            case d.OfferTo():
+                self._given(event, decision, state)
+            case d.AssignTo():
+                self._assigned(event, decision, state)
+            case d.ReleaseContact(reason="snoozed"):
+                self._parked(decision.contact)
+            case d.RescindOffer() | d.ReleaseContact():
+                self._dropped(decision.contact, decision.agent)
+            case d.SendReply() | d.SnoozeContact():
+                self._parked(decision.contact)
+            case d.WakeContact():
+                self._woken(decision.contact)
+            case d.ResolveContact():
+                self._closed(decision.contact)
+            case d.JoinContacts():
+                self._closed(decision.contact)
+                self.allowed[decision.into].update(self.allowed[decision.contact])
+            case d.SetStatus():
+                self.status[decision.agent] = decision.status
+            case d.QueueContact() | d.ReopenContact():
+                self.waiting.setdefault(decision.contact, self.record)
+            case _:
+                pass
+
+    def _opened(self, event: Event, decision: d.OpenContact) -> None:
+        self._put(decision.message, decision.contact)
+        writers: tuple[str, ...] = ()
+        if isinstance(event, e.MessageReceived):
+            writers = (event.sender, *event.cc)
+        elif isinstance(event, e.MessageQuarantined) and event.sender:
+            writers = (event.sender,)
+        self.allowed[decision.contact] = dict.fromkeys(writers, 1)
+        if isinstance(event, e.MessageReceived | e.MessageQuarantined):
+            self.kinds[decision.contact] = event.kind
+        self.waiting[decision.contact] = self.record
+
+    def _attached(self, event: Event, decision: d.AttachMessage) -> None:
+        self._put(decision.message, decision.contact)
+        if not isinstance(event, e.MessageReceived):
+            self._wrong("I1", f"{decision.message} is attached without having been received")
+            return
+        allowed = self.allowed[decision.contact]
+        if event.sender not in allowed and event.auto != "bounce":
+            self._wrong("I7", f"{event.message} of a stranger joined {decision.contact}")
+        if event.auto is None:
+            allowed.update(dict.fromkeys(event.cc, 1))
+
+    def _put(self, message: str, place: str) -> None:
+        if message in self.messages:
+            self._wrong("I1", f"{message} is in {self.messages[message] or 'the auto list'} already")
+        self.messages[message] = place
+
+    def _one_place(self, event: Event, decisions: tuple[Decision, ...]) -> None:
+        """Every message received is in one place now."""
+        if isinstance(event, e.MessageReceived | e.MessageQuarantined) and event.message not in self.messages:
+            self._wrong("I1", f"{event.message} is nowhere")
+        if isinstance(event, e.MessageReleased) and event.message in self.messages:
+            self.allowed.setdefault(self.messages[event.message], {})[event.sender] = 1
+        if isinstance(event, e.ReplyWritten | e.NoteWritten) and not any(isinstance(x, d.Refuse) for x in decisions):
+            self._put(event.message, event.contact)
+        if isinstance(event, e.TransferAsked) and event.message and not any(isinstance(x, d.Refuse) for x in decisions):
+            self._put(event.message, event.contact)
+
+    # -- who holds what --------------------------------------------------------------------------------------------
+
+    def _given(self, event: Event, decision: d.OfferTo | d.AssignTo, state: State) -> None:
+        contact, agent = decision.contact, decision.agent
+        if self.holder.get(contact, agent) != agent:
+            self._wrong("I3", f"{contact} goes to {agent} while {self.holder[contact]} has it")
+        self.waiting.pop(contact, None)
+        self.holder[contact] = agent
+        self.held.setdefault(agent, {})[contact] = self.kinds[contact]
+        if not _by_person(event, decision):
+            self._within_rules(decision, state)
+
+    def _assigned(self, event: Event, decision: d.AssignTo, state: State) -> None:
+        self._given(event, decision, state)
+        self.owned[decision.contact] = 1
+
+    def _dropped(self, contact: str, agent: str) -> None:
+        if self.holder.get(contact) != agent:
+            self._wrong("I3", f"{contact} is taken from {agent}, who does not have it")
+        self._unhold(contact)
+        self.waiting[contact] = self.record
+
+    def _parked(self, contact: str) -> None:
+        self.waiting.pop(contact, None)
+        if contact in self.holder:
+            self.held.setdefault(self.holder[contact], {}).pop(contact, None)
+
+    def _woken(self, contact: str) -> None:
+        if contact in self.holder:
+            self.held.setdefault(self.holder[contact], {})[contact] = self.kinds[contact]
+        else:
+            self.waiting[contact] = self.record
+
+    def _closed(self, contact: str) -> None:
+        self.waiting.pop(contact, None)
+        self._unhold(contact)
+
+    def _unhold(self, contact: str) -> None:
+        agent = self.holder.pop(contact, None)
+        self.owned.pop(contact, None)
+        if agent is not None:
+            self.held.setdefault(agent, {}).pop(contact, None)
+
+    # -- judgements ------------------------------------------------------------------------------------------------
+
+    def _within_rules(self, decision: d.OfferTo | d.AssignTo, state: State) -> None:
+        """I3: what the router gives is within skills, team, presence, shift and capacity."""
+        workspace, name = state.workspace, decision.agent
+        agent, contact = workspace.agents.get(name), state.contacts[decision.contact]
+        if agent is None:
+            self._wrong("I3", f"{contact.id} goes to {name}, who is not in the workspace")
+            return
+        wrong: list[str] = []
+        if self.status.get(name) is not Status.AVAILABLE:
+            wrong.append(f"is {self.status.get(name)}")
+        if not _on_shift(workspace, agent, state.at):
+            wrong.append("is off shift")
+        if not _holds(agent, decision.explanation.requirement.must):
+            wrong.append("lacks a skill")
+        if not _covers(decision.explanation.requirement, contact, workspace):
+            wrong.append("was asked for less than the contact requires")
+        if contact.team is not None and not _in_team(workspace, agent, contact.team):
+            wrong.append("is not in the team")
+        if _over(workspace, agent, self.held[name], contact.kind):
+            wrong.append("is over capacity")
+        for what in wrong:
+            self._wrong("I3", f"{contact.id} goes to {name}, who {what}")
+
+    def _first_come(self, decision: d.OfferTo | d.AssignTo, before: dict[str, int], state: State) -> None:
+        """I6: no contact like it, opened earlier, has been waiting for this agent and is passed over."""
+        chosen = state.contacts[decision.contact]
+        if chosen.responded or self.holder.get(chosen.id) != decision.agent:
+            return
+        for name in before:
+            other = state.contacts.get(name)
+            if other is None or name not in self.waiting or not _alike(chosen, other):
+                continue
+            if other.turn_at >= chosen.turn_at or decision.agent in other.declined or other.sticky_until is not None:
+                continue
+            near = chosen.due is not None and chosen.due - state.at <= NEAR
+            if other.missed and not chosen.missed and near and other.passed <= PASSES_MAX:
+                continue
+            self._wrong("I6", f"{decision.agent} gets {chosen.id} before {name}, which is older")
+
+    def _in_step(self, state: State) -> None:
+        """What the stream says that agents hold is what the state says."""
+        for name, agent in state.agents.items():
+            told = self.held.get(name, {})
+            if sorted(told) != sorted(agent.held):
+                self._wrong("I3", f"{name} holds {sorted(agent.held)}, but was given {sorted(told)}")
+
+    def _forget_closed(self, state: State) -> None:
+        """Contacts and auto mail leave the state in time; the audit of their ids ends there."""
+        if len(self.allowed) > 2 * len(state.contacts) + 64:
+            self.allowed = {name: ids for name, ids in self.allowed.items() if name in state.contacts}
+            self.kinds = {name: kind for name, kind in self.kinds.items() if name in state.contacts}
+            self.messages = {
+                message: place
+                for message, place in self.messages.items()
+                if (place in state.contacts if place else message in state.autos)
+            }
+
+    def _wrong(self, oracle: str, detail: str) -> None:
+        self.found.append(Violation(oracle=oracle, record=self.record, detail=detail))
+
+
+def check_state(state: State) -> list[Violation]:
+    """One state as a whole: each message in one place, each contact with whom its state says, and no one else."""
+    found: list[Violation] = []
+
+    def wrong(oracle: str, detail: str) -> None:
+        found.append(Violation(oracle=oracle, record=state.n, detail=detail))
+
+    places = [ref.id for contact in state.contacts.values() for ref in contact.messages] + list(state.autos)
+    if len(places) != len(dict.fromkeys(places)):
+        wrong("I1", "a message is in two places")
+    holders: dict[str, list[str]] = {}
+    for agent in state.agents.values():
+        for name in (*agent.held, *agent.parked):
+            holders.setdefault(name, []).append(agent.id)
+    for contact in state.contacts.values():
+        parked = contact.state in {ContactState.WAITING_CUSTOMER, ContactState.SNOOZED}
+        expected = _holder(contact)
+        if holders.get(contact.id, []) != ([expected] if expected else []):
+            wrong("I3", f"{contact.id} is {contact.state}, {expected} should have it, {holders.get(contact.id)} has")
+        elif expected and contact.id not in (state.agents[expected].parked if parked else state.agents[expected].held):
+            wrong("I3", f"{contact.id} is {contact.state} but counted otherwise")
+        for ref in contact.messages:
+            if ref.direction == "in" and ref.auto is None and ref.sender and ref.sender not in contact.participants:
+                wrong("I7", f"{ref.id} in {contact.id} is of somebody who takes no part")
+    return found
+
+
+def check_idle(state: State) -> list[Violation]:
+    """I5: nobody waits while an able agent is free; contacts that wait for their own agent are excepted.
+
+    Holds once no timer is overdue. O(waiting x agents).
+    """
+    found: list[Violation] = []
+    workspace = state.workspace
+    for contact in state.contacts.values():
+        if contact.state is not ContactState.WAITING or contact.sticky_until is not None:
+            continue
+        for name, agent in workspace.agents.items():
+            if name in contact.declined or state.agents[name].status is not Status.AVAILABLE:
+                continue
+            if not _on_shift(workspace, agent, state.at) or not _holds(agent, _lowered(contact, workspace)):
+                continue
+            if contact.team is not None and not _in_team(workspace, agent, contact.team):
+                continue
+            held = {held: state.contacts[held].kind for held in state.agents[name].held}
+            if not _over(workspace, agent, {**held, contact.id: contact.kind}, contact.kind):
+                found.append(Violation(oracle="I5", record=state.n, detail=f"{contact.id} waits while {name} is free"))
+    return found
+
+
+# -- the auditor's own idea of the rules -------------------------------------------------------------------------------
+
+
+def _by_person(event: Event, decision: d.OfferTo | d.AssignTo) -> bool:
+    """A person's assignment, or the acceptance of an offer that was judged when it was made."""
+    if isinstance(event, e.OfferAccepted) and isinstance(decision, d.AssignTo) and event.contact == decision.contact:
+        return True
+    return decision.explanation.manual
+
+
+def _on_shift(workspace: Workspace, agent: Agent, at: int) -> bool:
+    hours = workspace.calendars.get(agent.calendar or "")
+    return hours is None or any(start <= at < end for start, end in hours)
+
+
+def _holds(agent: Agent, must: Skills) -> bool:
+    return all(agent.skills.get(skill, 0) >= level for skill, level in must)
+
+
+def _lowered(contact: Contact, workspace: Workspace) -> Skills:
+    """What a contact must have once the relaxation steps in force are counted."""
+    lower = [step.lower for step in workspace.relax[: contact.relaxed] if step.lower]
+    must: list[tuple[str, int]] = []
+    for skill, level in contact.requirement.must:
+        must.append((skill, level if skill.startswith("lang:") else max(min(level, 1), level - sum(lower))))
+    return tuple(must)
+
+
+def _covers(asked: Requirement, contact: Contact, workspace: Workspace) -> bool:
+    """Whether an agent was asked for at least what the contact requires."""
+    levels = dict(asked.must)
+    return all(levels.get(skill, 0) >= level for skill, level in _lowered(contact, workspace))
+
+
+def _in_team(workspace: Workspace, agent: Agent, team: str) -> bool:
+    return agent.team == team or (team in workspace.teams and agent.id in workspace.teams[team].members)
+
+
+def _over(workspace: Workspace, agent: Agent, held: dict[str, str], kind: str) -> bool:
+    """Whether an agent holds more than they can: of one kind, or in units."""
+    kinds = list(held.values())
+    if kinds.count(kind) > agent.capacity.get(kind, 0):
+        return True
+    units = sum(workspace.unit_costs.get(kind, 1) for kind in kinds)
+    return agent.units is not None and units > agent.units
+
+
+def _alike(one: Contact, other: Contact) -> bool:
+    """Same profile, target and priority, and no promise kept or paused yet."""
+
+    def traits(contact: Contact) -> tuple[object, ...]:
+        return (
+            contact.requirement, contact.kind, contact.team, contact.priority, contact.sla, contact.relaxed,
+            contact.responded, contact.resolution_used, contact.turn_at == contact.opened_at,
+        )  # fmt: skip
+
+    return traits(one) == traits(other)
+
+
+def _holder(contact: Contact) -> str | None:
+    """Who should have a contact, by its state."""
+    if contact.offer is not None:
+        return contact.offer.agent
+    return None if contact.state is ContactState.RESOLVED else contact.agent
