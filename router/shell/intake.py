@@ -203,6 +203,11 @@ class Intake:
 
     # --- how full is the store ---
 
+    async def measured(self) -> None:
+        """Return when a measurement that is under way has ended."""
+        if self._refresher is not None:
+            await asyncio.wait([self._refresher])
+
     def _refresh_if_old(self) -> None:
         loop = asyncio.get_running_loop()
         if self._refresher is None and loop.time() - self._refreshed_at > REFRESH_SECONDS:

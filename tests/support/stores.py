@@ -16,6 +16,8 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Self
 
+import structlog
+
 from router.core.errors import StoreUnavailable
 from router.core.ports import InboxEntry
 from router.shell.disk import DiskGuard, DiskLimits
@@ -131,8 +133,8 @@ class LossyWire:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._copy(reader, forth, answers=False))
                 group.create_task(self._copy(back, writer, answers=True))
-        except* OSError:
-            pass
+        except* (OSError, asyncio.CancelledError):
+            pass  # one side has gone, or the test is over
         finally:
             self._tasks.discard(task)
             for stream in (writer, forth):
@@ -194,4 +196,5 @@ def _report(fact: dict[str, object]) -> None:
 
 
 if __name__ == "__main__":
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     asyncio.run(_be_a_daemon(Path(sys.argv[1])))
