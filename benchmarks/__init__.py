@@ -1,1 +1,1 @@
-"""What `make bench` runs: figures of this machine, each beside what it is compared with."""
+"""What `make bench` measures on this machine: ratios to something else in the same run, rather than bare figures."""
