@@ -9,7 +9,7 @@ from router.core.events import DeliveryReported, MessageDeferred, MessageQuarant
 from router.shell.clock import wall_ms
 from router.shell.leader import Applied
 
-SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+SECONDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5, 5.0, 10.0, 60.0)
 
 
 class Metrics:

@@ -1,0 +1,50 @@
+"""`make bench`: every figure on this machine, in one run. `--full` takes longer and has more points."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+from rich.console import Console
+
+from benchmarks import journey
+from benchmarks.figures import Figure, show
+
+Section = Callable[[bool], list[Figure]]
+
+SECTIONS: dict[str, tuple[str, Section]] = {
+    "disk": ("The disk", lambda _: journey.disk()),
+    "intake": ("Durable intake", lambda full: journey.intake(full=full)),
+    "offered": ("From SMTP to the offer", lambda full: journey.offered(full=full)),
+}
+TABLES = {  # modules that print tables of their own
+    "mail": "benchmarks.mail_corpora",
+    "split": "benchmarks.mail_split",
+}
+
+
+def main() -> None:
+    """Run the sections asked for, or all."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("sections", nargs="*", choices=[*SECTIONS, *TABLES, []], help="only these")
+    parser.add_argument("--full", action="store_true", help="longer, with more points")
+    asked = parser.parse_args()
+    console = Console(highlight=False)
+    wanted = asked.sections or [*SECTIONS, *TABLES]
+    console.print(f"{platform.processor() or platform.machine()}, Python {platform.python_version()}\n")
+    for name in wanted:
+        begun = time.perf_counter()
+        if name in SECTIONS:
+            title, section = SECTIONS[name]
+            show(console, title, section(asked.full))
+        else:
+            subprocess.run([sys.executable, "-m", TABLES[name]], check=True)
+        console.print(f"[dim]{name}: {time.perf_counter() - begun:.0f} s[/]\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""Servers to be measured, each in a process of its own: one that does nothing, one that only stores, a whole daemon."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import uvloop
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from channels.email.receive import SmtpReceiver
+from channels.email.smtp_settings import SmtpSettings
+from router.app.daemon import Daemon
+from router.shell import log
+from router.shell.disk import DiskGuard
+from router.shell.intake import Intake
+from router.shell.store.embedded import EmbeddedStore
+from skills.workspace import load
+
+AGENTS = 200
+ACCOUNT = "help@acme.example"
+
+
+class Nothing:
+    """The handler that does nothing."""
+
+    async def handle_DATA(self, _: SMTP, __: Session, ___: Envelope) -> str:  # noqa: N802  # aiosmtpd's name
+        """Forget the mail."""
+        return "250 OK"
+
+
+async def null(_: Path) -> dict[str, Any]:
+    """Aiosmtpd as it is."""
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: SMTP(Nothing(), hostname="null"), "127.0.0.1", 0, backlog=1024)
+    return {"smtp": server.sockets[0].getsockname()[1], "keep": server}
+
+
+async def intake(folder: Path) -> dict[str, Any]:
+    """The receiver and the store, with nobody who reads the inbox: durable intake alone."""
+    guard = DiskGuard(folder)
+    embedded = EmbeddedStore(folder, guard=guard)
+    await embedded.start()
+    store = await embedded.open("bench")
+    settings = SmtpSettings(recipients=(ACCOUNT,), port=0, connections_per_address_max=1000, connections_max=1000)
+    receiver = SmtpReceiver(settings, Intake(store, guard))
+    _, port = await receiver.start()
+    return {"smtp": port, "keep": (receiver, store, embedded), "store": embedded}
+
+
+def write_workspace(folder: Path) -> Path:
+    """Agents enough that every mail is offered at once."""
+    folder.mkdir(parents=True, exist_ok=True)
+    agents = "\n".join(
+        f"  a{n}: {{skills: {{bags: {1 + n % 5}, lang:en: 5}}, capacity: {{email: 200}}}}" for n in range(AGENTS)
+    )
+    (folder / "workspace.yaml").write_text(
+        f"workspace: bench\nlanguages: [en, es]\nagents:\n{agents}\n"
+        "topics:\n  bags: {examples: [my suitcase did not arrive, lost luggage], keywords: [suitcase]}\n"
+        "  refund: {examples: [I want my money back, please refund my order]}\nuncovered: [refund]\n"
+        "rules:\n  - {when: {topic: bags}, require: {bags: 1}, prefer: {bags: 3}}\n"
+        "offers: {accept_within: {email: 8h}}\n"
+        f'channels: {{email: {{smtp: {{listen: "127.0.0.1:0", recipients: [{ACCOUNT}]}}}}}}\n'
+        'web: {listen: "127.0.0.1:0"}\n'
+    )
+    return folder
+
+
+async def daemon(folder: Path) -> dict[str, Any]:
+    """The whole daemon, every agent available."""
+    node = Daemon(load(write_workspace(folder / "config")), folder / "data")
+    await node.start()
+    for agent in node.config.agents:
+        await node.commands.act(agent, "status", {"status": "available"}, f"begin-{agent}")
+    return {"smtp": node.smtp[1] if node.smtp else 0, "http": node.url, "keep": node}
+
+
+KINDS = {"null": null, "intake": intake, "daemon": daemon}
+
+
+async def _serve(kind: str, folder: Path) -> None:
+    found = await KINDS[kind](folder)
+    keep = found.pop("keep")
+    store = found.pop("store", None)
+    sys.stdout.write(json.dumps(found) + "\n")
+    sys.stdout.flush()
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+    if isinstance(keep, Daemon):
+        await keep.stop()
+    if isinstance(store, EmbeddedStore):
+        await store.stop()
+
+
+@contextmanager
+def serving(kind: str) -> Iterator[dict[str, Any]]:
+    """A server of this kind, in a process of its own, for the while."""
+    with tempfile.TemporaryDirectory(prefix="usherd-bench-") as folder:
+        command = [sys.executable, "-m", "benchmarks.nodes", kind, folder]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        if process.stdout is None or process.stdin is None:  # pragma: no cover  # they are pipes
+            raise RuntimeError
+        try:
+            yield json.loads(process.stdout.readline())
+        finally:
+            process.stdin.close()
+            process.wait(60)
+            process.stdout.close()
+
+
+def main() -> None:
+    """The process that serves."""
+    log.configure(level="error")
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(sys.argv[1], Path(sys.argv[2])))
+
+
+if __name__ == "__main__":
+    main()
