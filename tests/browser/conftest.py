@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 
 import pytest_asyncio
-import uvicorn
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
-from router.web.access import links, new_ticket
-from router.web.app import create_app
-from router.web.parts import WebParts, wall_clock
-from tests.fakes.desk_parts import House
+from tests.fakes.desk_site import Site, running
 
 CHROMIUM_FLAGS = [
     "--no-sandbox",
@@ -27,54 +21,11 @@ CHROMIUM_FLAGS = [
 ]
 
 
-@dataclass
-class Site:
-    """A running desk. `requests` outside it are refused, so that a page that loads from elsewhere fails its test."""
-
-    house: House
-    parts: WebParts
-    port: int = 0
-    server: uvicorn.Server | None = None
-    _task: asyncio.Task[None] | None = None
-
-    @property
-    def url(self) -> str:
-        """Where it is."""
-        return f"http://127.0.0.1:{self.port}"
-
-    def link(self, agent: str) -> str:
-        """A fresh sign-in link."""
-        ticket = new_ticket(agent, self.house.clock(), 600)
-        return f"{self.url}/desk#link={links(self.parts).sign(ticket)}"
-
-    async def start(self) -> None:
-        """Listen, on the same port as before if there was one."""
-        config = uvicorn.Config(
-            create_app(self.parts), host="127.0.0.1", port=self.port, log_level="critical", ws="websockets-sansio"
-        )
-        self.server = uvicorn.Server(config)
-        self._task = asyncio.ensure_future(self.server.serve())
-        while not self.server.started:
-            await asyncio.sleep(0.01)
-        self.port = self.server.servers[0].sockets[0].getsockname()[1]
-
-    async def stop(self) -> None:
-        """Go away; open lines are cut."""
-        assert self.server is not None
-        assert self._task is not None
-        self.server.should_exit = True
-        await self._task
-
-
 @pytest_asyncio.fixture
 async def site() -> AsyncIterator[Site]:
     """A desk that runs on the wall clock."""
-    house = House(now=wall_clock())
-    house.clock = wall_clock
-    running = Site(house=house, parts=house.parts())
-    await running.start()
-    yield running
-    await running.stop()
+    async with running() as started:
+        yield started
 
 
 @pytest_asyncio.fixture
