@@ -298,7 +298,7 @@ def filename_of(structure: Structure, part: Part) -> str:
     if not name and part.content_type in _NESTED:
         inner = walk(structure.raw[part.start : min(part.end, part.start + 65536)], Limits(parts_max=1))
         subject = headers.text(inner.root.fields.get("subject"))
-        name = f"{subject[:80]}.eml" if subject else ""
+        name = f"{subject[:80]}.eml".replace("/", "-").replace("\\", "-") if subject else ""
     return names.safe_filename(name, part.content_type, part.index)
 
 

@@ -29,6 +29,16 @@ _STATUS = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.])")
 _ADDRESS = re.compile(r"[a-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[a-z0-9.-]{1,255}", re.IGNORECASE)
 _ORIGINAL_ID = re.compile(r"^[> \t]{0,8}Message-ID:\s{0,4}<([^<>\s]{1,998})>", re.IGNORECASE | re.MULTILINE)
 _TEXT_MAX = 65_536
+_TEXT_LINES_MAX = 400
+_COPY = re.compile(
+    r"^.{0,40}(?:original message\b(?! was| has)|copy of (?:the|your)|returned message"
+    r"|below this line|forwarded message|message headers|(?:received|return-path|dkim-signature):\s).{0,200}$",
+    re.IGNORECASE | re.MULTILINE,
+)
+_OFFICE = re.compile(r"(?:postmaster|mailer-daemon|abuse|support|help|helpdesk|admin|webmaster|noc)@")
+_BESIDE = re.compile(
+    r"recipient|deliver|address|(?:\b|^)to:|rcpt|user|mailbox|unknown|(?<!\d)[45]\d\d[ -]", re.IGNORECASE
+)
 _PARTS_FOR_DETECTORS_MAX = 60
 _ORIGINAL_TYPES = frozenset({"message/rfc822", "message/global", "text/rfc822-headers", "message/rfc822-headers"})
 _REPORTS = {
@@ -173,12 +183,40 @@ def _fill(content: Content, gathered: _Gathered, delayed: frozenset[str], failed
     for value in content.structure.root.fields.all("x-failed-recipients")[:_RECIPIENTS_MAX]:
         for address in headers.addresses(value, _RECIPIENTS_MAX):
             gathered.add_recipient(address.address)
-    if not gathered.recipients:
-        for one in sorted(failed) + sorted(delayed - failed):
-            gathered.add_recipient(one)
+    for one in sorted(failed) + sorted(delayed - failed) if not gathered.recipients else ():
+        gathered.add_recipient(one)
+    for one in _named_in_text(content) if not gathered.recipients else ():
+        gathered.add_recipient(one)
     if not gathered.statuses:
         for code in _STATUS.findall(content.words[:_TEXT_MAX])[:_RECIPIENTS_MAX]:
             gathered.statuses.setdefault(code)
+
+
+def _named_in_text(content: Content) -> list[str]:
+    """Addresses that the text of a report speaks of, above the copy of the mail that came back.
+
+    Those that begin a line come first in every form known to us; otherwise those beside an error code or the word
+    recipient. The addresses of this mail itself are never meant.
+    """
+    text = content.words[:_TEXT_MAX]
+    copy = _COPY.search(text)
+    text = text[: copy.start()] if copy else text
+    root = content.structure.root.fields
+    own = {one.address for name in ("from", "to", "return-path") for one in headers.addresses(root.get(name), 10)}
+    leading: dict[str, None] = {}
+    beside: dict[str, None] = {}
+    for line in text.split("\n")[:_TEXT_LINES_MAX]:
+        found = _ADDRESS.search(line[:500]) if "@" in line else None
+        if found is None:
+            continue
+        address = found.group().lower().strip(".")
+        if address in own or _OFFICE.match(address):
+            continue
+        if not line[: found.start()].strip(" \t<*>-\u2022\"'([{"):
+            leading.setdefault(address)
+        elif _BESIDE.search(line[:500]):
+            beside.setdefault(address)
+    return list(leading or beside)
 
 
 def _kind(report: str, actions: set[str], *, only_delayed: bool) -> str:

@@ -68,7 +68,6 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _SINGLE_BYTE = re.compile(r"cp125\d|iso8859|koi8|mac|cp8\d\d|cp437")
-_CONTROLS = re.compile(r"[\x00\ufeff]")
 
 
 @lru_cache(maxsize=512)
@@ -139,9 +138,7 @@ def decode(data: bytes, label: str = "") -> tuple[str, str | None]:
             text, warning = _unlabelled(data)
         else:
             text, warning = _labelled(data, label)
-    if "\0" in text or "\ufeff" in text:
-        text = _CONTROLS.sub("", text)
-    return text, warning
+    return text.replace("\0", "").replace("\ufeff", ""), warning
 
 
 def _unlabelled(data: bytes) -> tuple[str, str | None]:

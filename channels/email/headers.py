@@ -23,6 +23,7 @@ _NOT_BASE64 = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghij
 _HEX = re.compile(rb"=([0-9A-Fa-f]{2})")
 _YEAR_MIN, _YEAR_MAX = 1971, 2200
 _DATE_CHARS_MAX = 200
+_DAYS_MAX, _HOURS_MAX = 31, 24
 _ISO_DATE = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d)?)(?:\.\d{1,9})?\s?(Z|[+-]\d\d:?\d\d)?")
 
 
@@ -191,7 +192,7 @@ def _name(name: str) -> str:
     if len(name) > 1 and name[0] == '"' == name[-1]:
         name = _ESCAPED.sub(r"\1", name[1:-1])
     name = _CONTROL.sub(" ", words(name)).replace("\t", " ").replace('"', "")
-    return " ".join(name.split()).strip("'")[:500]
+    return " ".join(name.split()).strip("'<> ")[:500]
 
 
 def addresses(value: bytes, limit: int = 500, hint: str = "") -> tuple[Address, ...]:
@@ -203,8 +204,9 @@ def addresses(value: bytes, limit: int = 500, hint: str = "") -> tuple[Address, 
     if not plain.strip():
         return ()
     found = _read_addresses(plain, _TOKEN, limit)
-    if plain.count('"') % 2 and not any("@" in one.address for one in found):
-        found = _read_addresses(plain, _TOKEN_NO_QUOTES, limit)
+    if plain.count('"') % 2:  # one is never closed, and may have swallowed the rest
+        bare = _read_addresses(plain, _TOKEN_NO_QUOTES, limit)
+        found = bare if sum("@" in one.address for one in bare) >= sum("@" in one.address for one in found) else found
     if "=?" in plain and not any("@" in one.address for one in found):
         decoded = _read_addresses(_CONTROL.sub(" ", words(plain)), _TOKEN, limit)
         found = decoded if any("@" in one.address for one in decoded) else found
@@ -342,6 +344,6 @@ def _parse_date(plain: str) -> datetime | None:
             zone = (iso.group(3) or "Z").replace("Z", "+00:00")
             return datetime.fromisoformat(f"{iso.group(1)}T{iso.group(2)}{zone}").astimezone(UTC)
         parsed = email.utils.parsedate_tz(plain)
-        if parsed:
+        if parsed and parsed[2] <= _DAYS_MAX and parsed[3] <= _HOURS_MAX:  # else it would be counted on
             return datetime.fromtimestamp(email.utils.mktime_tz(parsed), UTC)
     return None

@@ -36,7 +36,7 @@ _ENDS_ITSELF = frozenset({"p", "td", "th", "tr", "option", "dd", "dt"})
 _BREAK = "\x01"  # stands for a line break while the white space of the source is still to be collapsed
 _BLOCK_TAG = re.compile(
     r"</?(?:address|article|aside|blockquote|br|center|dd|div|dl|dt|fieldset|figure|footer|form|h[1-6]|header|hr|li|main"
-    r"|nav|ol|p|pre|section|table|tr|ul)(?![a-zA-Z0-9])",
+    r"|nav|ol|p|pre|section|table|tr|ul)(?![a-zA-Z0-9])[^<>]*>?",
     re.IGNORECASE,
 )
 _UNREAD = re.compile(
@@ -114,7 +114,7 @@ def read(html: str, limits: Limits) -> Cleaned:
     odd = count > limits.html_tags_max or deepest > _DEPTH_MAX or html.count("&") > _AMPERSANDS_MAX
     if odd or _LONG_TAG.search(html):
         out.warnings.append("the HTML is too odd to be shown; only its text was taken")
-        out.text = _tidy(_stripped(_marked(html)), breaks=True)
+        out.text = _tidy(_stripped(html), breaks=True)
         return out
     out.source = html
     out.html = _CLEANER.clean(html)
@@ -126,8 +126,8 @@ def read(html: str, limits: Limits) -> Cleaned:
 
 
 def _marked(html: str) -> str:
-    """The same HTML with a sign where a block begins or ends."""
-    return _BLOCK_TAG.sub(lambda found: _BREAK + found.group(), html)
+    """The same HTML with a sign in place of each tag that begins or ends a block."""
+    return _BLOCK_TAG.sub(_BREAK, html)
 
 
 def _tidy(text: str, *, breaks: bool) -> str:
@@ -151,4 +151,4 @@ def _by_selectolax(html: str) -> str:
 
 def _stripped(html: str) -> str:
     """Text without any parser, in one pass: for what would cost a parser too much."""
-    return unescape(_ANY_TAG.sub("", _UNREAD.sub(" ", html)))
+    return unescape(_ANY_TAG.sub("", _marked(_UNREAD.sub(" ", html))))

@@ -7,6 +7,7 @@ people's mail programs do not send; a person who *forwards* a bounce, or asks ab
 from __future__ import annotations
 
 import re
+from functools import cached_property
 
 import msgspec
 
@@ -105,8 +106,14 @@ class _Mail:
         words = headers.text(self.fields.get(name))[:200].lower().replace(";", " ").split()
         return words[0] if words else ""
 
-    @property
+    @cached_property
+    def detected(self) -> tuple[frozenset[str], frozenset[str]]:
+        """What the bounce detectors find; asked once, and only of mail that looks like a machine's."""
+        return bounce.detect(self.content)
+
+    @cached_property
     def from_daemon(self) -> bool:
+        """Whether the sender is a mail system, or nobody."""
         local = self.address.partition("@")[0].strip('"').partition("+")[0]
         return bool(_DAEMON.match(local) or not self.address or _DAEMON_NAME.search(self.name[:200]))
 
@@ -131,7 +138,7 @@ def _as_bounce(mail: _Mail) -> str:
         return "comes from a mail system and reads like a failed delivery"
     if subject and words:
         return "reads like a failed delivery"
-    if (daemon or subject) and not mail.is_reply and any(bounce.detect(mail.content)):
+    if (daemon or subject) and not mail.is_reply and any(mail.detected):
         return "is a known form of failed delivery"
     return ""
 
@@ -204,7 +211,7 @@ def kind_of(
     reason = _as_bounce(mail)
     if reason:
         report = bounce.report_type(content)
-        delayed, failed = (frozenset(), frozenset()) if report else bounce.detect(content)
+        delayed, failed = (frozenset[str](), frozenset[str]()) if report else mail.detected
         found = bounce.read(content, report, delayed, failed)
         return Kind(auto="bounce", reason=reason, bounce=found, loop=loop, spam=spam)
     reason = _auto_reply(mail)

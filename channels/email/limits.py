@@ -22,9 +22,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     addresses_max: int = 500  # of one header field
     references_max: int = 100
     text_chars_max: int = 1_000_000  # of the body as text
-    split_chars_max: int = 200_000  # in which new words are told from quoted ones; people write less than 20,000
+    split_chars_max: int = 100_000  # in which new words are told from quoted ones; people write less than 20,000
     html_chars_max: int = 1_000_000
-    html_tags_max: int = 40_000
+    html_tags_max: int = 20_000  # a long newsletter has 5,000
     html_depth_max: int = 150  # beyond it selectolax reads: lxml gives up at 256, Python's recursion at 1,000
     bounce_bytes_max: int = 131_072  # read by the bounce detectors
 

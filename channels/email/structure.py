@@ -89,6 +89,7 @@ class _Walker:
         self.warnings: list[str] = []
         self.open_parts: list[Part] = []
         self.levels: dict[bytes, list[int]] = {}  # boundary → levels at which it is open, the innermost last
+        self.cut_short: set[bytes] = set()  # boundaries of containers that ended before their first part
         self.leaf: Part | None = None
         self.headers_left = limits.headers_bytes_max
 
@@ -154,12 +155,17 @@ class _Walker:
             part = self.open_parts.pop()
             part.end = max(end, part.start)
             part.preamble_end = min(part.preamble_end, part.end)
+            if not part.children:
+                self.cut_short.add(part.boundary)
             self.levels[part.boundary].pop()
             if not self.levels[part.boundary]:
                 del self.levels[part.boundary]
 
     def level_of(self, line: bytes) -> tuple[int, bool]:
-        """The level whose boundary this line is, or -1, and whether it is the closing one."""
+        """The level whose boundary this line is, or -1, and whether it is the closing one.
+
+        A boundary that comes after its container was ended by another one still parts what it stands between.
+        """
         known = self.levels.get(line)
         if known:
             return known[-1], False
@@ -167,7 +173,7 @@ class _Walker:
             known = self.levels.get(line[:-2])
             if known:
                 return known[-1], True
-        return -1, False
+        return (len(self.open_parts) - 1 if line in self.cut_short else -1), False
 
     def end_of_last(self) -> int:
         """Where the last part ends: some programs put no line end before the closing boundary."""
