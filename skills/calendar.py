@@ -33,7 +33,7 @@ def expand(
     last = _local_date(until_ms, zone) + timedelta(days=1)
     shut = _shut_days(calendar, first.year, last.year) if with_holidays else frozenset()
     ranges = {day: _of_weekday(calendar, day) for day in range(7)}
-    wall = _merged(
+    wall = union(
         (midnight + begin * _MINUTE_MS, midnight + end * _MINUTE_MS)
         for midnight, weekday in _local_midnights(first, last, shut)
         for begin, end in ranges[weekday]
@@ -41,7 +41,7 @@ def expand(
     opened: list[Interval] = []
     for begin, end, offset in _offsets(from_ms, until_ms, zone):
         opened += _cut(wall, begin, end, offset)
-    return _merged(opened)
+    return union(opened)
 
 
 def holiday_problem(code: str) -> str | None:
@@ -127,8 +127,8 @@ def _holiday_dates(code: str, first_year: int, last_year: int) -> frozenset[date
     return frozenset(holidays.country_holidays(country, subdiv=region or None, years=range(first_year, last_year + 1)))
 
 
-def _merged(intervals: Iterable[Interval]) -> tuple[Interval, ...]:
-    """Sorted and disjoint; those that touch become one."""
+def union(intervals: Iterable[Interval]) -> tuple[Interval, ...]:
+    """The same instants, sorted and disjoint; intervals that touch become one."""
     merged: list[Interval] = []
     for begin, end in sorted(intervals):
         if merged and begin <= merged[-1][1]:

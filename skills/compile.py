@@ -18,13 +18,13 @@ from router.core.values import (
 from skills.calendar import DAY_MS, expand
 from skills.model import (
     EVERYONE,
-    LANGUAGE_PREFIX,
     AgentConfig,
     EscalationConfig,
     RuleConfig,
     SlaConfig,
     WorkspaceConfig,
 )
+from skills.requirements import speaks
 
 DAYS_AHEAD = 400
 _DAYS_BEFORE = 40  # contacts that came before a change of the workspace still have SLA clocks running
@@ -68,14 +68,9 @@ def compile_workspace(
         reserve=dict(sorted(config.reserve.skills.items())),
         reserve_auto=config.reserve.auto,
         unsure=config.topic_model.unsure,
-        language_level=1 if _speaks(config) else 0,
+        language_level=1 if speaks(config) else 0,
         **({} if topic_threshold is None else {"topic_threshold": topic_threshold}),
     )
-
-
-def _speaks(config: WorkspaceConfig) -> bool:
-    """Whether languages are asked for: a workspace whose agents name none means that all speak all."""
-    return any(skill.startswith(LANGUAGE_PREFIX) for skill in config.held_skills)
 
 
 def _agent(name: str, agent: AgentConfig) -> Agent:

@@ -115,8 +115,8 @@ def identify(text: str, languages: Iterable[str]) -> str | None:
     if sum(counts.values()) < LETTERS_MIN:
         return None
     script = max(sorted(counts), key=lambda name: counts[name])
-    if script == "han" and counts.get("kana", 0) * 10 >= counts["han"]:
-        script = "kana"  # Japanese mixes both; Chinese has no kana
+    if script == "han" and counts.get("kana", 0) * 20 >= counts["han"]:
+        script = "kana"  # Japanese mixes both; Chinese has kana in borrowed names at most
     candidates = tuple(lang for lang in languages if script in _SCRIPTS.get(lang, _LATIN_ONLY))
     if len(candidates) <= 1:
         return candidates[0] if candidates else None

@@ -322,7 +322,7 @@ class WorkspaceConfig(Part):
     offers: OffersConfig = OffersConfig()
     """How agents are asked."""
     stickiness: StickinessConfig = StickinessConfig()
-    """Back to the agent who knows the customer."""
+    """How long to wait for the agent who knows the customer."""
     relax: tuple[RelaxConfig, ...] = ()
     """Steps by which requirements give way."""
     presence: PresenceConfig = PresenceConfig()
@@ -334,7 +334,7 @@ class WorkspaceConfig(Part):
     uncovered: Annotated[tuple[Name, ...], Listed] = ()
     """Topics that may have nobody; any other is an error."""
     topic_model: TopicModelConfig = TopicModelConfig()
-    """How sure the classifier must be."""
+    """What the classifier must reach."""
     channels: Channels = Channels()
     """Where customers write."""
     web: Web = Web()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from skills.model import RuleConfig, SlaConfig, WhenConfig, WorkspaceConfig
+from skills.model import LANGUAGE_PREFIX, RuleConfig, SlaConfig, WhenConfig, WorkspaceConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +63,14 @@ def demand(config: WorkspaceConfig, case: Case) -> Demand:
         prefer |= rule.prefer
         team = rule.team or team
         sla = rule.sla or sla
-    if case.language is not None:
-        must = {f"lang:{case.language}": 1, **must}
+    if case.language is not None and speaks(config):
+        must.setdefault(f"{LANGUAGE_PREFIX}{case.language}", 1)
     return Demand(must, prefer, team, sla)
+
+
+def speaks(config: WorkspaceConfig) -> bool:
+    """Whether languages are asked for: where no agent names one, all are taken to speak all."""
+    return any(skill.startswith(LANGUAGE_PREFIX) for skill in config.held_skills)
 
 
 def rules_for(config: WorkspaceConfig, case: Case) -> list[RuleConfig]:

@@ -16,6 +16,8 @@ from skills.plain_errors import plain_errors
 from skills.reading import Tree, read_folder
 from skills.references import References
 
+__all__ = ["ConfigErrors", "Loaded", "load"]
+
 # Keys that may stand empty, for an example in which everything under them is commented out.
 _SECTIONS = frozenset(WorkspaceConfig.model_fields) - {"workspace", "timezone"}
 

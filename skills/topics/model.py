@@ -141,7 +141,7 @@ class TopicModel:
         logits = self.linear.logits(folded)
         best = logits.max()
         powers = np.exp((logits - best) / np.float32(self.linear.temperature))
-        shares: Floats = powers * np.float32((GATED if best < self.linear.gate else 1.0) / float(powers.sum()))
+        shares: Floats = powers * np.float32((GATED if best <= self.linear.gate else 1.0) / float(powers.sum()))
         return shares
 
     def raw_score(self, text: str) -> float:

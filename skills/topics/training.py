@@ -22,7 +22,7 @@ from skills.topics.model import WORDS_WEIGHT, Floats, Linear, TopicModel
 COST = 10.0  # of a wrong example against the size of the weights (scikit-learn's C)
 FOLDS = 4
 GATE_SHARE = 0.05  # of the examples held out would be taken for none of ours
-CALIBRATE_MIN = 12  # examples; with fewer the temperature is a guess
+CALIBRATE_MIN = 12  # examples; with fewer the temperature is a guess, and the gate is what an unknown word scores
 TEMPERATURE_GUESS = 0.6
 NEVER_GATED = -1e9
 SCALES = (math.log(0.02), math.log(20.0))
@@ -97,6 +97,7 @@ def _linear(examples: _Examples, topics: int, seed: int, progress: Callable[[int
     temperature, gate, confidence, right = _calibrate(logits[judged], examples.labels[judged])
     idf = _idf(counted)
     weights, bias = _regress(_tfidf(counted, idf, len(words)), examples.labels, topics, seed, step)
+    gate = max(gate, float(bias.max()))  # what a text without a single known feature scores
     return Linear(words, characters, idf, weights, bias, temperature, gate, confidence, right)
 
 
