@@ -34,6 +34,11 @@ ASK_AGAIN = 300_000  # ms after which those who declined are asked again, when n
 
 
 def place(work: Work, contact: Contact) -> None:
+    """See that a waiting contact gets to its best agent, once the event's other effects are known."""
+    work.look[contact.id] = contact
+
+
+def _look(work: Work, contact: Contact) -> None:
     """Give a waiting contact to its best agent; else it waits, and the record says why."""
     _fit(work, contact)
     if try_place(work, contact):
@@ -258,7 +263,11 @@ def unstick(work: Work, seat: Seat) -> None:
 
 
 def settle(work: Work) -> None:
-    """Give work to those who may be able to take some more, until nothing fits."""
+    """Place what is to be placed, most urgent first, then give work to those who can take more, until nothing fits."""
+    look = [contact for contact in work.look.values() if contact.state is ContactState.WAITING]
+    work.look.clear()
+    for contact in sorted(look, key=lambda contact: matching.urgency(contact, work.now)):
+        _look(work, contact)
     freed = [work.freed[name] for name in sorted(work.freed) if work.freed[name].room]
     work.freed.clear()
     if len(freed) > 1:

@@ -29,6 +29,7 @@ class Work:
         self.state = state
         self.index = index
         self.out: list[Decision] = []
+        self.look: dict[str, Contact] = {}  # contacts to be placed
         self.freed: dict[str, Seat] = {}  # agents who may be able to take another contact
 
     @property
