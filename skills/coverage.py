@@ -32,6 +32,8 @@ class Coverage:
         self._workspace = workspace
         self._marks: Marks = {} if marks is None else marks
         self._week = _ordinary_week(config)
+        self._held = config.held_skills
+        self._speaks = speaks(config)
         self._skills()
         self._languages()
         gaps = self._topics()
@@ -62,7 +64,7 @@ class Coverage:
             for key, skills in (("require", rule.require), ("prefer", rule.prefer)):
                 for skill in skills:
                     asked.setdefault(skill, ("rules", index, key, skill))
-        held = self._config.held_skills
+        held = self._held
         for skill, path in asked.items():
             if held.get(skill, 0) == 0:
                 self._find(path, "skill_of_nobody", f"no agent has the skill `{skill}`", "give it to an agent")
@@ -72,8 +74,8 @@ class Coverage:
                 self._find(path, "skill_of_one", message, "give it to a second agent")
 
     def _languages(self) -> None:
-        config, held = self._config, self._config.held_skills
-        if not speaks(config):
+        config, held = self._config, self._held
+        if not self._speaks:
             return
         for index, language in enumerate(config.languages):
             if f"{LANGUAGE_PREFIX}{language}" not in held:
@@ -112,12 +114,12 @@ class Coverage:
 
     def _topic_languages(self, topic: str, agents: Iterable[str]) -> None:
         config = self._config
-        if not speaks(config):
+        if not self._speaks:
             return
         spoken = {skill for name in agents for skill in config.agents[name].skills}
         for language in config.languages:
             skill = f"{LANGUAGE_PREFIX}{language}"
-            if skill in config.held_skills and skill not in spoken:
+            if skill in self._held and skill not in spoken:
                 message = f"nobody who can take `{topic}` speaks `{language}`"
                 hint = f"give one of {', '.join(sorted(agents))} `{skill}`"
                 self._find(("topics", topic), "topic_without_language", message, hint)
@@ -144,7 +146,7 @@ class Coverage:
                 why, hint = "has no capacity", "add `capacity: {email: 5, chat: 2}`"
             elif agent.calendar is not None and not self._workspace.calendars.get(agent.calendar):
                 why, hint = f"works by `{agent.calendar}`, which has no hours", "give the calendar hours"
-            elif speaks(self._config) and not any(f"lang:{code}" in agent.skills for code in self._config.languages):
+            elif self._speaks and not any(f"lang:{code}" in agent.skills for code in self._config.languages):
                 why, hint = "speaks no language that customers write in", "add `lang:…` to their skills"
             elif name not in chosen and name not in anything:
                 why, hint = "has the skills for no topic and no rule", "look at `require` of the rules"

@@ -22,6 +22,7 @@ class References:
         self._config = config
         self._marks = marks
         self._held = config.held_skills
+        self._kinds = config.kinds
         self._agents()
         self._teams()
         self._calendars()
@@ -89,7 +90,7 @@ class References:
         here = (*path, "when")
         self._known("topic", when.topic, config.topics, (*here, "topic"))
         self._known("channel", when.channel, CHANNELS, (*here, "channel"))
-        self._known("kind", when.kind, config.kinds, (*here, "kind"))
+        self._known("kind", when.kind, self._kinds, (*here, "kind"))
         self._known("account", when.account, config.accounts, (*here, "account"))
         self._known("language", when.language, config.languages, (*here, "language"))
         self._known("tier", when.tier, config.customers.tiers, (*here, "tier"))
@@ -124,7 +125,7 @@ class References:
             (("unit_costs",), config.unit_costs),
         ):
             for kind in kinds:
-                self._known("kind", kind, config.kinds, (*path, kind))
+                self._known("kind", kind, self._kinds, (*path, kind))
         self._skills(config.reserve.skills, ("reserve",), excused=False)
         for index, topic in enumerate(config.uncovered):
             self._known("topic", topic, config.topics, ("uncovered", index))

@@ -70,7 +70,7 @@ def demand(config: WorkspaceConfig, case: Case) -> Demand:
 
 def speaks(config: WorkspaceConfig) -> bool:
     """Whether languages are asked for: where no agent names one, all are taken to speak all."""
-    return any(skill.startswith(LANGUAGE_PREFIX) for skill in config.held_skills)
+    return any(skill.startswith(LANGUAGE_PREFIX) for agent in config.agents.values() for skill in agent.skills)
 
 
 def rules_for(config: WorkspaceConfig, case: Case) -> list[RuleConfig]:
