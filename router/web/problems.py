@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 
 from router.core.errors import BacklogFull, TransientError
 from router.desk.model import NotOnRoster, NotVisible
+from router.web.shield import cover
 from router.web.texts import PROBLEMS
 
 _log = structlog.get_logger()
@@ -54,7 +55,9 @@ def install(app: FastAPI, retry_after: int) -> None:
 
     async def broken(request: Request, error: Exception) -> Response:
         _log.error("request_failed", path=request.url.path, error=type(error).__name__, exc_info=error)
-        return Problem(500, "internal").response()
+        response = Problem(500, "internal").response()
+        cover(response.headers)  # this answer is made outside all middleware
+        return response
 
     app.add_exception_handler(Exception, broken)
 

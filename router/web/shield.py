@@ -22,6 +22,16 @@ _ALWAYS = {
 }
 
 
+def cover(headers: MutableHeaders) -> None:
+    """Add what an answer must carry and does not yet."""
+    for name, value in _ALWAYS.items():
+        headers.setdefault(name, value)
+    headers.setdefault("Content-Security-Policy", PAGE_POLICY)
+    headers.setdefault("Cache-Control", "no-store")
+    if "frame-ancestors 'self'" not in headers["Content-Security-Policy"]:
+        headers.setdefault("X-Frame-Options", "DENY")
+
+
 class Shield:
     """ASGI middleware: adds the headers that a route did not set itself."""
 
@@ -36,13 +46,7 @@ class Shield:
 
         async def shielded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in _ALWAYS.items():
-                    headers.setdefault(name, value)
-                headers.setdefault("Content-Security-Policy", PAGE_POLICY)
-                headers.setdefault("Cache-Control", "no-store")
-                if "frame-ancestors 'self'" not in headers["Content-Security-Policy"]:
-                    headers.setdefault("X-Frame-Options", "DENY")
+                cover(MutableHeaders(scope=message))
             await send(message)
 
         await self._app(scope, receive, shielded)
