@@ -81,7 +81,8 @@ class Engine:
         profile = self.index.profile_of(found)
         free = matching.eligible(profile, found)
         sticky = found.prefer_agent if found.sticky_until is not None else None
-        return explain.explain(profile, found, free, self.state.at, sticky=sticky)
+        best = matching.first(profile, found, free)
+        return explain.explain(profile, found, free, best, self.state.at, sticky=sticky)
 
     def candidates(
         self, requirement: Requirement, kind: str, team: str | None = None, limit: int | None = None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from router.core import matching
 from router.core.decisions import Candidate, Explanation
 from router.core.ledger import BAND
+from router.core.matching import key_of
 from router.core.values import WHOLE
 
 if TYPE_CHECKING:
@@ -20,11 +20,16 @@ ACCEPTED = "accepted the offer"
 
 
 def explain(
-    profile: Profile, contact: Contact | None, free: list[Seat], now: int, *, sticky: str | None = None
+    profile: Profile,
+    contact: Contact | None,
+    free: list[Seat],
+    best: list[Seat],
+    now: int,
+    *,
+    sticky: str | None = None,
 ) -> Explanation:
-    """The record of one look for an agent. `free`: the eligible as `matching.eligible` found them."""
-    best = matching.first(profile, contact, free)
-    keys = [matching.key_of(profile, contact, seat, now) for seat in best]
+    """The record of one look for an agent. `free`: the eligible, and `best` the first few of them in order."""
+    keys = [key_of(profile, contact, seat, now) for seat in best]
     return Explanation(
         requirement=profile.requirement,
         kind=profile.kind,

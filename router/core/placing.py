@@ -48,7 +48,8 @@ def _look(work: Work, contact: Contact) -> None:
     contact.decided_at = work.state.n
     # a record of a contact that waits for its own agent lists those who are free and passed over for that
     free = matching.eligible(profile, contact) if _sticky(contact) else []
-    explanation = explain.explain(profile, contact, free, work.now, sticky=_sticky(contact))
+    best = matching.first(profile, contact, free)
+    explanation = explain.explain(profile, contact, free, best, work.now, sticky=_sticky(contact))
     due = contact.order if contact.due is None else contact.due
     work.emit(QueueContact(contact=contact.id, due=due, explanation=explanation))
     work.touch(contact)
@@ -62,21 +63,17 @@ def try_place(work: Work, contact: Contact) -> bool:
         free = [seat for seat in free if seat.agent.id == contact.prefer_agent]
     elif free and _waits_for_its_agent(work, contact, profile):
         return False
-    best: Seat | None = None
     while free:
-        best = matching.first(profile, contact, free, 1)[0]
-        edge = best.state.shift_edge
+        best = matching.first(profile, contact, free)
+        edge = best[0].state.shift_edge
         if edge is None or edge > work.now:
-            break
+            sticky = contact.prefer_agent if best[0].agent.id == contact.prefer_agent else None
+            give(work, contact, best[0], explain.explain(profile, contact, free, best, work.now, sticky=sticky))
+            return True
         # the timer of the shift's end is late: nobody is given work after hours
-        work.turn_shift(best)
-        free = [seat for seat in free if seat is not best]
-        best = None
-    if best is None:
-        return False
-    sticky = contact.prefer_agent if best.agent.id == contact.prefer_agent else None
-    give(work, contact, best, explain.explain(profile, contact, free, work.now, sticky=sticky))
-    return True
+        work.turn_shift(best[0])
+        free = [seat for seat in free if seat is not best[0]]
+    return False
 
 
 def give(work: Work, contact: Contact, seat: Seat, explanation: Explanation) -> None:
@@ -289,7 +286,7 @@ def _fill(work: Work, seat: Seat) -> None:
             continue
         profile = index.profile_of(contact)
         sticky = contact.prefer_agent if contact.prefer_agent == seat.agent.id else None
-        give(work, contact, seat, explain.explain(profile, contact, [seat], work.now, sticky=sticky))
+        give(work, contact, seat, explain.explain(profile, contact, [seat], [seat], work.now, sticky=sticky))
 
 
 def _joint_pass(work: Work, freed: list[Seat]) -> None:
