@@ -105,7 +105,7 @@ def received(source: Source, understood: Understood, raw: bytes, channel: Channe
         language=understood.language,
         topics=understood.topics,
         tier=facts.tier_of(message.from_.address),
-        auto=message.auto,
+        auto=_auto(message),
         about=_about(message, match),
         model=understood.model,
         conflict=source.conflict,
@@ -179,6 +179,11 @@ def _others(message: Message, source: Source, facts: Facts) -> tuple[str, ...]:
 def _ours(address: str, own: frozenset[str]) -> bool:
     local, _, domain = address.partition("@")
     return f"{local.partition('+')[0]}@{domain}" in own
+
+
+def _auto(message: Message) -> str | None:
+    """Why nobody should be asked to answer it: a trusted filter's verdict and our own loop header come first."""
+    return "spam" if message.spam else "loop" if message.loop else message.auto
 
 
 def _about(message: Message, match: ThreadMatch | None) -> str | None:
