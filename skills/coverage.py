@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from router.core.values import Interval, Workspace
 from skills.calendar import DAY_MS, expand, union
-from skills.findings import Finding, Marks, finding_at
+from skills.findings import Finding, Marks, finding_at, nearest
 from skills.model import LANGUAGE_PREFIX, TRIAGE, WorkspaceConfig
 from skills.requirements import Case, able, demand, speaks
 from skills.scalars import DAYS
@@ -72,6 +72,18 @@ class Coverage:
                 owner = next(name for name, agent in self._config.agents.items() if skill in agent.skills)
                 message = f"`{owner}` alone has the skill `{skill}`: contacts wait whenever they are away"
                 self._find(path, "skill_of_one", message, "give it to a second agent")
+
+        self._slips(asked)
+
+    def _slips(self, asked: Iterable[str]) -> None:
+        """Skills that agents have and no rule asks for, if a rule asks for one that is written almost so."""
+        for name, agent in self._config.agents.items():
+            for skill in agent.skills:
+                if skill in asked or skill.startswith(LANGUAGE_PREFIX):
+                    continue
+                if (meant := nearest(skill, asked)) and meant not in agent.skills:
+                    message = f"no rule asks for `{skill}` of `{name}`; did you mean `{meant}`?"
+                    self._find(("agents", name, "skills", skill), "skill_not_asked", message, f"write `{meant}`")
 
     def _languages(self) -> None:
         config, held = self._config, self._held

@@ -35,6 +35,7 @@ EVERYONE = "everyone"  # the team of agents who name none
 TRIAGE = "triage"
 UNITS = "units"  # the one capacity that is no kind
 LANGUAGE_PREFIX = "lang:"
+KINDS = ("email", "chat", "messaging")  # what the built-in channels bring
 
 
 def _zone(name: str) -> str:
@@ -354,7 +355,7 @@ class WorkspaceConfig(Part):
     def kinds(self) -> frozenset[str]:
         """All kinds of contact: the built-in ones and those that a capacity lists."""
         named = {kind for agent in self.agents.values() for kind in agent.kinds}
-        return frozenset({"email", "chat", "messaging"} | named)
+        return frozenset({*KINDS} | named)
 
     @property
     def held_skills(self) -> dict[str, int]:

@@ -8,6 +8,7 @@ that of the files. Anything else set twice is an error.
 from __future__ import annotations
 
 import json
+import os
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -112,19 +113,19 @@ def read_folder(folder: Path) -> Tree:
     if not folder.is_dir():
         hint = "name the workspace's folder with --config, or make one with `usherd init`"
         raise ConfigError(f"there is no folder {folder}", file=str(folder), hint=hint, code="no_workspace")
-    paths = sorted(p for p in folder.rglob("*.y*ml") if _is_ours(p.relative_to(folder)) and p.is_file())
+    paths = _paths(folder)
     if not paths:
         hint = "a workspace is a folder of .yaml files; `usherd init` writes one"
         raise ConfigError(f"{folder} holds no .yaml file", file=str(folder), hint=hint, code="no_workspace")
-    if len(paths) > FILES_MAX:
-        raise ConfigError(f"more than {FILES_MAX:,} YAML files", file=str(folder), hint="is it the right folder?")
     total = 0
     for path in paths:
         name = path.relative_to(folder).as_posix()
         try:
             total += path.stat().st_size
             if total > BYTES_MAX:
-                raise ConfigError(f"more than {BYTES_MAX:,} bytes of YAML", file=name, hint="is it the right folder?")
+                raise ConfigError(
+                    f"more than {BYTES_MAX:,} bytes of YAML", file=name, hint="is it the right folder?", code="too_much"
+                )
             tree.add(name, path.read_bytes())
         except OSError as error:
             what = f"cannot be read: {error.strerror}"
@@ -133,5 +134,14 @@ def read_folder(folder: Path) -> Tree:
     return tree
 
 
-def _is_ours(relative: Path) -> bool:
-    return relative.suffix in {".yaml", ".yml"} and not any(part.startswith(".") for part in relative.parts)
+def _paths(folder: Path) -> list[Path]:
+    """The YAML files in a folder and the folders in it. Raises ConfigError if they are too many for a workspace."""
+    found: list[Path] = []
+    for here, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        ours = (Path(here, name) for name in names if name.endswith((".yaml", ".yml")) and not name.startswith("."))
+        found += [path for path in ours if path.is_file()]
+        if len(found) > FILES_MAX:
+            hint = "is it the right folder?"
+            raise ConfigError(f"more than {FILES_MAX:,} YAML files", file=str(folder), hint=hint, code="too_much")
+    return sorted(found, key=lambda path: path.relative_to(folder).as_posix())

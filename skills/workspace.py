@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from router.core.errors import ConfigError
-from skills.findings import ConfigErrors, Finding, Marks, finding_at
-from skills.model import TRIAGE, WorkspaceConfig
+from skills.findings import ConfigErrors, Finding, Marks, finding_at, nearest
+from skills.model import KINDS, TRIAGE, UNITS, WorkspaceConfig
 from skills.plain_errors import plain_errors
 from skills.reading import Tree, read_folder
 from skills.references import References
@@ -86,4 +86,15 @@ def _warnings(config: WorkspaceConfig, marks: Marks) -> tuple[Finding, ...]:
         if team.overflow is not None:
             message = f"`teams.{name}.overflow` is checked but not in force yet"
             found.append(finding_at(marks, ("teams", name, "overflow"), "not_in_force", message))
+    found += _odd_kinds(config, marks)
     return tuple(found)
+
+
+def _odd_kinds(config: WorkspaceConfig, marks: Marks) -> Iterator[Finding]:
+    """Kinds may have any name, so a slip such as `chats` is a kind of its own, of which nothing ever comes."""
+    usual = {*KINDS, UNITS}
+    for name, agent in config.agents.items():
+        for kind in agent.capacity:
+            if kind not in usual and (meant := nearest(kind, usual)):
+                message = f"`{name}` has a capacity of `{kind}`; did you mean `{meant}`?"
+                yield finding_at(marks, ("agents", name, "capacity", kind), "odd_kind", message, f"write `{meant}`")

@@ -151,16 +151,19 @@ class TopicModel:
     def threshold(self, precision: int) -> int:
         """The least probability (of 10,000) at which the best topic was right as often as `precision` (of 10,000).
 
-        Found on the examples held out in training; one half if they are fewer than 50.
+        Found on the examples held out in training; one half if they are fewer than 50. Never above `precision`:
+        a calibrated probability of 95 % is right as often.
         """
         if self.linear is None or len(self.linear.right) < OUTCOMES_MIN:
             return THRESHOLD_DEFAULT
         order = np.argsort(-self.linear.confidence, kind="stable")
-        right = np.cumsum(self.linear.right[order]) / np.arange(1, len(order) + 1)
+        right = np.cumsum(self.linear.right[order]) / np.arange(
+            2, len(order) + 2
+        )  # one wrong is added: a lucky few prove nothing
         kept = np.flatnonzero(right >= precision / WHOLE)
         if not len(kept):
-            return WHOLE
-        return int(float(self.linear.confidence[order[kept[-1]]]) * WHOLE)
+            return precision
+        return min(precision, int(float(self.linear.confidence[order[kept[-1]]]) * WHOLE))
 
     # -- files -------------------------------------------------------------------------------------------------------
 
@@ -169,14 +172,14 @@ class TopicModel:
         data = io.BytesIO()
         np.savez_compressed(data, allow_pickle=False, **self._arrays())
         manifest = self._manifest() | {"version": self.version, "sha256": hashlib.sha256(data.getvalue()).hexdigest()}
-        _replace(path.with_suffix(".npz"), data.getvalue())
-        _replace(path.with_suffix(".json"), json.dumps(manifest, indent=1, ensure_ascii=True).encode())
+        _replace(_file(path, "npz"), data.getvalue())
+        _replace(_file(path, "json"), json.dumps(manifest, indent=1, ensure_ascii=True).encode())
 
     @classmethod
     def load(cls, path: Path) -> TopicModel:
         """Read what `save` wrote. Raises ModelBroken if it is missing, altered, or of another version of usherd."""
         try:
-            manifest = json.loads(path.with_suffix(".json").read_bytes())
+            manifest = json.loads(_file(path, "json").read_bytes())
             with np.load(io.BytesIO(_checked(path, manifest)), allow_pickle=False) as arrays:
                 model = cls._rebuilt(manifest, arrays)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
@@ -241,11 +244,15 @@ class TopicModel:
         return digest.hexdigest()[:32]
 
 
+def _file(path: Path, kind: str) -> Path:
+    return path.with_name(f"{path.name}.{kind}")  # not with_suffix: a name may hold a dot
+
+
 def _checked(path: Path, manifest: Mapping[str, Any]) -> bytes:
     """The model's file, if it is the one that the manifest names. Raises ModelBroken."""
     if manifest["format"] != FORMAT:
         raise ModelBroken(f"{path}.json was written by another version of usherd")
-    file = path.with_suffix(".npz")
+    file = _file(path, "npz")
     if file.stat().st_size > FILE_BYTES_MAX:
         raise ModelBroken(f"{file} is larger than any model")
     data = file.read_bytes()

@@ -73,6 +73,11 @@ def test_example_has_no_holes() -> None:
             "topic_without_language",
             "nobody who can take `refund` speaks `es`",
         ),
+        (
+            {"agents": with_ana(skills={"refnds": "3", "lang:en": "5", "lang:es": "5"})},
+            "skill_not_asked",
+            "no rule asks for `refnds` of `ana`; did you mean `refunds`?",
+        ),
         ({"teams": {"night": {}}}, "team_without_members", "`night`"),
         (
             {"agents": with_ana(capacity={"email": "0"})},

@@ -386,6 +386,7 @@ def test_version_follows_content_not_form(tmp_path: Path) -> None:
         (", send: {host: 127.0.0.1}", "", "no_send"),
         ("{examples: [my dog]}", "{effort: 2m}", "topic_without_words"),
         ("channels:\n  email: {smtp: {recipients: [help@acme.example]}, send: {host: 127.0.0.1}}", "", "no_channel"),
+        ("capacity: {email: 6, units: 6}", "capacity: {email: 6, unit: 6}", "odd_kind"),
         ("emea: {}", "emea: {overflow: {to: triage, at: 4, until: 2}}", "not_in_force"),
     ],
 )
@@ -420,3 +421,13 @@ def test_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     (folder / "gone.yaml").symlink_to(tmp_path / "nowhere")
     (folder / "folder.yaml").mkdir()
     assert load(folder, {}).config.workspace == "acme"
+
+
+def test_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder with more files or bytes than a workspace can have is refused before all of it is read."""
+    folder = write(tmp_path / "w")
+    write(folder, "x: 1", "b.yaml")
+    monkeypatch.setattr("skills.reading.BYTES_MAX", 100)
+    assert "too_much" in {error.code for error in errors_of(folder)}
+    monkeypatch.setattr("skills.reading.FILES_MAX", 1)
+    assert [error.code for error in errors_of(folder)] == ["too_much"]
