@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import socket
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -12,10 +14,11 @@ from channels.email.compose import Outgoing, compose
 from channels.email.parse import MailSettings, parse
 from channels.email.send import SmtpSender, retry_after
 from channels.email.smtp_settings import SmtpSettings
-from router.core.errors import ConfigError
+from router.core.errors import PermanentError
 from router.core.message import Address, Message
 from router.core.transitions import DeliveryState
 from router.shell.channel import Channel, Normalise, ThreadMatch
+from router.shell.clock import milliseconds
 from router.shell.outbox import Sent
 from skills.channel_model import EmailChannel, Smtp
 from skills.model import WorkspaceConfig
@@ -53,6 +56,26 @@ def smtp_settings(smtp: Smtp) -> SmtpSettings:
     if smtp.tls is None:
         return settings
     return msgspec.structs.replace(settings, certificate=Path(smtp.tls.certificate), private_key=Path(smtp.tls.key))
+
+
+ENCRYPTION: dict[str, Literal["none", "offered", "starttls", "tls"]] = {
+    "auto": "offered",
+    "none": "none",
+    "starttls": "starttls",
+    "always": "tls",
+}
+
+
+def send_settings(send: Send) -> SendSettings:
+    """The sender's settings."""
+    return SendSettings(
+        host=send.host,
+        port=send.port,
+        hostname=socket.getfqdn(),
+        encryption=ENCRYPTION[send.tls],
+        username=send.user,
+        password=send.password.reveal() if send.password else "",
+    )
 
 
 def normaliser(config: WorkspaceConfig) -> Normalise:
@@ -121,7 +144,7 @@ class MailSender:
         raw = compose(outgoing(message, self._workspace))
         recipients = [entry.address for entry in (*message.to, *message.cc)]
         result = await self._sender.send(message.from_.address, recipients, raw)
-        return Sent(state=DeliveryState(result.state), code=result.code or 0, detail=result.text)
+        return Sent(state=DeliveryState(result.state), code=result.code, detail=result.text)
 
     def retry_after(self, attempts: int, waited_ms: int) -> int | None:
         """One minute to four hours, for two days."""
@@ -129,18 +152,19 @@ class MailSender:
 
 
 def outgoing(message: Message, workspace: str) -> Outgoing:
-    """What `compose` needs, from a message in normal form."""
-    if message.message_id is None:
-        raise ConfigError("a reply without a Message-ID cannot be sent")
+    """What `compose` needs, from a reply in normal form. Raises PermanentError if it is none."""
+    if message.message_id is None or message.sent_at is None:
+        raise PermanentError("a message without an id and a date is no reply")
     return Outgoing(
-        sender=message.from_,
+        workspace=workspace,
+        message_id=message.message_id,
+        date=milliseconds(message.sent_at),
+        from_=message.from_,
         to=message.to,
         cc=message.cc,
         reply_to=message.reply_to[0] if message.reply_to else None,
         subject=message.subject,
         text=message.text,
-        message_id=message.message_id,
         in_reply_to=message.in_reply_to,
         references=message.references,
-        workspace=workspace,
     )

@@ -89,24 +89,24 @@ class Actions:
             raise Refused("too-long", f"a message may have {TEXT_CHARACTERS_MAX:,} characters")
         prepared = Prepared(event=None, finished=[inbox], key=key)
         if command.action in {"reply", "note", "transfer"} and spoken.text:
-            prepared.blobs = [await self._written(inbox, command, spoken.text, state)]
+            prepared.blobs = [await self._written(inbox, command, spoken.text, state, at)]
         elif command.action in {"reply", "note"}:
             raise Refused("empty", "there is nothing written")
         prepared.event = event_of(inbox, command, at, written=bool(prepared.blobs))
         return prepared
 
-    async def _written(self, inbox: str, command: Command, text: str, state: State) -> Plain:
+    async def _written(self, inbox: str, command: Command, text: str, state: State, at: int) -> Plain:
         contact = state.contacts.get(command.contact)
         if contact is None:
             raise Refused("no-such-contact", command.contact)
         if command.action == "reply":
-            message = await self._reply(inbox, command, text, contact)
+            message = await self._reply(inbox, command, text, contact, at)
         else:
             message = internal(agent=command.agent, text=text)
         owner = next((ref.sender for ref in contact.messages if ref.sender), None) or SYSTEM
         return Plain(message_blob(inbox), owner, msgspec.json.encode(message))
 
-    async def _reply(self, inbox: str, command: Command, text: str, contact: Contact) -> Message:
+    async def _reply(self, inbox: str, command: Command, text: str, contact: Contact, at: int) -> Message:
         recent = contact.messages[-HISTORY_MESSAGES_MAX:]
         inbound = [ref.id for ref in contact.messages if ref.direction == "in" and ref.auto is None]
         opened = await self._vault.messages([*(ref.id for ref in recent), *inbound[-1:]])
@@ -121,6 +121,7 @@ class Actions:
                     account=contact.account,
                     message=inbox,
                     agent=command.agent,
+                    at=at,
                     text=text,
                     cc=command.cc,
                 ),

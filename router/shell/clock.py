@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 JUMP_MS = 60_000
 SLEW = 20
@@ -51,3 +52,13 @@ class Clock:
             passed += max(-limit, min(limit, ahead))
         self._now += passed
         return self._now
+
+
+def rfc3339(at: int) -> str:
+    """An instant in milliseconds of UTC, as people and scripts read it."""
+    return datetime.fromtimestamp(at / 1_000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def milliseconds(text: str) -> int:
+    """The instant that `rfc3339` wrote."""
+    return round(datetime.fromisoformat(text).timestamp() * 1_000)

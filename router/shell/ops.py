@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from typing import Protocol
 
 import msgspec
@@ -12,6 +11,7 @@ from router.core.decisions import AssignTo, Explanation, OfferTo, QueueContact
 from router.core.engine import Engine
 from router.core.ports import InboxEntry
 from router.core.state import Contact
+from router.shell.clock import rfc3339
 from router.shell.journal import Journal, JournalStore
 from router.shell.leader import Leader
 from router.shell.reader import Internal, internal_entry
@@ -158,8 +158,3 @@ def explained(contact: Contact, record: Record | None, now: Explanation | None) 
         "config": record.config if record else None,
         "would_have": [],
     }
-
-
-def rfc3339(at: int) -> str:
-    """An instant in milliseconds, as people and scripts read it."""
-    return datetime.fromtimestamp(at / 1_000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -11,6 +11,7 @@ import msgspec
 
 from router.core.errors import PermanentError
 from router.core.message import Address, Message
+from router.shell.clock import rfc3339
 
 REFERENCES_LAST = 10
 SUBJECT_PREFIXES = ("re:", "aw:", "sv:", "antw:", "rv:", "res:")
@@ -45,6 +46,7 @@ class Written(msgspec.Struct, frozen=True, kw_only=True):
     account: str
     message: str
     agent: str
+    at: int  # ms of UTC
     text: str
     cc: tuple[str, ...] = ()
 
@@ -71,6 +73,7 @@ def reply(written: Written, *, last: Message, earlier: tuple[str, ...], statione
         cc=tuple(copied[address] for address in written.cc),
         reply_to=(stationery.reply_to(written.account, written.contact),),
         subject=_subject(last.subject),
+        sent_at=rfc3339(written.at),
         text=written.text,
         full_text=written.text,
         message_id=stationery.message_id(written.account, written.contact, written.message),
