@@ -12,7 +12,7 @@ import msgspec
 from channels.email import thread
 from channels.email.compose import Outgoing, compose
 from channels.email.parse import MailSettings, parse
-from channels.email.send import SmtpSender, retry_after
+from channels.email.send import SendSettings, SmtpSender, retry_after
 from channels.email.smtp_settings import SmtpSettings
 from router.core.errors import PermanentError
 from router.core.message import Address, Message
@@ -20,7 +20,7 @@ from router.core.transitions import DeliveryState
 from router.shell.channel import Channel, Normalise, ThreadMatch
 from router.shell.clock import milliseconds
 from router.shell.outbox import Sent
-from skills.channel_model import EmailChannel, Smtp
+from skills.channel_model import EmailChannel, Send, Smtp
 from skills.model import WorkspaceConfig
 
 GIVE_UP_MS = 2 * 86_400_000
