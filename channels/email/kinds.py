@@ -13,11 +13,10 @@ import msgspec
 
 from channels.email import bounce, headers
 from channels.email.body import Content
+from channels.email.compose import LOOP_HEADER
 from channels.email.fields import Fields
 from channels.email.settings import MailSettings
 from router.core.message import Bounce
-
-LOOP_HEADER = "X-Usherd-Loop"  # on all we send by machine; mail that brings it back is not answered
 
 _DAEMON = re.compile(
     r"(?:mailer[-_.]?daemon|poo?stmaster|mail[-_.]?daemon|mdaemon|daemon|ndr|mailadm|double-bounce|bounces?"
@@ -191,6 +190,12 @@ def _as_list_or_bulk(mail: _Mail, *, forwarder: bool) -> tuple[str | None, str]:
     return None, ""
 
 
+def _is_loop(fields: Fields, settings: MailSettings) -> bool:
+    """Whether the mail is one that this workspace sent; another workspace's mark is none of ours."""
+    marks = [headers.text(value[:1000]) for value in fields.all(LOOP_HEADER.lower())]
+    return settings.workspace in marks if settings.workspace else bool(marks)
+
+
 def _is_spam(fields: Fields, settings: MailSettings) -> bool:
     for rule in settings.spam_headers:
         name, _, wanted = rule.partition(":")
@@ -206,7 +211,7 @@ def kind_of(
 ) -> Kind:
     """Tell what a mail is. `envelope_from` "" is the null sender, None unknown; `forwarder`: a trusted one sent it."""
     mail = _Mail(content, settings, envelope_from)
-    loop = LOOP_HEADER.lower() in mail.fields.first or mail.address in settings.own_addresses
+    loop = _is_loop(mail.fields, settings)
     spam = _is_spam(mail.fields, settings)
     reason = _as_bounce(mail)
     if reason:

@@ -12,6 +12,7 @@ CUSTOMER_FROM = ("from", "reply-to", "x-original-from", "first-body-line")
 class MailSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Settings of one mailbox. Addresses and domains are lower-case."""
 
+    workspace: str = ""  # as our own mail names it in its loop header; empty: any workspace's mail is our own
     customer_from: str = "from"  # one of CUSTOMER_FROM: where the customer's address stands
     # Senders (addresses, or domains written "@acme.example") whose mails carry other people's words: web forms,
     # groups, colleagues. With any listed, `customer_from` holds for their mail alone.
