@@ -116,8 +116,7 @@ class Store:
         """Store several callers' groups in one round trip and one fsync; each group gets its own answer."""
         files = await asyncio.gather(*(entries.write_large(batch, self._folder) for batch, _ in groups))
         calls = entries.merge(groups, files)
-        now_ms = int(time.time() * 1000)
-        seen = self.keys.seen(now_ms)
+        seen = self.keys.seen(int(time.time() * 1000))
         sent = [
             commands.evalsha(
                 commands.INBOX_APPEND, [self.keys.inbox, *seen], call.refuse, commands.SEEN_SECONDS, *call.arguments

@@ -107,12 +107,16 @@ class EmbeddedStore:
             raise
         self._keeper = asyncio.create_task(self._keep(), name="store-keeper")
 
-    async def open(self, workspace: str, *, seconds_max: float = 10.0) -> Store:
-        """Open a workspace in this store."""
+    def problems(self) -> list[str]:
+        """Return `problem` as the list the status page is made of; empty when nothing is wrong."""
+        return [self.problem] if self.problem else []
+
+    async def open(self, workspace: str, *, blobs: Path | None = None, seconds_max: float = 10.0) -> Store:
+        """Open a workspace in this store; `blobs`: the folder of large values, if not the one in the data directory."""
         return await Store.open(
             self.socket,
             workspace,
-            blobs=self.data / BLOBS_NAME,
+            blobs=blobs or self.data / BLOBS_NAME,
             user=server.DAEMON_USER,
             password=self.password,
             seconds_max=seconds_max,
