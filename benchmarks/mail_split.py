@@ -1,8 +1,8 @@
 """How well new words are found: exact %, and % of the cases with an expected word missing, on foreign known answers.
 
 `python -m benchmarks.mail_split` reads `$USHERD_REFERENCE` or `../shared/reference`. One third of each corpus (by the
-SHA-256 of the file's name) was kept apart while the rules were written and is told apart here. `--wrong` shows the cases
-that were tuned on and are not exact; the others are only counted.
+SHA-256 of the file's name) was kept apart while the rules were written and is told apart here. `--wrong` shows the
+cases that were tuned on and are not exact; the others are only counted.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def _plain_part(path: Path) -> str:
 
 
 def talon_plain(root: Path = ROOT) -> Iterator[Case]:
-    """talon's standard replies. Its answers keep "Sent from my iPhone" (it finds signatures apart): so we add it."""
+    """Talon's standard replies. Its answers keep "Sent from my iPhone" (it finds signatures apart): so we add it."""
     folder = root / "talon" / "tests" / "fixtures" / "standard_replies"
     for path in sorted(folder.glob("*.eml")):
         answer = path.with_name(path.stem + "_reply_text")
@@ -101,7 +101,7 @@ def talon_plain(root: Path = ROOT) -> Iterator[Case]:
 
 
 def talon_html(root: Path = ROOT) -> Iterator[Case]:
-    """talon's nine HTML replies: one answer for all."""
+    """Talon's nine HTML replies: one answer for all."""
     folder = root / "talon" / "tests" / "fixtures" / "html_replies"
     for path in sorted(folder.glob("*.html")):
         parts = split_html(path.read_text(encoding="utf-8"))
@@ -109,7 +109,7 @@ def talon_html(root: Path = ROOT) -> Iterator[Case]:
 
 
 def talon_signatures(root: Path = ROOT) -> Iterator[Case]:
-    """talon's signatures without a delimiter: a hard case, where we would rather leave one than lose words."""
+    """Talon's signatures without a delimiter: a hard case, where we would rather leave one than lose words."""
     folder = root / "talon" / "tests" / "fixtures" / "signature" / "emails" / "stripped"
     for path in sorted(folder.glob("*_body")):
         text = path.read_text(encoding="utf-8")

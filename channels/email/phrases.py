@@ -31,7 +31,8 @@ WROTE_LAST: Final[tuple[str, ...]] = _table("""
     napisał | napisała | napisał(a) | napisała(a) | pisze  # Polish
     napsal | napsala | napsal(a) | píše  # Czech
     napísal | napísala | napísal(a)  # Slovak
-    napisao | napisala | napisao/la | napisao je | napisala je | je napisao | je napisala | je napisal | piše  # Croatian, Slovenian
+    napisao | napisala | napisao/la | napisao je
+    napisala je | je napisao | je napisala | je napisal | piše  # Croatian, Slovenian
     је написао | је написао/ла | написао је | написао  # Serbian
     написал | написала | написал(а) | пишет | писал | писал(а)  # Russian
     написав | пише | писав | написав(-ла)  # Ukrainian
@@ -53,7 +54,8 @@ WROTE_INSIDE: Final[tuple[str, ...]] = _table("""
     schrieb | schrieben | schreibt | schreef | heeft | skrev | skreiv | har skrevet | skriver | kirjoitti
     írta | ezt írta | a écrit | escribió | escreveu | ha scritto | napisał | napisał(a) | napsal | napsal(a)
     написал | написал(а) | تمت كتابة ما يلي | كتب | מאת | đã viết | quoting | zitat von | selon | citando
-    citat från | cytowanie | quoth | missatge de
+    citat från | cytowanie | quoth | missatge de | wrote on | wrote at | wrote (on
+    wiadomość napisana przez
 """)
 
 # Beside the verb they make it a sentence of the writer's own: "am 3. schrieb ich Ihnen:".
@@ -69,7 +71,8 @@ PRONOUNS: Final[frozenset[str]] = frozenset(
 
 # With what an attribution line begins, followed by a blank: "On ", "Am ", "Le ".
 STARTERS: Final[tuple[str, ...]] = _table("""
-    on | at | from | in a message dated | quoting | missatge de | am | vom | von | zitat von | le | el | em | no dia
+    on | at | from | in a message dated | quoting | missatge de | am
+    vom | von | zitat von | le | el | em | no dia
     il | il giorno | in data | selon | citando | op | den | på | kl | pe | la data de | în data de | în
     dnia | w dniu | w dn. | dne | dňa | v | ve | dana | dne | на | в | у | от | дана | за | στις | την
     στις | vào | vào ngày | pada | noong | בתאריך | ב | ביום | في | بتاريخ | در | در تاریخ | 在 | 于 | 於
@@ -188,8 +191,9 @@ HEADER_NAMES: Final[dict[str, tuple[str, ...]]] = {
 
 # First words of a line that a phone or a program adds by itself, sure whatever follows.
 SENT_FROM_START: Final[tuple[str, ...]] = _table("""
-    sent from my | sent on the go from my | sent with my | sent on my | sent via my | get outlook for
-    get the outlook app | typed on my | von meinem | gesendet mit meinem | gesendet von meinem
+    yahoo mail: search | sent from my | sent on the go from my
+    sent with my | sent on my | sent via my | get outlook for
+    get the outlook app | typed on my | gesendet mit meinem | gesendet von meinem
     von unterwegs gesendet | gesendet mit der | diese nachricht wurde von meinem | envoyé de mon
     envoyé depuis mon | envoyé à partir de mon | envoye de mon | téléchargez outlook pour
     obtenir outlook pour | enviado desde mi | enviado de mi | obtener outlook para | enviado do meu
@@ -198,7 +202,8 @@ SENT_FROM_START: Final[tuple[str, ...]] = _table("""
     verstuurd met mijn | outlook voor | download outlook voor | sendt fra min | sendt fra mit
     hent outlook til | skickat från min | skickat från mitt | skaffa outlook för | hämta outlook för
     få outlook for | wysłane z mojego | wysłano z mojego | pobierz outlook | odesláno z mého
-    odoslané z môjho | získat outlook pro | trimis de pe | poslano s mojega | poslano s mog
+    odoslané z môjho | získat outlook pro | trimis de pe
+    poslano s mojega | poslano z mojega | sent via the samsung | poslano s mog
     послано с моего | отправлено с моего | надіслано з мого | изпратено от моя | στάλθηκε από το
     εστάλη από το | được gửi từ | dikirim dari | ส่งจาก | enviat des del meu | saadetud minu | נשלח מה
     נשלח מ- | أرسلت من | تم الإرسال من | مرسل من | 发自我的
@@ -209,13 +214,15 @@ SENT_FROM_START: Final[tuple[str, ...]] = _table("""
 SENT_FROM_WEAK: Final[tuple[str, ...]] = _table("""
     sent from | sent via | sent with | sent by | sent using | posted from | composed on | gesendet mit
     gesendet von | gesendet über | gesendet aus | versendet mit | verschickt mit | diese nachricht wurde mit
-    envoyé avec | envoyé depuis | envoyé de | envoyé par | envoyé à partir de | enviado con | enviado desde
+    envoyé avec | envoyé depuis | envoyé de | envoyé par
+    envoyé à partir de | envoyé à partir d’ | envoyé à partir d' | enviado con | enviado desde
     enviado por | enviado com | enviado de | enviado a partir | inviato con | inviato da | inviato tramite
-    verzonden via | verzonden met | verzonden vanuit | verstuurd met | verstuurd via | verstuurd vanaf
+    verzonden via | verzonden met | verzonden vanuit | verzonden vanaf | enviado do
+    išsiųsta iš | nosūtīts no | verstuurd met | verstuurd via | verstuurd vanaf
     sendt fra | sendt med | skickat från | skickat med | lähetetty | wysłane z | wysłano z | wysłane przez
     odesláno z | odesláno ze | odoslané z | poslano z | poslano iz | отправлено из | отправлено с
     отправлено со | надіслано з | надіслано із | изпратено от | στάλθηκε από | trimis din | trimis cu
-    küldve | elküldve | saadetud | iphone | yahoo mail | my mobile | get
+    küldve | elküldve | saadetud
 """)
 
 # Languages that put the verb last.
@@ -227,7 +234,8 @@ SENT_FROM_END: Final[tuple[str, ...]] = _table("""
 
 # Without a blank before or after: parts of words count ("iPhone-omról", "iPhone'umdan").
 DEVICES: Final[tuple[str, ...]] = _table("""
-    iphone | ipad | ipod | android | samsung | galaxy | huawei | xiaomi | redmi | nokia | blackberry
+    iphone | iphon | zoho | voor windows | für windows | pour windows | para windows | per windows | ipad
+    ipod | android | samsung | galaxy | huawei | xiaomi | redmi | nokia | blackberry
     smartphone | mobile | cell phone | handy | tablet | outlook | yahoo | gmail | gmx | web.de | protonmail
     proton mail | tutanota | tuta | windows phone | windows 10 | windows mail | mail for windows
     mail für windows | htc | sony | xperia | motorola | pixel | oneplus | telekom | vodafone | verizon

@@ -9,7 +9,8 @@ Rules, in this order (CHANNELS.md, "E-mail in"):
 5. Signatures, what phones add, and disclaimers are taken from the ends of what is left.
 6. A mail that is nothing but a forward: the forwarded words are the new ones.
 
-When in doubt a line stays: a quote that is shown costs a glance, a customer's word that is not shown costs the customer.
+When in doubt a line stays: a quote that is shown costs a glance, a word of the customer that is not shown costs the
+customer.
 Every line that is not blank comes out in exactly one of `new`, `quoted`, `signature` and `disclaimer`, in its order.
 The work is linear; the text in full is kept by the caller, who shows it when `new` is empty.
 """
@@ -23,11 +24,13 @@ import msgspec
 from channels.email import phrases
 from channels.email.split_forward import Forwarded, forward_at, forwarded
 from channels.email.split_lines import (
+    COLONS,
     HeaderRun,
     Page,
     attribution_start,
     bare,
     header_run,
+    raw_headers,
     rule_of,
     unquote,
 )
@@ -36,6 +39,8 @@ from channels.email.split_tail import mark_tail
 __all__ = ["Forwarded", "Split", "forwarded", "split"]
 
 CONTEXT_LINES_MAX: Final = 20  # of a quote that is kept above its answer
+SNIP_CHARS_MAX: Final = 12
+ATTRIBUTION_GAP_MAX: Final = 8  # blank lines between an attribution and the quote
 RULE_GAP_MAX: Final = 3  # blank lines between a rule and the headers below it
 LATE_QUOTE_LINES_MAX: Final = 10  # from an attribution to the first `>`, when an answer stands between
 
@@ -154,6 +159,8 @@ def _header_end(page: Page, i: int, count: int, marks: list[str], floor: int, *,
             return 0, False
     else:
         run = header_run(page, i)
+        if run is not None and raw_headers(page, run):
+            run = None
     if rule or run is not None:
         return _after_header(page, i, rule, run, marks, written=written)
     return _after_attribution(page, i, count, marks, floor)
@@ -187,7 +194,12 @@ def _after_header(
 
 def _after_attribution(page: Page, i: int, count: int, marks: list[str], floor: int) -> tuple[int, bool]:
     """As `_header_end`, for an attribution that closes on line i."""
-    below = _next_full(page, i, 8)
+    if page.low[i].endswith(COLONS):
+        below = _next_full(page, i, ATTRIBUTION_GAP_MAX)
+    else:
+        below = i + 1  # without a colon, only right above the quote
+        if below < count and not page.quoted(below):
+            return 0, False
     quote_follows = below < len(page) and (page.quoted(below) or below >= count)
     start = attribution_start(page, i, floor, quote_follows=quote_follows)
     if start < 0:
@@ -232,7 +244,7 @@ def _pieces(page: Page, marks: list[str]) -> list[tuple[str, int, int]]:
 def _snip(low: str) -> bool:
     """Whether a line only says that something was cut out of the quote."""
     word = low.strip("[](){}<>- ")
-    return word in phrases.SNIPS or (len(low) <= 12 and not low.strip("[](){}<>.…"))
+    return word in phrases.SNIPS or (len(low) <= SNIP_CHARS_MAX and not low.strip("[](){}<>.…"))
 
 
 def _keep_context(page: Page, marks: list[str], pieces: list[tuple[str, int, int]]) -> bool:

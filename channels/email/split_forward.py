@@ -6,11 +6,13 @@ says. A text without a rule ("---------- Forwarded message") is a forward when i
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
 from channels.email.split_lines import HeaderRun, Page, header_run, rule_of, unquote
+
+RULE_LINES_MAX: Final = 3  # from a rule to the headers below it
 
 
 class Forwarded(msgspec.Struct, frozen=True):
@@ -53,6 +55,9 @@ def forward_at(page: Page, marks: list[str] | None) -> Found | None:
         page.looks += 1
         if page.blank(i) or page.low[i] in {">", "> >"}:
             continue
+        if marks is not None and marks[i] == "t":
+            top = False
+            continue
         rule = rule_of(page, i)
         if rule == "forwarded":
             announced = i
@@ -60,7 +65,7 @@ def forward_at(page: Page, marks: list[str] | None) -> Found | None:
         run = header_run(page, i) if marks is None or top or announced >= 0 else None
         if run is not None:
             return _read(page, run)
-        if announced >= 0 and i - announced > 3:
+        if announced >= 0 and i - announced > RULE_LINES_MAX:
             announced = -1
         top = top and bool(rule)
     return None

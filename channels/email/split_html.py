@@ -16,8 +16,9 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 from channels.email.split import Split, finish, mark_lines, split
 from channels.email.split_lines import Page
 
-TAGS_MAX: Final = 50_000
-HTML_CHARS_MAX: Final = 4_000_000
+HTML_CHARS_MAX: Final = 1_000_000
+TAGS_MAX: Final = 50_000  # with those that end an element; a long newsletter has 10,000
+DEPTH_MAX: Final = 1_000
 SIGNATURE_LINES_MAX: Final = 15
 SIGNATURE_CHARS_MAX: Final = 1_200
 
@@ -30,6 +31,12 @@ _BLOCKS: Final = frozenset({
     "div", "dl", "dt", "fieldset", "figure", "footer", "form",
     "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "li",
     "main", "nav", "ol", "p", "pre", "section", "table", "tbody", "tr", "ul",
+})  # fmt: skip
+# These have no end, or end by themselves when the next begins.
+_SHALLOW: Final = frozenset({
+    "br", "hr", "img", "input", "meta", "link", "col", "area", "base", "wbr", "source", "embed", "param", "p",
+    "td", "th", "tr", "option",
+    "dd", "dt", "li",
 })  # fmt: skip
 _SPACED: Final = frozenset({"p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "table", "pre", "blockquote"})
 _JUDGED: Final = frozenset({"div", "blockquote", "hr", "span", "section", "table", "p", "a", "article", "td", "pre"})
@@ -126,9 +133,9 @@ class _Lines:
 def split_html(html: str, marker: str = "") -> Split:
     """The parts of an HTML mail, as text: lines of quotes carry `> `. `marker` as for `split`.
 
-    HTML of more than `TAGS_MAX` tags or `HTML_CHARS_MAX` characters is not parsed; its bare text is split.
+    HTML beyond the limits or `DEPTH_MAX` is not parsed; its bare text is split.
     """
-    if len(html) > HTML_CHARS_MAX or html.count("<") > TAGS_MAX:
+    if len(html) > HTML_CHARS_MAX or not _parsable(html):
         return split(_stripped(html[:HTML_CHARS_MAX]), marker)
     body = LexborHTMLParser(html).body
     if body is None:
@@ -142,12 +149,39 @@ def split_html(html: str, marker: str = "") -> Split:
     return finish(page, marks)
 
 
+_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9:]{0,30})")
+
+
+def _parsable(html: str) -> bool:
+    """Whether the parser is up to it: its time grows with tags times depth."""
+    count = html.count("<")
+    if count <= DEPTH_MAX:
+        return True
+    if count > TAGS_MAX:
+        return False
+    depth = 0
+    for found in _TAG.finditer(html):
+        if found[2].lower() not in _SHALLOW:
+            depth += -1 if found[1] else 1
+            if depth > DEPTH_MAX:
+                return False
+            depth = max(depth, 0)
+    return True
+
+
+_UNREAD = re.compile(
+    r"<!--.*?(?:-->|\Z)|<(script|style|title|head|template)(?![a-zA-Z0-9]).*?(?:</\1(?![a-zA-Z0-9])|\Z)",
+    re.IGNORECASE | re.DOTALL,
+)
+_BLOCK_TAG = re.compile(
+    r"</?(?:blockquote|br|div|h[1-6]|hr|li|ol|p|pre|table|tr|ul)(?![a-zA-Z0-9])[^<>]*>?", re.IGNORECASE
+)
 _ANY_TAG = re.compile(r"<[a-zA-Z/!?][^<>]*>?")
 
 
 def _stripped(html: str) -> str:
-    """Text without a parser."""
-    return unescape(_ANY_TAG.sub("\n", html))
+    """Text without a parser, in one pass."""
+    return unescape(_ANY_TAG.sub("", _BLOCK_TAG.sub("\n", _UNREAD.sub(" ", html))))
 
 
 def _walk(body: LexborNode) -> _Lines:

@@ -2,11 +2,12 @@
 
 Rules: a line is judged by its first `LINE_CHARS_MAX` characters, blanks and invisible marks removed; a wrapped
 attribution is looked for over `ATTRIBUTION_LINES_MAX` lines, a header run over `HEADER_LINES_MAX`. So the work is
-linear in the text whatever it holds; `Page.looks` counts the judgements, and a test holds it to a multiple of the lines.
+linear in the text whatever it holds. `Page.looks` counts the judgements; a test holds it to a multiple of the lines.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import Final
 
@@ -15,21 +16,19 @@ from channels.email import phrases
 LINE_CHARS_MAX: Final = 300
 ATTRIBUTION_LINES_MAX: Final = 4
 ATTRIBUTION_CHARS_MAX: Final = 420
-HEADER_LINES_MAX: Final = 24
-HEADER_GAP_MAX: Final = 4  # continuation lines between two headers: a long To, a wrapped Subject
+HEADER_LINES_MAX: Final = 30
+HEADERS_MIN: Final = 3
+HEADER_GAP_MAX: Final = 8  # continuation lines between two headers: a long To, a wrapped Subject
 
 # Marks without width (direction, joiners, BOM, soft hyphen) vanish; every kind of blank becomes a blank.
-_INVISIBLE: Final = dict.fromkeys(
-    (0x00AD, 0x200B, *range(0x200E, 0x2010), *range(0x202A, 0x202F), 0x2060, *range(0x2066, 0x206A), 0xFEFF)
-)
-_BLANKS: Final = dict.fromkeys((0x00A0, 0x2007, 0x202F, 0x3000, 0x0009), " ")
-_JUDGED: Final = {**_INVISIBLE, **_BLANKS}
+_INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
+_BLANKS = re.compile("[\t\u00a0\u2007\u202f\u3000]")
 
 _YEAR = re.compile(r"(?<!\d)(?:19|20|25)\d\d(?!\d)|\d{1,2}[./-] ?\d{1,2}[./-] ?\d{2}(?!\d)")
 _TIME = re.compile(r"\d{1,2} ?[:.hH時시点점] ?\d{2}(?!\d)|\d{1,2} ?(?:[ap]\.?m\b|uhr)")
 _DAY = re.compile(r"(?<!\d)\d{1,2}[.,]? ?(?:[^\W\d_]{3,12}|[月월])")
 _QUOTE_MARKS: Final = (">", "＞", "|>")  # noqa: RUF001 -- the wide one is written by Japanese programs
-_COLONS: Final = (":", "：", ":*", ": *")  # noqa: RUF001 -- likewise
+COLONS: Final = (":", "：", ":*", ": *")  # noqa: RUF001 -- likewise
 _DASHES: Final = "-‐‑–—―_=*#•. \t─━﹣－＿"  # noqa: RUF001 -- what rules are drawn with
 
 
@@ -48,7 +47,7 @@ class Page:
 
     def __init__(self, text: str) -> None:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-        judged = text.replace("\t", " ") if text.isascii() else text.translate(_JUDGED)
+        judged = _BLANKS.sub(" ", text if text.isascii() else _INVISIBLE.sub("", text))
         self.lines = text.split("\n")
         self.seen = [line.strip()[:LINE_CHARS_MAX] for line in judged.split("\n")]
         self.low = [line.lower() for line in self.seen]
@@ -82,11 +81,11 @@ def rule_of(page: Page, i: int) -> str:
     """What a rule on line i announces: "original", "forwarded", "plain" (a rule without words), or "" (no rule)."""
     page.looks += 1
     low = page.low[i]
-    if len(low) < 3:
+    if len(low) < _RULE_CHARS_MIN or not (low[0] in _RULE_STARTS or low.endswith(COLONS)):
         return ""
     word = bare(low)
     if not word:
-        return "plain" if len(low) >= 5 and not low.strip("-_=—–─━＿ ") else ""  # noqa: RUF001
+        return "plain" if len(low) >= _BARE_RULE_CHARS_MIN and not low.strip("-_=—–─━＿ ") else ""  # noqa: RUF001
     lead = low.lstrip("*> ")
     dashed = lead[:2] in {"--", "__", "==", "—-", "-—"} or lead[:1] in "—–─━" or lead[:3] in {"-- ", "***"}  # noqa: RUF001
     if dashed:
@@ -95,14 +94,17 @@ def rule_of(page: Page, i: int) -> str:
             return "forwarded"
         if word.startswith(phrases.ORIGINAL):
             return "original"
-        if lead.endswith("--") and _verb_last(word.rstrip(": ")):
+        if lead.endswith("--") and (_verb_last(word) >= 0 or ("@" in word and _verb_inside(word)[0] >= 0)):
             return "original"  # Lotus: -----"Jane Doe" wrote: -----
         return ""
-    if low.rstrip("*").endswith(_COLONS) and word.rstrip(":： *") in _FORWARDED_SET:  # noqa: RUF001
+    if low.rstrip("*").endswith(COLONS) and word.rstrip(":： *") in _FORWARDED_SET:  # noqa: RUF001
         return "forwarded"
     return ""
 
 
+_RULE_CHARS_MIN: Final = 3
+_BARE_RULE_CHARS_MIN: Final = 5
+_RULE_STARTS: Final = frozenset(_DASHES + ">")
 _FORWARDED_SET: Final = frozenset(phrases.FORWARDED)
 _ROLES: Final = {name: role for role, names in phrases.HEADER_NAMES.items() for name in names}
 _NAME_CHARS_MAX: Final = max(map(len, _ROLES)) + 4
@@ -135,10 +137,29 @@ class HeaderRun:
     def sure(self) -> bool:
         """Whether these are a mail's headers and not a form that somebody filled in ("From: Berlin, To: Rome")."""
         roles = self.values
-        if "from" not in roles or len(roles) < 3:
-            return len(roles) >= 4 and "subject" in roles and ("sent" in roles or "date" in roles)
+        if "from" not in roles or len(roles) < HEADERS_MIN:
+            return False
         address = any("@" in value for value in roles.values())
-        return address or "sent" in roles or ("subject" in roles and "date" in roles)
+        date = roles.get("date", "")
+        dated = _YEAR.search(date) is not None or _TIME.search(date) is not None
+        return address or "sent" in roles or ("subject" in roles and dated)
+
+
+_RAW = re.compile(
+    r"(?:x-|content-|received|return-path|mime-version|message-id|dkim-|arc-|authentication-|thread-|user-agent|list-"
+    r"|delivered-to)[\w-]{0,40} ?:"
+)
+
+
+def raw_headers(page: Page, run: HeaderRun) -> bool:
+    """Whether a run belongs to headers as they travel, which somebody pasted; programs quote the shown ones only."""
+    page.looks += 1
+    for i in range(max(0, run.start - 1), min(run.end + 1, len(page))):
+        page.looks += 1
+        if _RAW.match(page.low[i]):
+            return True
+    above = page.lines[run.start - 1] if run.start else ""
+    return above[:1] in {" ", "\t"} and bool(above.strip()) and page.lines[run.start][:1] not in {" ", "\t"}
 
 
 def header_run(page: Page, start: int) -> HeaderRun | None:
@@ -180,45 +201,48 @@ def _join_wrapped(page: Page, run: HeaderRun) -> None:
 # ---- attributions ----------------------------------------------------------------------------------------------
 
 
+_THAI: Final = 0x0E00  # the first of the scripts that part no words, or glue endings to them
+
+
 def _edge(char: str) -> bool:
     """Whether a phrase may begin or end beside this character: scripts without blanks have no edges."""
-    return not char.isalpha() or ord(char) >= 0x0E00
+    return not char.isalpha() or ord(char) >= _THAI
 
 
-def _find_word(low: str, word: str) -> int:
-    """Where `word` stands in `low` as a word of its own; -1 when it does not. Looks at three places at most."""
-    at = -1
-    for _ in range(3):
-        at = low.find(word, at + 1)
-        if at < 0:
-            return -1
-        end = at + len(word)
-        if (at == 0 or _edge(low[at - 1]) or _edge(low[at])) and (end == len(low) or _edge(low[end])):
-            return at
-    return -1
+_AFTER_VERB: Final = " *:：.。\"”'[](){}|"  # noqa: RUF001 -- the wide forms of East Asian programs
+_LAST_VERBS: Final = frozenset(verb.rstrip(_AFTER_VERB) for verb in phrases.WROTE_LAST)
+_LAST_VERB_LENGTHS: Final = sorted({len(verb) for verb in _LAST_VERBS}, reverse=True)
 
 
-_SUFFIXES: Final = ("(a)", "(а)", "(ла)", "/la", "/ла", "/ה", "(-ла)", "님이", "さん", "la", "(a):")  # noqa: RUF001
+def _either(words: tuple[str, ...]) -> re.Pattern[str]:
+    """Finds the longest of the words, in one pass."""
+    return re.compile("|".join(re.escape(word) for word in sorted(set(words), key=len, reverse=True)))
+
+
+_INSIDE_VERB = _either(phrases.WROTE_INSIDE)
+_ANY_VERB = _either(phrases.WROTE_INSIDE + phrases.WROTE_LAST)
+INSIDE_VERBS_MAX: Final = 8  # places of one line at which a verb is looked at
 
 
 def _verb_last(low: str) -> int:
     """Where the closing verb begins in a line without its colon; -1 when the line does not end with one."""
-    low = low.rstrip(" *:：.。\"”'[](){}|")  # noqa: RUF001 -- the wide forms of East Asian programs
-    for verb in phrases.WROTE_LAST:
-        at = len(low) - len(verb)
-        if low.endswith(verb.rstrip(")")) and at >= 0:
-            at = low.rindex(verb.rstrip(")"))
-            if at == 0 or _edge(low[at - 1]) or _edge(low[at]):
-                return at
+    low = low.rstrip(_AFTER_VERB)
+    for length in _LAST_VERB_LENGTHS:
+        at = len(low) - length
+        if at >= 0 and low[at:] in _LAST_VERBS and (at == 0 or _edge(low[at - 1]) or _edge(low[at])):
+            return at
     return -1
 
 
-def _verb_inside(low: str) -> tuple[int, int]:
-    """Where a verb begins and ends that may stand before name, address or date; (-1, -1) when there is none."""
-    for verb in phrases.WROTE_INSIDE:
-        at = _find_word(low, verb)
-        if at >= 0:
-            return at, at + len(verb)
+def _verb_inside(low: str, *, anywhere: bool = False) -> tuple[int, int]:
+    """Where a verb begins and ends that may stand before name, address or date; (-1, -1) when there is none.
+
+    `anywhere`: the line has all else that an attribution has, so any verb will do.
+    """
+    for found in itertools.islice((_ANY_VERB if anywhere else _INSIDE_VERB).finditer(low), INSIDE_VERBS_MAX):
+        at, end = found.span()
+        if (at == 0 or _edge(low[at - 1]) or _edge(low[at])) and (end == len(low) or _edge(low[end])):
+            return at, end
     return -1, -1
 
 
@@ -255,42 +279,62 @@ _STARTER_GLUED: Final = (
 )
 
 
-def _evidence(low: str, *, quote_follows: bool) -> bool:
-    """Whether a joined line is an attribution; `quote_follows`: the next line begins with a quote mark."""
-    colon = low.endswith(_COLONS)
+def _evidence(low: str, *, quote_follows: bool, apart: bool) -> bool:
+    """Whether a joined line is an attribution.
+
+    `quote_follows`: the next line that is not blank begins with a quote mark; then little more is needed. `apart`: the
+    next line is blank. Without quote marks all below would go, so only what no person types counts: an address in
+    brackets beside a date, or a whole line of a program with date, time and closing verb, set apart.
+    """
+    colon = low.endswith(COLONS)
     if not colon and not quote_follows:
         return False
-    address = low.find("@")
+    address = low.find("@") >= 0
     day = _YEAR.search(low) is not None
     time = _TIME.search(low) is not None
-    start = _verb_last(low)
-    end = len(low)
-    if start < 0:
-        start, end = _verb_inside(low)
+    start, end = _verb_last(low), len(low)
+    last = start >= 0
+    if not last:
+        start, end = _verb_inside(low, anywhere=address and day and time)
+    if quote_follows:
+        if start >= 0:
+            return day or time or address or (colon and len(low) <= _SHORT_CHARS_MAX)
+        whole = day and time and _starts(low)  # a tongue that no table has
+        return colon and address and (whole or _closed(low))
     if start < 0:
         # Programs that write no verb: "2016-10-24 15:36 GMT+02:00 Jane <jane@x>:".
-        angle = low.rstrip(" *:：").endswith(">") and "<" in low  # noqa: RUF001
-        if colon and address >= 0 and day and time and quote_follows and _starts(low):
-            return True  # a tongue that no table has
-        return colon and address >= 0 and angle and (day or time or quote_follows)
-    if quote_follows:
-        return bool(day or time or address >= 0 or (colon and len(low) <= 80))
+        return address and _closed(low) and (day or time)
     if _sentence(low, start, end):
         return False
-    if day and time:
-        return _starts(low) or address >= 0
-    if address >= 0:
-        beside = low[:start].rstrip(" \"'*,")
-        return day or time or beside.endswith((">", ")", "]")) or low[end:].rstrip(" *:").endswith((">", ")"))
-    return False
+    if address and (day or time):
+        return _bracketed(low)
+    if address:
+        return (last and low[:start].rstrip(" \"'*,").endswith(_BRACKETS)) or _closed(low)
+    return last and apart and day and time and _starts(low)
+
+
+_SHORT_CHARS_MAX: Final = 80
+_BRACKETS: Final = (">", ")", "]")
+
+
+def _closed(low: str) -> bool:
+    """Whether a line ends with an address in brackets and a colon."""
+    return "<" in low and low.rstrip(' *:："').endswith(">")  # noqa: RUF001 -- the wide colon
+
+
+def _bracketed(low: str) -> bool:
+    """Whether an address stands in brackets: people seldom type it so."""
+    at = low.rfind("@")
+    return max(low.rfind("<", 0, at), low.rfind("(", 0, at), low.rfind("[", 0, at), low.rfind("mailto:", 0, at)) >= 0
 
 
 def attribution_start(page: Page, end: int, floor: int, *, quote_follows: bool) -> int:
     """The first line of the attribution that closes on line `end`, not before line `floor`; -1 when there is none."""
     page.looks += 1
     low = page.low[end]
-    if not low or not (low.endswith(_COLONS) or quote_follows) or len(low) >= LINE_CHARS_MAX:
+    if not low or not (low.endswith(COLONS) or quote_follows) or len(low) >= LINE_CHARS_MAX:
         return -1
+    apart = end + 1 >= len(page) or page.blank(end + 1)
     joined = ""
     found = -1
     for i in range(end, max(floor, end - ATTRIBUTION_LINES_MAX + 1) - 1, -1):
@@ -300,7 +344,11 @@ def attribution_start(page: Page, end: int, floor: int, *, quote_follows: bool) 
         joined = page.low[i] + " " + joined if joined else page.low[i]
         if len(joined) > ATTRIBUTION_CHARS_MAX:
             break
-        if found < 0 and _begins_here(page.low[i], one=i == end) and _evidence(joined, quote_follows=quote_follows):
+        if (
+            found < 0
+            and _begins_here(page.low[i], one=i == end)
+            and _evidence(joined, quote_follows=quote_follows, apart=apart)
+        ):
             found = i
         elif found >= 0 and _wrapped_start(page.low[i]):
             return i

@@ -16,11 +16,19 @@ TAIL_LINES_MAX: Final = 60
 SIGNATURE_LINES_MAX: Final = 20  # the custom says 4, companies say 15
 RULED_LINES_MAX: Final = 16
 CONTACT_LINES_MAX: Final = 8
+CONTACTS_MIN: Final = 2
+RULE_CHARS_MIN: Final = 5
+SHORT_CHARS_MAX: Final = 64
+NAME_WORDS_MAX: Final = 5
 DISCLAIMER_PARAGRAPHS_MAX: Final = 6
+SENTENCE_CHARS: Final = 40  # a line this long that ends with a full stop is a sentence
+MOBILE_CHARS: Final = (6, 90)
+MOBILE_WORDS_MAX: Final = 10
+MOBILE_SENTENCE_WORDS_MAX: Final = 6  # with a full stop: "Sent from my Samsung Galaxy smartphone."
 DISCLAIMER_CHARS_MIN: Final = 60
 
 _DELIMITERS: Final = frozenset({"--", "—", "––", "-- *", "*--*"})  # noqa: RUF001 -- dashes as phones autocorrect them
-_PHONE = re.compile(r"[+(]?\d[\d ()./-]{5,24}\d")
+_PHONE = re.compile(r"[+(]\d[\d ()./-]{5,24}\d|0\d[\d ()./-]{4,24}\d|\d{1,5}[ ./-]\d[\d ()./-]{3,24}\d")
 _ADDRESS = re.compile(r"<?(?:mailto:)?[^\s@<>,;:]{1,64}@[^\s@<>,;:]{3,80}>?")
 _LINK = re.compile(r"<?(?:https?://|www\.)\S{3,200}>?")
 
@@ -34,20 +42,25 @@ def _shown(low: str) -> str:
 def mobile(low: str) -> bool:
     """Whether a line (as judged, lower case) is one that a phone or a mail program adds: "Sent from my iPhone"."""
     line = _shown(low).strip("-–— \"'()[]")  # noqa: RUF001
-    if not 6 <= len(line) <= 90 or line.endswith((",", "?", "!", ":")) or ", " in line or ". " in line:
+    if not line.startswith(_MOBILE_STARTS) and not line.rstrip(".。").endswith(phrases.SENT_FROM_END):
         return False
     words = line.count(" ") + 1
-    if words > 10:
+    if not MOBILE_CHARS[0] <= len(line) <= MOBILE_CHARS[1] or words > MOBILE_WORDS_MAX:
         return False
     device = any(name in line for name in phrases.DEVICES)
+    clauses = ", " in line or ". " in line
+    if line.endswith((",", "?", "!", ":")) or (clauses and line.endswith(".")):
+        return False
+    if device and not clauses and line.rstrip(".。").endswith(phrases.SENT_FROM_END):
+        return True
     if line.startswith(phrases.SENT_FROM_START):
-        return device or (words <= 7 and not line.endswith("."))
-    if device and line.startswith(phrases.SENT_FROM_WEAK):
-        return not line.startswith(_BARE_STARTS) or line.endswith(phrases.SENT_FROM_END)
-    return device and line.rstrip(".。").endswith(phrases.SENT_FROM_END)
+        few = words <= (MOBILE_SENTENCE_WORDS_MAX if line.endswith(".") else MOBILE_WORDS_MAX)
+        return few if device else words <= MOBILE_WORDS_MAX - 3 and not clauses and not line.endswith(".")
+    named = device and not clauses and line.startswith(phrases.SENT_FROM_WEAK)
+    return named and words <= (MOBILE_SENTENCE_WORDS_MAX if line.endswith(".") else MOBILE_WORDS_MAX)
 
 
-_BARE_STARTS: Final = ("iphone", "yahoo mail", "my mobile", "get")
+_MOBILE_STARTS: Final = phrases.SENT_FROM_START + phrases.SENT_FROM_WEAK
 
 
 def _contact(seen: str) -> bool:
@@ -59,11 +72,6 @@ def _contact(seen: str) -> bool:
     ):
         line = rest.strip() if colon else line.partition(" ")[2].strip()
     return any(pattern.fullmatch(line) for pattern in (_PHONE, _ADDRESS, _LINK))
-
-
-def _holds_contact(seen: str) -> bool:
-    """Whether a line holds a telephone number, an address or a link."""
-    return any(pattern.search(seen) for pattern in (_PHONE, _ADDRESS, _LINK))
 
 
 def mark_tail(page: Page, start: int, end: int, marks: list[str], *, elsewhere: bool) -> None:
@@ -130,30 +138,39 @@ def _signature_start(page: Page, start: int, end: int, marks: list[str]) -> int:
         full += marks[i] != "d"
         if full > SIGNATURE_LINES_MAX + 1:
             break
-        if page.low[i] in _DELIMITERS:
-            found = i
-        elif full <= RULED_LINES_MAX + 1 and _ruled(page, i, end, marks):
+        delimited = page.low[i] in _DELIMITERS and _signs(page, i, end, marks)
+        if delimited or (full <= RULED_LINES_MAX + 1 and _ruled(page, i, end, marks)):
             found = i
     return found if found >= 0 else _contact_block(page, start, end, marks)
+
+
+def _signs(page: Page, i: int, end: int, marks: list[str]) -> bool:
+    """Whether a signature can stand below the delimiter on line i; without its blank ("-- ") people type it too."""
+    below = [k for k in range(i + 1, end) if marks[k] == "t"]
+    page.looks += len(below)
+    if any(page.low[k].startswith(("ps:", "p.s.", "ps ")) for k in below):
+        return False
+    if page.lines[i] == "-- ":
+        return True
+    sentences = sum(page.seen[k].endswith((".", "!")) and len(page.seen[k]) > SENTENCE_CHARS for k in below)
+    return sentences <= 1 and not any(page.seen[k].endswith("?") for k in below)
 
 
 def _ruled(page: Page, i: int, end: int, marks: list[str]) -> bool:
     """Whether line i is a rule with a signature or a list's footer below it, and nothing else."""
     low = page.low[i]
-    if len(low) < 5 or bare(low) or low.strip("-_=—–─ *"):  # noqa: RUF001
+    if len(low) < RULE_CHARS_MIN or bare(low) or low.strip("-_=—–─ *"):  # noqa: RUF001
         return False
     below = [k for k in range(i + 1, end) if not page.blank(k) and marks[k] == "t"]
     page.looks += len(below)
-    if not below:
-        return True
     if any(word in page.low[k] for k in below for word in phrases.FOOTER_WORDS):
         return True
-    short = all(len(page.seen[k]) <= 70 and not page.seen[k].endswith(("?", "!", ":")) for k in below)
-    return short and sum(_holds_contact(page.seen[k]) for k in below) >= 1
+    short = all(len(page.seen[k]) <= SHORT_CHARS_MAX and not page.seen[k].endswith(("?", "!", ":")) for k in below)
+    return short and sum(_contact(page.seen[k]) for k in below) >= CONTACTS_MIN
 
 
 def _contact_block(page: Page, start: int, end: int, marks: list[str]) -> int:
-    """The start of a last paragraph that is a name and ways to reach it; -1 when the last paragraph is something else."""
+    """The start of a last paragraph that is a name and ways to reach it; -1 when it is something else."""
     stop = end
     while stop > start and (page.blank(stop - 1) or marks[stop - 1] != "t"):
         page.looks += 1
@@ -172,6 +189,8 @@ def _contact_block(page: Page, start: int, end: int, marks: list[str]) -> int:
     ways = sum(_contact(page.seen[k]) for k in range(first, stop))
     name = page.seen[first].strip("* ") if first < stop else ""
     words = name.split()
-    named = 1 <= len(words) <= 5 and name[0].isupper() and not any(c.isdigit() or c in ":?!,;" for c in name)
-    short = all(len(page.seen[k]) <= 60 for k in range(first, stop))
-    return first if named and short and ways >= 2 and 2 * ways >= stop - first - 2 else -1
+    named = (
+        1 <= len(words) <= NAME_WORDS_MAX and name[0].isupper() and not any(c.isdigit() or c in ":?!,;" for c in name)
+    )
+    short = all(len(page.seen[k]) <= SHORT_CHARS_MAX for k in range(first, stop))
+    return first if named and short and ways >= CONTACTS_MIN and 2 * ways >= stop - first - 2 else -1
