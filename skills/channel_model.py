@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from skills.scalars import Email, Flag, Listed, Listen, Size
+from skills.scalars import Also, Email, Flag, Listed, Listen, Size
 from skills.secret import Secret, SecretUrl
 
 CHANNELS = ("email", "webchat", "telegram", "slack", "http")
@@ -32,7 +32,7 @@ class Smtp(ChannelPart):
 
     listen: Listen = ("127.0.0.1", 2525)
     """Address and port; port 0 picks a free one."""
-    recipients: Annotated[tuple[Email, ...], Listed, Field(min_length=1)]
+    recipients: Annotated[tuple[Email, ...], Field(min_length=1), Listed]
     """Addresses that are taken in; any other is refused."""
     size_max: Size = 25_000_000
     """The largest mail that is taken in."""
@@ -97,9 +97,9 @@ class Channels(ChannelPart):
 
     email: EmailChannel | None = None
     """Mail."""
-    webchat: Annotated[WebchatChannel | None, BeforeValidator(_empty)] = None
+    webchat: Annotated[WebchatChannel | None, Also(_empty, {"type": "null"})] = None
     """The chat on your web pages."""
-    http: Annotated[HttpChannel | None, BeforeValidator(_empty)] = None
+    http: Annotated[HttpChannel | None, Also(_empty, {"type": "null"})] = None
     """`POST /v1/messages`."""
 
     @property

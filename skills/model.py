@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from router.core.values import Assign, Priority, Role
 from skills.channel_model import Blobs, Channels, Store, Web
 from skills.scalars import (
+    Also,
     Count,
     Duration,
     Email,
@@ -302,7 +303,7 @@ class WorkspaceConfig(Part):
     """Its name: small letters, digits and hyphens; part of every key in the store."""
     timezone: Zone = "UTC"
     """The zone of calendars that name none."""
-    languages: Annotated[tuple[Language, ...], Listed, Field(min_length=1)] = ("en",)
+    languages: Annotated[tuple[Language, ...], Field(min_length=1), Listed] = ("en",)
     """What customers write in; the first is used where none can be told."""
     agents: dict[Name, AgentConfig] = {}
     """Who answers, by id."""
@@ -340,9 +341,9 @@ class WorkspaceConfig(Part):
     """Where customers write."""
     web: Web = Web()
     """The web server of the desk, the chat and the HTTP API."""
-    store: Annotated[Store, BeforeValidator(_named)] = Store()
+    store: Annotated[Store, Also(_named, {"const": "embedded"})] = Store()
     """`embedded`, or a server of your own."""
-    blobs: Annotated[Blobs, BeforeValidator(_named)] = Blobs()
+    blobs: Annotated[Blobs, Also(_named, {"const": "embedded"})] = Blobs()
     """Where large mails and files lie: `embedded`, a folder, or S3."""
 
     @property

@@ -32,7 +32,14 @@ _NAME_HINT = "names are letters, digits, `-`, `_` and `.`, beginning with a lett
 
 def plain_errors(model: type[BaseModel], details: Sequence[ErrorDetails], marks: Marks) -> list[ConfigError]:
     """One ConfigError for each of pydantic's errors against `model`."""
-    return [_plain(model, detail, marks) for detail in details]
+    return [_plain(model, detail, marks) for detail in details if not _follows(detail, details)]
+
+
+def _follows(detail: ErrorDetails, details: Sequence[ErrorDetails]) -> bool:
+    """A list is not also too short because its only item is wrong."""
+    where = detail["loc"]
+    inside = (d for d in details if len(d["loc"]) > len(where) and d["loc"][: len(where)] == where)
+    return detail["type"] == "too_short" and any(inside)
 
 
 def _plain(model: type[BaseModel], detail: ErrorDetails, marks: Marks) -> ConfigError:

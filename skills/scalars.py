@@ -7,10 +7,21 @@ engine compares integers only. Each type says for itself what an editor should a
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    StringConstraints,
+    WithJsonSchema,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
 
 WHOLE = 10_000
 MINUTES_OF_DAY = 24 * 60
@@ -130,6 +141,25 @@ def _listed(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+class Also:
+    """An annotation: what else may be written for a value, how it becomes one, and what an editor should accept.
+
+    `schema` None: one of the value's own items, where the value is a list.
+    """
+
+    def __init__(self, turn: Callable[[object], object], schema: dict[str, Any] | None) -> None:
+        self._turn = turn
+        self._schema = schema
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:  # noqa: ANN401
+        return core_schema.no_info_before_validator_function(self._turn, handler(source))
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        usual = handler(core)
+        other = usual.get("items", {}) if self._schema is None else self._schema
+        return {"anyOf": [usual, other]}
+
+
 def _parse_listen(text: object) -> tuple[str, int]:
     if isinstance(text, tuple):
         return text
@@ -183,4 +213,4 @@ Week = Annotated[
         }
     ),
 ]
-Listed = BeforeValidator(_listed)
+Listed = Also(_listed, None)
