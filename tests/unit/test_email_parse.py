@@ -24,7 +24,8 @@ HEADER = "From: Jane Doe <Jane@Example.com>\r\nTo: help@acme.example\r\nSubject:
 WITH_FILE = (
     HEADER + "Date: Sat, 21 Nov 2026 23:36:42 +0100\r\nMessage-ID: <1@example.com>\r\n"
     "In-Reply-To: <0@acme.example>\r\n"
-    "References: <a@acme.example>\r\n <0@acme.example>\r\nCc: Bob <bob@example.org>\r\nReply-To: jane@home.example\r\n"
+    "References: <a@acme.example>\r\n <0@acme.example>\r\nCc: Bob <bob@example.org>\r\n"
+    "Reply-To: jane@home.example\r\n"
     'Content-Type: multipart/mixed; boundary="b"\r\n\r\n--b\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n'
     "Where is my bag?\r\n\r\nOn Fri, 20 Nov 2026 at 10:00, Help <help@acme.example> wrote:\r\n> We look for it.\r\n--b\r\n"
     "Content-Type: application/pdf\r\nContent-Disposition: attachment; filename=../ticket.pdf\r\n"
