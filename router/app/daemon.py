@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
@@ -50,6 +51,7 @@ log = structlog.get_logger()
 
 PRELOAD = ("channels.email.parse", "router.app.mail")
 READY_SECONDS_MAX = 120.0
+GAUGE_SECONDS = 0.5
 
 
 class Daemon:
@@ -66,6 +68,7 @@ class Daemon:
         self._exit = AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
         self._threshold: int | None = None
+        self._inbox_lag = 0
 
     # -- life ------------------------------------------------------------------------------------------------------
 
@@ -117,8 +120,8 @@ class Daemon:
             if task.done() and not task.cancelled():
                 task.result()
 
-    def _begin(self, name: str, work: object) -> asyncio.Task[None]:
-        task: asyncio.Task[None] = asyncio.create_task(work, name=name)  # type: ignore[arg-type]
+    def _begin(self, name: str, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name=name)
         self._tasks.append(task)
         return task
 
@@ -192,8 +195,15 @@ class Daemon:
         self._begin_background()
 
     def _begin_background(self) -> None:
-        for task in (self._begin("outbox", self.outbox.run()), self._begin("disk", self.disk.run())):
-            self._exit.push_async_callback(_cancel, task)
+        for name, work in (("outbox", self.outbox.run()), ("disk", self.disk.run()), ("gauges", self._gauge())):
+            self._exit.push_async_callback(_cancel, self._begin(name, work))
+
+    async def _gauge(self) -> None:
+        """Measure what takes a question to the store."""
+        while True:
+            with suppress(TransientError):
+                self._inbox_lag = await self.store.inbox_length()
+            await asyncio.sleep(GAUGE_SECONDS)
 
     async def _stop_leading(self, leading: asyncio.Task[None]) -> None:
         await self.intake.drain()
@@ -202,9 +212,9 @@ class Daemon:
         with suppress(TransientError):
             await self.store.lease_release("leader", self.node)
 
-    async def _first(self, leading: asyncio.Task[None], ready: object) -> None:
+    async def _first(self, leading: asyncio.Task[None], ready: Coroutine[None, None, None]) -> None:
         """Wait until this node leads; whatever ends the leader before that is raised."""
-        waiting = asyncio.ensure_future(ready)  # type: ignore[call-overload]
+        waiting = asyncio.create_task(ready)
         await asyncio.wait([leading, waiting], return_when=asyncio.FIRST_COMPLETED, timeout=READY_SECONDS_MAX)
         if leading.done():
             waiting.cancel()
@@ -274,16 +284,15 @@ class Daemon:
         return {"email": by_mail, "http": by_mail}
 
     def _gauges(self) -> dict[str, object]:
-        inbox_lag = self.store.inbox_count
         waiting = sum(1 for contact in self.leader.engine.state.contacts.values() if contact.waiting_since is not None)
-        self.metrics.inbox_lag.set(inbox_lag)
+        self.metrics.inbox_lag.set(self._inbox_lag)
         self.metrics.outbox_lag.set(self.outbox.lag)
         self.metrics.waiting.set(waiting)
         channels: dict[str, object] = {"http": {"listen": f"{self.http[0]}:{self.http[1]}"}}
         if self.smtp is not None:
             channels["email"] = {"listen": f"{self.smtp[0]}:{self.smtp[1]}", "received": self.receiver.mails}
         return {
-            "inbox_lag": inbox_lag,
+            "inbox_lag": self._inbox_lag,
             "outbox_lag": self.outbox.lag,
             "waiting": waiting,
             "channels": channels,

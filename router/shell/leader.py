@@ -30,6 +30,7 @@ log = structlog.get_logger()
 READ_MESSAGES_MAX = 64
 READ_BLOCK_MS = 500
 AHEAD_BATCHES_MAX = 2
+SWEEP_ENTRIES_MAX = 512
 LEASE_MS = 5_000
 LEASE_RENEW_SECONDS = 1.0
 HORIZON_MS_MIN = 200 * 86_400_000  # calendars that reach less far are expanded anew
@@ -100,6 +101,8 @@ class Leader:
         self._stopping = asyncio.Event()
         self._ready = asyncio.Event()
         self._background: set[asyncio.Task[None]] = set()
+        self._done: list[str] = []  # entries that are in their place and may be deleted
+        self._done_news = asyncio.Event()
 
     async def ready(self) -> None:
         """Wait until this node leads."""
@@ -130,6 +133,7 @@ class Leader:
             return
         self.engine, self.journal = Engine(), Journal(self._store)
         lease = asyncio.create_task(self._keep_lease())
+        sweeper = asyncio.create_task(self._sweep())
         reader: asyncio.Task[None] | None = None
         try:
             await self.journal.replay(self.engine)
@@ -144,9 +148,9 @@ class Leader:
             self.leading = True
             self._ready.set()
             log.info("leading", epoch=self.engine.state.epoch, records=self.engine.state.n)
-            await self._loop(ahead, (lease, reader))
+            await self._loop(ahead, (lease, sweeper, reader))
         finally:
-            for task in (lease, reader):
+            for task in (lease, sweeper, reader):
                 if task is not None:
                     task.cancel()
                     with suppress(asyncio.CancelledError, RouterError):
@@ -241,7 +245,7 @@ class Leader:
             if event is not None:
                 applied.append(self._apply(prepared, event))
             else:
-                self._spawn(self._forget(prepared.finished))
+                self._forget(prepared.finished)
             if prepared.refused is not None:
                 for tell in self.refusals:
                     tell(prepared.key, prepared.refused)
@@ -263,9 +267,7 @@ class Leader:
     async def _append(self, applied: list[Applied]) -> None:
         blobs = await self._lock([blob for one in applied for blob in one.prepared.blobs])
         await self.journal.append([one.draft for one in applied], blobs, wall=wall_ms())
-        finished = [identifier for one in applied for identifier in one.prepared.finished]
-        if finished:
-            self._spawn(self._forget(finished))
+        self._forget([identifier for one in applied for identifier in one.prepared.finished])
         for listener in self.listeners:
             listener(applied)
 
@@ -279,9 +281,22 @@ class Leader:
                 break
         return dict([await self._vault.lock_blob(blob.blob, blob.identity, blob.plain) for blob in plain])
 
-    async def _forget(self, ids: list[str]) -> None:
-        with suppress(StoreUnavailable):  # the next leader tidies up
-            await self._store.inbox_delete(ids)
+    def _forget(self, ids: list[str]) -> None:
+        self._done += ids
+        self._done_news.set()
+
+    async def _sweep(self) -> None:
+        """Delete finished entries, many at once, however long the store takes; off the way of everything else."""
+        while True:
+            await self._done_news.wait()
+            self._done_news.clear()
+            while ids := self._done[:SWEEP_ENTRIES_MAX]:
+                try:
+                    await self._store.inbox_delete(ids)
+                except StoreUnavailable:
+                    await asyncio.sleep(RETRY_SECONDS)
+                else:
+                    del self._done[: len(ids)]
 
 
 def _order(identifier: str) -> tuple[int, int]:
