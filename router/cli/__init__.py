@@ -14,7 +14,9 @@ def main() -> None:
     """The command `usherd`."""
     from router.cli import output
     from router.cli.commands import app
+    from router.shell import log
 
+    log.configure(level="warning")
     try:
         app(prog_name="usherd", standalone_mode=True)
     except ConfigError as error:

@@ -185,12 +185,14 @@ async def identity(socket: str, password: str) -> tuple[int, str]:
     """Return pid and run id of the store that answers on a socket. Raises StoreUnavailable, also while it loads."""
     wire = Wire(socket, DAEMON_USER, password, seconds_max=5.0)
     try:
-        (reply,) = await wire.round_trip([info("server")])
+        (reply,) = await wire.round_trip([info("server", "persistence")])
     finally:
         await wire.close()
     if isinstance(reply, Exception):
         raise StoreUnavailable("the store is not ready")
     facts = parse_info(reply)
+    if facts.get("loading", "0") != "0":  # it answers INFO, and nothing else yet
+        raise StoreUnavailable("the store is still loading")
     return int(facts["process_id"]), facts["run_id"]
 
 
