@@ -99,9 +99,16 @@ class SmtpReceiver:
             _log.warning("smtp_stopped_with_appends", appends=len(self._appends))
         self._server = None
 
+    def take_mail_for(self, recipients: tuple[str, ...]) -> None:
+        """Take mail for these addresses from now on, after the workspace has changed.
+
+        A mail under way to an account that is gone is answered with 451; its next attempt hears 550.
+        """
+        self.accounts = Accounts(recipients)
+
     def opened(self, session: SmtpSession) -> str | None:
         """Count a new connection, or give the reply that refuses it."""
-        network = _network(session.address)
+        network = network_of(session.address)
         refusal = None
         if self.draining:
             refusal = STOPPING
@@ -122,7 +129,7 @@ class SmtpReceiver:
         """Count a connection out."""
         if session in self._sessions:
             self._sessions.remove(session)
-            network = _network(session.address)
+            network = network_of(session.address)
             self._by_network[network] -= 1
             if not self._by_network[network]:
                 del self._by_network[network]
@@ -198,14 +205,17 @@ class SmtpReceiver:
             task.exception()  # looked at, as its waiter may be gone with its connection
 
 
-def _network(address: str) -> str:
-    """Give what one party holds: an IPv4 address, or the /64 of an IPv6 address."""
+def network_of(address: str) -> str:
+    """For the connection caps, give what one party holds: an IPv4 address, or the /64 of an IPv6 address."""
     if ":" not in address:
         return address
     try:
-        return str(ipaddress.IPv6Network((address.partition("%")[0], 64), strict=False))
+        whole = ipaddress.IPv6Address(address)
     except ValueError:
         return address
+    if whole.ipv4_mapped is not None:  # what a socket for both families calls an IPv4 peer
+        return str(whole.ipv4_mapped)
+    return str(ipaddress.IPv6Network((int(whole), 64), strict=False))
 
 
 def _tls_context(settings: SmtpSettings) -> ssl.SSLContext | None:

@@ -154,6 +154,20 @@ async def test_a_client_that_hangs_up_before_250_has_its_mail_stored_once() -> N
 
 
 @on_both_loops
+async def test_a_mail_cut_off_in_the_middle_is_not_stored() -> None:
+    """A client that hangs up before the end mark leaves neither an entry nor held memory."""
+    inbox = MemoryInbox()
+    async with receiving(inbox) as (receiver, address):
+        for part in (MAIL, MAIL + b".", MAIL + b".\r", MAIL[:10]):
+            async with connected(address) as peer:
+                await peer.begin()
+                peer.send(part)
+        while receiver.held:
+            await asyncio.sleep(0.01)
+    assert inbox.calls == []
+
+
+@on_both_loops
 async def test_a_store_that_does_not_answer_is_waited_for_only_so_long() -> None:
     """After the limit the peer hears 451, while the append goes on and is not repeated by the retry."""
     inbox = MemoryInbox()

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from channels.email.identity import identity
-from channels.email.receive import SmtpReceiver
+from channels.email.receive import SmtpReceiver, network_of
 from channels.email.smtp_settings import Accounts, SmtpSettings
 from router.core.errors import ConfigError
 from tests.support.certificates import write_certificate
@@ -267,3 +267,34 @@ async def test_tls_settings_that_cannot_work_are_told(tmp_path: Path) -> None:
 def test_accounts_are_found_by_any_spelling(recipient: str, account: str | None) -> None:
     """Case and plus parts make no difference, unless the account itself has a plus part."""
     assert Accounts(("Help@acme.example", "sales+eu@acme.example")).find(recipient) == account
+
+
+@on_both_loops
+async def test_accounts_can_be_changed_while_running() -> None:
+    """After a change new recipients are judged by the new list, and a mail to an account that is gone is deferred."""
+    inbox = MemoryInbox()
+    async with receiving(inbox) as (receiver, address), connected(address) as peer:
+        await peer.begin("orders@acme.example")
+        receiver.take_mail_for(("help@acme.example", "new@acme.example"))
+        peer.send(MAIL + b".\r\n")
+        assert (await peer.reply()).startswith("451 ")
+        assert (await peer.mail(MAIL, "new@acme.example")).startswith("250 ")
+        await peer.ask("MAIL FROM:<a@b.example>")
+        assert (await peer.ask("RCPT TO:<orders@acme.example>")).startswith("550 ")
+    assert [msgspec.json.decode(entry.meta)["account"] for entry in inbox.entries] == ["new@acme.example"]
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("local", "local"),
+        ("::not::", "::not::"),
+    ],
+)
+def test_one_party_is_an_ipv4_address_or_an_ipv6_network(address: str, network: str) -> None:
+    """Connection caps count by what one party holds."""
+    assert network_of(address) == network
