@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import resource
 import subprocess
@@ -14,6 +15,7 @@ from typing import Protocol
 import pytest
 
 from router.core.errors import BacklogFull, ConfigError, StoreUnavailable
+from router.core.ports import InboxEntry
 from router.shell.disk import DiskGuard, DiskLimits
 from router.shell.intake import Intake, IntakeLimits
 from router.shell.store import Store
@@ -53,16 +55,19 @@ class TestMemory:
         async with opened(tmp_path, maxmemory=6 * MB) as store:
             await store.lease_acquire("leader", "n1", 60_000)
             ids: list[str] = []
-            batch = 0
-            while True:
-                entries = [entry(f"{batch}-{k}", raw=os.urandom(30_000)) for k in range(5)]
-                try:
-                    ids += [answer.id for answer in await store.inbox_append(entries)]
-                except StoreUnavailable:
-                    break
-                batch += 1
-            assert await store.inbox_length() == len(ids) == 5 * batch
+            entries: list[InboxEntry] = []
+            for size in (30_000, 3_000, 300, 1):
+                for batch in itertools.count():
+                    entries = [entry(f"{size}-{batch}-{k}", raw=os.urandom(size)) for k in range(5)]
+                    try:
+                        ids += [answer.id for answer in await store.inbox_append(entries)]
+                    except StoreUnavailable:
+                        break
+            assert await store.inbox_length() == len(ids)
+            assert len(ids) % 5 == 0
             assert await store.memory_share() > 0.9
+            with pytest.raises(StoreUnavailable):
+                await store.doc_put("x", b"x")
             assert await store.lease_renew("leader", "n1", 60_000)
             assert await store.lease_release("leader", "n1")
             assert await store.lease_acquire("leader", "n2", 60_000)

@@ -235,6 +235,18 @@ class TestKilledStore:
             assert embedded.problem is None
             await store.close()
 
+    async def test_connections_to_the_dead_store_are_not_used_again(self, tmp_path: Path) -> None:
+        """Once it is back no call fails because of the connections that were open before."""
+        async with running(tmp_path) as embedded:
+            store = await embedded.open("acme")
+            await asyncio.gather(*(store.ping() for _ in range(10)))
+            os.kill(embedded.pid, signal.SIGKILL)
+            await until_restarted(embedded)
+            for number in range(10):
+                await store.inbox_append([entry(f"m{number}")])
+            assert await store.inbox_length() == 10
+            await store.close()
+
     async def test_a_torn_tail_costs_nothing_acknowledged(self, tmp_path: Path) -> None:
         """A half-written command at the end of the append-only file is cut off, and all before it is there."""
         async with running(tmp_path) as embedded:
