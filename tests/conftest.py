@@ -1,7 +1,8 @@
 """What every test folder shares: programs a test needs, the order of folders, hypothesis profiles.
 
-A test that runs a Debian program carries `@pytest.mark.needs("postfix", "dovecot")`. Where a program is missing the
-test is listed as *not run* together with the package to install; under `CI=true` that is a failure, and so is a skip.
+A test that runs a Debian program carries `@pytest.mark.needs("postfix", "dovecot")`, one that reads data which others
+collected `@pytest.mark.reference("mail")`. Where that is missing the test is listed as *not run*, together with what to
+install; under `CI=true` it is a failure, and so is a skip.
 """
 
 from __future__ import annotations
@@ -27,9 +28,11 @@ FOLDERS = ("unit", "contract", "sim", "fault", "acceptance", "browser", "fuzz")
 # Daemons lie in folders that an ordinary user's PATH leaves out.
 SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"])
 TESTS = Path(__file__).resolve().parent
+# Data of others that is never copied into the project; it lies beside the project or where the variable says.
+REFERENCE = Path(os.environ.get("USHERD_REFERENCE") or TESTS.parents[1] / "shared" / "reference")
 IN_CI = os.environ.get("CI") == "true"
 
-NOT_RUN = pytest.StashKey[dict[str, tuple[str, ...]]]()  # test id → the programs it lacks
+NOT_RUN = pytest.StashKey[dict[str, tuple[str, ...]]]()  # test id → the programs and folders it lacks
 
 # No deadline: a test is never timed. In CI the examples are the same on each run, so that a red run can be repeated.
 hypothesis.settings.register_profile("dev", deadline=None, print_blob=True)
@@ -40,6 +43,19 @@ hypothesis.settings.load_profile("ci" if IN_CI else "dev")
 def missing_programs(programs: Iterable[str]) -> tuple[str, ...]:
     """Tell which of these programs (names, or absolute paths) are not on this machine."""
     return tuple(name for name in programs if shutil.which(name, path=SEARCH_PATH) is None)
+
+
+def missing_data(folders: Iterable[str]) -> tuple[str, ...]:
+    """Tell which of these folders of the reference data are not on this machine, as paths."""
+    return tuple(str(REFERENCE / name) for name in folders if not (REFERENCE / name).is_dir())
+
+
+def remedy(lacking: Iterable[str]) -> str:
+    """Say how to get what is lacking: packages to install, and where the data is looked for."""
+    data = [name for name in lacking if Path(name).is_relative_to(REFERENCE)]
+    packages = packages_to_install(name for name in lacking if name not in data)
+    words = [f"make test-deps, or apt-get install {packages}"] if packages else []
+    return "; ".join(words + (["put the reference data there or name its folder in $USHERD_REFERENCE"] if data else []))
 
 
 def packages_to_install(programs: Iterable[str]) -> str:
@@ -62,12 +78,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)  # after pytest-randomly has shuffled; this sort is stable
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Put quick folders first and take out the tests whose programs are missing."""
+    """Put quick folders first and take out the tests that lack something."""
     items.sort(key=lambda item: folder_rank(item.path))
     kept: list[pytest.Item] = []
     taken_out: list[pytest.Item] = []
     for item in items:
         lacking = missing_programs(name for mark in item.iter_markers("needs") for name in mark.args)
+        lacking += missing_data(name for mark in item.iter_markers("reference") for name in mark.args)
         if lacking:
             config.stash[NOT_RUN][item.nodeid] = lacking
         (taken_out if lacking and not IN_CI else kept).append(item)
@@ -78,10 +95,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Fail a test whose programs are missing; only under `CI=true` is one still in the list."""
+    """Fail a test that lacks something; only under `CI=true` is one still in the list."""
     lacking = item.config.stash[NOT_RUN].get(item.nodeid)
     if lacking:
-        pytest.fail(f"needs {', '.join(lacking)}: apt-get install {packages_to_install(lacking)}", pytrace=False)
+        pytest.fail(f"needs {', '.join(lacking)}: {remedy(lacking)}", pytrace=False)
 
 
 @pytest.hookimpl(trylast=True)
@@ -98,10 +115,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.section("not run")
         for test, lacking in sorted(not_run.items()):
             terminalreporter.write_line(f"NOT RUN {test}: needs {', '.join(lacking)}")
-        lacking_all = {name for lacking in not_run.values() for name in lacking}
-        terminalreporter.write_line(
-            f"to run them: make test-deps, or apt-get install {packages_to_install(lacking_all)}"
-        )
+        lacking_all = dict.fromkeys(name for lacking in not_run.values() for name in lacking)
+        terminalreporter.write_line(f"to run them: {remedy(lacking_all)}")
     if IN_CI and reports(config, "skipped"):
         terminalreporter.write_line("a skipped test is a failure under CI=true")
     failed = [report.nodeid for kind in ("failed", "error") for report in reports(config, kind)]
