@@ -16,6 +16,7 @@ from router.core.errors import PermanentError
 from router.core.message import Address
 
 FOLD_AT = 76  # characters of a line, a blank at its start included
+WORD_MAX = 66  # characters of one word in a name, which cannot be folded: with the longest field name it fits a line
 ENCODED_BYTES = 36  # of UTF-8 in one encoded word: with the longest field name the line has 75 characters
 IDENTIFIER_MAX = 900  # characters; a line may not pass 998, and identifiers cannot be folded
 
@@ -94,11 +95,13 @@ def _mailbox(name: str, address: Address) -> list[str]:
     shown = plain(name, address.name)
     if not shown:
         return [spec]
-    if shown.isascii() and "=?" not in shown and len(shown) <= FOLD_AT // 2:
-        if _PHRASE.match(shown) and "  " not in shown:
-            return [*shown.split(), f"<{spec}>"]
-        escaped = shown.replace("\\", "\\\\").replace('"', '\\"')
-        return [f'"{escaped}"', f"<{spec}>"]
+    if shown.isascii() and "=?" not in shown:
+        words = shown.split(" ")
+        if _PHRASE.match(shown) and "" not in words and max(map(len, words)) <= WORD_MAX:
+            return [*words, f"<{spec}>"]
+        quoted = '"' + shown.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        if len(quoted) <= WORD_MAX:
+            return [quoted, f"<{spec}>"]
     return [*_encoded_words(shown), f"<{spec}>"]
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import email
 import email.policy
 import re
+from email.header import decode_header, make_header
 from email.message import EmailMessage
+from email.utils import getaddresses
 
 import hypothesis
 import msgspec
@@ -213,8 +215,7 @@ def test_every_text_comes_back(subject: str, name: str, other: str, text: str, h
     raw = compose(changed(subject=subject, to=to, text=text, html=html))
     message = read(raw)
     assert message["Subject"] == subject.strip()
-    shown = [re.sub(" +", " ", address.display_name) for address in message["To"].addresses]  # that parser's own way
-    assert shown == [re.sub(" +", " ", given.strip()) for given in (name, other)]
+    assert shown_names(raw) == [name.strip(), other.strip()]
     assert [address.addr_spec for address in message["To"].addresses] == [
         "ada@customer.example",
         "eve@customer.example",
@@ -224,6 +225,12 @@ def test_every_text_comes_back(subject: str, name: str, other: str, text: str, h
     body = message.get_body(("plain",))
     assert body is not None
     assert body.get_content().replace("\r\n", "\n") == re.sub(r"\r\n|\r", "\n", text).rstrip("\n") + "\n"
+
+
+def shown_names(raw: bytes) -> list[str]:
+    """The recipients' names as the standard library's older parser reads them; the newer one changes white space."""
+    header = email.message_from_bytes(raw, policy=email.policy.compat32)["To"].replace("\r\n", "")
+    return [str(make_header(decode_header(name))) for name, _ in getaddresses([header])]
 
 
 def test_composing_is_pure() -> None:
