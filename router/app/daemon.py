@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
@@ -52,6 +52,7 @@ log = structlog.get_logger()
 PRELOAD = ("channels.email.parse", "router.app.mail")
 READY_SECONDS_MAX = 120.0
 GAUGE_SECONDS = 0.5
+SWEEP_SECONDS = 3_600.0
 
 
 class Daemon:
@@ -69,6 +70,7 @@ class Daemon:
         self._tasks: list[asyncio.Task[None]] = []
         self._threshold: int | None = None
         self._inbox_lag = 0
+        self._troubles: list[Callable[[], list[str]]] = []
 
     # -- life ------------------------------------------------------------------------------------------------------
 
@@ -128,15 +130,18 @@ class Daemon:
     # -- the parts ---------------------------------------------------------------------------------------------------
 
     async def _start_store(self) -> None:
-        self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         config = self.config
+        if config.blobs.url is not None:
+            raise ConfigError("blobs in S3 are not supported by this version", hint="give `blobs` a folder")
+        self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         blobs = Path(config.blobs.folder) if config.blobs.folder else self.data / "blobs"
         self.disk = DiskGuard(self.data)
         if config.store.url is None:
             embedded = EmbeddedStore(self.data, guard=self.disk)
             await embedded.start()
             self._exit.push_async_callback(embedded.stop)
-            self.store = await embedded.open(config.workspace)
+            self._troubles.append(embedded.problems)
+            self.store = await embedded.open(config.workspace, blobs=blobs)
         else:
             self.store = await Store.open(config.store.url.reveal(), config.workspace, blobs=blobs)
         self._exit.push_async_callback(self.store.close)
@@ -189,14 +194,27 @@ class Daemon:
             self.metrics.committed,
         ]
         self.leader.refusals.append(self.commands.refused)
+        self._troubles += [self.disk.problems, lambda: [] if self.leader.leading else ["this node does not lead"]]
         leading = self._begin("leader", self.leader.run())
         self._exit.push_async_callback(self._stop_leading, leading)
         await self._first(leading, self.leader.ready())
         self._begin_background()
 
     def _begin_background(self) -> None:
-        for name, work in (("outbox", self.outbox.run()), ("disk", self.disk.run()), ("gauges", self._gauge())):
+        for name, work in (
+            ("outbox", self.outbox.run()),
+            ("disk", self.disk.run()),
+            ("gauges", self._gauge()),
+            ("sweep", self._sweep_files()),
+        ):
             self._exit.push_async_callback(_cancel, self._begin(name, work))
+
+    async def _sweep_files(self) -> None:
+        """Delete blob files that no entry and no record refers to any more."""
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            with suppress(TransientError):
+                await self.store.sweep_files()
 
     async def _gauge(self) -> None:
         """Measure what takes a question to the store."""
@@ -296,7 +314,7 @@ class Daemon:
             "outbox_lag": self.outbox.lag,
             "waiting": waiting,
             "channels": channels,
-            "problems": self.disk.problems() + ([] if self.leader.leading else ["this node does not lead"]),
+            "problems": [problem for trouble in self._troubles for problem in trouble()],
         }
 
 

@@ -30,6 +30,7 @@ from router.shell.store.wire import SignInRefused, Wire, code_of
 SECONDS_MAX = 10.0
 SECRET_BYTES = 32
 ORPHAN_SECONDS = 3600.0
+READ_BYTES_MAX = 32 << 20  # of entries read at once; a single one may be larger
 
 
 class Store:
@@ -134,7 +135,10 @@ class Store:
         return outcomes
 
     async def inbox_read(self, after: str, count: int, block_ms: int = 0) -> list[InboxItem]:
-        """Return up to `count` entries after an id ('0-0': from the start), waiting up to `block_ms` for the first."""
+        """Return entries after an id ('0-0': from the start), waiting up to `block_ms` for the first.
+
+        At most `count`, and fewer once they come to READ_BYTES_MAX: read on from the last one.
+        """
         asked = commands.inbox_read(self.keys, after, count, block_ms)
         (reply,) = await self._ask(asked, wait_seconds=block_ms / 1000)
         return await self._items(reply[0][1] if reply else [])
@@ -147,12 +151,16 @@ class Store:
         return await self._items([raw for reply in replies for raw in reply])
 
     async def _items(self, raws: list[Any]) -> list[InboxItem]:
-        items = []
+        items: list[InboxItem] = []
+        size = 0
         for raw in raws:
+            if size > READ_BYTES_MAX:
+                break
             item, file = entries.decode(raw)
             if file:
                 self._inbox_files[item.id] = file
                 item = await asyncio.to_thread(entries.with_file, item, self._folder, file)
+            size += len(item.raw)
             items.append(item)
         return items
 
