@@ -1,0 +1,238 @@
+"""What happens by itself: targets, escalation, relaxation, hand-back, shifts, forgetting; in slices."""
+
+from __future__ import annotations
+
+from router.core import decisions as d
+from router.core import events as e
+from router.core.alarms import SLICE_MAX
+from router.core.transitions import ContactState
+from router.core.values import Escalation, Priority, Relax, Rule, Sla, Status, Team, When
+from tests.support.engine_scene import ANA, BEN, HOUR, MINUTE, SUE, T0, Scene, agent, desk, pushing
+
+DAY = 24 * HOUR
+
+
+def ruled(**more: object) -> tuple[Rule, ...]:
+    """One rule, of refunds."""
+    return (Rule(when=When(topic="refund"), require=(("refunds", 2),), **more),)  # type: ignore[arg-type]
+
+
+def escalations(scene: Scene) -> list[str]:
+    """What supervisors were told in the last record."""
+    return [one.detail for one in scene.last if isinstance(one, d.NotifySupervisors)]
+
+
+def test_targets_are_promised_answered_and_promised_again() -> None:
+    """First response, then next response from the customer's answer; resolution pauses in between."""
+    sla = Sla(first_response=HOUR, next_response=30 * MINUTE, resolution=4 * HOUR)
+    scene = Scene(pushing(ANA, rules=ruled(sla=sla)))
+    scene.mail("p1")
+    contact = scene.contact("c1")
+    assert (contact.due, contact.resolution_due) == (T0 + HOUR, T0 + 4 * HOUR)
+    scene.wait(20 * MINUTE)
+    scene.reply("c1")
+    assert (contact.due, contact.resolution_used) == (None, 20 * MINUTE)
+    scene.wait(10 * HOUR)
+    scene.mail("p1", thread="c1")
+    assert contact.response_due == scene.at + 30 * MINUTE
+    assert contact.resolution_due == scene.at + 4 * HOUR - 20 * MINUTE
+    first = contact.response_due
+    scene.wait(MINUTE)
+    scene.mail("p1", thread="c1")
+    assert contact.response_due == first
+
+
+def test_a_calendar_stops_the_clock_at_night() -> None:
+    """Two hours promised an hour before closing are due an hour after opening."""
+    hours = ((T0 - HOUR, T0 + HOUR), (T0 + 16 * HOUR, T0 + 24 * HOUR))
+    scene = Scene(pushing(ANA, rules=ruled(sla=Sla(first_response=2 * HOUR, calendar="day")), calendars={"day": hours}))
+    scene.mail("p1")
+    assert scene.contact("c1").due == T0 + 17 * HOUR
+
+
+def test_escalation_steps_come_in_order_of_their_share() -> None:
+    """Widen at half, raise and tell at four fifths, another team at the whole of the target, told once more after."""
+    steps = (
+        Escalation(share=10_000, reassign="back"),
+        Escalation(share=8_000, notify="supervisors", priority=Priority.URGENT),
+        Escalation(share=5_000, widen=True),
+        Escalation(share=15_000, notify="too late"),
+    )
+    rules = ruled(sla=Sla(first_response=100 * MINUTE), team="front", escalate=steps)
+    scene = Scene(desk(ANA, agent("cat", team="side", skills={"refunds": 2}), agent("bob", team="back"), rules=rules),
+                  away=("ana", "cat"))  # fmt: skip
+    scene.mail("p1")
+    assert scene.contact("c1").escalate_at == T0 + 50 * MINUTE
+    scene.wait(50 * MINUTE)
+    assert scene.contact("c1").team is None
+    scene.wait(30 * MINUTE)
+    assert escalations(scene) == ["supervisors"]
+    assert scene.one(d.ChangeRequirement).priority is Priority.URGENT
+    scene.wait(20 * MINUTE)
+    assert scene.one(d.OfferTo).agent == "bob"
+    scene.accept("c1")
+    scene.wait(50 * MINUTE)
+    assert escalations(scene) == ["too late"]
+    assert scene.contact("c1").escalate_at is None
+
+
+def test_widening_finds_somebody_at_once() -> None:
+    """Half of the target is gone: whoever is able, of any team, is asked."""
+    rules = ruled(sla=Sla(first_response=HOUR), team="front", escalate=(Escalation(share=5_000, widen=True),))
+    scene = Scene(desk(ANA, agent("bob", team="back", skills={"refunds": 2}), rules=rules), away=("ana",))
+    scene.mail("p1")
+    scene.wait(30 * MINUTE)
+    assert scene.one(d.OfferTo).agent == "bob"
+
+
+def test_an_escalation_takes_from_an_owner_or_a_pending_offer() -> None:
+    """Another team gets it, whoever has it; a step that names no team of the workspace does nothing."""
+    steps = (Escalation(share=5_000, reassign="back"), Escalation(share=6_000, reassign="gone"))
+    rules = ruled(sla=Sla(first_response=HOUR), escalate=steps)
+    bob = agent("bob", team="back", skills={"refunds": 2})
+    scene = Scene(desk(ANA, bob, rules=rules), away=("bob",))
+    scene.mail("p1")
+    scene.accept("c1")
+    scene.wait(30 * MINUTE)
+    assert scene.one(d.ReleaseContact).reason == "escalation"
+    assert scene.contact("c1").team == "back"
+    scene.wait(6 * MINUTE)
+    assert scene.last == ()
+    patient = Scene(desk(ANA, bob, rules=rules, accept_within={"email": HOUR}), away=("bob",))
+    patient.mail("p1")
+    patient.wait(30 * MINUTE)
+    assert patient.one(d.RescindOffer).reason == "escalation"
+
+
+def test_the_resolution_escalates_once_the_response_is_kept() -> None:
+    """The clock that is running is the one that counts; paused time does not."""
+    steps = (Escalation(share=5_000, notify="half"),)
+    rules = ruled(sla=Sla(first_response=8 * HOUR, resolution=10 * HOUR), escalate=steps)
+    scene = Scene(pushing(ANA, rules=rules))
+    scene.mail("p1")
+    scene.wait(2 * HOUR)
+    scene.reply("c1")
+    assert scene.contact("c1").escalate_at is None
+    scene.wait(DAY)
+    scene.apply(e.ContactWoken(at=scene.at, agent="ana", contact="c1"))
+    scene.wait(3 * HOUR)
+    assert escalations(scene) == ["half"]
+
+
+def test_relaxation_runs_from_arrival() -> None:
+    """Preferences drop, levels fall, the team widens; each as the contact's own time has come."""
+    relax = (Relax(after=2 * MINUTE, drop="prefer"), Relax(after=10 * MINUTE, lower=1), Relax(after=HOUR, widen="team"))
+    rules = (Rule(when=When(topic="refund"), require=(("refunds", 4),), team="front"),)
+    bob = agent("bob", team="back", skills={"refunds": 3})
+    scene = Scene(desk(ANA, agent("low", skills={"refunds": 3}), bob, rules=rules, relax=relax), away=("ana", "low"))
+    scene.mail("p1")
+    scene.wait(2 * MINUTE)
+    assert scene.contact("c1").relaxed == 1
+    scene.wait(8 * MINUTE)
+    assert scene.one(d.QueueContact).explanation.ruled_out == (("offline", 2), ("other team", 1))  # type: ignore[union-attr]
+    scene.wait(50 * MINUTE)
+    offer = scene.one(d.OfferTo)
+    assert (offer.agent, offer.explanation.relaxation) == ("bob", 3)
+
+
+def test_relaxation_does_not_take_from_triage_what_nobody_can_do() -> None:
+    """A dead end stays with those who look after dead ends."""
+    scene = Scene(
+        desk(BEN, agent("tri"), rules=(Rule(when=When(topic="bags"), require=(("bags", 5),)),),
+             teams={"triage": Team(id="triage", members=("tri",))}, relax=(Relax(after=MINUTE, widen="team"),)),
+        away=("tri",),
+    )  # fmt: skip
+    scene.mail("p1", "bags")
+    scene.wait(HOUR)
+    assert scene.contact("c1").state is ContactState.WAITING
+    assert scene.contact("c1").team == "triage"
+
+
+def test_contacts_of_an_owner_who_is_gone_return_in_time() -> None:
+    """Chats after two minutes, mail after four hours, kinds without a rule never; a return in time keeps all."""
+    hand_back = {"chat": 2 * MINUTE, "email": 4 * HOUR}
+    scene = Scene(pushing(ANA, hand_back=hand_back))
+    scene.mail("p1")
+    scene.chat("p2")
+    scene.mail("p3", channel="telegram", kind="messaging")
+    scene.status("ana", Status.AWAY)
+    scene.wait(2 * MINUTE - 1)
+    scene.status("ana", Status.AVAILABLE)
+    scene.wait(HOUR)
+    assert [scene.contact(name).agent for name in ("c1", "c2", "c3")] == ["ana", "ana", "ana"]
+    scene.status("ana", Status.OFFLINE)
+    scene.wait(2 * MINUTE)
+    assert scene.one(d.ReleaseContact) == d.ReleaseContact(contact="c2", agent="ana", reason="away")
+    scene.wait(4 * HOUR)
+    assert [scene.contact(name).agent for name in ("c1", "c2", "c3")] == [None, None, "ana"]
+
+
+def test_an_answer_to_somebody_gone_returns_in_time() -> None:
+    """The owner left while the ball was with the customer: the clock runs from the answer."""
+    scene = Scene(pushing(ANA, BEN, hand_back={"email": HOUR}), away=("ben",))
+    scene.mail("p1")
+    scene.reply("c1")
+    scene.status("ana", Status.OFFLINE)
+    scene.wait(5 * HOUR)
+    scene.status("ben", Status.AVAILABLE)
+    scene.mail("p1", thread="c1")
+    assert scene.contact("c1").agent == "ana"
+    scene.wait(HOUR)
+    assert scene.contact("c1").agent == "ben"
+
+
+def test_shifts_begin_and_end_by_themselves() -> None:
+    """Work waits for the shift; after it, contacts stay and nothing new comes."""
+    hours = ((T0 + HOUR, T0 + 2 * HOUR), (T0 + DAY, T0 + DAY + HOUR))
+    scene = Scene(pushing(agent("ana", calendar="day", capacity={"email": 3}), calendars={"day": hours}, sticky_wait=0))
+    scene.mail("p1", None)
+    scene.wait(HOUR)
+    assert scene.one(d.AssignTo).contact == "c1"
+    scene.wait(HOUR)
+    assert not scene.engine.state.agents["ana"].on_shift
+    scene.mail("p1", None)
+    assert scene.one(d.QueueContact).explanation.ruled_out == (("off shift", 1),)  # type: ignore[union-attr]
+    assert scene.contact("c1").agent == "ana"
+    scene.wait(2 * DAY)
+    assert scene.engine.next_timer() is None or scene.engine.state.agents["ana"].shift_edge is None
+    assert sum(scene.engine.state.agents["ana"].presence.values()) == HOUR
+
+
+def test_what_waits_for_an_agent_goes_on_when_their_shift_ends() -> None:
+    """Nobody waits for somebody who went home."""
+    hours = ((T0, T0 + 30_000),)
+    ana = agent("ana", calendar="day", capacity={"email": 1}, skills={"refunds": 2})
+    scene = Scene(pushing(ana, agent("ben", skills={"refunds": 2}), calendars={"day": hours}), away=("ben",))
+    scene.mail("p1")
+    scene.status("ben", Status.AVAILABLE)
+    scene.mail("p1")
+    assert scene.contact("c2").sticky_until is not None
+    scene.wait(30_000)
+    assert scene.contact("c2").agent == "ben"
+
+
+def test_closed_contacts_leave_after_the_reopen_window() -> None:
+    """With their messages; who served the customer last is remembered."""
+    scene = Scene(pushing(ANA))
+    scene.mail("p1", message="1-0")
+    scene.resolve("c1")
+    scene.wait(30 * DAY)
+    assert scene.engine.state.contacts == {}
+    assert "1-0" not in scene.engine.index.place
+    assert scene.engine.state.last_agent == {"k1": "ana"}
+
+
+def test_overdue_timers_fire_in_slices() -> None:
+    """After an outage one event fires no more than a slice; the next timer then says at once."""
+    scene = Scene(desk(SUE, rules=(), sla=Sla(first_response=MINUTE)))
+    for number in range(SLICE_MAX + 10):
+        scene.mail(f"p{number}", None)
+    scene.at += HOUR
+    scene.apply(e.TimePassed(at=scene.at))
+    assert sum(contact.missed for contact in scene.engine.state.contacts.values()) == SLICE_MAX
+    due = scene.engine.next_timer()
+    assert due is not None
+    assert due <= scene.engine.state.at
+    scene.apply(e.TimePassed(at=scene.at))
+    assert all(contact.missed for contact in scene.engine.state.contacts.values())
+    assert scene.engine.next_timer() is None
