@@ -22,6 +22,22 @@ _NOT_WORDS = frozenset(
     {"text/calendar", "text/vcard", "text/x-vcard", "text/directory", "text/css", "text/csv", "text/rtf"}
 )
 _NESTED = frozenset({"message/rfc822", "message/global"})
+# What cannot be read here is named as what it is.
+_UNREADABLE = {
+    "application/ms-tnef": "a part is in a format of Outlook's own (TNEF), which may hold further files",
+    "application/vnd.ms-tnef": "a part is in a format of Outlook's own (TNEF), which may hold further files",
+    "application/pgp-encrypted": "the mail is encrypted and cannot be read here",
+    "application/pkcs7-mime": "a part is encrypted or signed (S/MIME) and cannot be read here",
+    "application/x-pkcs7-mime": "a part is encrypted or signed (S/MIME) and cannot be read here",
+    "message/partial": "the mail is one piece of a longer one",
+    "message/external-body": "a part only says where its content is; nothing was fetched",
+    "application/mac-binhex40": "a part is in an old Macintosh format (BinHex)",
+    "text/calendar": "an invitation or another calendar entry is attached",
+}
+# Plain text that only says that there is HTML, beside HTML that says more.
+_STUB = re.compile(r"html|web ?browser|im browser", re.IGNORECASE)
+_STUB_CHARS_MAX = 300
+_STUB_TIMES_SHORTER = 3
 _FLOWED_QUOTE = re.compile(r">*")
 _UU_BEGIN = re.compile(rb"^begin [0-7]{3,4} [^\r\n]{1,200}\r?\n", re.MULTILINE)
 _MIME_NOTICE = re.compile(r"multi-?part|MIME", re.IGNORECASE)
@@ -211,6 +227,9 @@ def read(structure: Structure, limits: Limits, nested: int = 0) -> Content:
     else:
         sorter.level([root], "multipart/mixed", content.text_parts, content.html_parts)
     _read_text(content, nested)
+    for part in content.attached:
+        if part.content_type in _UNREADABLE:
+            content.warn(_UNREADABLE[part.content_type])
     return content
 
 
@@ -239,7 +258,7 @@ def _read_text(content: Content, nested: int) -> None:
     for part in content.html_parts:
         if part.content_type == "text/html" and not content.html_source:
             words = _read_html(content, part)
-            if not full.strip() and words.strip():
+            if words.strip() and (not full.strip() or _is_stub(full, words)):
                 full, content.text_is_html = words, True
     if len(full) > content.limits.text_chars_max:
         content.warn("the text is too long and was cut")
@@ -247,6 +266,13 @@ def _read_text(content: Content, nested: int) -> None:
     content.full_text = full
     if not full.strip():
         content.rescued = _other_words(content, nested)[: content.limits.text_chars_max]
+
+
+def _is_stub(plain: str, words: str) -> bool:
+    """Whether a plain text only points to the HTML."""
+    plain = plain.strip()
+    short = len(plain) <= _STUB_CHARS_MAX and len(words) > _STUB_TIMES_SHORTER * len(plain)
+    return short and bool(_STUB.search(plain))
 
 
 def _other_words(content: Content, nested: int) -> str:

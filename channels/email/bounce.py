@@ -11,6 +11,7 @@ import email
 import email.policy
 import logging
 import re
+from itertools import islice
 
 import flufl.bounce
 
@@ -40,6 +41,7 @@ _BESIDE = re.compile(
     r"recipient|deliver|address|(?:\b|^)to:|rcpt|user|mailbox|unknown|(?<!\d)[45]\d\d[ -]", re.IGNORECASE
 )
 _PARTS_FOR_DETECTORS_MAX = 60
+_DETECTOR_LINE_MAX = 300  # bytes; some patterns of flufl.bounce take time by the cube of a line
 _ORIGINAL_TYPES = frozenset({"message/rfc822", "message/global", "text/rfc822-headers", "message/rfc822-headers"})
 _REPORTS = {
     "message/delivery-status": "delivery-status",
@@ -142,7 +144,9 @@ def detect(content: Content) -> tuple[frozenset[str], frozenset[str]]:
     structure = content.structure
     if len(structure.parts) > _PARTS_FOR_DETECTORS_MAX:
         return frozenset(), frozenset()
-    raw = structure.raw[: content.limits.bounce_bytes_max]
+    lines = structure.raw[: content.limits.bounce_bytes_max].splitlines(keepends=True)
+    cut = (line if len(line) <= _DETECTOR_LINE_MAX else line[:_DETECTOR_LINE_MAX] + b"\n" for line in lines)
+    raw = b"".join(islice(cut, content.limits.bounce_lines_max))
     # Its detectors, and the standard library's parser, were written for mail that means well.
     with contextlib.suppress(Exception):
         mail = email.message_from_bytes(raw, policy=email.policy.compat32)

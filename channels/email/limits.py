@@ -27,6 +27,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     html_tags_max: int = 20_000  # a long newsletter has 5,000
     html_depth_max: int = 150  # beyond it selectolax reads: lxml gives up at 256, Python's recursion at 1,000
     bounce_bytes_max: int = 131_072  # read by the bounce detectors
+    bounce_lines_max: int = 1_500  # which try fifty patterns on each
 
 
 DEFAULT = Limits()

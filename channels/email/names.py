@@ -29,6 +29,8 @@ _EXTENSIONS = {  # where the system's table has an odd one, or none
     "application/pgp-signature": ".asc",
     "application/pkcs7-signature": ".p7s",
     "application/x-pkcs7-signature": ".p7s",
+    "application/pkcs7-mime": ".p7m",
+    "application/x-pkcs7-mime": ".p7m",
 }
 
 

@@ -22,6 +22,7 @@ from router.core.message import Address, Message
 
 __all__ = ["MailSettings", "extract", "parse"]
 
+_DELIVERED = ("delivered-to", "x-original-to", "envelope-to", "x-envelope-to")
 _FORWARD_CHARS_MAX = 100_000
 _DEFAULT_SETTINGS = MailSettings()
 
@@ -80,7 +81,8 @@ def _read(raw: bytes, settings: MailSettings, envelope_from: str | None, envelop
         quoted=parts.quoted if new else "",
         full_text=content.full_text, html=content.html, attachments=attachments,
         message_id=ids[0] if ids else None, in_reply_to=in_reply_to[0] if in_reply_to else None,
-        references=headers.ids(fields.get("references"), limits.references_max), delivered_to=envelope_to,
+        references=headers.ids(fields.get("references"), limits.references_max),
+        delivered_to=envelope_to or _delivered_to(fields),
         bounce=kind.bounce, forwarded_by=handed_on_by, authentication=writer.authentication(fields, settings),
         spam=kind.spam, loop=kind.loop, warnings=tuple(content.warnings),
     )  # fmt: skip
@@ -92,6 +94,14 @@ def _charset_hint(content: Content) -> str:
         if part.params.get("charset"):
             return part.params["charset"]
     return ""
+
+
+def _delivered_to(fields: Fields) -> tuple[str, ...]:
+    """Recipients as servers on the way noted them, for mail that comes without its envelope (IMAP)."""
+    found = (
+        one.address for name in _DELIVERED for value in fields.all(name)[:5] for one in headers.addresses(value, 5)
+    )
+    return tuple(dict.fromkeys(address for address in found if "@" in address))
 
 
 def _addresses(fields: Fields, name: str, limits: Limits, hint: str, content: Content) -> tuple[Address, ...]:

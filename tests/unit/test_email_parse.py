@@ -27,7 +27,8 @@ WITH_FILE = (
     "References: <a@acme.example>\r\n <0@acme.example>\r\nCc: Bob <bob@example.org>\r\n"
     "Reply-To: jane@home.example\r\n"
     'Content-Type: multipart/mixed; boundary="b"\r\n\r\n--b\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n'
-    "Where is my bag?\r\n\r\nOn Fri, 20 Nov 2026 at 10:00, Help <help@acme.example> wrote:\r\n> We look for it.\r\n--b\r\n"
+    "Where is my bag?\r\n\r\nOn Fri, 20 Nov 2026 at 10:00, Help <help@acme.example> wrote:\r\n> We look for it."
+    "\r\n--b\r\n"
     "Content-Type: application/pdf\r\nContent-Disposition: attachment; filename=../ticket.pdf\r\n"
     f"Content-Transfer-Encoding: base64\r\n\r\n{base64.b64encode(b'%PDF').decode()}\r\n--b--\r\n"
 ).encode()
@@ -226,6 +227,32 @@ def test_doubts_about_a_mail_are_said_in_plain_words(raw: bytes, address: str, w
     assert found.from_.address == address
     assert any(said.startswith(warning) for said in found.warnings)
     assert found.text == "hi"
+
+
+def test_servers_notes_stand_in_for_the_envelope() -> None:
+    """Mail fetched from a mailbox is delivered to whom the servers on the way say."""
+    raw = (
+        b"Delivered-To: help+t_x@acme.example\r\nX-Original-To: <help@acme.example>\r\nFrom: jane@example.com\r\n\r\nhi"
+    )
+    assert parse(raw).delivered_to == ("help+t_x@acme.example", "help@acme.example")
+    assert parse(raw, envelope_to=("a@acme.example",)).delivered_to == ("a@acme.example",)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "filename", "warning"),
+    [
+        ("application/ms-tnef; name=winmail.dat", "winmail.dat", "Outlook's own (TNEF)"),
+        ("text/calendar; method=REQUEST", "part-2.ics", "calendar entry"),
+        ("application/pkcs7-mime; smime-type=enveloped-data", "part-2.p7m", "encrypted"),
+    ],
+)
+def test_what_cannot_be_read_is_named_as_what_it_is(content_type: str, filename: str, warning: str) -> None:
+    """Outlook's containers, calendar entries and encrypted parts are attachments, and that is said."""
+    body = f"--b\r\n\r\nhello\r\n--b\r\nContent-Type: {content_type}\r\n\r\nX\r\n--b--"
+    found = read(body, From="jane@example.com", Content_Type="multipart/mixed; boundary=b")
+    assert found.text == "hello"
+    assert [one.filename for one in found.attachments] == [filename]
+    assert any(warning in said for said in found.warnings)
 
 
 def test_too_many_addresses_are_cut_with_a_warning() -> None:

@@ -213,6 +213,14 @@ def test_an_empty_plain_form_gives_way_to_the_html() -> None:
     assert full_text(raw) == "html"
 
 
+def test_a_plain_text_that_only_points_to_the_html_gives_way() -> None:
+    """A stub such as "please use a browser" is not taken for the mail's text."""
+    raw = mail(*NESTED)
+    raw = raw.replace(b"\r\nplain\r\n", b"\r\nYour program cannot show HTML.\r\n")
+    assert full_text(raw) == "Your program cannot show HTML."
+    assert full_text(raw.replace(b"<p>html", b"<p>" + b"words " * 50)).startswith("words words")
+
+
 def test_two_bodies_are_both_read() -> None:
     """Text above and below an attachment belongs together."""
     raw = mail(
