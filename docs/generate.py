@@ -8,18 +8,20 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from router.core.transitions import CONTACT, DELIVERY, OFFER
 
 PAGE = Path(__file__).resolve().parent.parent / "ARCHITECTURE.md"
-TABLES: dict[str, Mapping[enum.StrEnum, Mapping[str, enum.StrEnum]]] = {
+Table = Mapping[Any, Mapping[str, enum.StrEnum]]  # the states of one lifecycle, and their steps
+TABLES: dict[str, Table] = {
     "contact": CONTACT,
     "offer": OFFER,
     "delivery": DELIVERY,
 }
 
 
-def diagram(table: Mapping[enum.StrEnum, Mapping[str, enum.StrEnum]]) -> str:
+def diagram(table: Table) -> str:
     """A lifecycle as a Mermaid state diagram; steps between the same two states share an arrow."""
     lines = ["```mermaid", "stateDiagram-v2", f"    [*] --> {next(iter(table))}"]
     for state, steps in table.items():

@@ -51,9 +51,9 @@ async def play(*, seconds: int | None, data: Path | None, quiet: bool) -> dict[s
         try:
             await _act_out(daemon, sink, audit, chance, seconds=seconds, quiet=quiet)
         finally:
-            figures = audit.figures()
+            figures, ok = audit.figures(), audit.ok()
             await daemon.stop()
-        return msgspec.to_builtins(figures) | {"ok": audit.ok()}
+        return {**msgspec.structs.asdict(figures), "ok": ok}
 
 
 async def _act_out(  # the cast
