@@ -195,7 +195,8 @@ SENT_FROM_START: Final[tuple[str, ...]] = _table("""
     sent with my | sent on my | sent via my | get outlook for
     get the outlook app | typed on my | gesendet mit meinem | gesendet von meinem
     von unterwegs gesendet | gesendet mit der | diese nachricht wurde von meinem | envoyé de mon
-    envoyé depuis mon | envoyé à partir de mon | envoye de mon | téléchargez outlook pour
+    envoyé depuis mon | envoyé à partir de mon
+    envoye de mon | téléchargez outlook pour | télécharger outlook pour
     obtenir outlook pour | enviado desde mi | enviado de mi | obtener outlook para | enviado do meu
     enviado de meu | obter o outlook para | enviada do meu | obter outlook para | inviato dal mio
     inviato da mio | scarica outlook per | ottieni outlook per | verstuurd vanaf mijn | verzonden vanaf mijn

@@ -19,6 +19,7 @@ from channels.email.split_lines import Page
 HTML_CHARS_MAX: Final = 1_000_000
 TAGS_MAX: Final = 50_000  # with those that end an element; a long newsletter has 10,000
 DEPTH_MAX: Final = 1_000
+TAG_CHARS_MAX: Final = 16_000  # from one `<` to the next
 SIGNATURE_LINES_MAX: Final = 15
 SIGNATURE_CHARS_MAX: Final = 1_200
 
@@ -149,12 +150,15 @@ def split_html(html: str, marker: str = "") -> Split:
     return finish(page, marks)
 
 
+_LONG_TAG = re.compile(rf"<[a-zA-Z][^<]{{{TAG_CHARS_MAX}}}")
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9:]{0,30})")
 
 
 def _parsable(html: str) -> bool:
-    """Whether the parser is up to it: its time grows with tags times depth."""
+    """Whether the parser is up to it: its time grows with tags times depth and the square of a tag's attributes."""
     count = html.count("<")
+    if len(html) > TAG_CHARS_MAX and _LONG_TAG.search(html):
+        return False
     if count <= DEPTH_MAX:
         return True
     if count > TAGS_MAX:
@@ -170,7 +174,7 @@ def _parsable(html: str) -> bool:
 
 
 _UNREAD = re.compile(
-    r"<!--.*?(?:-->|\Z)|<(script|style|title|head|template)(?![a-zA-Z0-9]).*?(?:</\1(?![a-zA-Z0-9])|\Z)",
+    r"<!--.*?(?:-->|\Z)|<(script|style|title|head|template)(?![a-zA-Z0-9]).*?(?:</\1(?![a-zA-Z0-9])[^<>]*>?|\Z)",
     re.IGNORECASE | re.DOTALL,
 )
 _BLOCK_TAG = re.compile(

@@ -88,6 +88,8 @@ def rule_of(page: Page, i: int) -> str:
         return "plain" if len(low) >= _BARE_RULE_CHARS_MIN and not low.strip("-_=—–─━＿ ") else ""  # noqa: RUF001
     lead = low.lstrip("*> ")
     dashed = lead[:2] in {"--", "__", "==", "—-", "-—"} or lead[:1] in "—–─━" or lead[:3] in {"-- ", "***"}  # noqa: RUF001
+    if dashed and not (lead.startswith(_LONG_DASHES) or lead.rstrip("*: ")[-1:] in _DASHES):
+        return ""  # an item of a list: "-- original message is lost"
     if dashed:
         # Rules are short: "----- Forwarded by Jane Doe/ACME on 3 May -----" is about the longest.
         if word.startswith(phrases.FORWARDED):
@@ -103,6 +105,7 @@ def rule_of(page: Page, i: int) -> str:
 
 
 _RULE_CHARS_MIN: Final = 3
+_LONG_DASHES: Final = ("----", "____", "====")
 _BARE_RULE_CHARS_MIN: Final = 5
 _RULE_STARTS: Final = frozenset(_DASHES + ">")
 _FORWARDED_SET: Final = frozenset(phrases.FORWARDED)
@@ -159,7 +162,7 @@ def raw_headers(page: Page, run: HeaderRun) -> bool:
         if _RAW.match(page.low[i]):
             return True
     above = page.lines[run.start - 1] if run.start else ""
-    return above[:1] in {" ", "\t"} and bool(above.strip()) and page.lines[run.start][:1] not in {" ", "\t"}
+    return above[:1] in _INDENTS and bool(above.strip()) and page.lines[run.start][:1] not in _INDENTS
 
 
 def header_run(page: Page, start: int) -> HeaderRun | None:
@@ -183,8 +186,23 @@ def header_run(page: Page, start: int) -> HeaderRun | None:
             break
         if gap == 1 and last == "subject" and not page.blank(i) and "sent" in run.values and "to" in run.values:
             break  # nothing comes after it in any program's order
+    _take_wrapped(page, run)
     _join_wrapped(page, run)
     return run if run.sure() else None
+
+
+def _take_wrapped(page: Page, run: HeaderRun) -> None:
+    """Add the indented lines over which the last header of a run was wrapped."""
+    if run.end == run.start or page.lines[run.end - 1][:1] in _INDENTS:
+        return
+    for i in range(run.end, min(run.end + HEADER_GAP_MAX, len(page))):
+        page.looks += 1
+        if page.blank(i) or page.lines[i][:1] not in _INDENTS:
+            return
+        run.end = i + 1
+
+
+_INDENTS: Final = (" ", "\t")
 
 
 def _join_wrapped(page: Page, run: HeaderRun) -> None:
@@ -332,7 +350,7 @@ def attribution_start(page: Page, end: int, floor: int, *, quote_follows: bool) 
     """The first line of the attribution that closes on line `end`, not before line `floor`; -1 when there is none."""
     page.looks += 1
     low = page.low[end]
-    if not low or not (low.endswith(COLONS) or quote_follows) or len(low) >= LINE_CHARS_MAX:
+    if len(low) >= LINE_CHARS_MAX or not (low.endswith(COLONS) or (quote_follows and _verb_last(low) >= 0)):
         return -1
     apart = end + 1 >= len(page) or page.blank(end + 1)
     joined = ""

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from channels.email.split import Split, split
+from channels.email.split import Forwarded, Split, forwarded, split
 from channels.email.split_html import split_html
 
 CASES: list[dict[str, Any]] = yaml.safe_load((Path(__file__).with_name("split_cases.yaml")).read_text(encoding="utf-8"))
@@ -75,3 +75,51 @@ def test_what_people_write_like_phones(line: str) -> None:
 def test_people_are_heard(text: str) -> None:
     """Nothing goes from what people write."""
     assert split(text).new == text.strip()
+
+
+def test_forwarded_finds_a_mail_below_a_word() -> None:
+    """A mail with its headers is found below other words, as a colleague's program quotes it; no rule is needed."""
+    found = forwarded(
+        "For you.\n\nFrom: Carl Customer [mailto:carl@customer.example]\nSent: Tuesday, 4 March 2025 09:12\n"
+        "To: Jane Doe;\n Joe Roe\nSubject: It is broken\n and stays so\n\nHello,\nit is broken.\n"
+    )
+    assert found == Forwarded(
+        from_address="carl@customer.example",
+        from_name="Carl Customer",
+        subject="It is broken and stays so",
+        date="Tuesday, 4 March 2025 09:12",
+        text="Hello,\nit is broken.",
+    )
+
+
+def test_forwarded_is_none_without_headers() -> None:
+    """An attribution names no forward, nor does a text without headers."""
+    assert forwarded("Hello\n\nOn 3/4/25 09:12, Acme <help@acme.example> wrote:\n> Old\n") is None
+    assert forwarded("") is None
+
+
+def test_html_beyond_the_parser_is_split_as_text() -> None:
+    """HTML too deep, or with a tag too long, is split by its lines: no word is lost, and the quote still goes."""
+    quote = "<div>On Tue, Mar 4, 2025 at 9:12 AM Acme &lt;help@acme.example&gt; wrote:</div><div>Old words.</div>"
+    deep = "<div>Works &amp; prints.</div>" + quote + "<b>" * 3_000
+    wide = "<div " + "a=1 " * 20_000 + "><div>Works &amp; prints.</div>" + quote
+    for html in (deep, wide):
+        parts = split_html(html)
+        assert parts.new == "Works & prints."
+        assert "Old words." in parts.quoted
+
+
+def test_html_style_and_script_are_no_words() -> None:
+    """What a browser does not show is no text."""
+    html = "<style>p {}</style><script>x()</script><p>Hello</p><!-- note -->"
+    assert split_html(html).new == "Hello"
+    assert split_html(html + "<b>" * 3_000).new == "Hello"
+
+
+def test_a_long_quote_is_cut_to_the_paragraph_answered() -> None:
+    """Of a long quote above an answer, only the last paragraphs are kept as its context."""
+    quote = "\n".join(f"> line {n}" for n in range(40)) + "\n>\n> Which cable?\n"
+    parts = split(f"On 3/4/25 09:12, Acme wrote:\n{quote}\nUSB.\n\n> Bye\n")
+    assert parts.inline
+    assert parts.new == "> Which cable?\n\nUSB."
+    assert "> line 39" in parts.quoted
