@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from router.core.state import Contact
     from router.core.work import Work
 
+Head = tuple["matching.Urgency", "Contact", "Contact | None", "Line"]
+
 ASK_AGAIN = 300_000  # ms after which those who declined are asked again, when nobody else is left
 
 
@@ -88,7 +90,7 @@ def give(work: Work, contact: Contact, seat: Seat, explanation: Explanation) -> 
     offer = Offer(id=f"o{work.state.offers_made}", agent=agent, at=work.now, until=work.now + patience)
     work.step(contact, "offer")
     contact.offer = offer
-    contact.decided_at = work.state.n
+    contact.decided_at = contact.offered_at = work.state.n
     work.hold(contact, agent)
     work.credit(contact, agent)
     work.emit(OfferTo(contact=contact.id, agent=agent, offer=offer.id, until=offer.until, explanation=explanation))
@@ -124,8 +126,7 @@ def assign_by_hand(work: Work, contact: Contact, agent: str) -> None:
 def withdraw(work: Work, contact: Contact, reason: str, how: str = "rescind") -> None:
     """End the pending offer; the contact waits again, at its old place. It is not placed yet."""
     offer = contact.offer
-    if offer is None:
-        return
+    assert offer is not None
     next_offer_state(OfferState.PENDING, how)
     work.take_back(contact, offer.agent)
     work.let_go(contact, offer.agent)
@@ -137,10 +138,8 @@ def withdraw(work: Work, contact: Contact, reason: str, how: str = "rescind") ->
 def release(work: Work, contact: Contact, reason: str) -> None:
     """The owner no longer has it. The contact's state is the caller's to change."""
     agent = contact.agent
-    if agent is None:
-        return
-    if agent in work.index.seats:
-        work.let_go(contact, agent)
+    assert agent is not None
+    work.let_go(contact, agent)
     contact.agent = None
     contact.credited_slot = None
     contact.effort = 0
@@ -277,13 +276,15 @@ def _fill(work: Work, seat: Seat) -> None:
     """Contacts for one agent, most urgent first."""
     index = work.index
     while seat.room:
-        contact = matching.next_contact(index, seat.lines, seat.room, seat.agent.id)
+        contact, passed = matching.next_contact(index, seat.lines, seat.room, seat.agent.id)
         if contact is None:
             return
         edge = seat.state.shift_edge
         if edge is not None and edge <= work.now:
             work.turn_shift(seat)
             continue
+        if passed is not None:
+            passed.passed += 1
         profile = index.profile_of(contact)
         sticky = contact.prefer_agent if contact.prefer_agent == seat.agent.id else None
         give(work, contact, seat, explain.explain(profile, contact, [seat], [seat], work.now, sticky=sticky))
@@ -297,22 +298,23 @@ def _joint_pass(work: Work, freed: list[Seat]) -> None:
         for line in seat.lines:
             if line.waiting and seat.room & line.bit:
                 lines[id(line)] = line
-    heads: list[tuple[matching.Urgency, str, Line]] = []
+    heads: list[Head] = []
     for line in lines.values():
         _push_head(index, heads, line)
     while heads:
-        _, name, line = heappop(heads)
-        contact = work.state.contacts[name]
-        if contact.state is ContactState.WAITING and not try_place(work, contact):
+        _, contact, passed, line = heappop(heads)
+        if not try_place(work, contact):
             continue  # nobody free for the first of this line: the rest waits for `_fill`
+        if passed is not None:
+            passed.passed += 1
         _push_head(index, heads, line)
 
 
-def _push_head(index: Index, heads: list[tuple[matching.Urgency, str, Line]], line: Line) -> None:
-    contact = matching.next_contact(index, (line,), line.bit, None)
+def _push_head(index: Index, heads: list[Head], line: Line) -> None:
+    contact, passed = matching.next_contact(index, (line,), line.bit, None)
     if contact is not None:
-        # urgencies end in the contact's number, so that lines are never compared
-        heappush(heads, (matching.urgency(contact, index.state.at), contact.id, line))
+        # urgencies end in the contact's number, so that nothing after them is ever compared
+        heappush(heads, (matching.urgency(contact, index.state.at), contact, passed, line))
 
 
 def _fit(work: Work, contact: Contact) -> None:

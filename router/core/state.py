@@ -66,6 +66,7 @@ class Contact(msgspec.Struct, kw_only=True):
     responded: bool = False
     effort: int = 0  # ms credited to the owner
     decided_at: int = 0  # number of the record that offered, assigned or queued it last
+    offered_at: int = 0  # number of the record that offered it last: who was considered stands there
     joined: str | None = None  # the contact it was joined into
     messages: list[MessageRef] = []
     seq: int = 0  # how many contacts had been opened before it: ties between contacts end here

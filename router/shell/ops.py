@@ -9,6 +9,7 @@ import msgspec
 
 from router.core.decisions import AssignTo, Explanation, OfferTo, QueueContact
 from router.core.engine import Engine
+from router.core.events import OfferAccepted
 from router.core.ports import InboxEntry
 from router.core.state import Contact
 from router.shell.clock import rfc3339
@@ -75,11 +76,18 @@ class Ops:
         found = self._leader.engine.state.contacts[contact]
         record = await self._record(found.decided_at) if found.decided_at else None
         if record is None:
-            return explained(found, None, self._leader.engine.explain(contact))
-        answer = explained(found, record, None)
+            return explained(found, None, None, self._leader.engine.explain(contact))
+        weighed = await self._weighed(found, record)
+        answer = explained(found, record, weighed)
         if full:
-            answer["candidates"] = await self._all_candidates(contact, record.n)
+            answer["candidates"] = await self._all_candidates(contact, weighed.n if weighed else record.n)
         return answer
+
+    async def _weighed(self, contact: Contact, decided: Record) -> Record | None:
+        """The record of the offer that an agent accepted: there the agents were compared."""
+        if not isinstance(decided.event, OfferAccepted) or not contact.offered_at:
+            return None
+        return await self._record(contact.offered_at)
 
     async def _record(self, n: int) -> Record | None:
         raw = await self._store.journal_get(self._leader.journal.id_of(n))
@@ -132,15 +140,21 @@ class Ops:
         return {"id": message, "contact": contact, "queued": True}
 
 
-def explained(contact: Contact, record: Record | None, now: Explanation | None) -> dict[str, object]:
-    """The keys of `usherd explain`, from the record that decided or, before any did, from the engine now."""
+def explained(
+    contact: Contact, record: Record | None, weighed: Record | None, now: Explanation | None = None
+) -> dict[str, object]:
+    """The keys of `usherd explain`.
+
+    `record` decided last; `weighed` is the one that compared the agents, where that is another: the offer that was
+    accepted. Before anything was decided, `now` is what the engine would do.
+    """
     decision, agent, explanation = "waiting", contact.agent, now
-    if record is not None:
-        for made in record.decisions:
-            if isinstance(made, OfferTo | AssignTo | QueueContact) and made.contact == contact.id:
-                decision = {OfferTo: "offer", AssignTo: "assign", QueueContact: "wait"}[type(made)]
-                agent = None if isinstance(made, QueueContact) else made.agent
-                explanation = made.explanation
+    made = _decided(record, contact.id)
+    if made is not None:
+        decision = {OfferTo: "offer", AssignTo: "assign", QueueContact: "wait"}[type(made)]
+        agent = None if isinstance(made, QueueContact) else made.agent
+        offered = _decided(weighed, contact.id)
+        explanation = made.explanation if offered is None else offered.explanation
     return {
         "contact": contact.id,
         "record": record.n if record else None,
@@ -158,3 +172,12 @@ def explained(contact: Contact, record: Record | None, now: Explanation | None) 
         "config": record.config if record else None,
         "would_have": [],
     }
+
+
+def _decided(record: Record | None, contact: str) -> OfferTo | AssignTo | QueueContact | None:
+    """What a record decided last about who gets a contact."""
+    found = None
+    for made in record.decisions if record is not None else ():
+        if isinstance(made, OfferTo | AssignTo | QueueContact) and made.contact == contact:
+            found = made
+    return found
