@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import signal
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated, Any
@@ -56,7 +58,24 @@ def store(
 
     output.wants_json(json)
     log.configure(json=True if json else None)
-    spin(run_alone(data, listen))
+    spin(until_signal(run_alone(data, listen, ready=_say_where)))
+
+
+def _say_where(path: str) -> None:
+    if output.is_json():
+        output.give({"url_file": path})
+    else:
+        output.say(f"The store runs. Its address with the password is in {output.escape(path)}; Ctrl-C ends it.")
+
+
+async def until_signal(work: Coroutine[Any, Any, None]) -> None:
+    """Run `work` until it ends, or until SIGTERM or SIGINT cancels it."""
+    task = asyncio.ensure_future(work)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, task.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
 
 
 def spin(work: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401  # gives whatever the work gives
