@@ -8,7 +8,7 @@ sent at most once more, and marked so.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from typing import Protocol
 
@@ -29,6 +29,7 @@ log = structlog.get_logger()
 SENDERS_MAX = 4
 RETRY_SECONDS = 0.5
 UNKNOWN_RETRY_MS = 60_000
+NEVER = 1 << 53
 
 
 class Delivery(msgspec.Struct, kw_only=True):
@@ -106,6 +107,7 @@ class Outbox:
         self._now = now
         self._pending: dict[str, Delivery] = {}
         self._contacts: dict[str, None] = {}  # at which a sender is at work
+        self._outcomes: dict[str, Sent] = {}  # of tries that were made and could not be stored yet
         self._news = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -124,19 +126,19 @@ class Outbox:
                 while self._leader.leading and self._leader.engine.state.epoch == epoch:
                     self._start(epoch)
                     await self._wait()
-            except StoreUnavailable:
+            except (StoreUnavailable, Fenced):
                 await asyncio.sleep(RETRY_SECONDS)
             finally:
                 await self._stop_sending()
 
     async def _stop_sending(self) -> None:
-        for task in tuple(self._tasks):
+        tasks = tuple(self._tasks)
+        for task in tasks:
             task.cancel()
-        for task in tuple(self._tasks):
-            with suppress(asyncio.CancelledError):
-                await task
+        await asyncio.gather(*tasks, return_exceptions=True)
         self._pending.clear()
         self._contacts.clear()
+        self._outcomes.clear()
 
     def committed(self, applied: list[Applied]) -> None:
         """A listener of the leader: new replies to send."""
@@ -154,31 +156,39 @@ class Outbox:
     async def _recover(self, epoch: int) -> None:
         """What an earlier leader left: the engine knows what is not final, the store how far each got."""
         known = {name: _DELIVERY.decode(raw) for name, raw in (await self._store.outbox_all()).items()}
-        for contact in self._leader.engine.state.contacts.values():
-            for ref in contact.messages:
-                if ref.delivery is None or ref.delivery in _FINAL:
-                    continue
-                delivery = known.get(ref.id) or Delivery(
-                    message=ref.id, contact=contact.id, channel=contact.channel, first_at=ref.at
-                )
-                if delivery.state is DeliveryState.SENDING:
-                    await self._in_doubt(epoch, delivery)
-                elif delivery.state in _FINAL:
-                    await self._finish(epoch, delivery)
-                self._keep(delivery)
-        stale = [name for name in known if name not in self._pending]
-        if stale:
-            await self._store.outbox_delete(epoch, stale)
+        # A list: the leader goes on meanwhile, and a dictionary may not grow while it is walked.
+        unsettled = [
+            (contact, ref)
+            for contact in self._leader.engine.state.contacts.values()
+            for ref in contact.messages
+            if ref.delivery is not None and ref.delivery not in _FINAL
+        ]
+        for contact, ref in unsettled:
+            delivery = known.pop(ref.id, None) or Delivery(
+                message=ref.id, contact=contact.id, channel=contact.channel, first_at=ref.at
+            )
+            self._pending[ref.id] = delivery
+            if delivery.state is DeliveryState.SENDING:
+                await self._note(epoch, _after(delivery, Sent(state=DeliveryState.UNKNOWN), None, self._now()))
+            elif delivery.state is not DeliveryState.PENDING:
+                await self._announce(epoch, delivery)  # the report may not have been told; told twice it counts once
+        if known:
+            await self._store.outbox_delete(epoch, list(known))
 
-    def _keep(self, delivery: Delivery) -> None:
-        if delivery.state not in _FINAL:
-            self._pending[delivery.message] = delivery
+    def _candidates(self) -> Iterator[Delivery]:
+        """What may be tried once it is due: the oldest of each contact. What is in doubt holds nothing up."""
+        taken = set(self._contacts)
+        for delivery in tuple(self._pending.values()):
+            if delivery.contact not in taken:
+                if delivery.state is not DeliveryState.UNKNOWN:
+                    taken.add(delivery.contact)
+                yield delivery
 
     def _start(self, epoch: int) -> None:
         """Begin what is due, oldest first, never two at once in one contact."""
         self._news.clear()
         now = self._now()
-        for delivery in tuple(self._pending.values()):
+        for delivery in self._candidates():
             if len(self._tasks) >= SENDERS_MAX:
                 return
             if delivery.next_at > now or delivery.contact in self._contacts:
@@ -196,7 +206,7 @@ class Outbox:
 
     async def _wait(self) -> None:
         now = self._now()
-        idle = [one.next_at - now for one in self._pending.values() if one.contact not in self._contacts]
+        idle = [one.next_at - now for one in self._candidates()] if len(self._tasks) < SENDERS_MAX else []
         seconds = min(max(0.01, min(idle, default=1_000) / 1_000), 1.0)
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
@@ -204,16 +214,13 @@ class Outbox:
 
     async def _try(self, epoch: int, delivery: Delivery) -> None:
         try:
-            message = (await self._vault.messages([delivery.message])).get(delivery.message)
             sender = self._senders.get(delivery.channel)
-            if message is None or sender is None:
-                why = "the reply was erased" if message is None else f"no way out by {delivery.channel}"
-                await self._settle(epoch, delivery, Sent(state=DeliveryState.FAILED, detail=why), None)
-                return
-            delivery.state = DeliveryState.SENDING
-            delivery.attempts += 1
-            await self._put(epoch, delivery)
-            await self._settle(epoch, delivery, await _attempt(sender, message), sender)
+            sent = self._outcomes.get(delivery.message)
+            if sent is None:
+                sent = self._outcomes[delivery.message] = await self._send(epoch, delivery, sender)
+            # Until the outcome is stored it is kept, so that a store that fails just then sends nothing twice.
+            log.info("delivery", message=delivery.message, state=sent.state, code=sent.code, attempt=delivery.attempts)
+            await self._note(epoch, _after(delivery, sent, sender, self._now()))
         except StoreUnavailable as error:
             log.warning("outbox_waits_for_store", message=delivery.message, error=str(error))
             delivery.next_at = self._now() + 1_000
@@ -222,38 +229,37 @@ class Outbox:
         finally:
             self._contacts.pop(delivery.contact, None)
 
-    async def _settle(self, epoch: int, delivery: Delivery, sent: Sent, sender: Sender | None) -> None:
-        log.info("delivery", message=delivery.message, state=sent.state, code=sent.code, attempt=delivery.attempts)
-        delivery.code = sent.code
-        if sent.state is DeliveryState.UNKNOWN:
-            await self._in_doubt(epoch, delivery)
-            return
-        delivery.state = sent.state
-        if sent.state is DeliveryState.DEFERRED:
-            waited = self._now() - delivery.first_at
-            wait = sender.retry_after(delivery.attempts, waited) if sender is not None else None
-            if wait is None:
-                delivery.state = DeliveryState.FAILED
-            else:
-                delivery.next_at = self._now() + wait
-                await self._put(epoch, delivery)
-                await self._report(delivery)
-                return
+    async def _send(self, epoch: int, delivery: Delivery, sender: Sender | None) -> Sent:
+        """One try, noted as *sending* before it begins."""
+        message = await self._read(delivery.message)
+        if message is None or sender is None:
+            why = "the reply was erased" if message is None else f"no way out by {delivery.channel}"
+            return Sent(state=DeliveryState.FAILED, detail=why)
+        delivery.state = DeliveryState.SENDING
+        delivery.attempts += 1
         await self._put(epoch, delivery)
-        await self._finish(epoch, delivery)
+        return await _attempt(sender, message)
 
-    async def _in_doubt(self, epoch: int, delivery: Delivery) -> None:
-        """Perhaps it arrived: once more at most, and then a person decides."""
-        delivery.doubts += 1
-        delivery.state = DeliveryState.UNKNOWN
-        delivery.next_at = self._now() + (UNKNOWN_RETRY_MS if delivery.doubts == 1 else 1 << 53)
+    async def _read(self, identifier: str) -> Message | None:
+        try:
+            return (await self._vault.messages([identifier])).get(identifier)
+        except (PermanentError, msgspec.MsgspecError) as error:
+            log.error("reply_cannot_be_opened", message=identifier, error=str(error))  # noqa: TRY400  # no traceback
+            return None
+
+    async def _note(self, epoch: int, delivery: Delivery) -> None:
+        """Store where a delivery stands, then tell."""
         await self._put(epoch, delivery)
-        await self._report(delivery)
+        self._outcomes.pop(delivery.message, None)
+        self._pending[delivery.message] = delivery
+        await self._announce(epoch, delivery)
 
-    async def _finish(self, epoch: int, delivery: Delivery) -> None:
-        self._pending.pop(delivery.message, None)
+    async def _announce(self, epoch: int, delivery: Delivery) -> None:
+        if delivery.state in _FINAL:
+            self._pending.pop(delivery.message, None)
         await self._report(delivery)
-        await self._store.outbox_delete(epoch, [delivery.message])
+        if delivery.state in _FINAL:
+            await self._store.outbox_delete(epoch, [delivery.message])
 
     async def _put(self, epoch: int, delivery: Delivery) -> None:
         await self._store.outbox_put(epoch, delivery.message, msgspec.json.encode(delivery))
@@ -264,8 +270,26 @@ class Outbox:
         await self._tell(entry)
 
 
+def _after(delivery: Delivery, sent: Sent, sender: Sender | None, now: int) -> Delivery:
+    """Where a delivery stands after a try that came to `sent`."""
+    after = msgspec.structs.replace(delivery, state=sent.state, code=sent.code)
+    if sent.state is DeliveryState.UNKNOWN:  # perhaps it arrived: once more at most, and then a person decides
+        after.doubts += 1
+        after.next_at = now + UNKNOWN_RETRY_MS if after.doubts == 1 else NEVER
+    elif sent.state is DeliveryState.DEFERRED:
+        wait = sender.retry_after(delivery.attempts, now - delivery.first_at) if sender is not None else None
+        if wait is None:
+            after.state = DeliveryState.FAILED
+        else:
+            after.next_at = now + wait
+    return after
+
+
 async def _attempt(sender: Sender, message: Message) -> Sent:
     try:
         return await sender.send(message)
     except PermanentError as error:
         return Sent(state=DeliveryState.FAILED, detail=error.code)
+    except Exception as error:  # a mistake of ours; what the other side has seen of the message, nobody knows
+        log.exception("sender_failed", error=type(error).__name__)
+        return Sent(state=DeliveryState.UNKNOWN)
