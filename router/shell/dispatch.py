@@ -19,6 +19,7 @@ from router.shell.understanding import Refused
 log = structlog.get_logger()
 
 ANSWER_SECONDS_MAX = 20.0
+SETTLED_SECONDS = 1.0  # for an action stored by an earlier call, of which nobody here has heard
 OUTCOMES_KEPT_MAX = 10_000
 PERSONAL = ("text",)  # fields that go into the raw part, never into meta
 
@@ -37,22 +38,21 @@ class Dispatcher:
         Raises TransientError when it could not be stored, or when its outcome is not known in time.
         """
         entry = command_entry(agent, action, fields, key)
-        known = self._outcomes.get(entry.key)
-        if known is not None:
-            return known
-        future = self._waiting.get(entry.key)
-        if future is None:
-            future = asyncio.get_running_loop().create_future()
-            self._waiting[entry.key] = future
+        waited_for = self._waiting.get(entry.key)
+        future = waited_for or asyncio.get_running_loop().create_future()
+        self._waiting[entry.key] = future
         try:
             [appended] = await self._inbox.append([entry], conflict="refuse")
             if appended.conflict:
                 return Outcome(ok=False, code="conflict", detail="this key was used for another action")
-            if appended.duplicate and not future.done():
-                return await self._answer(future, seconds=1.0)
-            return await self._answer(future, seconds=ANSWER_SECONDS_MAX)
+            known = self._outcomes.get(entry.key)  # asked after the store: only it knows whether the action is the same
+            if known is not None:
+                return known
+            settled = appended.duplicate and waited_for is None
+            return await self._answer(future, seconds=SETTLED_SECONDS if settled else ANSWER_SECONDS_MAX)
         finally:
-            self._waiting.pop(entry.key, None)
+            if waited_for is None:
+                self._waiting.pop(entry.key, None)
 
     async def _answer(self, future: asyncio.Future[Outcome], *, seconds: float) -> Outcome:
         try:
