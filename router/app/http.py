@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from channels.http import HttpMessage, entry, normalise
-from router.core.message import Message
 from router.shell.channel import Channel
 from skills.model import WorkspaceConfig
 
@@ -14,13 +13,9 @@ __all__ = ["HttpMessage", "entry", "http_channel", "normalise", "tier_of"]
 
 def http_channel() -> Channel:
     """Messages of `POST /v1/messages`: small JSON, checked at the door."""
-
-    def understood(raw: bytes, meta: bytes) -> Message:
-        return normalise(raw, meta)
-
     return Channel(
         name="http",
-        normalise=understood,
+        normalise=normalise,
         hostile=False,
         kind=lambda meta: str(meta.get("kind", "email")),
         thread=lambda _: None,

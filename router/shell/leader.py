@@ -35,6 +35,7 @@ LEASE_MS = 5_000
 LEASE_RENEW_SECONDS = 1.0
 HORIZON_MS_MIN = 200 * 86_400_000  # calendars that reach less far are expanded anew
 RETRY_SECONDS = 0.2
+REBUILD_SECONDS_MAX = 30.0
 
 
 class LeaderStore(JournalStore, Protocol):
@@ -101,6 +102,7 @@ class Leader:
         self._stopping = asyncio.Event()
         self._ready = asyncio.Event()
         self._background: set[asyncio.Task[None]] = set()
+        self._setbacks = 0  # how often in a row the engine failed where leaving an entry out does not help
         self._done: list[str] = []  # entries that are in their place and may be deleted
         self._done_news = asyncio.Event()
 
@@ -122,10 +124,15 @@ class Leader:
                 await asyncio.sleep(RETRY_SECONDS)
             except (Fenced, Rebuild) as error:
                 log.warning("leader_begins_again", code=error.code, error=str(error))
-                await asyncio.sleep(RETRY_SECONDS)
+                await self._pause(min(RETRY_SECONDS * 2 ** min(self._setbacks, 10), REBUILD_SECONDS_MAX))
             finally:
                 self.leading = False
                 self._ready.clear()
+
+    async def _pause(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
 
     async def _lead(self) -> None:
         if not await self._store.lease_acquire("leader", self._node, LEASE_MS):
@@ -257,6 +264,7 @@ class Leader:
         try:
             decisions = self.engine.apply(event)
         except Exception as error:
+            self._setbacks = self._setbacks + 1 if event.inbox in {"", *self.poisoned} else 0
             self.poisoned.add(event.inbox)
             log.exception("engine_refused_event", event_type=type(event).__name__, entry=event.inbox)
             msg = f"{type(event).__name__} from entry {event.inbox}"
@@ -267,9 +275,13 @@ class Leader:
     async def _append(self, applied: list[Applied]) -> None:
         blobs = await self._lock([blob for one in applied for blob in one.prepared.blobs])
         await self.journal.append([one.draft for one in applied], blobs, wall=wall_ms())
+        self._setbacks = 0
         self._forget([identifier for one in applied for identifier in one.prepared.finished])
         for listener in self.listeners:
-            listener(applied)
+            try:
+                listener(applied)
+            except Exception as error:  # what is journaled stands, and the others must hear of it
+                log.exception("listener_failed", error=type(error).__name__)
 
     async def _lock(self, plain: list[Plain]) -> dict[str, bytes]:
         while True:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from contextlib import suppress
 from typing import Protocol
 
 import msgspec
 import structlog
 
-from router.core.errors import StoreUnavailable, TransientError
+from router.core.errors import PermanentError, StoreUnavailable, TransientError
 from router.core.events import DeliveryReported, MessageDeferred
 from router.core.ports import Inbox, InboxEntry
 from router.core.state import State
@@ -30,6 +31,7 @@ log = structlog.get_logger()
 DEFER_SECONDS = 0.25
 LARGE_BYTES_MIN = 256 << 10
 RETRY_SECONDS = 0.5
+FAILED = "usherd failed on it; this was logged"
 
 
 class ReaderStore(Protocol):
@@ -56,7 +58,7 @@ class Batch(msgspec.Struct):
 
 
 class Internal(msgspec.Struct, kw_only=True):
-    """What usherd tells itself through the inbox. `what`: understood | delivery | retry."""
+    """What usherd tells itself through the inbox. `what`: understood | delivery | retry | reread."""
 
     what: str
     message: str
@@ -96,6 +98,7 @@ class Reader:
         self._actions = actions
         self._channels = channels
         self.facts = facts
+        self._rereading: set[asyncio.Task[None]] = set()
 
     def begin(self, items: list[InboxItem], poisoned: set[str]) -> Batch:
         """Start on entries just read; messages from hostile channels go to the workers."""
@@ -120,12 +123,32 @@ class Reader:
             return await self._finish(begun, state, clock)
         except Refused as refusal:
             return Prepared(event=None, finished=[entry.id], key=entry.key, refused=refusal)
+        except StoreUnavailable:
+            raise  # not the entry's fault
+        except Exception as error:
+            log.exception("entry_failed", entry=entry.id, source=entry.source, error=type(error).__name__)
+            return await self._given_up(entry, clock)
+
+    async def _given_up(self, entry: InboxItem, clock: Clock) -> Prepared:
+        """The end of an entry on which usherd itself fails: it must not come back for ever, nor vanish unseen."""
+        if entry.source == "command":
+            refusal = Refused("internal", "this action could not be carried out; it was logged")
+            return Prepared(event=None, finished=[entry.id], key=entry.key, refused=refusal)
+        if entry.source != "internal":
+            return self._problem(entry, self._channels.get(entry.source, self._channels["email"]), FAILED, clock)
+        with suppress(msgspec.MsgspecError, UnicodeDecodeError):
+            note = _INTERNAL.decode(entry.meta)
+            originals = await self._insist_get([note.message]) if note.what == "understood" else []
+            for original in originals:
+                channel = self._channels.get(original.source, self._channels["email"])
+                return self._problem(original, channel, FAILED, clock, inbox=entry.id)
+        return Prepared(event=None, finished=[entry.id])
 
     async def _finish(self, begun: Begun, state: State, clock: Clock) -> Prepared:
         entry = begun.entry
+        if begun.poisoned:
+            return await self._given_up(entry, clock)
         if entry.source == "command":
-            if begun.poisoned:
-                raise Refused("internal", "this action could not be carried out; it was logged")
             return await self._patiently(begun, state, clock)
         if entry.source == "internal":
             return await self._internal(entry, state, clock)
@@ -134,8 +157,6 @@ class Reader:
             log.error("unknown_source", entry=entry.id, source=entry.source)
             channel = self._channels["email"]
             return self._problem(entry, channel, f"no channel is called {entry.source}", clock)
-        if begun.poisoned:
-            return self._problem(entry, channel, "usherd failed on it; this was logged", clock)
         return await self._message(begun, channel, clock)
 
     async def _patiently(self, begun: Begun, state: State, clock: Clock) -> Prepared:
@@ -161,9 +182,9 @@ class Reader:
             return Prepared(event=MessageDeferred(at=clock.now(), inbox=entry.id, message=entry.id))
         return received(source, begun.future.result(), entry.raw, channel, self.facts, clock.now())
 
-    def _problem(self, entry: InboxItem, channel: Channel, problem: str, clock: Clock) -> Prepared:
+    def _problem(self, entry: InboxItem, channel: Channel, problem: str, clock: Clock, *, inbox: str = "") -> Prepared:
         understood = Understood(problem=problem)
-        return received(_source(channel, entry), understood, entry.raw, channel, self.facts, clock.now())
+        return received(_source(channel, entry, inbox=inbox), understood, entry.raw, channel, self.facts, clock.now())
 
     async def resume_when(self, begun: Begun) -> None:
         """Bring a deferred message back when the worker has answered."""
@@ -205,7 +226,10 @@ class Reader:
             case "understood":
                 return await self._returned(entry, note, clock)
             case "retry":
-                return await self._retried(entry, note, state, clock)
+                self._reread(entry, note, state)
+                return Prepared(event=None, finished=[entry.id])
+            case "reread":
+                return self._released(entry, note, state, clock)
             case "delivery":
                 event = DeliveryReported(
                     at=clock.now(), inbox=entry.id, message=note.message, contact=note.contact, state=note.state
@@ -225,11 +249,42 @@ class Reader:
         understood = _UNDERSTOOD.decode(entry.raw)
         return received(source, understood, original.raw, channel, self.facts, clock.now())
 
-    async def _retried(self, entry: InboxItem, note: Internal, state: State, clock: Clock) -> Prepared:
+    def _reread(self, entry: InboxItem, note: Internal, state: State) -> None:
+        """Begin to read a quarantined message once more; nobody waits for what may take a worker's whole time.
+
+        If the process ends meanwhile the message is still in quarantine, and can be asked for again.
+        """
         contact = state.contacts.get(state.quarantined.get(note.message, ""))
-        blob = raw_blob(note.message)
-        raw = (await self._vault.open([blob])).get(blob)
-        if contact is None or raw is None:
+        channel = self._channels.get(contact.channel) if contact is not None else None
+        if channel is not None:
+            task = asyncio.create_task(self._read_again(entry.id, note.message, channel))
+            self._rereading.add(task)
+            task.add_done_callback(self._rereading.discard)
+
+    async def _read_again(self, asked: str, message: str, channel: Channel) -> None:
+        try:
+            raw = await self._insist_raw(message)
+        except PermanentError as error:
+            log.warning("quarantined_message_lost", message=message, error=str(error))
+            return
+        if raw is None:
+            return  # erased
+        item = Raw(raw, b"{}", channel.normalise)
+        understood = await self._workers.understand([item])[0] if channel.hostile else self._workers.here(item)
+        note = Internal(what="reread", message=message)
+        await self.tell(internal_entry(note, msgspec.json.encode(understood), distinct=asked))
+
+    async def _insist_raw(self, message: str) -> bytes | None:
+        blob = raw_blob(message)
+        while True:
+            try:
+                return (await self._vault.open([blob])).get(blob)
+            except StoreUnavailable:
+                await asyncio.sleep(RETRY_SECONDS)
+
+    def _released(self, entry: InboxItem, note: Internal, state: State, clock: Clock) -> Prepared:
+        contact = state.contacts.get(state.quarantined.get(note.message, ""))
+        if contact is None:  # read again twice, or closed meanwhile
             return Prepared(event=None, finished=[entry.id])
         source = Source(
             inbox=entry.id,
@@ -238,8 +293,7 @@ class Reader:
             kind=contact.kind,
             account=contact.account,
         )
-        [future] = self._workers.understand([Raw(raw, b"{}", self._channels[contact.channel].normalise)])
-        return released(source, await future, self.facts, clock.now())
+        return released(source, _UNDERSTOOD.decode(entry.raw), self.facts, clock.now())
 
 
 def _source(channel: Channel, entry: InboxItem, *, inbox: str = "") -> Source:

@@ -73,8 +73,11 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def source_of(channel: Channel, *, inbox: str, message: str, meta: bytes, conflict: bool) -> Source:
-    """Where an entry of `channel` came from, by its meta."""
-    fields = msgspec.json.decode(meta, type=dict[str, object])
+    """Where an entry of `channel` came from, by its meta; one that cannot be read says nothing."""
+    try:
+        fields = msgspec.json.decode(meta, type=dict[str, object])
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        fields = {}
     return Source(
         inbox=inbox,
         message=message,

@@ -186,6 +186,9 @@ class Workers:
                 for item, future in zip(items, futures, strict=True):
                     self._run("large", [item], [future])
                 return
+        except Exception as error:  # a mistake of ours; a future that is never set would hold its message for ever
+            log.exception("worker_task_impossible", messages=len(items), error=type(error).__name__)
+            results = [Understood(problem=f"{type(error).__name__} before reading the message")] * len(items)
         for future, result in zip(futures, results, strict=True):
             if not future.done():
                 future.set_result(result)
