@@ -94,6 +94,7 @@ class Index:
         self.profiles_max = PROFILES_MAX
         self.reload()
         for contact in state.contacts.values():
+            self.sync(contact)
             for ref in contact.messages:
                 self.place[ref.id] = contact.id
             self.note_open(contact)
@@ -103,7 +104,7 @@ class Index:
     # -- the workspace ---------------------------------------------------------------------------------------------
 
     def reload(self) -> None:
-        """Build seats, profiles, lines and timers anew from the workspace and the contacts."""
+        """Build seats anew from the workspace; lines and timers are empty until each contact is synced."""
         workspace = self.state.workspace
         self.timers.clear()
         self.timer_of.clear()
@@ -131,8 +132,6 @@ class Index:
                 self.load(seat, self.state.contacts[contact_id], 1)
             self.refresh(seat)
             self.arm_shift(seat)
-        for contact in self.state.contacts.values():
-            self.sync(contact)
 
     def bit(self, kind: str) -> int:
         """The bit that stands for a kind in `Seat.room`; a kind seen for the first time is added to all seats."""
@@ -317,7 +316,7 @@ class Index:
 
     def note_open(self, contact: Contact) -> None:
         """Remember the open conversations of a customer on a channel, so that a second message joins the newest."""
-        if contact.kind not in CONVERSATIONS or contact.flag:
+        if contact.kind not in CONVERSATIONS or contact.flag or not contact.customer:
             return
         key = (contact.customer, contact.channel, contact.account, contact.kind)
         known = self.open_chats.setdefault(key, [])

@@ -83,7 +83,7 @@ def release(work: Work, event: MessageReleased) -> None:
     if contact is None or contact.flag != "quarantined":
         return
     contact.flag = ""
-    contact.participants = sorted({event.sender, *contact.participants})
+    contact.participants = _named(event.sender, *contact.participants)
     contact.customer = customer_of(work, event.sender)
     for ref in contact.messages:
         if ref.id == event.message:
@@ -123,7 +123,9 @@ def resolve_joined(work: Work, name: str | None) -> Contact | None:
 
 
 def customer_of(work: Work, identity: str) -> str:
-    """The customer an identity belongs to; a new one if it was never seen."""
+    """The customer an identity belongs to; a new one if it was never seen; "" for a sender nobody knows."""
+    if not identity:
+        return ""
     known = work.state.identities.get(identity)
     if known is None:
         work.state.customers_seen += 1
@@ -146,10 +148,8 @@ def _file_auto(work: Work, event: MessageReceived, claimed: Contact | None) -> N
     autos = work.state.autos
     autos[event.message] = Auto(message=event.message, channel=event.channel, auto=event.auto or "", at=work.now)
     work.index.place[event.message] = ""
-    while autos:  # the list keeps as long as closed contacts do; the oldest come first
-        oldest = next(iter(autos.values()))
-        if oldest.at + work.workspace.reopen_window > work.now:
-            break
+    # the list keeps what it has as long as closed contacts are kept; the oldest come first, the new one stays
+    while (oldest := next(iter(autos.values()))).at + work.workspace.reopen_window < work.now:
         del autos[oldest.message], work.index.place[oldest.message]
     work.emit(FileAuto(message=event.message, auto=event.auto or ""))
 
@@ -170,7 +170,7 @@ def _open(work: Work, event: MessageReceived, *, flag: str = "", claims: str | N
         work, sender=event.sender, channel=event.channel, kind=event.kind, account=event.account, flag=flag
     )
     contact.claims = claims
-    contact.participants = sorted({event.sender, *event.cc})
+    contact.participants = _named(event.sender, *event.cc)
     contact.language, contact.tier, contact.topics = event.language, event.tier, event.topics
     placing.classify(work, contact)
     contact.prefer_agent = work.state.last_agent.get(contact.customer)
@@ -183,8 +183,8 @@ def _new_contact(work: Work, *, sender: str, channel: str, kind: str, account: s
     return Contact(
         id=f"c{number}",
         seq=number,
-        customer=customer_of(work, sender) if sender else "",
-        participants=[sender] if sender else [],
+        customer=customer_of(work, sender),
+        participants=_named(sender),
         channel=channel,
         kind=kind,
         account=account,
@@ -220,6 +220,11 @@ def _begin(work: Work, contact: Contact, ref: MessageRef) -> None:
     placing.place(work, contact)
 
 
+def _named(*identities: str) -> list[str]:
+    """Identities, sorted, each once; no name is nobody's, so that two nameless senders are never the same."""
+    return sorted({identity for identity in identities if identity})
+
+
 def _attach(work: Work, contact: Contact, event: MessageReceived) -> None:
     ref = MessageRef(id=event.message, direction="in", at=work.now, sender=event.sender, auto=event.auto)
     _insert(work, contact, ref)
@@ -247,7 +252,7 @@ def stream_order(name: str) -> tuple[int, int] | None:
 
 def _join(work: Work, contact: Contact, event: MessageReceived) -> None:
     """A participant wrote again."""
-    contact.participants = sorted({*contact.participants, *event.cc})
+    contact.participants = _named(*contact.participants, *event.cc)
     _attach(work, contact, event)
     _answer_customer(work, contact)
 

@@ -76,15 +76,13 @@ class Auditor:
         if isinstance(event, e.WorkspaceChanged):
             for name in event.workspace.agents:
                 self.status.setdefault(name, Status.OFFLINE)
-        before = dict(self.waiting)
         for decision in decisions:
             self._follow(event, decision, state)
         self._one_place(event, decisions)
         self._in_step(state)
-        self.waiting = {name: before.get(name, state.n) for name in self.waiting}
         for decision in decisions:
             if isinstance(decision, d.OfferTo | d.AssignTo) and not _by_person(event, decision):
-                self._first_come(decision, before, state)
+                self._first_come(decision, state)
         self._forget_closed(state)
         return self.found
 
@@ -124,14 +122,12 @@ class Auditor:
 
     def _opened(self, event: Event, decision: d.OpenContact) -> None:
         self._put(decision.message, decision.contact)
-        writers: tuple[str, ...] = ()
-        if isinstance(event, e.MessageReceived):
-            writers = (event.sender, *event.cc)
-        elif isinstance(event, e.MessageQuarantined) and event.sender:
-            writers = (event.sender,)
-        self.allowed[decision.contact] = dict.fromkeys(writers, 1)
-        if isinstance(event, e.MessageReceived | e.MessageQuarantined):
-            self.kinds[decision.contact] = event.kind
+        if not isinstance(event, e.MessageReceived | e.MessageQuarantined):
+            self._wrong("I1", f"{decision.contact} is opened without a message having been received")
+            return
+        writers = (event.sender, *event.cc) if isinstance(event, e.MessageReceived) else (event.sender,)
+        self.allowed[decision.contact] = {writer: 1 for writer in writers if writer}
+        self.kinds[decision.contact] = event.kind
         self.waiting[decision.contact] = self.record
 
     def _attached(self, event: Event, decision: d.AttachMessage) -> None:
@@ -229,14 +225,14 @@ class Auditor:
         for what in wrong:
             self._wrong("I3", f"{contact.id} goes to {name}, who {what}")
 
-    def _first_come(self, decision: d.OfferTo | d.AssignTo, before: dict[str, int], state: State) -> None:
+    def _first_come(self, decision: d.OfferTo | d.AssignTo, state: State) -> None:
         """I6: no contact like it, opened earlier, has been waiting for this agent and is passed over."""
         chosen = state.contacts[decision.contact]
         if chosen.responded or self.holder.get(chosen.id) != decision.agent:
             return
-        for name in before:
+        for name, since in self.waiting.items():
             other = state.contacts.get(name)
-            if other is None or name not in self.waiting or not _alike(chosen, other):
+            if other is None or since == self.record or not _alike(chosen, other):
                 continue
             if other.turn_at >= chosen.turn_at or decision.agent in other.declined or other.sticky_until is not None:
                 continue

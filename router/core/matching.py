@@ -77,10 +77,12 @@ def urgency(contact: Contact, now: int) -> Urgency:
     return group, contact.order, contact.seq
 
 
-def next_contact(index: Index, lines: Iterable[Line], room: int, agent: str | None) -> Contact | None:
+def next_contact(
+    index: Index, lines: Iterable[Line], room: int, agent: str | None
+) -> tuple[Contact | None, Contact | None]:
     """The contact to be served next from some lines, of kinds that `room` has a bit for. O(lines).
 
-    A missed contact that one due within a minute is preferred to counts how often that happened.
+    The second one is the missed contact that is passed over for it, if any: whoever serves the first counts that.
     """
     now = index.state.at
     best: Contact | None = None
@@ -101,11 +103,10 @@ def next_contact(index: Index, lines: Iterable[Line], room: int, agent: str | No
             if best_key is None or key < best_key:
                 best, best_key = early, key
     if missed is None or missed_key is None:
-        return best
+        return best, None
     if best_key is not None and best_key < missed_key:
-        missed.passed += 1
-        return best
-    return missed
+        return best, missed
+    return missed, None
 
 
 def _rank_of(seat: Seat) -> int:

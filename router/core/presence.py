@@ -62,16 +62,14 @@ def turn_shift(work: Work, seat: Seat) -> None:
 def lapse(work: Work, contact: Contact) -> None:
     """Nobody answered an offer in time: others are asked first now; who lets several lapse in a row is set away."""
     offer = contact.offer
-    if offer is None:
-        return
+    assert offer is not None
     seat = work.index.seats[offer.agent]
     seat.state.lapses += 1
     contact.lapsed = sorted({*contact.lapsed, offer.agent})
     placing.withdraw(work, contact, "lapsed", "lapse")
     if seat.state.lapses >= work.workspace.away_after_lapses:
         change_status(work, seat, Status.AWAY, "lapses")
-    if contact.offer is None:
-        placing.place(work, contact)
+    placing.place(work, contact)
 
 
 def hand_back(work: Work, contact: Contact) -> None:

@@ -48,8 +48,7 @@ def change_workspace(work: Work, event: WorkspaceChanged) -> None:
         else:
             work.touch(contact)
     for contact in homeless:
-        if contact.state is ContactState.WAITING:
-            placing.place(work, contact)
+        placing.place(work, contact)
 
 
 def _remove_agents(work: Work) -> list[Contact]:
@@ -73,7 +72,8 @@ def _forget_owners(work: Work, homeless: list[Contact]) -> None:
             offer = contact.offer
             contact.offer = None
             work.emit(RescindOffer(contact=contact.id, agent=offer.agent, offer=offer.id, reason="workspace"))
-        elif contact.agent is not None:
+        else:
+            assert contact.agent is not None
             work.emit(ReleaseContact(contact=contact.id, agent=contact.agent, reason="removed"))
             contact.agent = None
         contact.credited_slot = None
@@ -102,6 +102,9 @@ def _judge(work: Work, contact: Contact) -> None:
         placing.announce(work, contact)
         if not was_dead_end:
             placing.tell_dead_end(work, contact)
+    if contact.sticky_until is not None:
+        contact.sticky_until = None  # the agent it waits for may be gone, or able no more: look again
+        placing.place(work, contact)
     work.touch(contact)
     if contact.offer is not None and contact.offer.agent not in work.index.profile_of(contact).able_ids:
         placing.withdraw(work, contact, "workspace")

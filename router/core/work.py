@@ -69,7 +69,9 @@ class Work:
         return found is not None and found.role in {Role.SUPERVISOR, Role.ADMIN}
 
     def remember_agent(self, contact: Contact, agent: str) -> None:
-        """Who served this customer last; the oldest memories go first."""
+        """Who served this customer last; the oldest memories go first. Nobody is known by no name."""
+        if not contact.customer:
+            return
         last = self.state.last_agent
         last.pop(contact.customer, None)
         last[contact.customer] = agent
@@ -111,9 +113,9 @@ class Work:
     def take_back(self, contact: Contact, agent: str) -> None:
         """The agent did nothing for the contact after all."""
         seat = self.index.seats[agent]
-        if contact.credited_slot is not None:
-            ledger.take_back(seat.state, contact.credited_slot, contact.effort)
-            self.index.refresh_rank(seat)
+        assert contact.credited_slot is not None
+        ledger.take_back(seat.state, contact.credited_slot, contact.effort)
+        self.index.refresh_rank(seat)
         contact.credited_slot = None
         contact.effort = 0
 
