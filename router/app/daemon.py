@@ -195,6 +195,7 @@ class Daemon:
         ]
         self.leader.refusals.append(self.commands.refused)
         self._troubles += [self.disk.problems, lambda: [] if self.leader.leading else ["this node does not lead"]]
+        self._exit.callback(self._farewell)
         leading = self._begin("leader", self.leader.run())
         self._exit.push_async_callback(self._stop_leading, leading)
         await self._first(leading, self.leader.ready())
@@ -222,6 +223,10 @@ class Daemon:
             with suppress(TransientError):
                 self._inbox_lag = await self.store.inbox_length()
             await asyncio.sleep(GAUGE_SECONDS)
+
+    def _farewell(self) -> None:
+        """Say what replaying the journal must give again."""
+        log.info("stopped", records=self.leader.journal.n, state_hash=self.leader.engine.state_hash())
 
     async def _stop_leading(self, leading: asyncio.Task[None]) -> None:
         await self.intake.drain()

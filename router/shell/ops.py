@@ -67,7 +67,7 @@ class Ops:
             "leader": state.node if self._leader.leading else None,
             "epoch": state.epoch,
             "config": state.version,
-            "journal": {"records": journal.n, "last": journal.last_id, "state_hash": self._leader.engine.state_hash()},
+            "journal": {"records": journal.n, "last": journal.last_id},
             **self._gauges(),
         }
 

@@ -96,9 +96,9 @@ async def test_nothing_acknowledged_is_lost_or_doubled_whatever_is_killed(tmp_pa
         held = Counter(message["external_id"] for contact in contacts for message in contact["messages"])
         assert held == Counter({f"m{number}@example.org": 1 for number in range(MAILS)})
         assert len(contacts) == MAILS
-        live = daemon.ask("/v1/status")["journal"]
     finally:
         daemon.stop()
+    live = daemon.said("stopped")
     verdict = daemon.usherd("journal", "verify", "--config", str(daemon.config), "--data", str(daemon.data), "--json")
     assert verdict.returncode == 0, verdict.stdout + verdict.stderr
     found = json.loads(verdict.stdout)

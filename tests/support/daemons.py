@@ -86,6 +86,12 @@ class RunningDaemon:
                 return found
         return None
 
+    def said(self, event: str) -> dict[str, Any]:
+        """The last log line of this event."""
+        lines = [json.loads(line) for line in self.log.read_bytes().splitlines() if f'"{event}"'.encode() in line]
+        found: dict[str, Any] = next(line for line in reversed(lines) if line["event"] == event)
+        return found
+
     def kill(self) -> None:
         """SIGKILL to the daemon alone; its store lives on."""
         os.kill(self.pid, signal.SIGKILL)
