@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from router.core import intake
-from router.core.decisions import NotifySupervisors
+from router.core.decisions import AttachMessage, NotifySupervisors
 from router.core.transitions import ContactState, DeliveryState, next_delivery_state
 
 if TYPE_CHECKING:
-    from router.core.events import DeliveryReported
+    from router.core.events import DeliveryReported, MessageReceived
     from router.core.work import Work
 
 
@@ -18,19 +18,34 @@ def report(work: Work, event: DeliveryReported) -> None:
 
     Reports that come late, twice, or of messages the state no longer has, change nothing.
     """
-    contact = work.state.contacts.get(work.index.place.get(event.message, ""))
+    _note(work, event.message, event.state)
+
+
+def bounced(work: Work, event: MessageReceived) -> None:
+    """A mail system says that a message of ours, which it had taken, never arrived: that message has failed.
+
+    It counts only with this event's attaching the report: a report told twice does not fail what was sent again since.
+    """
+    attached = any(isinstance(made, AttachMessage) and made.message == event.message for made in work.out)
+    if event.undelivered and event.about is not None and attached:
+        _note(work, event.about, DeliveryState.FAILED)
+
+
+def _note(work: Work, message: str, state: str) -> None:
+    contact = work.state.contacts.get(work.index.place.get(message, ""))
     if contact is None:
         return
     for ref in contact.messages:
-        if ref.id == event.message and ref.delivery is not None:
+        if ref.id == message and ref.delivery is not None:
             before = ref.delivery
-            # a report implies that sending began: the outbox does not journal that by itself
-            began = next_delivery_state(before, "send") or before
-            after = next_delivery_state(before, event.state) or next_delivery_state(began, event.state)
+            # a report implies that sending began: the outbox does not journal that by itself. One that comes after the
+            # bounce, which may overtake it, does not say that it was sent again.
+            began = before if before is DeliveryState.FAILED else next_delivery_state(before, "send") or before
+            after = next_delivery_state(before, state) or next_delivery_state(began, state)
             if after is None:
                 return
             ref.delivery = after
             if after is DeliveryState.FAILED:
-                work.emit(NotifySupervisors(reason="delivery-failed", contact=contact.id, detail=event.message))
+                work.emit(NotifySupervisors(reason="delivery-failed", contact=contact.id, detail=message))
                 if contact.state is ContactState.WAITING_CUSTOMER:
                     intake.wake(work, contact, "undelivered")

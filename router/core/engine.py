@@ -107,6 +107,7 @@ def _dispatch(work: Work, event: Event) -> None:
     match event:
         case events.MessageReceived():
             intake.receive(work, event)
+            delivery.bounced(work, event)
         case events.TimePassed():
             alarms.fire_due(work)
         case events.StatusSet():

@@ -51,7 +51,7 @@ class MessageReceived(EventBase, frozen=True, kw_only=True, tag=True):
     `thread`: the contact that a signed token or a Message-ID we issued points to, or None.
     `topics`: (topic, probability of 10,000), best first; keyword hits are in here.
     `auto`: None, or auto-reply | bounce | list | bulk | loop | spam.
-    `about`: for a bounce, the outbound message it reports on.
+    `about`: for a bounce, the outbound message it reports on; `undelivered`: it says that this never arrived.
     """
 
     message: str
@@ -66,6 +66,7 @@ class MessageReceived(EventBase, frozen=True, kw_only=True, tag=True):
     tier: str | None = None
     auto: str | None = None
     about: str | None = None
+    undelivered: bool = False
     model: str = ""  # version of the classifier that said so
     conflict: bool = False  # same idempotency key as an earlier message, other content
 

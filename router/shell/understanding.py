@@ -110,6 +110,7 @@ def received(source: Source, understood: Understood, raw: bytes, channel: Channe
         tier=facts.tier_of(message.from_.address),
         auto=_auto(message),
         about=_about(message, match),
+        undelivered=message.bounce is not None and message.bounce.kind == "failure",
         model=understood.model,
         conflict=source.conflict,
     )
