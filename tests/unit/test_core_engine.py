@@ -15,6 +15,8 @@ from router.core import index as index_module
 from router.core import work as work_module
 from router.core.engine import Engine, NoSuchContact
 from router.core.errors import ConfigError, JournalBroken
+from router.core.message import Address, Message
+from router.core.ports import Appended, InboxEntry
 from router.core.state import State
 from router.core.values import Requirement, Status
 from tests.support.engine_scene import ANA, BEN, MINUTE, T0, Scene, agent, desk, pushing
@@ -150,3 +152,17 @@ def test_errors_say_where_and_what_to_do() -> None:
     assert str(ConfigError("no such key", file="a.yaml")) == "a.yaml: no such key"
     assert str(ConfigError("no such key")) == "no such key"
     assert JournalBroken("bad", 7).first_bad == 7
+
+
+def test_the_normal_form_of_a_message_uses_the_names_that_commands_show() -> None:
+    """`from` is a word of Python, not of the JSON."""
+    message = Message(channel="email", from_=Address(address="p@example.com"))
+    shown = msgspec.to_builtins(message)
+    assert shown["from"] == {"address": "p@example.com", "name": ""}
+    assert msgspec.convert(shown, Message) == message
+
+
+def test_an_inbox_answer_is_new_unless_it_says_otherwise() -> None:
+    """Neither duplicate nor conflict; an entry has no raw bytes unless given."""
+    assert (Appended("1-0").duplicate, Appended("1-0").conflict) == (False, False)
+    assert InboxEntry(source="http", key=b"k", body=b"b", meta=b"{}").raw == b""

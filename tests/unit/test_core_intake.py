@@ -327,3 +327,27 @@ def test_where_the_team_asked_for_cannot_any_team_may() -> None:
     scene.mail()
     assert scene.one(d.OfferTo).agent == "ana"
     assert scene.contact("c1").team is None
+
+
+def test_senders_without_a_name_are_never_the_same() -> None:
+    """Mail without a From: no customer, no thread, no conversation, no memory in common."""
+    scene = Scene(pushing(ANA, BEN))
+    assert scene.mail("") == "c1"
+    assert scene.mail("", thread="c1") == "c2"
+    assert scene.contact("c2").flag == "unknown-sender"
+    assert (scene.chat(""), scene.chat("")) == ("c3", "c4")
+    assert (scene.contact("c1").customer, scene.contact("c1").participants) == ("", [])
+    assert scene.engine.state.last_agent == {}
+
+
+def test_a_quarantined_contact_may_have_other_messages_by_then() -> None:
+    """Only the message that was understood gets its sender."""
+    scene = Scene(desk(ANA))
+    scene.apply(
+        e.MessageQuarantined(
+            at=scene.at, message="1-0", channel="email", kind="email", account="help", reason="x", sender="p1"
+        )
+    )
+    scene.mail("p1", thread="c1", message="2-0")
+    scene.apply(e.MessageReleased(at=scene.at, message="1-0", sender="p2", topics=()))
+    assert [ref.sender for ref in scene.contact("c1").messages] == ["p2", "p1"]

@@ -13,7 +13,7 @@ from router.core.decisions import Decision, Explanation
 from router.core.invariants import Auditor, check_idle, check_state
 from router.core.state import State
 from router.core.transitions import ContactState
-from router.core.values import Agent, Interval, Relax, Requirement, Status, Team, Workspace
+from router.core.values import Agent, Interval, Priority, Relax, Requirement, Status, Team, Workspace
 from tests.support.engine_scene import ANA, BEN, HOUR, MINUTE, T0, Scene, agent, desk, pushing
 
 MUST = Requirement(must=(("refunds", 2),))
@@ -281,3 +281,12 @@ def test_nobody_waits_beside_somebody_free() -> None:
     assert check_idle(state) == []
     full = idle_state(desk(agent("ana", skills={"refunds": 2}, units=0)))
     assert check_idle(full) == []
+
+
+def test_a_contact_out_of_nothing_is_noticed() -> None:
+    """Only a message opens a contact."""
+    scene = waiting(ANA)
+    opened = d.OpenContact(
+        contact="c9", message="9-0", customer="k9", requirement=MUST, priority=Priority.NORMAL, due=None
+    )
+    assert told(scene, opened) == ["I1 c9 is opened without a message having been received"]

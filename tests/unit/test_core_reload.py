@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from router.core import decisions as d
 from router.core import events as e
 from router.core.transitions import ContactState
@@ -143,3 +145,35 @@ def test_resolved_contacts_stay_closed_and_keep_their_window() -> None:
     assert scene.contact("c1").state is ContactState.RESOLVED
     scene.wait(MINUTE)
     assert scene.engine.state.contacts == {}
+
+
+def two_waiting_for_ana(**more: Any) -> Scene:
+    """Ana served p1 and is full; two more of p1's contacts wait for her alone, one of p2 for anybody."""
+    ana = agent("ana", skills={"refunds": 2}, capacity={"email": 1})
+    ben = agent("ben", skills={"refunds": 2}, capacity={"email": 1})
+    scene = Scene(pushing(ana, ben, sticky_wait=10 * MINUTE, **more), away=("ben",))
+    scene.mail("p1")
+    scene.mail("p1")
+    scene.mail("p1")
+    scene.mail("p2")
+    assert [scene.contact(name).sticky_until is not None for name in ("c2", "c3", "c4")] == [True, True, False]
+    return scene
+
+
+def test_what_waits_for_an_agent_gets_to_them_when_several_gain_room() -> None:
+    """The joint pass keeps the preference, and gives the others to others."""
+    scene = two_waiting_for_ana()
+    room = {name: agent(name, skills={"refunds": 2}, capacity={"email": 2}) for name in ("ana", "ben")}
+    scene.apply(e.StatusSet(at=scene.at, agent="ben", status=Status.BUSY))
+    scene.reload(pushing(*room.values(), sticky_wait=10 * MINUTE))
+    assert scene.contact("c2").agent == "ana"
+    scene.status("ben", Status.AVAILABLE)
+    assert [scene.contact(name).agent for name in ("c3", "c4")] == [None, "ben"]
+
+
+def test_what_waits_for_a_removed_agent_waits_for_them_no_longer() -> None:
+    """Whoever is free gets it in the same record."""
+    scene = two_waiting_for_ana()
+    scene.apply(e.StatusSet(at=scene.at, agent="ben", status=Status.AVAILABLE))
+    scene.reload(pushing(agent("ben", skills={"refunds": 2}, capacity={"email": 9}), sticky_wait=10 * MINUTE))
+    assert [scene.contact(name).agent for name in ("c1", "c2", "c3", "c4")] == ["ben"] * 4

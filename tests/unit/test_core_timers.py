@@ -6,7 +6,7 @@ from router.core import decisions as d
 from router.core import events as e
 from router.core.alarms import SLICE_MAX
 from router.core.transitions import ContactState
-from router.core.values import Escalation, Priority, Relax, Rule, Sla, Status, Team, When
+from router.core.values import Assign, Escalation, Priority, Relax, Rule, Sla, Status, Team, When
 from tests.support.engine_scene import ANA, BEN, HOUR, MINUTE, SUE, T0, Scene, agent, desk, pushing
 
 DAY = 24 * HOUR
@@ -236,3 +236,80 @@ def test_overdue_timers_fire_in_slices() -> None:
     scene.apply(e.TimePassed(at=scene.at))
     assert all(contact.missed for contact in scene.engine.state.contacts.values())
     assert scene.engine.next_timer() is None
+
+
+def shifted(*names: str, hours: tuple[tuple[int, int], ...], **more: object) -> Scene:
+    """Agents of one shift, who take one mail each."""
+    agents = (agent(name, calendar="day", capacity={"email": 1}, skills={"refunds": 2}) for name in names)
+    return Scene(pushing(*agents, calendars={"day": hours}, **more))
+
+
+def test_a_joint_pass_keeps_what_waits_for_one_agent_for_that_agent() -> None:
+    """Two come free at once: the contact that waits for the first is not given to the second."""
+    start = T0 + 20 * MINUTE
+    rules = (
+        Rule(when=When(topic="refund"), sla=Sla(first_response=40 * MINUTE),
+             escalate=(Escalation(share=5_000, reassign="back"),)),
+    )  # fmt: skip
+    ana = agent("ana", capacity={"email": 1, "chat": 1})
+    ben = agent("ben", capacity={"email": 1}, calendar="day")
+    teams = {"front": Team(id="front", assign=Assign.PUSH), "back": Team(id="back")}
+    scene = Scene(
+        desk(ana, ben, rules=rules, teams=teams, calendars={"day": ((start, start + HOUR),)}, sticky_wait=HOUR)
+    )
+    scene.mail("p1", "refund")
+    scene.mail("p1", "bags")
+    scene.mail("p2", "bags")
+    assert (scene.chat("p3", "bags"), scene.chat("p4", "bags")) == ("c4", "c5")
+    scene.wait(20 * MINUTE)
+    assert [scene.contact(f"c{number}").agent for number in range(1, 6)] == [None, "ana", "ben", "ana", None]
+
+
+def test_the_first_in_line_that_nobody_free_may_have_does_not_hold_up_the_rest() -> None:
+    """It was declined by those who come: they get the next one."""
+    agents = [agent(name, calendar="day", skills={"refunds": 2}, capacity={"email": 1}) for name in ("ana", "ben")]
+    hours = ((T0, T0 + HOUR), (T0 + 2 * HOUR, T0 + 3 * HOUR))
+    scene = Scene(desk(*agents, agent("zoe", skills={"refunds": 2}), calendars={"day": hours}, sticky_wait=0),
+                  away=("zoe",))  # fmt: skip
+    scene.mail("p1")
+    scene.decline("c1")
+    scene.decline("c1")
+    scene.wait(HOUR)
+    scene.mail("p2", "refund")
+    scene.wait(HOUR)
+    assert scene.contact("c1").state is ContactState.WAITING
+    assert scene.contact("c2").offer is not None
+
+
+def test_the_guard_holds_in_a_joint_pass_too() -> None:
+    """Several begin at once: one due within the minute goes before the missed, and that is counted."""
+    sla = Sla(first_response=10 * MINUTE)
+    hours = ((T0 + 20 * MINUTE - 30_000, T0 + 9 * HOUR),)
+    scene = shifted("ana", "ben", hours=hours, sticky_wait=0, rules=(Rule(when=When(topic="refund"), sla=sla),))
+    scene.mail("p0", "refund")
+    scene.wait(10 * MINUTE)
+    for number in range(2):
+        scene.mail(f"p{number + 1}", "refund")
+    scene.wait(10 * MINUTE - 30_000)
+    assert scene.contact("c1").passed == 2
+    assert scene.contact("c1").state is ContactState.WAITING
+    holder = scene.contact("c2").agent
+    assert holder is not None
+    scene.resolve("c2", holder)
+    assert scene.contact("c1").agent == holder
+
+
+def test_of_two_missed_in_different_lines_the_older_is_next() -> None:
+    """Whichever line is looked at first."""
+    scene = Scene(pushing(agent("ana", capacity={"email": 1}, skills={"refunds": 2, "bags": 1}), sticky_wait=0,
+                          sla=Sla(first_response=MINUTE),
+                          rules=(Rule(when=When(topic="refund"), require=(("refunds", 2),), prefer=(("bags", 2),)),
+                                 Rule(when=When(topic="bags"), require=(("refunds", 2),)))))  # fmt: skip
+    scene.mail("p0", None)
+    for number, topic in enumerate(("refund", "bags", None)):
+        scene.mail(f"p{number + 1}", topic)
+        scene.at += 1
+    scene.wait(HOUR)
+    for name in ("c1", "c2", "c3"):
+        scene.resolve(name)
+    assert scene.contact("c4").agent == "ana"
