@@ -248,7 +248,36 @@ def hostile() -> dict[str, Callable[[int], bytes]]:
     def body(piece: bytes) -> Callable[[int], bytes]:
         return lambda size: head + b"\r\n" + piece * (size // len(piece))
 
+    def many(kind: bytes, content: bytes) -> Callable[[int], bytes]:
+        part = b"--b\r\nContent-Type: " + kind + b"\r\n\r\n"
+
+        def made(size: int) -> bytes:
+            each = (part + content * (size // 900 // len(content)) + b"\r\n") * 900
+            return head + b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + each + b"--b--"
+
+        return made
+
+    def coded(encoding: bytes, start: bytes, piece: bytes, kind: bytes = b"text/plain") -> Callable[[int], bytes]:
+        top = head + b"Content-Type: " + kind + b"\r\nContent-Transfer-Encoding: " + encoding + b"\r\n\r\n" + start
+        return lambda size: top + piece * (size // len(piece))
+
+    def mails(size: int) -> bytes:
+        letter = b"Content-Type: text/html\r\n\r\n" + b"<p></p>" * (size // 7_000)
+        for mark in (b"x", b"y", b"z"):
+            part = b"--" + mark + b"\r\nContent-Type: message/rfc822\r\n\r\n" + letter + b"\r\n"
+            letter = b"Content-Type: multipart/mixed; boundary=" + mark + b"\r\n\r\n" + part * 10
+        return head + letter
+
     return {
+        "mails in mails": mails,
+        "many HTML parts": many(b"text/html", b"<p>a</p>"),
+        "many texts": many(b"text/plain", b"> a\r\n"),
+        "many mails": many(b"message/rfc822", b"A: b\r\n"),
+        "many reports": many(b"message/delivery-status", b"A: b\r\n\r\n"),
+        "padded base64": coded(b"base64", b"", b"=A"),
+        "short lines of uuencode": coded(b"x-uuencode", b"begin 644 x\r\n", b"\n"),
+        "soft line ends": coded(b"quoted-printable", b"", b"=\r\n"),
+        "flowed lines": coded(b"7bit", b"", b"a \n", b"text/plain; format=flowed"),
         "parts without end": parts,
         "nested parts": deep,
         "nested mails": lambda size: head + b"Content-Type: message/rfc822\r\n\r\n" * (size // 32),

@@ -11,7 +11,7 @@ import binascii
 import hashlib
 import re
 
-from channels.email import charset, headers, html, names
+from channels.email import charset, fields, headers, html, names
 from channels.email.limits import Limits
 from channels.email.structure import Part, Structure, walk
 from router.core.message import Attachment
@@ -38,16 +38,33 @@ _UNREADABLE = {
 _STUB = re.compile(r"html|web ?browser|im browser", re.IGNORECASE)
 _STUB_CHARS_MAX = 300
 _STUB_TIMES_SHORTER = 3
+_BYTES_PER_CHAR = 4
 _FLOWED_QUOTE = re.compile(r">*")
 _UU_BEGIN = re.compile(rb"^begin [0-7]{3,4} [^\r\n]{1,200}\r?\n", re.MULTILINE)
+_NAME_BYTES_MAX = 65_536  # of an attached mail, in which its subject is looked for
+_NAME_LIMITS = Limits(headers_max=100)
+_NESTED_MAILS_MAX = 10  # that are opened in search of words
+_UU_LINES_MAX = 600_000  # of 45 bytes each: 25 MB
+_FLOWED_LINES_MAX = 50_000
 _MIME_NOTICE = re.compile(r"multi-?part|MIME", re.IGNORECASE)
 _ENRICHED_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9-]{0,60})>")
+
+
+class Budget:
+    """What may still be read of one mail, the mails inside it included."""
+
+    __slots__ = ("html", "tags", "text")
+
+    def __init__(self, limits: Limits) -> None:
+        self.html = limits.html_chars_max
+        self.tags = limits.html_tags_max
+        self.text = limits.text_chars_max
 
 
 class Content:
     """The leaves of a mail, sorted, and what was said about them on the way."""
 
-    def __init__(self, structure: Structure, limits: Limits) -> None:
+    def __init__(self, structure: Structure, limits: Limits, budget: Budget) -> None:
         self.structure = structure
         self.limits = limits
         self.text_parts: list[Part] = []
@@ -58,6 +75,7 @@ class Content:
         self.rescued = ""
         self.html_source = ""  # of the first HTML body, as received
         self.html = ""  # cleaned
+        self.budget = budget
         self.text_is_html = False  # `full_text` was read from HTML
 
     @property
@@ -87,6 +105,8 @@ def _uudecode(data: bytes) -> bytes:
     begin = _UU_BEGIN.search(data)
     if not begin:
         return data
+    if data.count(b"\n") > _UU_LINES_MAX:
+        return data
     out: list[bytes] = []
     for line in data[begin.end() :].split(b"\n"):
         stripped = line.rstrip(b"\r")
@@ -104,22 +124,28 @@ def _uudecode(data: bytes) -> bytes:
 
 
 def text_of(content: Content, part: Part) -> str:
-    """The text of a leaf, line ends levelled to LF, format=flowed undone."""
+    """The text of a leaf, line ends levelled to LF, format=flowed undone; cut at what is left of the mail's limit."""
+    is_html = part.content_type == "text/html"
+    left = content.budget.html if is_html else content.budget.text
+    if left <= 0:
+        content.warn("the text is too long; the last parts were not read")
+        return ""
     data = payload(content.structure, part)
-    limit = 4 * content.limits.text_chars_max
-    if len(data) > limit:
+    if len(data) > _BYTES_PER_CHAR * left:
         content.warn("the text is too long and was cut")
-        data = data[:limit]
-    if part.content_type == "text/html" and not part.params.get("charset"):
-        label = _charset_of_html(data)
-    else:
-        label = part.params.get("charset", "")
-    text, warning = charset.decode(data, label)
+        data = data[: _BYTES_PER_CHAR * left]
+    label = part.params.get("charset", "")
+    text, warning = charset.decode(data, _charset_of_html(data) if is_html and not label else label)
     if warning:
         content.warn(f"a text part {warning}")
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if part.params.get("format", "").lower() == "flowed" and part.content_type == "text/plain":
+    if is_html:
+        content.budget.html -= len(text)
+        return text
+    content.budget.text -= len(text)
+    flowed = part.params.get("format", "").lower() == "flowed" and part.content_type == "text/plain"
+    if flowed and text.count("\n") <= _FLOWED_LINES_MAX:
         text = unflow(text, delsp=part.params.get("delsp", "").lower() == "yes")
     return text
 
@@ -217,9 +243,9 @@ def _within_alternative(part: Part) -> bool:
     return False
 
 
-def read(structure: Structure, limits: Limits, nested: int = 0) -> Content:
+def read(structure: Structure, limits: Limits, nested: int = 0, budget: Budget | None = None) -> Content:
     """Sort a mail's leaves and read its text. `nested`: how many mails this one lies within."""
-    content = Content(structure, limits)
+    content = Content(structure, limits, budget or Budget(limits))
     root = structure.root
     sorter = _Sorter(content)
     if root.is_multipart:
@@ -236,7 +262,8 @@ def read(structure: Structure, limits: Limits, nested: int = 0) -> Content:
 def _read_html(content: Content, part: Part) -> str:
     """Text of an HTML leaf; the first one is also kept clean, to be shown."""
     source = text_of(content, part)
-    cleaned = html.read(source, content.limits)
+    cleaned = html.read(source, content.limits, tags_max=content.budget.tags)
+    content.budget.tags = max(0, content.budget.tags - cleaned.tags)
     for warning in cleaned.warnings:
         content.warn(warning)
     if not content.html_source:
@@ -292,12 +319,12 @@ def _other_words(content: Content, nested: int) -> str:
         content.warn("the text stood before the first part")
         return preamble
     if nested < content.limits.nested_max:
-        for part in content.attached:
-            if part.content_type in _NESTED:
-                inner = read(nested_structure(content.structure, part, content.limits), content.limits, nested + 1)
-                if inner.words.strip():
-                    content.warn("the mail itself has no text; this is the text of the mail attached to it")
-                    return inner.words
+        for part in [part for part in content.attached if part.content_type in _NESTED][:_NESTED_MAILS_MAX]:
+            limits = content.limits
+            inner = read(nested_structure(content.structure, part, limits), limits, nested + 1, content.budget)
+            if inner.words.strip():
+                content.warn("the mail itself has no text; this is the text of the mail attached to it")
+                return inner.words
     return ""
 
 
@@ -322,8 +349,8 @@ def filename_of(structure: Structure, part: Part) -> str:
     """A safe name; a mail without one is named after its subject."""
     name = part.filename
     if not name and part.content_type in _NESTED:
-        inner = walk(structure.raw[part.start : min(part.end, part.start + 65536)], Limits(parts_max=1))
-        subject = headers.text(inner.root.fields.get("subject"))
+        block, _ = fields.read(payload(structure, part)[:_NAME_BYTES_MAX], 0, _NAME_LIMITS)
+        subject = headers.text(block.get("subject"))
         name = f"{subject[:80]}.eml".replace("/", "-").replace("\\", "-") if subject else ""
     return names.safe_filename(name, part.content_type, part.index)
 

@@ -26,6 +26,7 @@ logging.getLogger("flufl.bounce").setLevel(logging.CRITICAL + 1)
 _RECIPIENTS_MAX = 50
 _BLOCKS_MAX = 200  # recipients' blocks of one report
 _REPORT_BYTES_MAX = 262_144
+_REPORT_PARTS_MAX = 5
 _STATUS = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.])")
 _ADDRESS = re.compile(r"[a-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[a-z0-9.-]{1,255}", re.IGNORECASE)
 _ORIGINAL_ID = re.compile(r"^[> \t]{0,8}Message-ID:\s{0,4}<([^<>\s]{1,998})>", re.IGNORECASE | re.MULTILINE)
@@ -130,8 +131,9 @@ class _Gathered:
 
 def _original(content: Content, gathered: _Gathered) -> None:
     """The Message-ID of the mail that came back: from the part that holds it, else from the text."""
-    for part in content.structure.parts[1:]:
-        if part.content_type in _ORIGINAL_TYPES and not gathered.message_id:
+    originals = (part for part in content.structure.parts[1:] if part.content_type in _ORIGINAL_TYPES)
+    for part in islice(originals, _REPORT_PARTS_MAX):
+        if not gathered.message_id:
             data = body.payload(content.structure, part)[: content.limits.header_bytes_max]
             gathered.read_id(fields.read(data, 0, content.limits)[0].get("message-id"))
     if not gathered.message_id:
@@ -165,10 +167,10 @@ def _plain(found: frozenset[bytes]) -> frozenset[str]:
 def read(content: Content, report: str, delayed: frozenset[str], failed: frozenset[str]) -> Bounce:
     """Everything a report says. `report` is what `report_type` gave, the sets what `detect` gave."""
     gathered = _Gathered()
-    for part in content.structure.parts:
-        known = _REPORTS.get(part.content_type)
-        for block in _blocks(content, part) if known else ():
-            if known == "feedback-report":
+    reports = (part for part in content.structure.parts if part.content_type in _REPORTS)
+    for part in islice(reports, _REPORT_PARTS_MAX):
+        for block in _blocks(content, part):
+            if part.content_type == "message/feedback-report":
                 gathered.read_feedback(block)
             else:
                 gathered.read_delivery(block)

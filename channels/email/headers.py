@@ -22,6 +22,7 @@ _WORD_START = re.compile(r"=\?([^?\s=]{1,60})\?([bBqQ])\?")
 _NOT_BASE64 = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"))
 _HEX = re.compile(rb"=([0-9A-Fa-f]{2})")
 _YEAR_MIN, _YEAR_MAX = 1971, 2200
+_BASE64_BLOCKS_MAX = 1_000
 _DATE_CHARS_MAX = 200
 _DAYS_MAX, _HOURS_MAX = 31, 24
 _ISO_DATE = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d)?)(?:\.\d{1,9})?\s?(Z|[+-]\d\d:?\d\d)?")
@@ -42,8 +43,11 @@ def _plain(value: bytes, hint: str) -> str:
 
 def base64_bytes(data: bytes) -> bytes:
     """Base64 with whatever was put in between, padded anew; what follows a padding is read as a further block."""
+    blocks = [data]
+    if 0 < data.rstrip(b"=\r\n \t").count(b"=") <= _BASE64_BLOCKS_MAX:
+        blocks = data.split(b"=")
     out = []
-    for block in data.split(b"=") if b"=" in data.rstrip(b"=\r\n \t") else (data,):
+    for block in blocks:
         clean = block.translate(None, _NOT_BASE64)
         if len(clean) % 4 == 1:
             clean = clean[:-1]

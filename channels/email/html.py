@@ -61,12 +61,13 @@ class Cleaned:
     The first two are empty where a parser would need too long.
     """
 
-    __slots__ = ("html", "source", "text", "warnings")
+    __slots__ = ("html", "source", "tags", "text", "warnings")
 
     def __init__(self) -> None:
         self.html = ""
         self.source = ""
         self.text = ""
+        self.tags = 0
         self.warnings: list[str] = []
 
 
@@ -86,7 +87,7 @@ _CLEANER = nh3.Cleaner(
 )
 
 
-def _shape(html: str, limits: Limits) -> tuple[int, int]:
+def _shape(html: str, tags_max: int) -> tuple[int, int]:
     """The number of tags and an upper bound of their depth; stops counting once a limit is passed."""
     count = depth = deepest = 0
     for found in _TAG.finditer(html):
@@ -97,21 +98,25 @@ def _shape(html: str, limits: Limits) -> tuple[int, int]:
         elif name not in _VOID and name not in _ENDS_ITSELF:
             depth += 1
             deepest = max(deepest, depth)
-        if count > limits.html_tags_max:
+        if count > tags_max:
             break
     return count, deepest
 
 
-def read(html: str, limits: Limits) -> Cleaned:
-    """Clean HTML and read its text. What is too long is cut; what is too odd to be parsed is read as text alone."""
+def read(html: str, limits: Limits, *, tags_max: int | None = None) -> Cleaned:
+    """Clean HTML and read its text. What is too long is cut; what is too odd to be parsed is read as text alone.
+
+    `tags_max` is what other parts of the same mail left of the limit.
+    """
     out = Cleaned()
     if "data:" in html:
         html = _DATA_URI.sub(r'\1""', html)
     if len(html) > limits.html_chars_max:
         html = html[: limits.html_chars_max]
         out.warnings.append("the HTML is too long and was cut")
-    count, deepest = _shape(html, limits)
-    odd = count > limits.html_tags_max or deepest > _DEPTH_MAX or html.count("&") > _AMPERSANDS_MAX
+    tags_max = limits.html_tags_max if tags_max is None else tags_max
+    out.tags, deepest = _shape(html, tags_max)
+    odd = out.tags > tags_max or deepest > _DEPTH_MAX or html.count("&") > _AMPERSANDS_MAX
     if odd or _LONG_TAG.search(html):
         out.warnings.append("the HTML is too odd to be shown; only its text was taken")
         out.text = _tidy(_stripped(html), breaks=True)

@@ -8,6 +8,7 @@ import unicodedata
 
 NAME_CHARS_MAX = 120  # with the extension; file systems allow 255 bytes, and four bytes a character are possible
 _EXTENSION_CHARS_MAX = 12
+_TYPES = mimetypes.MimeTypes()  # its own table, not the machine's: the same name everywhere
 _NOT_SAFE = re.compile(r'[\x00-\x1f\x7f-\x9f<>:"|?*\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]')
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d|conin\$|conout\$)(?:\.|$)", re.IGNORECASE)
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
@@ -36,7 +37,7 @@ _EXTENSIONS = {  # where the system's table has an odd one, or none
 
 def extension_of(content_type: str) -> str:
     """The usual extension of a content type, with its dot, or `.bin`."""
-    return _EXTENSIONS.get(content_type) or mimetypes.guess_extension(content_type, strict=False) or ".bin"
+    return _EXTENSIONS.get(content_type) or _TYPES.guess_extension(content_type, strict=False) or ".bin"
 
 
 def safe_filename(name: str, content_type: str = "application/octet-stream", number: int = 0) -> str:
