@@ -1,0 +1,321 @@
+"""The leader: one append at a time, nothing said before it stands, begun anew whenever in doubt."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import msgspec
+import pytest
+
+from router.core.decisions import Decision
+from router.core.engine import Engine
+from router.core.errors import JournalBroken
+from router.core.events import (
+    Event,
+    LeaderElected,
+    MessageQuarantined,
+    MessageReceived,
+    StatusSet,
+    TimePassed,
+    WorkspaceChanged,
+)
+from router.core.values import Workspace
+from router.shell import leader as leader_module
+from router.shell.journal import verify
+from router.shell.leader import Applied
+from tests.support.shell_scene import WORKSPACE, ShellStore, Stage, until, written
+
+
+@pytest.fixture(autouse=True)
+def _brisk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits between tries are short."""
+    monkeypatch.setattr(leader_module, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(leader_module, "LEASE_RENEW_SECONDS", 0.01)
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, wrong: Callable[[Event], bool]) -> None:
+    """Give the engine a mistake: it raises on events that are `wrong`, after it has begun to change its state."""
+    apply = Engine.apply
+
+    def mistaken(self: Engine, event: Event) -> tuple[Decision, ...]:
+        decisions = apply(self, event)
+        if wrong(event):
+            raise RuntimeError("a mistake in the engine")
+        return decisions
+
+    monkeypatch.setattr(Engine, "apply", mistaken)
+
+
+async def whole(store: ShellStore, stage: Stage) -> bool:
+    """Whether the journal verifies and replays to the state that is live."""
+    verdict, _ = await verify(store)
+    return verdict.ok and verdict.state_hash == stage.leader.engine.state_hash()
+
+
+async def test_messages_become_contacts_in_the_order_they_came() -> None:
+    """Many messages are journaled in inbox order, the inbox ends empty, and replay gives the live state."""
+    stage = Stage()
+    ids = [await stage.receive(written(f"m{number}", f"c{number}@x.example")) for number in range(150)]
+    async with stage.leading():
+        ids += [await stage.receive(written(f"m{number}", f"c{number}@x.example")) for number in range(150, 200)]
+        await until(lambda: len(stage.contacts) == 200 and not stage.store.inbox)
+        assert [contact.messages[0].id for contact in stage.contacts] == ids
+    assert await whole(stage.store, stage)
+
+
+async def test_listeners_hear_only_of_what_stands() -> None:
+    """Each commit is heard once, after its append has been answered, and what is heard is what is journaled."""
+    stage = Stage()
+    async with stage.leading():
+        for number in range(5):
+            await stage.receive(written(f"m{number}"))
+        await until(lambda: len(stage.contacts) == 5)
+    heard = [step for step in stage.store.trace if step != "append"]
+    first = heard.index("heard")
+    assert heard[first - 1 :][::2] == ["appended"] * (len(heard[first - 1 :]) // 2)
+    journaled = [record.n for record in stage.store.records() if not isinstance(record.event, LeaderElected)]
+    assert [one.draft.n for one in stage.heard] == journaled
+
+
+@pytest.mark.parametrize("how", ["fail_before", "fail_after"])
+async def test_an_append_that_is_not_answered_is_tried_again_and_heard_once(how: str) -> None:
+    """While the outcome of an append is unknown nobody hears of it; it stands once, and is heard once."""
+    stage = Stage()
+    async with stage.leading():
+        stage.store.trace.clear()
+        setattr(stage.store, how, 2)
+        message = await stage.receive(written())
+        await until(lambda: any(getattr(one.draft.event, "message", "") == message for one in stage.heard))
+        assert stage.store.trace[:2] == ["append", "append"]
+        assert stage.store.trace.index("heard") > stage.store.trace.index("appended")
+        assert stage.store.trace.count("heard") == 1
+        await until(lambda: not stage.store.inbox)
+    assert len(stage.store.events(MessageReceived)) == 1
+    assert await whole(stage.store, stage)
+
+
+async def test_a_store_that_is_away_for_a_while_costs_nothing_but_time() -> None:
+    """A leader whose store stops answering everything goes on where it was when the store is back."""
+    stage = Stage()
+    async with stage.leading():
+        await stage.receive(written("before"))
+        await until(lambda: len(stage.contacts) == 1)
+        await stage.receive(written("during"))
+        stage.store.down = True
+        await asyncio.sleep(0.1)
+        stage.store.down = False
+        await stage.receive(written("after"))
+        await until(lambda: len(stage.contacts) == 3 and not stage.store.inbox)
+    assert await whole(stage.store, stage)
+
+
+async def test_a_store_that_is_away_at_the_start_is_waited_for() -> None:
+    """A leader that finds no store leads as soon as there is one."""
+    stage = Stage()
+    stage.store.down = True
+    task = asyncio.create_task(stage.leader.run())
+    await asyncio.sleep(0.05)
+    assert not stage.leader.leading
+    stage.store.down = False
+    await until(lambda: stage.leader.leading)
+    stage.leader.stop()
+    await task
+
+
+async def test_the_engines_mistake_on_one_message_harms_that_message_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message on which the engine raises is quarantined, all others of its batch are routed, none is lost."""
+    stage = Stage()
+    bad = {await stage.receive(written("a")), await stage.receive(written("b"))}
+    bad_one = min(bad)
+    failing(monkeypatch, lambda event: isinstance(event, MessageReceived) and event.message == bad_one)
+    for number in range(6):
+        await stage.receive(written(f"m{number}"))
+    async with stage.leading():
+        await until(lambda: len(stage.contacts) == 8 and not stage.store.inbox)
+        assert list(stage.leader.engine.state.quarantined) == [bad_one]
+        assert not any(applied.prepared.event is None for applied in stage.heard)
+    assert [event.message for event in stage.store.events(MessageQuarantined)] == [bad_one]  # type: ignore[union-attr]
+    assert await whole(stage.store, stage)
+
+
+async def test_the_engines_mistake_on_a_command_is_said_to_who_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An action on which the engine raises is answered as an internal error, and the next one works."""
+    stage = Stage()
+    failing(monkeypatch, lambda event: isinstance(event, StatusSet) and event.agent == "ben")
+    async with stage.leading():
+        outcome = await stage.act("ben", "status", status="available")
+        assert (outcome.ok, outcome.code) == (False, "internal")
+        assert (await stage.act("ana", "status", status="available")).ok
+    assert [event.agent for event in stage.store.events(StatusSet)] == ["ana"]  # type: ignore[union-attr]
+
+
+async def test_the_engines_mistake_on_a_message_that_came_back_quarantines_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A deferred message on whose return the engine raises is quarantined under its first id, and leaves the inbox."""
+    stage = Stage()
+    slow = written("slow")
+    stage.workers.held.add(slow)
+    failing(monkeypatch, lambda event: isinstance(event, MessageReceived))
+    async with stage.leading():
+        message = await stage.receive(slow)
+        await until(lambda: message in stage.leader.engine.state.deferred)
+        stage.workers.release()
+        await until(lambda: message in stage.leader.engine.state.quarantined and not stage.store.inbox)
+        assert not stage.leader.engine.state.deferred
+
+
+async def test_an_engine_that_fails_on_time_itself_is_not_driven_in_circles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no entry can be left out each new beginning waits longer, and it goes on once the mistake is gone."""
+    stage = Stage()
+    slept: list[float] = []
+    wrong = True
+
+    async def pause(seconds: float) -> None:
+        slept.append(seconds)
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr(stage.leader, "_pause", pause)
+    failing(monkeypatch, lambda event: wrong and isinstance(event, TimePassed))
+    monkeypatch.setattr(Engine, "next_timer", lambda self: self.state.at if wrong else None)
+    task = asyncio.create_task(stage.leader.run())
+    await until(lambda: len(slept) == 12)
+    assert slept[0] < slept[1] < slept[2] < slept[3]
+    assert max(slept) <= leader_module.REBUILD_SECONDS_MAX
+    wrong = False
+    await stage.receive(written())
+    await until(lambda: len(stage.contacts) == 1)
+    stage.leader.stop()
+    await task
+
+
+async def test_a_fenced_leader_throws_its_engine_away() -> None:
+    """When another node began an epoch the old leader's append writes nothing, and it rebuilds from the journal."""
+    old = Stage()
+    async with old.leading():
+        await old.receive(written("first"))
+        await until(lambda: len(old.contacts) == 1 and not old.store.inbox)
+        engine = old.leader.engine
+        old.store.leases["leader"] = "n2"
+        other = Stage(old.store, node="n2")
+        async with other.leading():
+            await old.receive(written("second"))
+            await until(lambda: len(other.contacts) == 2 and not old.store.inbox)
+        old.store.leases.clear()
+        await until(lambda: old.leader.leading and len(old.contacts) == 2)
+        assert old.leader.engine is not engine
+        await old.receive(written("third"))
+        await until(lambda: len(old.contacts) == 3)
+    elected = old.store.events(LeaderElected)
+    assert [event.node for event in elected] == ["n1", "n2", "n1"]  # type: ignore[union-attr]
+    assert len(old.store.events(MessageReceived)) == 3
+    assert await whole(old.store, old)
+
+
+async def test_a_leader_without_the_lease_waits() -> None:
+    """While another node holds the lease nothing is journaled, and it leads when the lease is free."""
+    stage = Stage()
+    stage.store.leases["leader"] = "other"
+    task = asyncio.create_task(stage.leader.run())
+    await asyncio.sleep(0.05)
+    assert stage.store.rows == []
+    assert not stage.leader.leading
+    stage.store.leases.clear()
+    await until(lambda: stage.leader.leading)
+    stage.leader.stop()
+    await task
+
+
+async def test_what_was_journaled_and_not_deleted_is_tidied_at_the_start() -> None:
+    """After a crash between append and delete the next leader deletes the entries and takes none of them twice."""
+    first = Stage()
+    async with first.leading() as task:
+        first.store.fail_deletes = 1 << 30
+        ids = [await first.receive(written(f"m{number}")) for number in range(100)]
+        await until(lambda: len(first.contacts) == 100)
+        await first.crash(task)
+    assert set(ids) <= set(first.store.inbox)
+    first.store.fail_deletes = 0
+    second = Stage(first.store)
+    await second.receive(written("later"))
+    async with second.leading():
+        await until(lambda: len(second.contacts) == 101 and not second.store.inbox)
+    assert len(first.store.events(MessageReceived)) == 101
+    assert await whole(second.store, second)
+
+
+async def test_deleting_is_tried_again_until_it_works() -> None:
+    """Entries in their place are deleted however often the store fails at that, and routing does not wait for it."""
+    stage = Stage()
+    async with stage.leading():
+        stage.store.fail_deletes = 3
+        await stage.receive(written("a"))
+        await stage.receive(written("b"))
+        await until(lambda: len(stage.contacts) == 2)
+        await until(lambda: not stage.store.inbox)
+        assert stage.store.fail_deletes == 0
+
+
+async def test_the_workspace_is_journaled_when_it_changed() -> None:
+    """A start with the same workspace adds no record of it; a start with another puts that in force."""
+    first = Stage()
+    async with first.leading():
+        pass
+    again = Stage(first.store)
+    async with again.leading():
+        assert again.leader.engine.state.version == "v1"
+    changed = Stage(first.store, workspace=msgspec.structs.replace(WORKSPACE, name="other"), version="v2")
+    async with changed.leading():
+        assert changed.leader.engine.state.workspace.name == "other"
+    versions = [event.version for event in first.store.events(WorkspaceChanged)]  # type: ignore[union-attr]
+    assert versions == ["v1", "v2"]
+
+
+async def test_calendars_that_end_soon_are_expanded_anew() -> None:
+    """A workspace of the same version whose calendars reach not far enough is put in force again at the start."""
+    near = Workspace(name="acme", calendars={"day": ((0, 1_000),)})
+    first = Stage(workspace=near)
+    async with first.leading():
+        pass
+    second = Stage(first.store, workspace=near)
+    async with second.leading():
+        pass
+    assert len(first.store.events(WorkspaceChanged)) == 2
+
+
+async def test_a_listener_that_fails_keeps_nobody_else_from_hearing() -> None:
+    """An exception in one listener reaches neither the others nor the leader."""
+    stage = Stage()
+
+    def broken(applied: list[Applied]) -> None:
+        raise ValueError(len(applied))
+
+    stage.leader.listeners.insert(0, broken)
+    async with stage.leading():
+        await stage.receive(written())
+        await until(lambda: len(stage.contacts) == 1)
+        assert (await stage.act("ana", "status", status="available")).ok
+
+
+async def test_stopping_finishes_the_batch_at_hand() -> None:
+    """When asked to stop in the middle of an append, that batch is journaled and heard before the leader ends."""
+    stage = Stage()
+    async with stage.leading():
+        stage.store.fail_before = 2
+        await stage.receive(written())
+        await until(lambda: stage.store.fail_before < 2)
+        stage.leader.stop()
+    assert len(stage.store.events(MessageReceived)) == 1
+    assert any(isinstance(one.draft.event, MessageReceived) for one in stage.heard)
+
+
+async def test_a_broken_journal_ends_the_leader() -> None:
+    """A journal whose chain does not hold is not led from: the leader raises and writes nothing."""
+    stage = Stage()
+    async with stage.leading():
+        await stage.receive(written())
+        await until(lambda: len(stage.contacts) == 1)
+    del stage.store.rows[1]
+    before = list(stage.store.rows)
+    with pytest.raises(JournalBroken):
+        await Stage(stage.store).leader.run()
+    assert stage.store.rows == before
