@@ -25,8 +25,8 @@ class SmtpSettings(msgspec.Struct, frozen=True, kw_only=True):
     tls_required: bool = False
     size_max: int = 25 * MEGABYTE  # of one mail
     held_max: int = 256 * MEGABYTE  # of all mails being received at one time
-    connections_max: int = 400
-    connections_per_address_max: int = 50
+    connections_max: int = 500
+    connections_per_address_max: int = 100  # a relay of our own sends all its mail from one
     recipients_max: int = 100  # of one transaction (RFC 5321, 4.5.3.1.8)
     refused_recipients_max: int = 20  # of one session: more is somebody guessing addresses
     failed_logins_max: int = 3  # of one session
