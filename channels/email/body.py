@@ -10,6 +10,7 @@ from __future__ import annotations
 import binascii
 import hashlib
 import re
+from html import escape
 
 from channels.email import charset, fields, headers, html, names
 from channels.email.limits import Limits
@@ -73,10 +74,9 @@ class Content:
         self.warnings: list[str] = list(structure.warnings)
         self.full_text = ""
         self.rescued = ""
-        self.html_source = ""  # of the first HTML body, as received
-        self.html = ""  # cleaned
+        self.html_source = ""  # where `full_text` was read from one HTML body: that body as received
+        self.html = ""  # all bodies, cleaned, if one of them is HTML
         self.budget = budget
-        self.text_is_html = False  # `full_text` was read from HTML
 
     @property
     def words(self) -> str:
@@ -259,34 +259,31 @@ def read(structure: Structure, limits: Limits, nested: int = 0, budget: Budget |
     return content
 
 
-def _read_html(content: Content, part: Part) -> str:
-    """Text of an HTML leaf; the first one is also kept clean, to be shown."""
-    source = text_of(content, part)
-    cleaned = html.read(source, content.limits, tags_max=content.budget.tags)
+def _read_html(content: Content, part: Part) -> html.Cleaned:
+    """Clean an HTML leaf, within what is left of the mail's limits."""
+    cleaned = html.read(text_of(content, part), content.limits, tags_max=content.budget.tags)
     content.budget.tags = max(0, content.budget.tags - cleaned.tags)
     for warning in cleaned.warnings:
         content.warn(warning)
-    if not content.html_source:
-        content.html_source = cleaned.source
-        content.html = cleaned.html
-    return cleaned.text
+    return cleaned
 
 
 def _read_text(content: Content, nested: int) -> None:
-    """Fill `full_text` and `html`."""
-    texts: list[str] = []
-    only_html = bool(content.text_parts)
-    for part in content.text_parts:
-        is_html = part.content_type == "text/html"
-        only_html = only_html and is_html
-        texts.append(_read_html(content, part) if is_html else text_of(content, part))
-    full = "\n".join(text.strip("\n") if len(content.text_parts) > 1 else text for text in texts)
-    content.text_is_html = only_html
-    for part in content.html_parts:
-        if part.content_type == "text/html" and not content.html_source:
-            words = _read_html(content, part)
-            if words.strip() and (not full.strip() or _is_stub(full, words)):
-                full, content.text_is_html = words, True
+    """Fill `full_text` and `html`, and `rescued` where they say nothing."""
+    bodies = {part.index: part for part in (*content.text_parts, *content.html_parts)}
+    plain = {key: text_of(content, part) for key, part in bodies.items() if part.content_type != "text/html"}
+    rich = {key: _read_html(content, part) for key, part in bodies.items() if part.content_type == "text/html"}
+    texts = [plain[part.index] if part.index in plain else rich[part.index].text for part in content.text_parts]
+    full = texts[0] if len(texts) == 1 else "\n".join(text.strip("\n") for text in texts)
+    source = content.text_parts[0].index if len(content.text_parts) == 1 else -1
+    if rich:
+        content.html = _join_html([(plain.get(part.index), rich.get(part.index)) for part in content.html_parts])
+        only = [part.index for part in content.html_parts if part.index in rich]
+        if len(full) <= _STUB_CHARS_MAX and (not full.strip() or _STUB.search(full)):
+            words = "\n".join(rich[key].text for key in only)
+            if len(words) > _STUB_TIMES_SHORTER * len(full.strip()):
+                full, source = words, only[0] if len(only) == 1 else -1
+    content.html_source = rich[source].source if source in rich else ""
     if len(full) > content.limits.text_chars_max:
         content.warn("the text is too long and was cut")
         full = full[: content.limits.text_chars_max]
@@ -295,11 +292,9 @@ def _read_text(content: Content, nested: int) -> None:
         content.rescued = _other_words(content, nested)[: content.limits.text_chars_max]
 
 
-def _is_stub(plain: str, words: str) -> bool:
-    """Whether a plain text only points to the HTML."""
-    plain = plain.strip()
-    short = len(plain) <= _STUB_CHARS_MAX and len(words) > _STUB_TIMES_SHORTER * len(plain)
-    return short and bool(_STUB.search(plain))
+def _join_html(parts: list[tuple[str | None, html.Cleaned | None]]) -> str:
+    """All bodies as one piece of HTML: plain ones between them keep their lines."""
+    return "\n".join(f"<pre>{escape(plain)}</pre>" if plain else rich.html if rich else "" for plain, rich in parts)
 
 
 def _other_words(content: Content, nested: int) -> str:

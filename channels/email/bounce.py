@@ -65,6 +65,11 @@ def report_type(content: Content) -> str:
     return ""
 
 
+def has_original(content: Content) -> bool:
+    """Whether a mail, or its header, is a part of this one."""
+    return any(part.content_type in _ORIGINAL_TYPES for part in content.structure.parts[1:])
+
+
 def _blocks(content: Content, part: Part) -> list[fields.Fields]:
     """The header blocks of a report part, bounded in number and bytes."""
     data = body.payload(content.structure, part)[:_REPORT_BYTES_MAX]

@@ -8,6 +8,8 @@ reaches and pads wide tables to any length, so hostile or odd HTML goes through 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import cached_property
 from html import unescape
 
 import inscriptis
@@ -56,19 +58,22 @@ _DEPTH_MAX = 1_000  # nh3 and selectolax take time by the square of the depth
 
 
 class Cleaned:
-    """HTML in three forms: `html` safe to show, `source` fit to be parsed again, and its `text`.
+    """HTML in three forms: `html` safe to show, `source` fit to be parsed again, and its `text`, read when asked for.
 
     The first two are empty where a parser would need too long.
     """
 
-    __slots__ = ("html", "source", "tags", "text", "warnings")
-
     def __init__(self) -> None:
         self.html = ""
         self.source = ""
-        self.text = ""
         self.tags = 0
         self.warnings: list[str] = []
+        self.reader: Callable[[], str] = str
+
+    @cached_property
+    def text(self) -> str:
+        """The words, blocks on lines of their own, at most one empty line between them."""
+        return self.reader()
 
 
 def _no_remote_image(tag: str, name: str, value: str) -> str | None:
@@ -119,14 +124,14 @@ def read(html: str, limits: Limits, *, tags_max: int | None = None) -> Cleaned:
     odd = out.tags > tags_max or deepest > _DEPTH_MAX or html.count("&") > _AMPERSANDS_MAX
     if odd or _LONG_TAG.search(html):
         out.warnings.append("the HTML is too odd to be shown; only its text was taken")
-        out.text = _tidy(_stripped(html), breaks=True)
+        out.reader = lambda: _tidy(_stripped(html), breaks=True)
         return out
     out.source = html
-    out.html = _CLEANER.clean(html)
-    if deepest > limits.html_depth_max or _table_cost(out.html) > _TABLE_CHARS_MAX:
-        out.text = _tidy(_by_selectolax(_marked(out.html)), breaks=True)
+    out.html = safe = _CLEANER.clean(html)
+    if deepest > limits.html_depth_max or _table_cost(safe) > _TABLE_CHARS_MAX:
+        out.reader = lambda: _tidy(_by_selectolax(_marked(safe)), breaks=True)
     else:
-        out.text = _tidy(inscriptis.get_text(out.html, _CONFIG), breaks=False)
+        out.reader = lambda: _tidy(inscriptis.get_text(safe, _CONFIG), breaks=False)
     return out
 
 

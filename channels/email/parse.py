@@ -116,7 +116,7 @@ def _addresses(fields: Fields, name: str, limits: Limits, hint: str, content: Co
 
 def _split(content: Content, settings: MailSettings) -> Split:
     """The text in parts: by the HTML's own marks where the text was read from it, else by its lines."""
-    if content.text_is_html and content.html_source:
+    if content.html_source:
         parts = split_html(content.html_source, settings.marker)
         if parts.new:
             return parts

@@ -125,7 +125,7 @@ def test_a_complaint_is_a_bounce_of_its_own_kind() -> None:
     [
         ("failure notice", "<bob@example.org>:\nSorry, no mailbox here by that name.", "mailer-daemon@example.net"),
         ("Undeliverable: your mail", "bob@example.org\n550 5.1.1 user unknown", "postmaster@example.net"),
-        ("Delivery failure", "Your message could not be delivered to:\nbob@example.org", "smtp@example.net"),
+        ("Delivery failure", "Your message could not be delivered to:\nbob@example.org", "mail.delivery@example.net"),
         ("Unzustellbar: Ihre Mail", "<bob@example.org>: mailbox full", "postmaster@example.net"),
     ],
 )
@@ -186,6 +186,7 @@ def test_a_mail_without_an_answerable_sender_is_no_persons() -> None:
         ({"Auto_Submitted": "auto-generated"}, "bulk"),
         ({"Auto_Submitted": "no"}, None),
         ({"Precedence": "normal"}, None),
+        ({"Feedback_ID": "1.eu-west-1.x:AmazonSES"}, None),  # what a relay adds to everybody's mail
     ],
 )
 def test_lists_and_bulk_mail_are_told_apart(more: dict[str, str], auto: str | None) -> None:
@@ -219,6 +220,7 @@ def test_a_web_form_of_ours_is_a_customers() -> None:
         ("Out of office chairs", "Do you sell them?"),
         ("Delivery problem", "The parcel came damaged."),
         ("My message was returned", "Please tell me why."),
+        ("Email not delivered", "I wrote to you and got this:\n550 5.1.1 user unknown"),
         ("Question", "I was out of the office. Automatic reply was on."),
     ],
 )

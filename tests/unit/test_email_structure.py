@@ -241,6 +241,30 @@ def test_two_bodies_are_both_read() -> None:
     assert full_text(raw).split() == ["above", "below"]
 
 
+def test_several_html_bodies_are_all_read_and_all_shown() -> None:
+    """HTML above and below a picture, with plain text between, is one body; no word of it is lost."""
+    raw = mail(
+        "Content-Type: multipart/mixed; boundary=a",
+        "",
+        "--a",
+        "Content-Type: text/html",
+        "",
+        "<p>above",
+        "--a",
+        "",
+        "2 < 3",
+        "--a",
+        "Content-Type: text/html",
+        "",
+        "<p>below",
+        "--a--",
+    )
+    content = body.read(walk(raw, DEFAULT), DEFAULT)
+    assert content.full_text.split() == ["above", "2", "<", "3", "below"]
+    assert content.html == "<p>above</p>\n<pre>2 &lt; 3</pre>\n<p>below</p>"
+    assert content.html_source == ""
+
+
 def test_a_named_text_is_an_attachment_unless_it_comes_first() -> None:
     """A text part with a file name is not read as the body."""
     raw = mail(
