@@ -89,6 +89,7 @@ export class Composer {
       event.preventDefault();
       this.send(event.shiftKey);
     } else if (event.key === "Escape") {
+      this.left = true;
       this.text.blur();
     }
   }
@@ -102,6 +103,7 @@ export class Composer {
     if (!text.trim()) return;
     const fields = note ? { contact: this.id, text } : { contact: this.id, text, resolve, answers: this.card.answers };
     this.busy = true;
+    this.left = false; // whoever leaves while it is sent is not called back
     this.text.readOnly = true;
     this.show();
     const done = await this.app.act(note ? "note" : "reply", fields, () => { this.waiting.textContent = T.stillTrying; });
@@ -114,6 +116,7 @@ export class Composer {
       this.fit();
     }
     this.show();
-    if (document.activeElement === document.body || this.root.contains(document.activeElement)) this.text.focus();
+    const idle = document.activeElement === document.body || this.root.contains(document.activeElement);
+    if (idle && !this.left && this.root.isConnected && !this.root.hidden) this.text.focus();
   }
 }

@@ -288,7 +288,8 @@ class App {
 
   key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || !this.lists) return;
-    if (event.target.closest("input, textarea, select, dialog")) return;
+    const dialog = event.target.closest("dialog"); // one that has just closed may still have the focus
+    if (dialog ? dialog.open : event.target.closest("input, textarea, select")) return;
     if (event.key === "Escape") { if (!this.thread?.hideDetails()) location.hash = "#/"; return; }
     if (event.key === "?") { this.help(); return; }
     if (!this.singleKeys) return;
