@@ -19,7 +19,8 @@ import structlog
 from aiosmtpd.smtp import Envelope
 
 from channels.email.identity import Fingerprint, fingerprint, identity_of
-from channels.email.smtp_session import STOPPING, TEMPORARY, SessionFactory, SmtpSession
+from channels.email.smtp_hooks import STOPPING
+from channels.email.smtp_session import TEMPORARY, SessionFactory, SmtpSession
 from channels.email.smtp_settings import Accounts, SmtpSettings
 from router.core.errors import BacklogFull, ConfigError, Draining, StoreUnavailable
 from router.core.ports import Appended, Inbox, InboxEntry

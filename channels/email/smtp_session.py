@@ -1,4 +1,4 @@
-# ruff: noqa: ARG002, N802 - names and signatures of hooks and commands are aiosmtpd's
+# ruff: noqa: ARG002, N802 - names and signatures of commands are aiosmtpd's
 """One SMTP connection: aiosmtpd's protocol with the limits it lacks and a faster way through DATA.
 
 aiosmtpd reads the commands; what is changed here, and why, stands at each method. Replies never carry an exception's
@@ -8,8 +8,6 @@ text, and nothing of a mail is logged.
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import hmac
 import logging
 import re
 import ssl
@@ -18,10 +16,10 @@ from collections.abc import Callable
 from typing import Any, Protocol, cast
 
 import structlog
-from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session, syntax
+from aiosmtpd.smtp import SMTP, Envelope, syntax
 
 from channels.email.smtp_data import DataCollector
-from channels.email.smtp_settings import Accounts, SmtpSettings
+from channels.email.smtp_hooks import STOPPING, Served, SessionHooks
 
 _log = structlog.get_logger()
 # aiosmtpd logs addresses at INFO, mails and whole command lines at DEBUG, and tracebacks of ours at ERROR.
@@ -34,19 +32,15 @@ COMMAND_CALLS = {"*": 20, "MAIL": 100_000, "RCPT": 1_000_000, "DATA": 100_000, "
 DISCARD_FACTOR = 2  # a mail over the limit is read on up to this multiple of it, so that its sender hears 552
 
 TEMPORARY = "451 4.3.0 Local error, try again later"
-STOPPING = "421 4.3.2 Service stopping, try again later"
 _TIMEOUT = "421 4.4.2 Timeout"
 _BUSY = "452 4.3.1 Too much mail at once, try again later"
 _TOO_LARGE = "552 5.3.4 Message too large"
 _PLAIN_PATH = re.compile(r"<([A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,255})>(?: +(.*))?\Z", re.ASCII)
 
 
-class Owner(Protocol):
+class Owner(Served, Protocol):
     """What a session asks of the receiver it belongs to."""
 
-    settings: SmtpSettings
-    accounts: Accounts
-    draining: bool
     held: int  # bytes of all mails being received
 
     def opened(self, session: SmtpSession) -> str | None:
@@ -55,10 +49,6 @@ class Owner(Protocol):
 
     def closed(self, session: SmtpSession) -> None:
         """Count a connection out."""
-        ...
-
-    def count(self, what: str) -> None:
-        """Add one to the counter of this name."""
         ...
 
     async def accept(self, envelope: Envelope, peer: str, raw: bytes) -> str:
@@ -83,64 +73,6 @@ class _Reader(asyncio.StreamReader):
         self._buffer.clear()
         self._maybe_resume_transport()
         return data
-
-
-class SessionHooks:
-    """The answers to EHLO, MAIL, RCPT and AUTH; one object serves all sessions of a receiver."""
-
-    def __init__(self, owner: Owner) -> None:
-        self._owner = owner
-        secrets = owner.settings.users.items()
-        self._secrets = {hashlib.sha256(login.encode()).digest(): _digest(secret) for login, secret in secrets}
-        self._nobody = _digest("")
-
-    async def handle_EHLO(
-        self, server: SmtpSession, session: Session, envelope: Envelope, hostname: str, replies: list[str]
-    ) -> list[str]:
-        """Add PIPELINING, hide AUTH while there are no users, and send it all as one packet instead of seven."""
-        session.host_name = hostname
-        if not self._secrets:
-            replies = [reply for reply in replies if not reply.startswith("250-AUTH")]
-        replies.insert(1, "250-PIPELINING")
-        return ["\r\n".join(replies)]
-
-    async def handle_MAIL(
-        self, server: SmtpSession, session: Session, envelope: Envelope, address: str, options: list[str]
-    ) -> str:
-        """Take any sender, the null sender too, unless we are stopping."""
-        if self._owner.draining:
-            return STOPPING
-        envelope.mail_from = address
-        envelope.mail_options.extend(options)
-        return "250 2.1.0 OK"
-
-    async def handle_RCPT(
-        self, server: SmtpSession, session: Session, envelope: Envelope, address: str, options: list[str]
-    ) -> str:
-        """Take recipients of the workspace only: this is never a relay."""
-        if len(envelope.rcpt_tos) >= self._owner.settings.recipients_max:
-            return "452 4.5.3 Too many recipients"
-        if self._owner.accounts.find(address) is None:
-            self._owner.count("recipients_refused")
-            return server.refuse_recipient()
-        envelope.rcpt_tos.append(address)
-        return "250 2.1.5 OK"
-
-    def authenticate(
-        self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, given: LoginPassword
-    ) -> AuthResult:
-        """Compare a login and its secret in a time that tells neither."""
-        expected = self._secrets.get(hashlib.sha256(given.login).digest())
-        right = hmac.compare_digest(hashlib.sha256(given.password).digest(), expected or self._nobody)
-        if right and expected is not None:
-            return AuthResult(success=True)
-        self._owner.count("logins_refused")
-        assert isinstance(server, SmtpSession)
-        return AuthResult(success=False, handled=False, message=server.refuse_login())
-
-
-def _digest(secret: str) -> bytes:
-    return hashlib.sha256(secret.encode()).digest()
 
 
 class SmtpSession(SMTP):
