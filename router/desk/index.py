@@ -28,6 +28,11 @@ class DeskIndex:
         """Stop following the source."""
         self._end()
 
+    @property
+    def waiting_number(self) -> int:
+        """How many wait for anybody, without walking them."""
+        return len(self._waiting)
+
     def waiting(self) -> list[Contact]:
         """Contacts that wait for anybody, in no order."""
         contacts = self._source.state.contacts

@@ -49,7 +49,7 @@ class Desk:
         ids = (*desk.held, *desk.parked) if desk is not None else ()
         contacts = [contact for held in ids if (contact := state.contacts.get(held)) is not None]
         done = self.index.resolved_by(agent)
-        n, queue = state.n, len(self.index.waiting())
+        n, queue = state.n, self.index.waiting_number
         messages = await heads(self._read, (*contacts, *done))
         rows = {contact.id: row(contact, messages, self.source.names) for contact in (*contacts, *done)}
         return DeskView(

@@ -73,11 +73,14 @@ class Feed:
         self._parts = parts
         self._desk = desk
         self._lines: set[Line] = set()
+        self._queue_timer: asyncio.TimerHandle | None = None
         self._end = parts.source.subscribe(self._changed)
 
     def close(self) -> None:
         """Stop following; end all lines."""
         self._end()
+        if self._queue_timer is not None:
+            self._queue_timer.cancel()
         for line in self._lines:
             line.wake.set()
 
@@ -103,8 +106,17 @@ class Feed:
                 line.mark("desk")
             if line.open.contact in touched:
                 line.mark("contact")
-            if touched:
-                line.mark("waiting", "queue")
+            if touched and line.open.waiting:
+                line.mark("waiting")
+        if touched and self._queue_timer is None:
+            # Every message changes the queue's length: told to all desks each time it would drown them.
+            loop = asyncio.get_running_loop()
+            self._queue_timer = loop.call_later(self._parts.settings.queue_seconds, self._tell_queue)
+
+    def _tell_queue(self) -> None:
+        self._queue_timer = None
+        for line in self._lines:
+            line.mark("queue")
 
     async def serve(self, socket: WebSocket, line: Line) -> None:
         """Send what `line` should show, until the page goes, the session ends or the node stops."""
@@ -140,7 +152,7 @@ class Feed:
                 compare = msgspec.json.encode(view.rows)
                 frames.append(line.fresh("waiting", _frame("waiting", waiting=view), compare))
             if "queue" in dirty:
-                frame = _frame("queue", queue=len(self._desk.index.waiting()))
+                frame = _frame("queue", queue=self._desk.index.waiting_number)
                 frames.append(line.fresh("queue", frame, frame))
         except NotOnRoster:
             line.mark()  # the next turn finds the session over

@@ -63,6 +63,7 @@ class WebSettings:
     act_seconds: float = 15.0  # then the desk is told that the answer takes longer
     retry_after_seconds: int = 5
     push_seconds: float = 0.1  # at most one push per desk in this time
+    queue_seconds: float = 1.0  # the length of the queue is told at most once in this time
     tick_seconds: float = 20.0  # a sign of life on each open desk
 
 

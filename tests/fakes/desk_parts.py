@@ -351,7 +351,7 @@ class House:
             "secret": b"s" * 32,
             "intake": Intake(model=HttpBody, entry=http_entry),
             "local_token": "local-admin-token",
-            "settings": WebSettings(push_seconds=0.01, act_seconds=5.0),
+            "settings": WebSettings(push_seconds=0.01, queue_seconds=0.01, act_seconds=5.0),
             "metrics": registry,
             "stopping": lambda: self.stopping,
             "clock": self.clock,
