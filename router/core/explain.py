@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from router.core.decisions import Candidate, Explanation
@@ -47,18 +48,18 @@ def explain(
 
 def ruled_out(profile: Profile, contact: Contact | None, free: int) -> tuple[tuple[str, int], ...]:
     """How many agents each reason rules out, most first, ties by reason. O(able), and less if all able are free."""
-    counts = dict(profile.ruled_out)
+    counts = profile.ruled_out
     if free < len(profile.able):
         bit = profile.line.bit
         declined = contact.declined if contact is not None else ()
-        for seat in profile.able:
-            if declined and seat.agent.id in declined:
-                reason = "declined"
-            elif seat.room & bit:
-                continue
-            else:
-                reason = seat.absence or "at capacity"
-            counts[reason] = counts.get(reason, 0) + 1
+        if declined:
+            able = [seat for seat in profile.able if seat.agent.id not in declined]
+            reasons = ["declined"] * (len(profile.able) - len(able))
+        else:
+            able, reasons = profile.able, []
+        reasons += [seat.absence or "at capacity" for seat in able if not seat.room & bit]
+        counts = Counter(counts)
+        counts.update(reasons)
     return tuple(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 

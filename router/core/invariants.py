@@ -14,17 +14,31 @@ import msgspec
 
 from router.core import decisions as d
 from router.core import events as e
+from router.core.fairplay import (
+    alike,
+    asks_enough,
+    by_person,
+    holds,
+    in_team,
+    must_have,
+    on_shift,
+    over_capacity,
+    rightful_holder,
+)
 from router.core.transitions import ContactState
 from router.core.values import Status
 
 if TYPE_CHECKING:
     from router.core.decisions import Decision
     from router.core.events import Event
-    from router.core.state import Contact, State
-    from router.core.values import Agent, Requirement, Skills, Workspace
+    from router.core.state import State
+    from router.core.values import Priority, Requirement
 
 PASSES_MAX = 3  # so often a missed contact may be passed over by one that is due within a minute
 NEAR = 60_000
+
+
+Line = tuple["Requirement", str, "Priority"]  # requirement, kind, priority
 
 
 class Violation(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,7 +61,8 @@ class Auditor:
         self.held: dict[str, dict[str, str]] = {}  # agent -> contact -> kind: what counts against capacity
         self.kinds: dict[str, str] = {}
         self.status: dict[str, Status] = {}
-        self.waiting: dict[str, int] = {}  # contact -> record since which it waits
+        self.line_of: dict[str, Line] = {}  # contact -> what contacts alike have in common
+        self.lines: dict[Line, dict[str, int]] = {}  # of those that wait: contact -> record since which
         self.found: list[Violation] = []
         self.record = 0
 
@@ -62,8 +77,9 @@ class Auditor:
                 self.owned[contact.id] = 1
             elif contact.offer is not None:
                 self.holder[contact.id] = contact.offer.agent
+            self.line_of[contact.id] = (contact.requirement, contact.kind, contact.priority)
             if contact.state is ContactState.WAITING:
-                self.waiting[contact.id] = 0
+                self._waits(contact.id, 0)
         self.messages.update((message, "") for message in state.autos)
         for agent in state.agents.values():
             self.status[agent.id] = agent.status
@@ -81,7 +97,7 @@ class Auditor:
         self._one_place(event, decisions)
         self._in_step(state)
         for decision in decisions:
-            if isinstance(decision, d.OfferTo | d.AssignTo) and not _by_person(event, decision):
+            if isinstance(decision, d.OfferTo | d.AssignTo) and not by_person(event, decision):
                 self._first_come(decision, state)
         self._forget_closed(state)
         return self.found
@@ -116,7 +132,9 @@ class Auditor:
             case d.SetStatus():
                 self.status[decision.agent] = decision.status
             case d.QueueContact() | d.ReopenContact():
-                self.waiting.setdefault(decision.contact, self.record)
+                self._waits(decision.contact, self.record)
+            case d.ChangeRequirement():
+                self._moves(decision.contact, (decision.requirement, self.kinds[decision.contact], decision.priority))
             case _:
                 pass
 
@@ -128,7 +146,8 @@ class Auditor:
         writers = (event.sender, *event.cc) if isinstance(event, e.MessageReceived) else (event.sender,)
         self.allowed[decision.contact] = {writer: 1 for writer in writers if writer}
         self.kinds[decision.contact] = event.kind
-        self.waiting[decision.contact] = self.record
+        self.line_of[decision.contact] = (decision.requirement, event.kind, decision.priority)
+        self._waits(decision.contact, self.record)
 
     def _attached(self, event: Event, decision: d.AttachMessage) -> None:
         self._put(decision.message, decision.contact)
@@ -163,10 +182,10 @@ class Auditor:
         contact, agent = decision.contact, decision.agent
         if self.holder.get(contact, agent) != agent:
             self._wrong("I3", f"{contact} goes to {agent} while {self.holder[contact]} has it")
-        self.waiting.pop(contact, None)
+        self._waits_no_more(contact)
         self.holder[contact] = agent
         self.held.setdefault(agent, {})[contact] = self.kinds[contact]
-        if not _by_person(event, decision):
+        if not by_person(event, decision):
             self._within_rules(decision, state)
 
     def _assigned(self, event: Event, decision: d.AssignTo, state: State) -> None:
@@ -177,10 +196,10 @@ class Auditor:
         if self.holder.get(contact) != agent:
             self._wrong("I3", f"{contact} is taken from {agent}, who does not have it")
         self._unhold(contact)
-        self.waiting[contact] = self.record
+        self._waits(contact, self.record)
 
     def _parked(self, contact: str) -> None:
-        self.waiting.pop(contact, None)
+        self._waits_no_more(contact)
         if contact in self.holder:
             self.held.setdefault(self.holder[contact], {}).pop(contact, None)
 
@@ -188,10 +207,10 @@ class Auditor:
         if contact in self.holder:
             self.held.setdefault(self.holder[contact], {})[contact] = self.kinds[contact]
         else:
-            self.waiting[contact] = self.record
+            self._waits(contact, self.record)
 
     def _closed(self, contact: str) -> None:
-        self.waiting.pop(contact, None)
+        self._waits_no_more(contact)
         self._unhold(contact)
 
     def _unhold(self, contact: str) -> None:
@@ -199,6 +218,22 @@ class Auditor:
         self.owned.pop(contact, None)
         if agent is not None:
             self.held.setdefault(agent, {}).pop(contact, None)
+
+    def _waits(self, contact: str, since: int) -> None:
+        self.lines.setdefault(self.line_of[contact], {}).setdefault(contact, since)
+
+    def _waits_no_more(self, contact: str) -> int | None:
+        line = self.lines.get(self.line_of[contact], {})
+        since = line.pop(contact, None)
+        if not line:
+            self.lines.pop(self.line_of[contact], None)
+        return since
+
+    def _moves(self, contact: str, line: Line) -> None:
+        since = self._waits_no_more(contact)
+        self.line_of[contact] = line
+        if since is not None:
+            self._waits(contact, since)
 
     # -- judgements ------------------------------------------------------------------------------------------------
 
@@ -212,15 +247,15 @@ class Auditor:
         wrong: list[str] = []
         if self.status.get(name) is not Status.AVAILABLE:
             wrong.append(f"is {self.status.get(name)}")
-        if not _on_shift(workspace, agent, state.at):
+        if not on_shift(workspace, agent, state.at):
             wrong.append("is off shift")
-        if not _holds(agent, decision.explanation.requirement.must):
+        if not holds(agent, decision.explanation.requirement.must):
             wrong.append("lacks a skill")
-        if not _covers(decision.explanation.requirement, contact, workspace):
+        if not asks_enough(decision.explanation.requirement, contact, workspace):
             wrong.append("was asked for less than the contact requires")
-        if contact.team is not None and not _in_team(workspace, agent, contact.team):
+        if contact.team is not None and not in_team(workspace, agent, contact.team):
             wrong.append("is not in the team")
-        if _over(workspace, agent, self.held[name], contact.kind):
+        if over_capacity(workspace, agent, self.held[name], contact.kind):
             wrong.append("is over capacity")
         for what in wrong:
             self._wrong("I3", f"{contact.id} goes to {name}, who {what}")
@@ -230,9 +265,9 @@ class Auditor:
         chosen = state.contacts[decision.contact]
         if chosen.responded or self.holder.get(chosen.id) != decision.agent:
             return
-        for name, since in self.waiting.items():
+        for name, since in self.lines.get(self.line_of[chosen.id], {}).items():
             other = state.contacts.get(name)
-            if other is None or since == self.record or not _alike(chosen, other):
+            if other is None or since == self.record or not alike(chosen, other):
                 continue
             if other.turn_at >= chosen.turn_at or decision.agent in other.declined or other.sticky_until is not None:
                 continue
@@ -252,6 +287,7 @@ class Auditor:
         """Contacts and auto mail leave the state in time; the audit of their ids ends there."""
         if len(self.allowed) > 2 * len(state.contacts) + 64:
             self.allowed = {name: ids for name, ids in self.allowed.items() if name in state.contacts}
+            self.line_of = {name: line for name, line in self.line_of.items() if name in state.contacts}
             self.kinds = {name: kind for name, kind in self.kinds.items() if name in state.contacts}
             self.messages = {
                 message: place
@@ -279,7 +315,7 @@ def check_state(state: State) -> list[Violation]:
             holders.setdefault(name, []).append(agent.id)
     for contact in state.contacts.values():
         parked = contact.state in {ContactState.WAITING_CUSTOMER, ContactState.SNOOZED}
-        expected = _holder(contact)
+        expected = rightful_holder(contact)
         if holders.get(contact.id, []) != ([expected] if expected else []):
             wrong("I3", f"{contact.id} is {contact.state}, {expected} should have it, {holders.get(contact.id)} has")
         elif expected and contact.id not in (state.agents[expected].parked if parked else state.agents[expected].held):
@@ -303,77 +339,11 @@ def check_idle(state: State) -> list[Violation]:
         for name, agent in workspace.agents.items():
             if name in contact.declined or state.agents[name].status is not Status.AVAILABLE:
                 continue
-            if not _on_shift(workspace, agent, state.at) or not _holds(agent, _lowered(contact, workspace)):
+            if not on_shift(workspace, agent, state.at) or not holds(agent, must_have(contact, workspace)):
                 continue
-            if contact.team is not None and not _in_team(workspace, agent, contact.team):
+            if contact.team is not None and not in_team(workspace, agent, contact.team):
                 continue
             held = {held: state.contacts[held].kind for held in state.agents[name].held}
-            if not _over(workspace, agent, {**held, contact.id: contact.kind}, contact.kind):
+            if not over_capacity(workspace, agent, {**held, contact.id: contact.kind}, contact.kind):
                 found.append(Violation(oracle="I5", record=state.n, detail=f"{contact.id} waits while {name} is free"))
     return found
-
-
-# -- the auditor's own idea of the rules -------------------------------------------------------------------------------
-
-
-def _by_person(event: Event, decision: d.OfferTo | d.AssignTo) -> bool:
-    """A person's assignment, or the acceptance of an offer that was judged when it was made."""
-    if isinstance(event, e.OfferAccepted) and isinstance(decision, d.AssignTo) and event.contact == decision.contact:
-        return True
-    return decision.explanation.manual
-
-
-def _on_shift(workspace: Workspace, agent: Agent, at: int) -> bool:
-    hours = workspace.calendars.get(agent.calendar or "")
-    return hours is None or any(start <= at < end for start, end in hours)
-
-
-def _holds(agent: Agent, must: Skills) -> bool:
-    return all(agent.skills.get(skill, 0) >= level for skill, level in must)
-
-
-def _lowered(contact: Contact, workspace: Workspace) -> Skills:
-    """What a contact must have once the relaxation steps in force are counted."""
-    lower = [step.lower for step in workspace.relax[: contact.relaxed] if step.lower]
-    must: list[tuple[str, int]] = []
-    for skill, level in contact.requirement.must:
-        must.append((skill, level if skill.startswith("lang:") else max(min(level, 1), level - sum(lower))))
-    return tuple(must)
-
-
-def _covers(asked: Requirement, contact: Contact, workspace: Workspace) -> bool:
-    """Whether an agent was asked for at least what the contact requires."""
-    levels = dict(asked.must)
-    return all(levels.get(skill, 0) >= level for skill, level in _lowered(contact, workspace))
-
-
-def _in_team(workspace: Workspace, agent: Agent, team: str) -> bool:
-    return agent.team == team or (team in workspace.teams and agent.id in workspace.teams[team].members)
-
-
-def _over(workspace: Workspace, agent: Agent, held: dict[str, str], kind: str) -> bool:
-    """Whether an agent holds more than they can: of one kind, or in units."""
-    kinds = list(held.values())
-    if kinds.count(kind) > agent.capacity.get(kind, 0):
-        return True
-    units = sum(workspace.unit_costs.get(kind, 1) for kind in kinds)
-    return agent.units is not None and units > agent.units
-
-
-def _alike(one: Contact, other: Contact) -> bool:
-    """Same profile, target and priority, and no promise kept or paused yet."""
-
-    def traits(contact: Contact) -> tuple[object, ...]:
-        return (
-            contact.requirement, contact.kind, contact.team, contact.priority, contact.sla, contact.relaxed,
-            contact.responded, contact.resolution_used, contact.turn_at == contact.opened_at,
-        )  # fmt: skip
-
-    return traits(one) == traits(other)
-
-
-def _holder(contact: Contact) -> str | None:
-    """Who should have a contact, by its state."""
-    if contact.offer is not None:
-        return contact.offer.agent
-    return None if contact.state is ContactState.RESOLVED else contact.agent
