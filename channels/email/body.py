@@ -361,4 +361,5 @@ def attachment(structure: Structure, part: Part) -> Attachment:
         sha256=hashlib.sha256(data).hexdigest(),
         inline=inline,
         part=part.index,
+        content_id=(headers.ids(part.fields.get("content-id"), 1) or ("",))[0],
     )

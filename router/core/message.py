@@ -25,6 +25,7 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
     inline: bool = False
     part: int = -1
+    content_id: str = ""  # without angle brackets: what `cid:` in the HTML refers to
 
 
 class Bounce(msgspec.Struct, frozen=True, kw_only=True):

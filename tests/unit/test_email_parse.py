@@ -72,6 +72,15 @@ def test_an_attachment_is_fetched_by_its_reference() -> None:
     assert extract(WITH_FILE, part) == ("ticket.pdf", "application/pdf", b"%PDF")
 
 
+def test_a_picture_in_the_html_is_found_by_its_id() -> None:
+    """The id that the HTML refers to stands with the attachment."""
+    picture = "Content-Type: image/png\r\nContent-ID: <logo@x>\r\n\r\nPNG"
+    body = f"--b\r\nContent-Type: text/html\r\n\r\n<img src='cid:logo@x'>\r\n--b\r\n{picture}\r\n--b--"
+    found = read(body, From="jane@example.com", Content_Type="multipart/related; boundary=b")
+    assert 'src="cid:logo@x"' in found.html
+    assert [(one.content_id, one.inline) for one in found.attachments] == [("logo@x", True)]
+
+
 @pytest.mark.parametrize("part", [-1, 0, 99])
 def test_what_is_no_leaf_cannot_be_fetched(part: int) -> None:
     """A reference that names no attachment is refused."""
