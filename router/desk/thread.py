@@ -6,13 +6,14 @@ from collections.abc import Mapping
 
 from router.core.message import Address, Message
 from router.core.state import Contact, MessageRef
-from router.core.transitions import ContactState
+from router.core.transitions import ContactState, DeliveryState
 from router.desk import rights, texts
 from router.desk.ports import Directory, Source, Texts
-from router.desk.summaries import ends, named, person_name, row
+from router.desk.summaries import named, person_name, row
 from router.desk.views import Banner, Card, Earlier, File, Item, Party, Topic
 
 EARLIER_MAX = 5
+TOPICS_SHOWN_MAX = 4
 HISTORY_MS = 30 * 86_400_000
 
 
@@ -35,7 +36,7 @@ async def card(source: Source, read: Texts, contact: Contact, agent: str, of_cus
         history=history,
         earlier=_earlier(contact, of_customer, names),
         requirement=requirement,
-        topics=tuple(Topic(id=topic, label=texts.label(topic), p=p) for topic, p in contact.topics),
+        topics=tuple(Topic(id=topic, label=texts.label(topic), p=p) for topic, p in contact.topics[:TOPICS_SHOWN_MAX]),
         banners=_banners(contact, names),
         items=tuple(_item(ref, messages.get(ref.id), agent, names) for ref in refs),
         replies_to=to,
@@ -127,8 +128,9 @@ def _banners(contact: Contact, names: Directory) -> tuple[Banner, ...]:
         text = texts.FLAGS.get(contact.flag, contact.flag)
         action = "let_in" if contact.flag == "unknown-sender" and contact.claims else ""
         found.append(Banner(code=contact.flag, text=text, action=action))
-    _, last = ends(contact)
-    if last is not None and last.delivery is not None and last.delivery.value == "failed":
+    # whatever came since: the report that it failed comes as a message too
+    reply = next((ref for ref in reversed(contact.messages) if ref.delivery is not None), None)
+    if reply is not None and reply.delivery is DeliveryState.FAILED:
         found.append(Banner(code="failed", text=texts.FAILED))
     if contact.state is ContactState.OFFERED and contact.offer is not None:
         found.append(Banner(code="offered", text=texts.OFFERED_TO.format(who=person_name(names, contact.offer.agent))))

@@ -80,7 +80,7 @@ class Ops:
         weighed = await self._weighed(found, record)
         answer = explained(found, record, weighed)
         if full:
-            answer["candidates"] = await self._all_candidates(contact, weighed.n if weighed else record.n)
+            answer["candidates"] = await self._all_candidates(contact, weighed or record)
         return answer
 
     async def _weighed(self, contact: Contact, decided: Record) -> Record | None:
@@ -93,20 +93,19 @@ class Ops:
         raw = await self._store.journal_get(self._leader.journal.id_of(n))
         return None if raw is None else decode(raw, n)
 
-    async def _all_candidates(self, contact: str, n: int) -> list[dict[str, object]]:
-        """Every agent, as they stood just before record `n`, by replaying to that point."""
+    async def _all_candidates(self, contact: str, weighed: Record) -> list[dict[str, object]]:
+        """Every agent, as they stood when `weighed` compared them, by replaying to that point."""
+        made = _decided(weighed, contact)
+        if made is None or made.explanation is None:
+            return []
         engine, journal = Engine(), Journal(self._store)
-        last: Record | None = None
         async for record in journal.read():
-            last = record
-            if record.n == n:
+            if record.n == weighed.n:
                 break
             engine.apply(record.event)
-        if last is None:
-            return []
-        after = self._leader.engine.state.contacts[contact]
-        before = engine.state.contacts.get(contact, after)
-        found = engine.candidates(before.requirement, before.kind, before.team)
+        engine.state.at = max(engine.state.at, weighed.event.at)  # an engine of our own: they had been idle until then
+        known = engine.state.contacts.get(contact, self._leader.engine.state.contacts[contact])
+        found = engine.candidates(made.explanation.requirement, made.explanation.kind, known.team)
         return [msgspec.to_builtins(candidate) for candidate in found]
 
     async def quarantine(self, message: str | None = None) -> dict[str, object]:
