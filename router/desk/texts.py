@@ -215,5 +215,5 @@ def reason(deciding: str, *, you: bool) -> str:
 
 
 def ruled_out(cause: str, number: int) -> str:
-    """`3 at capacity`."""
-    return f"{number} {cause.replace('-', ' ')}"
+    """`at capacity (3)`."""
+    return f"{cause.replace('-', ' ')} ({number})"

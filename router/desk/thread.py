@@ -9,7 +9,7 @@ from router.core.state import Contact, MessageRef
 from router.core.transitions import ContactState, DeliveryState
 from router.desk import rights, texts
 from router.desk.ports import Directory, Source, Texts
-from router.desk.summaries import named, person_name, row
+from router.desk.summaries import named, person_name, row, shown_topics
 from router.desk.views import Banner, Card, Earlier, File, Item, Party, Topic
 
 EARLIER_MAX = 5
@@ -36,7 +36,7 @@ async def card(source: Source, read: Texts, contact: Contact, agent: str, of_cus
         history=history,
         earlier=_earlier(contact, of_customer, names),
         requirement=requirement,
-        topics=tuple(Topic(id=topic, label=texts.label(topic), p=p) for topic, p in contact.topics[:TOPICS_SHOWN_MAX]),
+        topics=_topics(contact),
         banners=_banners(contact, names),
         items=tuple(_item(ref, messages.get(ref.id), agent, names) for ref in refs),
         replies_to=to,
@@ -48,6 +48,12 @@ async def card(source: Source, read: Texts, contact: Contact, agent: str, of_cus
         offer_at=offer.at if offer else 0,
         offer_until=offer.until if offer else 0,
     )
+
+
+def _topics(contact: Contact) -> tuple[Topic, ...]:
+    chosen = {topic for topic, _ in shown_topics(contact)}
+    listed = contact.topics if contact.topics_set else contact.topics[:TOPICS_SHOWN_MAX]
+    return tuple(Topic(id=topic, label=texts.label(topic), p=p, chosen=topic in chosen) for topic, p in listed)
 
 
 def recipients(

@@ -147,11 +147,12 @@ class Banner(View, frozen=True, kw_only=True):
 
 
 class Topic(View, frozen=True, kw_only=True):
-    """What it is about; `p` of 10,000."""
+    """What it is about; `p` of 10,000. `chosen`: it counts as a topic of this contact, not just a possibility."""
 
     id: str
     label: str
     p: int
+    chosen: bool = False
 
 
 class Card(View, frozen=True, kw_only=True):

@@ -266,3 +266,19 @@ async def test_why_says_that_nobody_could_take_it(house: House) -> None:
     why = desk_of(house).why("ana", await house.explain(contact.id, full=False))
     assert why.headline == "It waits: nobody who is able can take it at the moment."
     assert why.candidates == ()
+
+
+async def test_only_likely_topics_are_chosen(house: House) -> None:
+    """What is at least half as likely as the best counts as a topic; what a person set counts whatever its number."""
+    contact = await accepted(house)
+    contact.topics = (("refund", 6_000), ("lost-baggage", 3_100), ("lost-pet", 900))
+    desk = desk_of(house)
+    card = await desk.contact("ana", contact.id)
+    assert [(one.id, one.chosen) for one in card.topics] == [
+        ("refund", True),
+        ("lost-baggage", True),
+        ("lost-pet", False),
+    ]
+    assert card.contact.topics == ("Refund", "Lost baggage")
+    contact.topics_set = True
+    assert all(one.chosen for one in (await desk.contact("ana", contact.id)).topics)

@@ -252,7 +252,7 @@ class App {
       decline: async () => { const chosen = await askDecline(); return chosen && { offer: card.offer, ...chosen }; },
       transfer: async () => askTransfer(await people()),
       snooze: async () => askSnooze(now()),
-      retag: async () => askTopics(await people(), card.topics.map((topic) => topic.id)),
+      retag: async () => askTopics(await people(), card.topics.filter((topic) => topic.chosen).map((topic) => topic.id)),
       priority: async () => askPriority(card.contact.priority),
     }[action] || (async () => ({}));
     try {

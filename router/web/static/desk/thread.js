@@ -71,8 +71,8 @@ export class Thread {
       h("div", { class: "buttons" }, card.actions.filter((name) => BUTTONS[name]).map((name) => this.button(name)),
         h("button", { class: "quiet", data: { focus: "why" }, onclick: () => this.app.why(this.id) },
           icon("info"), row.state === "waiting" ? T.whyQueue : T.why),
-        h("button", { class: "quiet details-button", data: { focus: "details" }, onclick: () => this.root.classList.toggle("show-details") },
-          icon("people"), T.showDetails)),
+        h("button", { class: "quiet icon-only details-button", data: { focus: "details" }, title: T.showDetails, "aria-label": T.showDetails,
+          onclick: () => this.root.classList.toggle("show-details") }, icon("people"))),
       offered && h("div", { class: "offer-line", data: { from: card.offer_at, until: card.offer_until } },
         h("span", { class: "until" }, icon("clock"), T.until(atSeconds(card.offer_until))),
         h("div", { class: "bar-left", role: "presentation" }, h("i"))));
