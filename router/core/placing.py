@@ -42,11 +42,9 @@ def place(work: Work, contact: Contact) -> None:
 
 def _look(work: Work, contact: Contact) -> None:
     """Give a waiting contact to its best agent; else it waits, and the record says why."""
-    _fit(work, contact)
-    if try_place(work, contact):
+    if contact.state is not ContactState.WAITING or try_place(work, contact):
         return
     profile = work.index.profile_of(contact)
-    _stick(work, contact, profile)
     contact.decided_at = work.state.n
     # a record of a contact that waits for its own agent lists those who are free and passed over for that
     free = matching.eligible(profile, contact) if _sticky(contact) else []
@@ -54,17 +52,15 @@ def _look(work: Work, contact: Contact) -> None:
     explanation = explain.explain(profile, contact, free, best, work.now, sticky=_sticky(contact))
     due = contact.order if contact.due is None else contact.due
     work.emit(QueueContact(contact=contact.id, due=due, explanation=explanation))
-    work.touch(contact)
 
 
 def try_place(work: Work, contact: Contact) -> bool:
-    """Give a waiting contact to its best agent, if there is one."""
+    """Give a waiting contact to its best agent, if there is one; its own agent only, if it waits for that one."""
     profile = work.index.profile_of(contact)
+    _stick(work, contact, profile)
     free = matching.eligible(profile, contact)
     if contact.sticky_until is not None:
         free = [seat for seat in free if seat.agent.id == contact.prefer_agent]
-    elif free and _waits_for_its_agent(work, contact, profile):
-        return False
     while free:
         best = matching.first(profile, contact, free)
         edge = best[0].state.shift_edge
@@ -259,17 +255,23 @@ def unstick(work: Work, seat: Seat) -> None:
 
 
 def settle(work: Work) -> None:
-    """Place what is to be placed, most urgent first, then give work to those who can take more, until nothing fits."""
+    """Place what is to be placed and give work to those who can take more, until nothing fits.
+
+    One contact, or one agent, is a look of its own; more of either are one joint pass, so that no contact gets to an
+    agent before one that is more urgent and has been waiting for that agent.
+    """
     look = [contact for contact in work.look.values() if contact.state is ContactState.WAITING]
-    work.look.clear()
-    for contact in sorted(look, key=lambda contact: matching.urgency(contact, work.now)):
-        _look(work, contact)
     freed = [work.freed[name] for name in sorted(work.freed) if work.freed[name].room]
+    work.look.clear()
     work.freed.clear()
-    if len(freed) > 1:
-        _joint_pass(work, freed)
+    for contact in look:
+        _fit(work, contact)
+    if len(look) + len(freed) > 1:
+        _joint_pass(work, look, freed)
     for seat in freed:
         _fill(work, seat)
+    for contact in sorted(look, key=lambda contact: matching.urgency(contact, work.now)):
+        _look(work, contact)
 
 
 def _fill(work: Work, seat: Seat) -> None:
@@ -290,21 +292,25 @@ def _fill(work: Work, seat: Seat) -> None:
         give(work, contact, seat, explain.explain(profile, contact, [seat], [seat], work.now, sticky=sticky))
 
 
-def _joint_pass(work: Work, freed: list[Seat]) -> None:
-    """The most urgent contact to its best agent, again and again, over all lines that somebody freed can serve."""
+def _joint_pass(work: Work, look: list[Contact], freed: list[Seat]) -> None:
+    """The most urgent contact to its best agent, again and again, over all lines that something happened to."""
     index = work.index
-    lines: dict[int, Line] = {}
+    lines: dict[Line, None] = {}  # in the order in which they came up
     for seat in freed:
         for line in seat.lines:
             if line.waiting and seat.room & line.bit:
-                lines[id(line)] = line
+                lines[line] = None
+    for contact in look:
+        lines[index.entries[contact.id][3]] = None
     heads: list[Head] = []
-    for line in lines.values():
+    for line in lines:
         _push_head(index, heads, line)
     while heads:
         _, contact, passed, line = heappop(heads)
         if not try_place(work, contact):
-            continue  # nobody free for the first of this line: the rest waits for `_fill`
+            if index.entries[contact.id][3] is not line:
+                _push_head(index, heads, line)  # it waits for its own agent now, the next one need not
+            continue  # else nobody free may have the first of this line: the rest is for `_fill`
         if passed is not None:
             passed.passed += 1
         _push_head(index, heads, line)
@@ -350,6 +356,7 @@ def _stick(work: Work, contact: Contact, profile: Profile) -> None:
     """Let it wait for its agent alone, if it should."""
     if contact.sticky_until is None and _waits_for_its_agent(work, contact, profile):
         contact.sticky_until = contact.turn_at + work.workspace.sticky_wait
+        work.touch(contact)
 
 
 def _sticky(contact: Contact) -> str | None:

@@ -19,7 +19,7 @@ from router.core.errors import PoisonError
 from router.core.message import Message
 
 ROOT = mail_corpora.ROOT
-pytestmark = pytest.mark.skipif(not ROOT.is_dir(), reason="the reference mails are not on this machine")
+pytestmark = pytest.mark.reference("mail")
 
 
 @cache
