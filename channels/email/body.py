@@ -139,7 +139,7 @@ def text_of(content: Content, part: Part) -> str:
     if warning:
         content.warn(f"a text part {warning}")
     if "\r" in text:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
+        text = text.replace("\r\r\n", "\n").replace("\r\n", "\n").replace("\r", "\n")
     if is_html:
         content.budget.html -= len(text)
         return text

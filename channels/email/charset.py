@@ -67,6 +67,7 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _SINGLE_BYTE = re.compile(r"cp125\d|iso8859|koi8|mac|cp8\d\d|cp437")
 
 
@@ -138,6 +139,8 @@ def decode(data: bytes, label: str = "") -> tuple[str, str | None]:
             text, warning = _unlabelled(data)
         else:
             text, warning = _labelled(data, label)
+    if not text.isascii() and _SURROGATE.search(text):  # UTF-7 can say halves of a character; nobody can store them
+        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return text.replace("\0", "").replace("\ufeff", ""), warning
 
 

@@ -32,6 +32,8 @@ from channels.email.charset import codec_of, decode
         (b"a\x00b", "", "ab"),
         (b"a\x00b\x00", "utf-16le", "ab"),
         (b"\x81\x8d", "windows-1252", "\x81\x8d"),  # bytes that Windows-1252 leaves open are kept
+        (b"+2D3eAA-", "utf-7", "\U0001f600"),
+        (b"a+2AA-b", "utf-7", "a\ufffdb"),  # half a character
         (b"abc", '"utf-8"', "abc"),
     ],
 )
@@ -66,6 +68,7 @@ def test_no_bytes_and_no_label_raise(data: bytes, label: str) -> None:
     """Any bytes under any label are text without NULs."""
     text, warning = decode(data, label)
     assert "\0" not in text
+    text.encode()
     assert warning is None or warning
 
 

@@ -318,6 +318,8 @@ TOKENS = st.sampled_from(
         b"<p>",
         b"Content-Type: text/plain; charset=utf-16; format=flowed\r\n",
         b"Return-Path: <>\r\n",
+        b"Content-Type: text/plain; charset=utf-7\r\n",
+        b"+2AA-",
         b"> ",
         b"-- \r\n",
         b"<a@b>",
