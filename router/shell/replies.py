@@ -57,8 +57,8 @@ def reply(written: Written, *, last: Message, earlier: tuple[str, ...], statione
     `earlier`: Message-IDs of the conversation so far, oldest first. Raises NoWayBack, or PermanentError for an address
     in copy that was not on the customer's message.
     """
-    to = last.reply_to[0] if last.reply_to else last.from_
-    if not to.address:
+    to = next((entry for entry in (*last.reply_to, last.from_) if entry.address), None)
+    if to is None:
         msg = "the customer left no address to answer to"
         raise NoWayBack(msg)
     copied = {entry.address: entry for entry in (*last.cc, *last.to)}

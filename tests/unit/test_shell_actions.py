@@ -1,0 +1,181 @@
+"""Actions: each command of a desk becomes its event; what makes no sense is refused in plain words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from router.core import events as e
+from router.core.message import Address, Message
+from router.core.state import State
+from router.core.values import Priority, Status
+from router.shell.actions import EVENT_OF, TEXT_CHARACTERS_MAX, Actions
+from router.shell.understanding import Prepared, Refused
+from router.shell.vault import Vault
+from tests.support.shell_scene import PlainStationery, ShellStore, Stage, until, written
+
+OWN: dict[str, Any] = {"at": 7, "inbox": "5-0", "agent": "ana"}
+
+
+async def prepared(command: dict[str, object], text: str = "", state: State | None = None) -> Prepared:
+    """What a command of ana's comes to; without a state there are no contacts."""
+    actions = Actions(Vault(ShellStore()), PlainStationery())
+    meta = msgspec.json.encode({"agent": "ana", **command})
+    raw = msgspec.json.encode({"text": text}) if text else b""
+    return await actions.prepare("5-0", meta, raw, b"key", state or State(), 7)
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ({"action": "status", "status": "busy"}, e.StatusSet(**OWN, status=Status.BUSY, target="ana")),
+        (
+            {"action": "status", "status": "away", "target": "ben"},
+            e.StatusSet(**OWN, status=Status.AWAY, target="ben"),
+        ),
+        ({"action": "accept", "contact": "c1", "offer": "o1"}, e.OfferAccepted(**OWN, contact="c1", offer="o1")),
+        (
+            {"action": "decline", "contact": "c1", "offer": "o1", "reason": "busy"},
+            e.OfferDeclined(**OWN, contact="c1", offer="o1", reason="busy"),
+        ),
+        ({"action": "take", "contact": "c1"}, e.ContactTaken(**OWN, contact="c1")),
+        (
+            {"action": "transfer", "contact": "c1", "to_agent": "ben"},
+            e.TransferAsked(**OWN, contact="c1", to_agent="ben"),
+        ),
+        ({"action": "transfer", "contact": "c1", "to_team": "t"}, e.TransferAsked(**OWN, contact="c1", to_team="t")),
+        ({"action": "transfer", "contact": "c1"}, e.TransferAsked(**OWN, contact="c1")),
+        ({"action": "snooze", "contact": "c1", "until": 99}, e.ContactSnoozed(**OWN, contact="c1", until=99)),
+        ({"action": "wake", "contact": "c1"}, e.ContactWoken(**OWN, contact="c1")),
+        ({"action": "resolve", "contact": "c1"}, e.ContactResolved(**OWN, contact="c1")),
+        ({"action": "reopen", "contact": "c1"}, e.ContactReopened(**OWN, contact="c1")),
+        (
+            {"action": "retag", "contact": "c1", "topics": ["a", "b"]},
+            e.ContactRetagged(**OWN, contact="c1", topics=("a", "b")),
+        ),
+        (
+            {"action": "priority", "contact": "c1", "priority": "urgent"},
+            e.PrioritySet(**OWN, contact="c1", priority=Priority.URGENT),
+        ),
+        ({"action": "let_in", "contact": "c1"}, e.SenderLetIn(**OWN, contact="c1")),
+    ],
+)
+async def test_a_command_becomes_its_event(command: dict[str, object], expected: e.Event) -> None:
+    """Each action without words becomes the event of its name, at the time and under the entry it came by."""
+    found = await prepared(command)
+    assert found.event == expected
+    assert (found.finished, found.key, found.blobs) == (["5-0"], b"key", [])
+
+
+async def test_what_is_written_becomes_a_blob_beside_its_event() -> None:
+    """Replies, notes and hand-over notes are blobs under the entry's id, locked with the customer's key."""
+    stage = Stage()
+    async with stage.leading():
+        contact = await stage.holding()
+        owner = stage.contacts[0].messages[0].sender
+        for action, kind in (("note", e.NoteWritten), ("reply", e.ReplyWritten), ("transfer", e.TransferAsked)):
+            actions = Actions(stage.vault, PlainStationery())
+            meta = msgspec.json.encode({"agent": "ana", "action": action, "contact": contact, "resolve": True})
+            found = await actions.prepare("9-0", meta, b'{"text":"Hello"}', b"k", stage.leader.engine.state, 7)
+            assert isinstance(found.event, kind)
+            assert found.event.message == "9-0"
+            [blob] = found.blobs
+            assert (blob.blob, blob.identity) == ("message:9-0", owner)
+            message = msgspec.json.decode(blob.plain, type=Message)
+            assert (message.text, message.channel) == ("Hello", "email" if action == "reply" else "note")
+            if isinstance(found.event, e.ReplyWritten):
+                assert found.event.resolve
+
+
+async def test_every_action_that_exists_is_shown_here() -> None:
+    """No action is left out of these tests."""
+    shown = {"reply", "note"} | {
+        case[0]["action"]
+        for case in test_a_command_becomes_its_event.pytestmark[0].args[1]  # type: ignore[attr-defined]
+    }
+    assert shown == set(EVENT_OF)
+
+
+@pytest.mark.parametrize(
+    ("command", "text", "code"),
+    [
+        ({"action": "dance"}, "", "bad-request"),
+        ({"action": ""}, "", "bad-request"),
+        ({}, "", "bad-request"),
+        ({"action": "status"}, "", "bad-request"),
+        ({"action": "status", "status": "asleep"}, "", "bad-request"),
+        ({"action": "status", "status": 5}, "", "bad-request"),
+        ({"action": "priority", "contact": "c1", "priority": "now"}, "", "bad-request"),
+        ({"action": "snooze", "contact": "c1", "until": "tomorrow"}, "", "bad-request"),
+        ({"action": "retag", "contact": "c1", "topics": "a"}, "", "bad-request"),
+        ({"action": "take", "contact": ["c1"]}, "", "bad-request"),
+        ({"action": "reply", "contact": "c1"}, "", "empty"),
+        ({"action": "note", "contact": "c1"}, "", "empty"),
+        ({"action": "reply", "contact": "c1"}, "Hello", "no-such-contact"),
+        ({"action": "note", "contact": "c1"}, "Hello", "no-such-contact"),
+        ({"action": "reply", "contact": "c1"}, "x" * (TEXT_CHARACTERS_MAX + 1), "too-long"),
+    ],
+)
+async def test_what_makes_no_sense_is_refused_plainly(command: dict[str, object], text: str, code: str) -> None:
+    """An action or a value that does not exist is refused with a code and a sentence, and becomes no event."""
+    with pytest.raises(Refused) as caught:
+        await prepared(command, text)
+    assert caught.value.code == code
+    assert caught.value.detail
+    assert "Traceback" not in caught.value.detail
+
+
+async def test_the_recipients_of_a_reply_are_frozen_when_it_is_written() -> None:
+    """What the customer writes afterwards, from another address, changes nothing about a reply already written."""
+    stage = Stage()
+    async with stage.leading():
+        contact = await stage.holding(written("one", cc=(Address(address="bob@customer.example"),)))
+        assert (await stage.act("ana", "reply", contact=contact, text="Hi", cc=["bob@customer.example"])).ok
+        reply = stage.contacts[0].messages[-1].id
+        await stage.receive(
+            written(
+                "two", sender="bob@customer.example", in_reply_to=contact, reply_to=(Address(address="x@y.example"),)
+            )
+        )
+        await until(lambda: len(stage.contacts[0].messages) == 3)
+        message = (await stage.vault.messages([reply]))[reply]
+        assert [one.address for one in (*message.to, *message.cc)] == ["ada@customer.example", "bob@customer.example"]
+
+
+async def test_a_copy_to_a_stranger_is_refused() -> None:
+    """An agent cannot send a reply to an address that was not on the customer's message."""
+    stage = Stage()
+    async with stage.leading():
+        contact = await stage.holding()
+        outcome = await stage.act("ana", "reply", contact=contact, text="Hi", cc=["eve@evil.example"])
+        assert (outcome.ok, outcome.code) == (False, "not-allowed")
+
+
+async def test_a_quarantined_message_cannot_be_answered() -> None:
+    """Where nobody knows who wrote there is no way back, and the agent is told so."""
+    stage = Stage()
+    async with stage.leading():
+        await stage.act("ana", "status", status="available")
+        message = await stage.receive(b"no json")
+        contact = await until(lambda: stage.contact_of(message))
+        assert (await stage.act("ana", "take", contact=contact.id)).ok
+        outcome = await stage.act("ana", "reply", contact=contact.id, text="Hi")
+        assert (outcome.ok, outcome.code) == (False, "no-way-back")
+
+
+async def test_auto_mail_is_not_what_a_reply_answers() -> None:
+    """A reply goes to the customer's last own message, not to an auto-reply that came after it."""
+    stage = Stage()
+    async with stage.leading():
+        contact = await stage.holding(written("one"))
+        await stage.receive(
+            written("away", auto="auto-reply", in_reply_to=contact, reply_to=(Address(address="robot@x.example"),))
+        )
+        await until(lambda: len(stage.contacts[0].messages) == 2)
+        assert (await stage.act("ana", "reply", contact=contact, text="Hi")).ok
+        reply = stage.contacts[0].messages[-1].id
+        message = (await stage.vault.messages([reply]))[reply]
+        assert [one.address for one in message.to] == ["ada@customer.example"]
+        assert message.in_reply_to == "one@customer.example"

@@ -1,0 +1,157 @@
+"""Workers: whatever an input does to the process that reads it, the others are read, in order, and it is told why."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from router.core.message import Address, Message
+from router.shell import workers as workers_module
+from router.shell.workers import (
+    SMALL_BYTES_MAX,
+    TASK_MESSAGES_MAX,
+    Models,
+    Raw,
+    Understood,
+    Workers,
+    classify,
+    understand,
+    use_models,
+)
+from skills import topics
+from tests.support.hostile_inputs import obey
+
+
+class Words(msgspec.Struct, frozen=True):
+    """What an admin says of a topic."""
+
+    examples: tuple[str, ...]
+    keywords: tuple[str, ...]
+
+
+BAD = ["hang", "hang and ignore", "spin", "eat", "die", "kill", "raise", "recurse", "poison", "exit", "unpicklable"]
+GUARD_SECONDS = 60.0
+
+
+@pytest.fixture(scope="module")
+def workers() -> Iterator[Workers]:
+    """One small and one large worker for all tests here: one that was harmed must not show in the next test."""
+    pools = Workers(Models(), large=1, small=1, preload=("tests.support.hostile_inputs",))
+    pools.start()
+    yield pools
+    asyncio.run(pools.stop())
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tasks are given up early, so that the tests are quick."""
+    monkeypatch.setattr(workers_module, "SMALL_TASK_SECONDS_MAX", 0.5)
+    monkeypatch.setattr(workers_module, "TASK_SECONDS_MAX", 1.0)
+
+
+async def read(workers: Workers, *raws: str | bytes) -> list[Understood]:
+    """What the workers make of inputs."""
+    items = [Raw(raw if isinstance(raw, bytes) else raw.encode(), b"{}", obey) for raw in raws]
+    async with asyncio.timeout(GUARD_SECONDS):
+        return list(await asyncio.gather(*workers.understand(items)))
+
+
+def texts(results: list[Understood]) -> list[str | None]:
+    """The texts, None for what could not be read."""
+    return [one.message.text if one.message is not None else None for one in results]
+
+
+async def test_results_come_in_the_order_of_the_inputs(workers: Workers) -> None:
+    """Many inputs, in several tasks, are answered each in its place."""
+    names = [f"m{number}" for number in range(3 * TASK_MESSAGES_MAX + 1)]
+    assert texts(await read(workers, *names)) == names
+
+
+@pytest.mark.parametrize("bad", BAD)
+async def test_a_bad_input_harms_none_of_those_read_with_it(workers: Workers, bad: str) -> None:
+    """An input that hangs, eats memory, kills its process or raises is told as a problem; its neighbours are read."""
+    results = await read(workers, "before", bad, "after")
+    assert texts(results) == ["before", None, "after"]
+    assert results[1].problem
+    assert "secret" not in results[1].problem
+    assert texts(await read(workers, "next")) == ["next"]
+
+
+async def test_the_small_pool_serves_while_the_large_one_hangs(workers: Workers) -> None:
+    """While a large input hangs in its worker small ones are read."""
+    hanging = asyncio.create_task(read(workers, b"hang\n" + b"x" * SMALL_BYTES_MAX))
+    await asyncio.sleep(0)
+    assert texts(await read(workers, "small")) == ["small"]
+    assert not hanging.done()
+    [gone] = await hanging
+    assert "seconds" in gone.problem
+
+
+async def test_large_inputs_go_to_the_large_pool(workers: Workers) -> None:
+    """An input over the limit is read by another process than a small one, and by itself."""
+    small, large, exact = await read(workers, "small", b"large\n" + b"x" * SMALL_BYTES_MAX, b"x" * SMALL_BYTES_MAX)
+    assert small.message is not None
+    assert large.message is not None
+    assert exact.message is not None
+    assert large.message.message_id != small.message.message_id == exact.message.message_id
+
+
+async def test_all_of_them_bad_at_once(workers: Workers) -> None:
+    """A task of nothing but bad inputs is told for each, and the pools go on."""
+    results = await read(workers, "die", "raise", "poison", "kill")
+    assert all(one.problem for one in results)
+    assert [one.problem for one in results][2] == "it is too deep"
+    assert texts(await read(workers, "next")) == ["next"]
+
+
+async def test_a_function_that_cannot_reach_a_worker_is_a_problem_not_a_wait(workers: Workers) -> None:
+    """An input whose normaliser cannot be sent to a process is told as a problem, at once."""
+    item = Raw(b"x", b"{}", lambda raw, _: obey(raw, b""))
+    async with asyncio.timeout(GUARD_SECONDS):
+        [result] = await asyncio.gather(*workers.understand([item]))
+    assert result.problem
+    assert texts(await read(workers, "next")) == ["next"]
+
+
+def test_here_it_never_raises() -> None:
+    """Reading in this process turns what is raised into a problem, without the words of the exception."""
+    pools = Workers(Models())
+    assert pools.here(Raw(b"fine", b"{}", obey)).message is not None
+    assert pools.here(Raw(b"poison", b"{}", obey)).problem == "it is too deep"
+    assert pools.here(Raw(b"raise", b"{}", obey)).problem == "RuntimeError while reading the message"
+
+
+def test_the_subject_counts_for_topics(tmp_path: Path) -> None:
+    """A message is classified by subject and text with the model that the process was given, and names its version."""
+    model = topics.train(
+        {
+            "refund": Words(examples=("I want my money back", "please refund me"), keywords=("refund",)),
+            "bags": Words(examples=("my suitcase is lost", "where is my bag"), keywords=("suitcase",)),
+        }
+    )
+    model.save(tmp_path / "model")
+    try:
+        use_models(Models(path=str(tmp_path / "model"), languages=("en", "es")))
+        found = classify(Message(channel="email", from_=Address(address=""), subject="refund", text="please"))
+        assert found.topics[0][0] == "refund"
+        assert found.model == model.version
+    finally:
+        use_models(Models())
+    plain = understand(Raw(b"hello", b"{}", obey))
+    assert (plain.topics, plain.model) == ((), "")
+
+
+async def test_stopping_ends_the_processes_whatever_they_do() -> None:
+    """Workers in the middle of an input that never ends are ended all the same."""
+    pools = Workers(Models(), large=1, small=1, preload=("tests.support.hostile_inputs",))
+    pools.start()
+    await pools.warm()
+    futures = pools.understand([Raw(b"hang and ignore", b"{}", obey)])
+    await asyncio.sleep(0.1)
+    async with asyncio.timeout(GUARD_SECONDS):
+        await pools.stop()
+    assert not futures[0].done()
