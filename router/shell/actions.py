@@ -54,6 +54,7 @@ class Command(msgspec.Struct, kw_only=True):
     topics: tuple[str, ...] = ()
     priority: str = ""
     resolve: bool = False
+    answers: str = ""  # the customer's message that a reply answers, and so who gets it; "": their last
     cc: tuple[str, ...] = ()
 
 
@@ -109,8 +110,11 @@ class Actions:
     async def _reply(self, inbox: str, command: Command, text: str, contact: Contact, at: int) -> Message:
         recent = contact.messages[-HISTORY_MESSAGES_MAX:]
         inbound = [ref.id for ref in contact.messages if ref.direction == "in" and ref.auto is None]
-        opened = await self._vault.messages([*(ref.id for ref in recent), *inbound[-1:]])
-        last = opened.get(inbound[-1]) if inbound else None
+        if command.answers and command.answers not in inbound:
+            raise Refused("bad-request", "a message of this contact to answer")
+        answers = command.answers or (inbound[-1] if inbound else "")
+        opened = await self._vault.messages([*(ref.id for ref in recent), *([answers] if answers else [])])
+        last = opened.get(answers)
         if last is None:
             raise Refused("no-way-back", "there is no message of the customer's to answer")
         known = (opened[ref.id].message_id for ref in recent if ref.direction != "note" and ref.id in opened)

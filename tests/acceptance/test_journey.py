@@ -122,6 +122,26 @@ async def test_a_stranger_who_quotes_the_ids_is_let_in_by_hand_only(company: Com
     assert await asyncio.to_thread(customer.mails_now) == 1
 
 
+async def test_a_reply_goes_to_whom_the_desk_showed(company: Company, team: Team) -> None:
+    """Whoever else writes meanwhile: the reply reaches the one whose message it answers, and nobody else."""
+    customer, friend, subject = company.customer(), company.customer(), company.subject("Refund please")
+    await customer.write(subject, REFUND, Cc=friend.address)
+    desk, contact = await team.accepted(subject)
+    shown = await desk.card(contact)
+    assert [party["address"] for party in shown["replies_to"]] == [customer.address]
+    await desk.act("reply", contact=contact, text="Which order?", answers=shown["answers"])
+    [mail] = await customer.mails(1)
+    await friend.answer(mail, "Number 1182, I was there.")
+    later = await desk.card_when(contact, lambda card: len(card["items"]) == 3, "the friend's mail")
+    assert [party["address"] for party in later["replies_to"]] == [friend.address]
+    await desk.act("reply", contact=contact, text="Thank you both.", answers=shown["answers"])
+    assert (await customer.mails(2))[1]["To"] == f"Ada Byron <{customer.address}>"
+    foreign = await desk.try_to("reply", contact=contact, text="To whom?", answers="1-1")
+    assert not foreign["ok"]
+    await company.quiet()
+    assert await asyncio.to_thread(friend.mails_now) == 1  # the copy of the customer's own mail
+
+
 async def test_a_bounce_fails_the_reply_on_the_desk(company: Company, team: Team) -> None:
     """Postfix's report of an unknown user is attached to its contact, whose reply is then marked as failed."""
     customer, subject = company.customer("gone.example"), company.subject("Refund please")
