@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks import mail_split
+from benchmarks.hostile_mails import HOSTILE
 from channels.email import structure
 from channels.email.limits import DEFAULT
 from channels.email.parse import extract, parse
@@ -221,108 +222,7 @@ def torture(root: Path = ROOT) -> Iterator[Case]:
 
 def hostile() -> dict[str, Callable[[int], bytes]]:
     """Mails that hurt other parsers, by name; each is made for a size in bytes."""
-    head = b"From: a@example.com\r\nSubject: x\r\n"
-
-    def parts(size: int) -> bytes:
-        return (
-            head
-            + b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n'
-            + b"--b\r\n\r\nx\r\n" * (size // 10)
-            + b"--b--"
-        )
-
-    def deep(size: int) -> bytes:
-        count = size // 60
-        return head + b"".join(
-            b'Content-Type: multipart/mixed; boundary="%d"\r\n\r\n--%d\r\n' % (n, n) for n in range(count)
-        )
-
-    def html(piece: bytes) -> Callable[[int], bytes]:
-        return lambda size: head + b"Content-Type: text/html\r\n\r\n" + piece * (size // len(piece))
-
-    def field(name: bytes, piece: bytes) -> Callable[[int], bytes]:
-        return lambda size: (
-            b"From: a@example.com\r\n" + name + b": " + piece * (size // len(piece)) + b"\r\n\r\nbody\r\n"
-        )
-
-    def body(piece: bytes) -> Callable[[int], bytes]:
-        return lambda size: head + b"\r\n" + piece * (size // len(piece))
-
-    def many(kind: bytes, content: bytes) -> Callable[[int], bytes]:
-        part = b"--b\r\nContent-Type: " + kind + b"\r\n\r\n"
-
-        def made(size: int) -> bytes:
-            each = (part + content * (size // 900 // len(content)) + b"\r\n") * 900
-            return head + b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + each + b"--b--"
-
-        return made
-
-    def coded(encoding: bytes, start: bytes, piece: bytes, kind: bytes = b"text/plain") -> Callable[[int], bytes]:
-        top = head + b"Content-Type: " + kind + b"\r\nContent-Transfer-Encoding: " + encoding + b"\r\n\r\n" + start
-        return lambda size: top + piece * (size // len(piece))
-
-    def mails(size: int) -> bytes:
-        letter = b"Content-Type: text/html\r\n\r\n" + b"<p></p>" * (size // 7_000)
-        for mark in (b"x", b"y", b"z"):
-            part = b"--" + mark + b"\r\nContent-Type: message/rfc822\r\n\r\n" + letter + b"\r\n"
-            letter = b"Content-Type: multipart/mixed; boundary=" + mark + b"\r\n\r\n" + part * 10
-        return head + letter
-
-    return {
-        "mails in mails": mails,
-        "many HTML parts": many(b"text/html", b"<p>a</p>"),
-        "many texts": many(b"text/plain", b"> a\r\n"),
-        "many mails": many(b"message/rfc822", b"A: b\r\n"),
-        "many reports": many(b"message/delivery-status", b"A: b\r\n\r\n"),
-        "padded base64": coded(b"base64", b"", b"=A"),
-        "short lines of uuencode": coded(b"x-uuencode", b"begin 644 x\r\n", b"\n"),
-        "soft line ends": coded(b"quoted-printable", b"", b"=\r\n"),
-        "flowed lines": coded(b"7bit", b"", b"a \n", b"text/plain; format=flowed"),
-        "parts without end": parts,
-        "nested parts": deep,
-        "nested mails": lambda size: head + b"Content-Type: message/rfc822\r\n\r\n" * (size // 32),
-        "open comments in To": field(b"To", b"("),
-        "commas in To": field(b"To", b"a@b.example,"),
-        "quotes in To": field(b"To", b'"\\'),
-        "one long encoded subject": field(b"Subject", b"=?utf-8?q?a?= "),
-        "one encoded word": field(b"Subject", b"=?utf-8?q?a"),
-        "references": field(b"References", b"<a@b> "),
-        "parameters": field(b"Content-Type", b"text/plain; a*0*=x;"),
-        "folds": field(b"Subject", b"a\r\n "),
-        "fields": lambda size: b"A: b\r\n" * (size // 6) + b"\r\nbody",
-        "dashes": body(b"--x\r\n"),
-        "dashes in a multipart": lambda size: (
-            head + b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n" + b"--x\r\n" * (size // 5)
-        ),
-        "quote marks": body(b">"),
-        "quoted lines": body(b"> a\r\n"),
-        "On ... wrote": body(b"On a, b\r\n"),
-        "From: Sent: lines": body(b"From: a\r\nSent: b\r\n"),
-        "underscores": body(b"_" * 40 + b"\r\n"),
-        "blank lines": body(b"\r\n"),
-        "one line": body(b"a"),
-        "blanks": body(b" "),
-        "addresses": body(b"a@b.c "),
-        "NULs": body(b"\0"),
-        "open tags": html(b"<div>"),
-        "tables": html(b"<table><tr><td>"),
-        "lists": html(b"<ul><li>"),
-        "misnested": html(b"<b><p><a><i>"),
-        "ampersands": html(b"&"),
-        "less-than signs": html(b"<"),
-        "comments": html(b"<!--"),
-        "attributes": lambda size: head + b"Content-Type: text/html\r\n\r\n<a " + b"a=1 " * (size // 4) + b">x",
-        "wide table": lambda size: (
-            head + b"Content-Type: text/html\r\n\r\n<table><tr><td>" + b"x" * (size // 2) + b"<tr><td>y" * (size // 18)
-        ),
-        "blockquotes": html(b"<blockquote>a"),
-        "rows": html(b"<tr><td>a</td><td>b</td></tr>"),
-        "breaks": html(b"<br>"),
-        "bounce words": lambda size: (
-            b"From: mailer-daemon@example.com\r\nSubject: failure notice\r\n\r\n"
-            + b"<a@b.example>: 550 user\r\n" * (size // 25)
-        ),
-    }
+    return HOSTILE
 
 
 def _seconds(raw: bytes) -> float:
