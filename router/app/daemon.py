@@ -21,6 +21,7 @@ from channels.email.send import SmtpSender
 from router.app import http, local, mail, models
 from router.app.credentials import StoredCredentials
 from router.app.names import Names
+from router.app.reload import Reloader
 from router.app.server import WebServer
 from router.core.errors import ConfigError, TransientError
 from router.core.values import Workspace
@@ -68,7 +69,7 @@ class Daemon:
         self.stopping = False
         self._exit = AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
-        self._threshold: int | None = None
+        self.threshold: int | None = None
         self._inbox_lag = 0
         self._troubles: list[Callable[[], list[str]]] = []
 
@@ -92,8 +93,8 @@ class Daemon:
         """Bring everything up; returns when this node leads and listens. Raises ConfigError, JournalBroken."""
         try:
             await self._start_store()
-            found, self._threshold = await asyncio.to_thread(models.prepare, self.config, self.data)
-            await self._start_engine(found)
+            self.models, self.threshold = await asyncio.to_thread(models.prepare, self.config, self.data)
+            await self._start_engine(self.models)
             await self._start_doors()
         except BaseException:
             await self._exit.aclose()
@@ -150,7 +151,6 @@ class Daemon:
         self.node = local.node_name(self.data)
 
     async def _start_engine(self, found: Models) -> None:
-        config = self.config
         use_models(found)
         self.workers = Workers(found, preload=PRELOAD)
         self.workers.start()
@@ -158,7 +158,7 @@ class Daemon:
         await self.workers.warm()
         self.intake = Intake(self.store, self.disk)
         self.vault = Vault(self.store)
-        self.stationery = mail.MailStationery(config, self.secret)
+        self.stationery = mail.MailStationery(lambda: self.config, self.secret)
         self.reader = Reader(
             store=self.store,
             inbox=self.intake,
@@ -166,7 +166,7 @@ class Daemon:
             workers=self.workers,
             actions=Actions(self.vault, self.stationery),
             channels=self._channels(),
-            facts=Facts(secret=self.secret, own=frozenset(config.accounts), tier_of=http.tier_of(config)),
+            facts=self._facts(),
         )
         self.leader = Leader(
             store=self.store,
@@ -202,7 +202,10 @@ class Daemon:
         self._begin_background()
 
     def _begin_background(self) -> None:
+        self.reloader = Reloader(self, now=wall_ms)
+        self._troubles.append(self.reloader.problems)
         for name, work in (
+            ("reloader", self.reloader.run()),
             ("outbox", self.outbox.run()),
             ("disk", self.disk.run()),
             ("gauges", self._gauge()),
@@ -289,7 +292,27 @@ class Daemon:
     # -- what the parts ask for ------------------------------------------------------------------------------------
 
     def _compile(self, now: int) -> tuple[str, Workspace]:
-        return self.loaded.version, compile_workspace(self.config, now, topic_threshold=self._threshold)
+        return self.loaded.version, compile_workspace(self.config, now, topic_threshold=self.threshold)
+
+    async def propose(self, version: str, workspace: Workspace) -> None:
+        """Journal a workspace; in force when this returns."""
+        await self.leader.propose(version, workspace)
+
+    def switch(self, loaded: Loaded) -> None:
+        """Use another configuration from here on: names, addresses, tiers, how mail is read."""
+        self.loaded, self.config = loaded, loaded.config
+        self.reader.channels, self.reader.facts = self._channels(), self._facts()
+        if self.smtp is not None:
+            self.receiver.take_mail_for(loaded.config.accounts)
+
+    async def change_models(self, found: Models, threshold: int) -> None:
+        """Classify with another model from the next message on."""
+        await self.workers.change_models(found)
+        self.models, self.threshold = found, threshold
+
+    def _facts(self) -> Facts:
+        config = self.config
+        return Facts(secret=self.secret, own=frozenset(config.accounts), tier_of=http.tier_of(config))
 
     def _channels(self) -> dict[str, Channel]:
         return {

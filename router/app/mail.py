@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import functools
 import socket
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
 import msgspec
+import structlog
 
 from channels.email import thread
 from channels.email.compose import Outgoing, compose
@@ -22,6 +25,8 @@ from router.shell.clock import milliseconds
 from router.shell.outbox import Sent
 from skills.channel_model import EmailChannel, Send, Smtp
 from skills.model import WorkspaceConfig
+
+log = structlog.get_logger()
 
 GIVE_UP_MS = 2 * 86_400_000
 
@@ -103,7 +108,7 @@ def email_channel(config: WorkspaceConfig, secret: bytes) -> Channel:
 class MailStationery:
     """Implements `Stationery` for mail: addresses and Message-IDs that only this contact has."""
 
-    def __init__(self, config: WorkspaceConfig, secret: bytes) -> None:
+    def __init__(self, config: Callable[[], WorkspaceConfig], secret: bytes) -> None:
         self._config = config
         self._secret = secret
 
@@ -111,20 +116,24 @@ class MailStationery:
         """The address replies leave from: the one the customer wrote to, or the first."""
         if "@" in account:
             return account
-        return self._config.accounts[0] if self._config.accounts else ""
+        accounts = self._config().accounts
+        return accounts[0] if accounts else ""
 
     def sender(self, account: str, agent: str) -> Address:
         """The agent's name, at the address that the customer wrote to."""
-        send = self._config.channels.email.send if self._config.channels.email else None
+        config = self._config()
+        send = config.channels.email.send if config.channels.email else None
         address = send.address if send is not None and send.address else self.account(account)
-        person = self._config.agents.get(agent)
+        person = config.agents.get(agent)
         name = person.name if person is not None and person.name else agent
         return Address(address=address, name=f"{name}, {send.name}" if send is not None and send.name else name)
 
     def reply_to(self, account: str, contact: str) -> Address:
-        """The signed address of this contact."""
+        """The signed address of this contact, or the account's own where that would be too long for an address."""
         address = self.account(account)
-        return Address(address=thread.reply_address(address, self._secret, contact) if address else "")
+        with suppress(ValueError):  # then the answer finds its contact by the Message-ID alone
+            return Address(address=thread.reply_address(address, self._secret, contact))
+        return Address(address=address)
 
     def message_id(self, account: str, contact: str, message: str) -> str:
         """The signed Message-ID of this message."""
@@ -143,7 +152,10 @@ class MailSender:
         """Try once. The recipients are those of the message, frozen when it was written."""
         raw = compose(outgoing(message, self._workspace))
         recipients = [entry.address for entry in (*message.to, *message.cc)]
-        result = await self._sender.send(message.from_.address, recipients, raw)
+        back = message.reply_to[0] if message.reply_to else message.from_  # so that a bounce finds the contact
+        result = await self._sender.send(back.address, recipients, raw)
+        if result.refused and result.state == "sent":
+            log.warning("delivery_partly_refused", recipients=len(recipients), refused=len(result.refused))
         return Sent(state=DeliveryState(result.state), code=result.code, detail=result.text)
 
     def retry_after(self, attempts: int, waited_ms: int) -> int | None:

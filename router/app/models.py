@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -11,7 +12,7 @@ import structlog
 from router.core.errors import RouterError
 from router.shell.workers import Models
 from skills import topics
-from skills.model import WorkspaceConfig
+from skills.model import TopicConfig, WorkspaceConfig
 
 log = structlog.get_logger()
 
@@ -21,19 +22,34 @@ def prepare(config: WorkspaceConfig, data: Path) -> tuple[Models, int]:
 
     Takes seconds for hundreds of examples: call it off the loop.
     """
-    folder = data / "models"
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"topics-{_version(config)}"
+    path = _place(config.topics, data)
     try:
         model = topics.TopicModel.load(path)
     except (OSError, RouterError) as error:
         log.info("training_topics", topics=len(config.topics), reason=type(error).__name__)
-        model = topics.train(config.topics)
-        model.save(path)
+        train(config.topics, data)
+        model = topics.TopicModel.load(path)
     return Models(path=str(path), languages=config.languages), model.threshold(config.topic_model.precision)
 
 
-def _version(config: WorkspaceConfig) -> str:
-    """Names the examples that a model was trained from."""
-    content = [(name, topic.examples, topic.keywords) for name, topic in sorted(config.topics.items())]
-    return hashlib.sha256(msgspec.json.encode(content)).hexdigest()[:16]
+def train(wanted: Mapping[str, TopicConfig], data: Path) -> None:
+    """Train a model and keep it where `prepare` finds it."""
+    topics.train(wanted).save(_place(wanted, data))
+
+
+def with_keywords(config: WorkspaceConfig, data: Path, latest: Path) -> tuple[Models, int]:
+    """The model at `latest` with the keywords of `config`: in force at once, while a new one is trained."""
+    model = topics.TopicModel.load(latest)
+    keywords = {name: tuple(topic.keywords) for name, topic in sorted(config.topics.items()) if topic.keywords}
+    path = data / "models" / f"quick-{_place(config.topics, data).name}"
+    quick = topics.TopicModel(model.topics, keywords, model.linear)
+    quick.save(path)
+    return Models(path=str(path), languages=config.languages), quick.threshold(config.topic_model.precision)
+
+
+def _place(wanted: Mapping[str, TopicConfig], data: Path) -> Path:
+    """Where the model of these very examples and keywords lies."""
+    folder = data / "models"
+    folder.mkdir(parents=True, exist_ok=True)
+    content = [(name, topic.examples, topic.keywords) for name, topic in sorted(wanted.items())]
+    return folder / f"topics-{hashlib.sha256(msgspec.json.encode(content)).hexdigest()[:16]}"

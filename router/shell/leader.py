@@ -103,6 +103,8 @@ class Leader:
         self._ready = asyncio.Event()
         self._background: set[asyncio.Task[None]] = set()
         self._setbacks = 0  # how often in a row the engine failed where leaving an entry out does not help
+        self._ahead: asyncio.Queue[Batch] = asyncio.Queue(AHEAD_BATCHES_MAX)
+        self._proposed: list[tuple[str, Workspace, asyncio.Future[None]]] = []
         self._done: list[str] = []  # entries that are in their place and may be deleted
         self._done_news = asyncio.Event()
 
@@ -149,13 +151,13 @@ class Leader:
             await self.journal.fence(self.engine, node=self._node, at=at, wall=wall_ms())
             await self._tidy()
             await self._bring_workspace()
-            ahead: asyncio.Queue[Batch] = asyncio.Queue(AHEAD_BATCHES_MAX)
-            reader = asyncio.create_task(self._read_ahead(ahead, self.engine.state.inbox))
+            self._ahead = asyncio.Queue(AHEAD_BATCHES_MAX)
+            reader = asyncio.create_task(self._read_ahead(self._ahead, self.engine.state.inbox))
             self._resume_deferred()
             self.leading = True
             self._ready.set()
             log.info("leading", epoch=self.engine.state.epoch, records=self.engine.state.n)
-            await self._loop(ahead, (lease, sweeper, reader))
+            await self._loop((lease, sweeper, reader))
         finally:
             for task in (lease, sweeper, reader):
                 if task is not None:
@@ -190,12 +192,19 @@ class Leader:
         version, workspace = self._compile(self._clock.now())
         state = self.engine.state
         if version != state.version or _horizon(state.workspace) < state.at + HORIZON_MS_MIN:
-            await self.put_in_force(version, workspace)
+            await self._append([self._change(version, workspace)])
 
-    async def put_in_force(self, version: str, workspace: Workspace) -> None:
-        """Journal a workspace; when this returns it is in force."""
+    def _change(self, version: str, workspace: Workspace) -> Applied:
         event = WorkspaceChanged(at=self._clock.now(), version=version, workspace=workspace)
-        await self._append([self._apply(Prepared(event=event), event)])
+        return self._apply(Prepared(event=event), event)
+
+    async def propose(self, version: str, workspace: Workspace) -> None:
+        """Put a workspace in force; when this returns it is journaled. Waits while nobody leads."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._proposed.append((version, workspace, done))
+        with suppress(asyncio.QueueFull):  # then the loop is at work and sees it soon
+            self._ahead.put_nowait(Batch([]))
+        await done
 
     def _resume_deferred(self) -> None:
         for message in self.engine.state.deferred:
@@ -217,13 +226,15 @@ class Leader:
                 cursor = items[-1].id
                 await ahead.put(self._reader.begin(items, self.poisoned))
 
-    async def _loop(self, ahead: asyncio.Queue[Batch], helpers: tuple[asyncio.Task[None], ...]) -> None:
+    async def _loop(self, helpers: tuple[asyncio.Task[None], ...]) -> None:
         while not self._stopping.is_set():
             for task in helpers:
                 if task.done():
                     task.result()
-            batch = await self._next(ahead)
+            batch = await self._next(self._ahead)
             applied = [] if batch is None else await self._apply_batch(batch)
+            proposed = self._proposed[:]
+            applied += [self._change(version, workspace) for version, workspace, _ in proposed]
             timer = self.engine.next_timer()
             now = self._clock.now()
             if timer is not None and timer <= now:
@@ -231,6 +242,10 @@ class Leader:
                 applied.append(self._apply(Prepared(event=event), event))
             if applied:
                 await self._append(applied)
+            del self._proposed[: len(proposed)]
+            for _, _, done in proposed:
+                if not done.done():
+                    done.set_result(None)
 
     async def _next(self, ahead: asyncio.Queue[Batch]) -> Batch | None:
         timer = self.engine.next_timer()

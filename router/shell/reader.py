@@ -96,7 +96,7 @@ class Reader:
         self._vault = vault
         self._workers = workers
         self._actions = actions
-        self._channels = channels
+        self.channels = channels
         self.facts = facts
         self._rereading: set[asyncio.Task[None]] = set()
 
@@ -106,14 +106,14 @@ class Reader:
         begun = [Begun(entry=item, poisoned=item.id in poisoned) for item in items]
         hostile = [one for one in begun if self._is_hostile(one.entry.source)]
         now = loop.time()
-        raws = [Raw(one.entry.raw, one.entry.meta, self._channels[one.entry.source].normalise) for one in hostile]
+        raws = [Raw(one.entry.raw, one.entry.meta, self.channels[one.entry.source].normalise) for one in hostile]
         for one, future in zip(hostile, self._workers.understand(raws), strict=True):
             one.future = future
             one.deadline = now + (0.0 if len(one.entry.raw) >= LARGE_BYTES_MIN else DEFER_SECONDS)
         return Batch(begun)
 
     def _is_hostile(self, source: str) -> bool:
-        channel = self._channels.get(source)
+        channel = self.channels.get(source)
         return channel is not None and channel.hostile
 
     async def finish(self, begun: Begun, state: State, clock: Clock) -> Prepared:
@@ -135,12 +135,12 @@ class Reader:
             refusal = Refused("internal", "this action could not be carried out; it was logged")
             return Prepared(event=None, finished=[entry.id], key=entry.key, refused=refusal)
         if entry.source != "internal":
-            return self._problem(entry, self._channels.get(entry.source, self._channels["email"]), FAILED, clock)
+            return self._problem(entry, self.channels.get(entry.source, self.channels["email"]), FAILED, clock)
         with suppress(msgspec.MsgspecError, UnicodeDecodeError):
             note = _INTERNAL.decode(entry.meta)
             originals = await self._insist_get([note.message]) if note.what == "understood" else []
             for original in originals:
-                channel = self._channels.get(original.source, self._channels["email"])
+                channel = self.channels.get(original.source, self.channels["email"])
                 return self._problem(original, channel, FAILED, clock, inbox=entry.id)
         return Prepared(event=None, finished=[entry.id])
 
@@ -152,10 +152,10 @@ class Reader:
             return await self._patiently(begun, state, clock)
         if entry.source == "internal":
             return await self._internal(entry, state, clock)
-        channel = self._channels.get(entry.source)
+        channel = self.channels.get(entry.source)
         if channel is None:
             log.error("unknown_source", entry=entry.id, source=entry.source)
-            channel = self._channels["email"]
+            channel = self.channels["email"]
             return self._problem(entry, channel, f"no channel is called {entry.source}", clock)
         return await self._message(begun, channel, clock)
 
@@ -195,7 +195,7 @@ class Reader:
         """Understand a deferred message anew, after a restart."""
         items = await self._insist_get([message])
         for item in items:
-            raw = Raw(item.raw, item.meta, self._channels[item.source].normalise)
+            raw = Raw(item.raw, item.meta, self.channels[item.source].normalise)
             [future] = self._workers.understand([raw])
             await self._bring_back(message, await future)
 
@@ -244,7 +244,7 @@ class Reader:
         if not originals:  # brought back twice; the first time did it
             return Prepared(event=None, finished=[entry.id])
         original = originals[0]
-        channel = self._channels[original.source]
+        channel = self.channels[original.source]
         source = _source(channel, original, inbox=entry.id)
         understood = _UNDERSTOOD.decode(entry.raw)
         return received(source, understood, original.raw, channel, self.facts, clock.now())
@@ -255,7 +255,7 @@ class Reader:
         If the process ends meanwhile the message is still in quarantine, and can be asked for again.
         """
         contact = state.contacts.get(state.quarantined.get(note.message, ""))
-        channel = self._channels.get(contact.channel) if contact is not None else None
+        channel = self.channels.get(contact.channel) if contact is not None else None
         if channel is not None:
             task = asyncio.create_task(self._read_again(entry.id, note.message, channel))
             self._rereading.add(task)

@@ -100,7 +100,7 @@ def understand(item: Raw) -> Understood:
         return classify(item.normalise(item.raw, item.meta))
     except PoisonError as error:
         return Understood(problem=str(error) or error.code)
-    except Exception as error:  # noqa: BLE001  # the edge: hostile input may raise anything; it is quarantined, not lost
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # the edge: hostile input may raise anything
         return Understood(problem=f"{type(error).__name__} while reading the message")
 
 
@@ -128,12 +128,25 @@ class Workers:
         CONSTS.term_timeout = TERM_SECONDS_MAX
         return ProcessPool(max_workers=size, initializer=_begin, initargs=(self._models,), context=self._context)
 
+    async def change_models(self, models: Models) -> None:
+        """Classify with other models from the next input on; what is under way is finished with the old ones."""
+        self._models = models
+        new = {name: self._new_pool(size) for name, size in self._sizes.items()}
+        old = self._pools
+        await self._warm(new)
+        self._pools = new
+        use_models(models)
+        for pool in old.values():
+            pool.close()  # type: ignore[no-untyped-call]  # as above
+        await asyncio.gather(*(asyncio.to_thread(pool.join) for pool in old.values()))
+
     async def warm(self) -> None:
         """Wait until the workers have started, so that the first message does not wait for that."""
+        await self._warm(self._pools)
+
+    async def _warm(self, pools: dict[str, ProcessPool]) -> None:
         probes = [
-            pool.schedule(time.sleep, args=(0.05,))
-            for name, pool in self._pools.items()
-            for _ in range(self._sizes[name])
+            pool.schedule(time.sleep, args=(0.05,)) for name, pool in pools.items() for _ in range(self._sizes[name])
         ]
         await asyncio.gather(*(asyncio.wrap_future(probe) for probe in probes))
 
