@@ -52,6 +52,7 @@ def _look(work: Work, contact: Contact) -> None:
     explanation = explain.explain(profile, contact, free, best, work.now, sticky=_sticky(contact))
     due = contact.order if contact.due is None else contact.due
     work.emit(QueueContact(contact=contact.id, due=due, explanation=explanation))
+    work.touch(contact)
 
 
 def try_place(work: Work, contact: Contact) -> bool:
@@ -301,6 +302,7 @@ def _joint_pass(work: Work, look: list[Contact], freed: list[Seat]) -> None:
             if line.waiting and seat.room & line.bit:
                 lines[line] = None
     for contact in look:
+        work.touch(contact)
         lines[index.entries[contact.id][3]] = None
     heads: list[Head] = []
     for line in lines:
