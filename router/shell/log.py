@@ -27,7 +27,6 @@ QUIET: Final = (
     "uvicorn.access",
     "uvicorn.error",
     "asyncio",
-    "watchfiles",
 )
 
 
