@@ -10,7 +10,6 @@ Rules:
 from __future__ import annotations
 
 import asyncio
-import itertools
 import secrets
 import time
 from pathlib import Path
@@ -25,6 +24,7 @@ from router.shell.store.blobs import Blobs
 from router.shell.store.commands import FIRST_ID, Command, Keys
 from router.shell.store.entries import Group, InboxItem, Outcome
 from router.shell.store.files import BlobFolder
+from router.shell.store.record_ids import require_ascending
 from router.shell.store.wire import SignInRefused, Wire, code_of
 
 SECONDS_MAX = 10.0
@@ -117,11 +117,9 @@ class Store:
         """Store several callers' groups in one round trip and one fsync; each group gets its own answer."""
         files = await asyncio.gather(*(entries.write_large(batch, self._folder) for batch, _ in groups))
         calls = entries.merge(groups, files)
-        seen = self.keys.seen(int(time.time() * 1000))
+        keys = [self.keys.inbox, *self.keys.seen(int(time.time() * 1000))]
         sent = [
-            commands.evalsha(
-                commands.INBOX_APPEND, [self.keys.inbox, *seen], call.refuse, commands.SEEN_SECONDS, *call.arguments
-            )
+            commands.evalsha(commands.INBOX_APPEND, keys, call.refuse, commands.SEEN_SECONDS, *call.arguments)
             for call in calls
         ]
         # A failure here leaves the outcome unknown: files stay, and are swept up if no entry names them.
@@ -202,7 +200,7 @@ class Store:
         Raises Fenced if somebody else wrote, and StoreUnavailable if the outcome is unknown: ask again with the same
         batch. Keep a batch under 8 MB, it is one command.
         """
-        _check_ascending(expected_last, records)
+        require_ascending(expected_last, records)
         stored = await self._blobs.prepare(blobs or {})
         keys = [self.keys.journal, *map(self.keys.blob, stored)]
         flat = [part for record in records for part in record]
@@ -399,10 +397,3 @@ def _unavailable(error: ResponseError) -> StoreUnavailable:
 
 def _answer(reply: list[bytes] | ResponseError) -> list[bytes] | StoreUnavailable:
     return _unavailable(reply) if isinstance(reply, ResponseError) else reply[1:]
-
-
-def _check_ascending(expected_last: str, records: list[tuple[str, bytes]]) -> None:
-    """A batch the store would refuse half-way must not be sent. Raises ValueError: a mistake of the caller."""
-    ids = [tuple(map(int, record_id.split("-"))) for record_id in (expected_last, *(r[0] for r in records))]
-    if not records or any(later <= earlier for earlier, later in itertools.pairwise(ids)):
-        raise ValueError("journal ids must ascend from the expected last one")
