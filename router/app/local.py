@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 from pathlib import Path
@@ -58,14 +57,12 @@ def find(data: Path) -> Running:
     try:
         running = msgspec.json.decode(path.read_bytes(), type=Running)
         os.kill(running.pid, 0)
-    except FileNotFoundError:
-        running = None
-    except (ProcessLookupError, json.JSONDecodeError, msgspec.MsgspecError):
-        running = None
     except PermissionError:
         raise ConfigError(
             f"{path} belongs to somebody else", hint="run this as the daemon's user, or pass --url"
         ) from None
+    except (OSError, OverflowError, UnicodeDecodeError, msgspec.MsgspecError):  # no file, no such process, torn
+        running = None
     if running is None:
         raise ConfigError(
             f"no daemon runs with the data directory {data}",

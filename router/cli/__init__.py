@@ -25,8 +25,12 @@ def main() -> None:
     except RouterError as error:
         output.fail(error)
         sys.exit(1)
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):  # whoever read our output has gone
+            sys.stderr.close()
+            sys.exit(1)
+        where = f"{error.filename}: " if error.filename else ""
+        output.fail(ConfigError(f"{where}{error.strerror or error}", hint="check the path and whose it is"))
+        sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 
@@ -112,7 +113,7 @@ def explain(  # each is a flag
     full: Annotated[bool, typer.Option("--full", help="Every candidate, by replaying to that moment.")] = False,
 ) -> None:
     """Say why this agent, this moment; or why the contact still waits."""
-    found = _ask(data, url, token, json, f"/v1/explain/{contact}", full=full)
+    found = _ask(data, url, token, json, f"/v1/explain/{quote(contact, safe='')}", full=full)
     if json:
         output.give(found)
         return

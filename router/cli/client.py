@@ -26,6 +26,10 @@ class Daemon:
             raise ConfigError(
                 "--url needs a token", hint="set USHERD_TOKEN, made by `usherd token create --scope read`"
             )
+        if not url.startswith(("http://", "https://")):
+            raise ConfigError(f"{url!r} is no address of a daemon", hint="write it as http://host:port")
+        if not token.isascii() or not token.isprintable():
+            raise ConfigError("the token holds characters that no token has", hint="copy it again")
         self._url = url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {token}"}
 
@@ -43,15 +47,17 @@ class Daemon:
             answer = httpx.request(
                 method, self._url + path, headers=self._headers, timeout=SECONDS_MAX, trust_env=False, **rest
             )
+        except httpx.InvalidURL as error:
+            raise ConfigError(f"{self._url} is no address ({error})", hint="write it as http://host:port") from None
         except httpx.TransportError as error:
             raise TransientError(f"the daemon at {self._url} does not answer ({type(error).__name__})") from error
-        if answer.is_success:
-            found: dict[str, Any] = answer.json()
-            return found
         try:
-            problem = answer.json()["error"]
+            found: dict[str, Any] = answer.json()
+            problem = {} if answer.is_success else found["error"]
         except (ValueError, KeyError, TypeError):
-            raise PermanentError(f"the daemon answered {answer.status_code}") from None
+            raise PermanentError(f"what answers at {self._url} is no usherd ({answer.status_code})") from None
+        if answer.is_success:
+            return found
         message = f"{problem['message']}" + (f" ({problem['hint']})" if problem.get("hint") else "")
         if answer.status_code in UNAUTHORIZED:
             raise ConfigError(message, code=problem["code"])

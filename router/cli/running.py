@@ -13,6 +13,7 @@ import typer
 
 from router.cli import output
 from router.cli.options import CONFIG, DATA, Config, Data, Json
+from router.core.errors import ConfigError
 
 
 def run(config: Config = CONFIG, data: Data = DATA, json: Json = False) -> None:
@@ -26,6 +27,7 @@ def run(config: Config = CONFIG, data: Data = DATA, json: Json = False) -> None:
     loaded = load(config)
     for warning in loaded.warnings:
         output.say(f"[yellow]warning:[/] {output.escape(warning.message)}")
+    _make_folder(data)
     spin(Daemon(loaded, data).run())
 
 
@@ -76,6 +78,17 @@ async def until_signal(work: Coroutine[Any, Any, None]) -> None:
         loop.add_signal_handler(number, task.cancel)
     with contextlib.suppress(asyncio.CancelledError):
         await task
+
+
+def _make_folder(data: Path) -> None:
+    """The data directory, for its user alone. Raises ConfigError where it cannot be made."""
+    try:
+        data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise ConfigError(
+            f"the data directory {data} cannot be used ({error.strerror})",
+            hint="name a folder of your own with --data",
+        ) from None
 
 
 def spin(work: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401  # gives whatever the work gives

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
 
@@ -30,7 +31,7 @@ def quarantine_show(
 ) -> None:
     """Show one of them as it was received."""
     output.wants_json(json)
-    found = Daemon(data, url, token).get(f"/v1/quarantine/{message}")
+    found = Daemon(data, url, token).get(f"/v1/quarantine/{quote(message, safe='')}")
     if json:
         output.give(found)
         return
@@ -43,7 +44,7 @@ def quarantine_retry(
 ) -> None:
     """Have it read once more; what is understood then goes on as an ordinary contact."""
     output.wants_json(json)
-    found = Daemon(data, url, token).post(f"/v1/quarantine/{message}/retry", {})
+    found = Daemon(data, url, token).post(f"/v1/quarantine/{quote(message, safe='')}/retry", {})
     if json:
         output.give(found)
         return
