@@ -17,6 +17,8 @@ from router.core.transitions import ContactState
 from router.core.values import Agent, Requirement, Skills, Status
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from router.core.state import AgentState, Contact, State
 
 PROFILES_MAX = 4_096  # above that, profiles nobody waits in are forgotten
@@ -295,8 +297,8 @@ class Index:
             self._leave(contact.id)
         self._arm((1, contact.id), contact.seq, clocks.next_timer(self.state, contact))
 
-    def head(self, line: Line, agent: str | None, *, missed: bool) -> Contact | None:
-        """The contact to be served first of one heap, passing over those that `agent` declined. O(those)."""
+    def head(self, line: Line, agent: str | None, *, missed: bool, skip: Container[str] = ()) -> Contact | None:
+        """The contact to be served first of one heap, passing over those `agent` declined, or to skip. O(those)."""
         heap = line.missed if missed else line.in_time
         aside: list[Entry] = []
         found: Contact | None = None
@@ -306,7 +308,7 @@ class Index:
                 heappop(heap)
                 continue
             contact = self.state.contacts[entry[2]]
-            if agent is None or agent not in contact.declined:
+            if agent not in contact.declined and contact.id not in skip:
                 found = contact
                 break
             aside.append(heappop(heap))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from router.core.ledger import BAND
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable
 
     from router.core.index import Index, Line, Profile, Seat
     from router.core.state import Contact
@@ -78,7 +78,7 @@ def urgency(contact: Contact, now: int) -> Urgency:
 
 
 def next_contact(
-    index: Index, lines: Iterable[Line], room: int, agent: str | None
+    index: Index, lines: Iterable[Line], room: int, agent: str | None, skip: Container[str] = ()
 ) -> tuple[Contact | None, Contact | None]:
     """The contact to be served next from some lines, of kinds that `room` has a bit for. O(lines).
 
@@ -92,12 +92,12 @@ def next_contact(
     for line in lines:
         if not line.waiting or not room & line.bit:
             continue
-        late = index.head(line, agent, missed=True) if line.missed else None
+        late = index.head(line, agent, missed=True, skip=skip) if line.missed else None
         if late is not None:
             key = urgency(late, now)
             if missed_key is None or key < missed_key:
                 missed, missed_key = late, key
-        early = index.head(line, agent, missed=False) if line.in_time else None
+        early = index.head(line, agent, missed=False, skip=skip) if line.in_time else None
         if early is not None:
             key = urgency(early, now)
             if best_key is None or key < best_key:

@@ -305,21 +305,24 @@ def _joint_pass(work: Work, look: list[Contact], freed: list[Seat]) -> None:
         work.touch(contact)
         lines[index.entries[contact.id][3]] = None
     heads: list[Head] = []
+    blocked: dict[str, int] = {}
     for line in lines:
-        _push_head(index, heads, line)
+        _push_head(index, heads, line, blocked)
     while heads:
         _, contact, passed, line = heappop(heads)
         if not try_place(work, contact):
-            if index.entries[contact.id][3] is not line:
-                _push_head(index, heads, line)  # it waits for its own agent now, the next one need not
-            continue  # else nobody free may have the first of this line: the rest is for `_fill`
+            # it was declined by those who are free, or waits for its own agent: the next one may be luckier
+            blocked[contact.id] = 1
+            if contact.declined or index.entries[contact.id][3] is not line:
+                _push_head(index, heads, line, blocked)
+            continue  # else nobody is free for any contact of this line
         if passed is not None:
             passed.passed += 1
-        _push_head(index, heads, line)
+        _push_head(index, heads, line, blocked)
 
 
-def _push_head(index: Index, heads: list[Head], line: Line) -> None:
-    contact, passed = matching.next_contact(index, (line,), line.bit, None)
+def _push_head(index: Index, heads: list[Head], line: Line, blocked: dict[str, int]) -> None:
+    contact, passed = matching.next_contact(index, (line,), line.bit, None, blocked)
     if contact is not None:
         # urgencies end in the contact's number, so that nothing after them is ever compared
         heappush(heads, (matching.urgency(contact, index.state.at), contact, passed, line))
