@@ -72,7 +72,7 @@ bench-full: install ## the same, longer, with more points
 	$(PY) -m benchmarks --full
 
 soak: install ## hours of traffic, watching memory, lag and the journal
-	$(PY) -m benchmarks soak
+	$(PY) -m benchmarks.soak
 
 lock: install ## write requirements.lock and requirements-run.lock again (UPGRADE=1: newest versions)
 	$(LOCK) $(if $(UPGRADE),--upgrade) --extra dev --output-file requirements.lock pyproject.toml

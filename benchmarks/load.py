@@ -69,7 +69,13 @@ async def pace(port: int, mails: int, per_second: float, run: str) -> float:
 def rate(port: int, mails: int, *, per_connection: int = 1, clients: int = 10, paced: float = 0.0) -> float:
     """Send from a process of its own; gives mails per second."""
     command = [sys.executable, "-m", "benchmarks.load", str(port), str(mails), str(per_connection), str(clients)]
-    done = subprocess.run([*command, str(paced)], capture_output=True, text=True, check=True, timeout=600)
+    done = subprocess.run(
+        [*command, str(paced)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=600 + (2 * mails / paced if paced else 0),
+    )
     return float(json.loads(done.stdout))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -86,7 +87,7 @@ KINDS = {"null": null, "intake": intake, "daemon": daemon}
 
 
 async def _serve(kind: str, folder: Path) -> None:
-    found = await KINDS[kind](folder)
+    found = {"pid": os.getpid(), **await KINDS[kind](folder)}
     keep = found.pop("keep")
     store = found.pop("store", None)
     sys.stdout.write(json.dumps(found) + "\n")
@@ -100,18 +101,24 @@ async def _serve(kind: str, folder: Path) -> None:
 
 @contextmanager
 def serving(kind: str) -> Iterator[dict[str, Any]]:
-    """A server of this kind, in a process of its own, for the while."""
-    with tempfile.TemporaryDirectory(prefix="usherd-bench-") as folder:
-        command = [sys.executable, "-m", "benchmarks.nodes", kind, folder]
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        if process.stdout is None or process.stdin is None:  # pragma: no cover  # they are pipes
-            raise RuntimeError
-        try:
-            yield json.loads(process.stdout.readline())
-        finally:
-            process.stdin.close()
-            process.wait(60)
-            process.stdout.close()
+    """A server of this kind, in a process and a folder of its own, for the while."""
+    with tempfile.TemporaryDirectory(prefix="usherd-bench-") as folder, serving_in(kind, Path(folder)) as node:
+        yield node
+
+
+@contextmanager
+def serving_in(kind: str, folder: Path) -> Iterator[dict[str, Any]]:
+    """A server of this kind in a given folder, which stays."""
+    command = [sys.executable, "-m", "benchmarks.nodes", kind, str(folder)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    if process.stdout is None or process.stdin is None:  # pragma: no cover  # they are pipes
+        raise RuntimeError
+    try:
+        yield json.loads(process.stdout.readline())
+    finally:
+        process.stdin.close()
+        process.wait(60)
+        process.stdout.close()
 
 
 def main() -> None:
