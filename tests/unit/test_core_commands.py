@@ -365,3 +365,14 @@ def test_effort_is_credited_once() -> None:
     scene.resolve("c1")
     scene.mail("p1", thread="c1")
     assert sum(scene.engine.state.agents["ana"].credited.values()) == 16 * MINUTE
+
+
+def test_a_bounce_that_says_undelivered_fails_the_message_it_is_about() -> None:
+    """The ball is back with the owner; a mere delay notice changes nothing."""
+    scene = owned()
+    sent = scene.reply("c1")
+    scene.mail("mailer", auto="bounce", about=sent)
+    assert scene.contact("c1").state is ContactState.WAITING_CUSTOMER
+    scene.mail("mailer", auto="bounce", about=sent, undelivered=True)
+    assert scene.one(d.NotifySupervisors).reason == "delivery-failed"
+    assert scene.contact("c1").state is ContactState.ASSIGNED
