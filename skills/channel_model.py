@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from skills.scalars import Also, Email, Flag, Listed, Listen, Size
 from skills.secret import Secret, SecretUrl
 
 CHANNELS = ("email", "webchat", "telegram", "slack", "http")
+
+
+def _origin(text: str) -> str:
+    """An origin as browsers write it: scheme and host in small letters, no path, no port where it is the usual one."""
+    parts = urlsplit(text.strip().lower())
+    try:
+        port = parts.port
+    except ValueError:
+        port = -1
+    bare = not parts.query and not parts.fragment and parts.path in {"", "/"} and "@" not in parts.netloc
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not bare or port == -1:
+        raise ValueError("an origin is a scheme and a host, as in https://example.com")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    usual = port is None or port == {"http": 80, "https": 443}[parts.scheme]
+    return f"{parts.scheme}://{host}" if usual else f"{parts.scheme}://{host}:{port}"
+
+
+Origin = Annotated[str, AfterValidator(_origin)]
+Rate = Annotated[int, Field(ge=1, le=100_000)]
 
 
 class ChannelPart(BaseModel):
@@ -76,11 +96,40 @@ class EmailChannel(ChannelPart):
     """Where the customer's address stands, for mail that comes forwarded, through a group or from a form."""
 
 
+class WebchatLimits(ChannelPart):
+    """How much visitors may ask for. An address is one of the network: a household, or a whole office."""
+
+    text_characters: Annotated[int, Field(ge=100, le=20_000)] = 4_000
+    """The longest message."""
+    file_size: Annotated[Size, Field(le=25_000_000)] = 10_000_000
+    """The largest file."""
+    messages_per_minute: Rate = 20
+    """Of one visitor."""
+    address_messages_per_minute: Rate = 120
+    """Of one address."""
+    files_per_hour: Rate = 20
+    """Of one visitor."""
+    forms_per_hour: Rate = 10
+    """Messages to be answered by mail, of one address."""
+    visitors_per_hour: Rate = 60
+    """New visitors of one address."""
+    connections: Rate = 2_000
+    """Open chats in all."""
+    address_connections: Rate = 40
+    """Open chats of one address."""
+
+
 class WebchatChannel(ChannelPart):
     """The chat on your web pages."""
 
-    origins: Annotated[tuple[str, ...], Listed] = ()
-    """Web sites that may show the chat: https://example.com."""
+    origins: Annotated[tuple[Origin, ...], Listed] = ()
+    """Web sites that may show the chat: https://example.com. Pages of usherd itself always may."""
+    title: Annotated[str, StringConstraints(max_length=60, strip_whitespace=True)] = ""
+    """Stands at the head of the chat; the workspace's name if left out."""
+    form_account: Email | None = None
+    """The mailbox that answers what visitors leave with their e-mail; default: the first of email.smtp.recipients."""
+    limits: WebchatLimits = WebchatLimits()
+    """How much visitors may ask for."""
 
 
 class HttpChannel(ChannelPart):

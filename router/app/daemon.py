@@ -18,7 +18,7 @@ import structlog
 from channels.email.parse import extract
 from channels.email.receive import SmtpReceiver
 from channels.email.send import SmtpSender
-from router.app import http, local, mail, models
+from router.app import chat, http, local, mail, models
 from router.app.credentials import StoredCredentials
 from router.app.names import Names
 from router.app.reload import Reloader
@@ -275,13 +275,14 @@ class Daemon:
         )
         return WebParts(
             source=self.live,
-            texts=Library(self.vault, self.leader, extract),
+            texts=Library(self.vault, self.leader, chat.by_channel(extract)),
             commands=self.commands,
             operations=ops,
             inbox=self.intake,
             credentials=StoredCredentials(self.store),
             secret=self.secret,
             intake=intake,
+            chat=chat.web_chat(self.config, self.secret),
             local_token=self._local_token,
             settings=WebSettings(public_url=self.config.web.url or ""),
             metrics=self.metrics.registry,
@@ -318,16 +319,17 @@ class Daemon:
         return {
             "email": mail.email_channel(self.config, self.secret),
             "http": http.http_channel(),
+            **chat.chat_channels(),
         }
 
     def _senders(self) -> dict[str, Sender]:
         send = self.config.channels.email.send if self.config.channels.email else None
-        if send is None:
-            return {}
-        sender = SmtpSender(mail.send_settings(send))
-        self._exit.push_async_callback(sender.close)
-        by_mail = mail.MailSender(sender, self.config.workspace)
-        return {"email": by_mail, "http": by_mail}
+        senders: dict[str, Sender] = {"webchat": chat.ChatSender()}
+        if send is not None:
+            sender = SmtpSender(mail.send_settings(send))
+            self._exit.push_async_callback(sender.close)
+            senders["email"] = senders["http"] = mail.MailSender(sender, self.config.workspace)
+        return senders
 
     def _gauges(self) -> dict[str, object]:
         waiting = sum(1 for contact in self.leader.engine.state.contacts.values() if contact.waiting_since is not None)

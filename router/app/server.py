@@ -14,6 +14,7 @@ from router.core.errors import ConfigError
 
 BACKLOG = 1024
 STOP_SECONDS_MAX = 3
+FRAME_BYTES_MAX = 256 << 10  # of a WebSocket; what pages send is far shorter
 
 
 class _Quiet(uvicorn.Server):
@@ -50,6 +51,7 @@ class WebServer:
             access_log=False,
             lifespan="off",
             ws="websockets-sansio",
+            ws_max_size=FRAME_BYTES_MAX,
             server_header=False,
             timeout_graceful_shutdown=STOP_SECONDS_MAX,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from router.core import ledger
+from router.core.errors import PoisonError
 from router.core.message import Message
 from router.core.state import State
 from router.desk.ports import Changed, Directory
@@ -98,4 +99,7 @@ class Library:
         raw = (await self._vault.open([blob])).get(blob)
         if raw is None:
             raise KeyError(message)
-        return self._extract(raw, part)
+        try:
+            return self._extract(raw, part)
+        except PoisonError as error:
+            raise KeyError(message) from error

@@ -80,6 +80,11 @@ def _begin(models: Models) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.nice(5)
     use_models(models)
+    _load_late()
+
+
+def _load_late() -> None:
+    """Load now what is loaded at the first use; that takes a second."""
     classify(Message(channel="", from_=Address(address=""), text="to have loaded what is loaded late"))
 
 
@@ -148,6 +153,7 @@ class Workers:
         probes = [
             pool.schedule(time.sleep, args=(0.05,)) for name, pool in pools.items() for _ in range(self._sizes[name])
         ]
+        await asyncio.to_thread(_load_late)  # this process as well: chats are understood here
         await asyncio.gather(*(asyncio.wrap_future(probe) for probe in probes))
 
     async def stop(self) -> None:

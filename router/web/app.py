@@ -11,7 +11,8 @@ from fastapi.responses import FileResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 
 from router.desk.model import Desk
-from router.web import access, api, desk, live, operations, problems
+from router.web import access, api, chat, desk, live, operations, problems
+from router.web.chat_cors import ChatCors
 from router.web.openapi import describe
 from router.web.parts import WebParts
 from router.web.shield import Shield
@@ -41,6 +42,8 @@ def create_app(parts: WebParts) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
         app.state.feed.close()
+        if app.state.chat is not None:
+            app.state.chat.feed.close()
         app.state.desk.close()
 
     app = FastAPI(
@@ -55,12 +58,15 @@ def create_app(parts: WebParts) -> FastAPI:
     app.state.parts = parts
     app.state.desk = Desk(parts.source, parts.texts, parts.clock)
     app.state.feed = live.Feed(parts, app.state.desk)
+    app.state.chat = chat.open_room(parts, app.state.desk.index)
     problems.install(app, parts.settings.retry_after_seconds)
-    for routes in (api.routes, operations.routes, desk.routes, live.routes):
+    for routes in (api.routes, operations.routes, desk.routes, live.routes, chat.routes):
         app.include_router(routes)
     app.mount("/static", Assets(directory=desk.STATIC), name="static")
     app.add_api_route("/docs", _docs, include_in_schema=False)
     app.add_api_route("/", _front, include_in_schema=False)
+    if app.state.chat is not None:
+        app.add_middleware(ChatCors, origins=app.state.chat.chat.settings.origins)
     app.add_middleware(Shield)
     described: dict[str, object] = {}
 

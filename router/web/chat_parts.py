@@ -60,6 +60,7 @@ class ChatSettings:
     history_items: int = 50  # at once
     hello_seconds: float = 10.0  # a line that has not said who it is by then is closed
     tick_seconds: float = 20.0  # a sign of life on each line
+    upload_seconds: float = 120.0  # for the whole of a file
     silence_seconds: float = 70.0  # a line whose widget gave none is closed
 
 

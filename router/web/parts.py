@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from router.core.ports import Inbox, InboxEntry
 from router.desk.ports import Commands, Operations, Source, Texts
+from router.web.chat_parts import Chat
 
 
 class TokenRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,6 +89,7 @@ class WebParts:
     credentials: Credentials
     secret: bytes
     intake: Intake | None = None
+    chat: Chat | None = None
     local_token: str = ""
     settings: WebSettings = field(default_factory=WebSettings)
     metrics: CollectorRegistry = field(default_factory=CollectorRegistry)

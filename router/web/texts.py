@@ -31,6 +31,10 @@ PROBLEMS: dict[str, tuple[str, str]] = {
     "invalid": ("The body is not as it should be: {detail}", "See /docs for the fields."),
     "too_large": ("The body is over the limit of {limit} bytes.", ""),
     "no_intake": ("This workspace takes no messages over HTTP.", "Add `http: {{}}` under `channels`."),
+    "chat_site": ("This site may not show the chat.", "List its origin under `channels.webchat.origins`."),
+    "chat_pass": ("This visitor's pass is not ours, or its time is over.", "Open the chat again."),
+    "chat_slow": ("That was too much at once.", "Try again a little later."),
+    "chat_refused": ("The file was not taken: {detail}", ""),
     "backlog_full": ("More is waiting than this workspace's limits allow.", "Nothing was stored. Try again later."),
     "draining": ("This node is stopping.", "Nothing was stored. Try again in a moment."),
     "store_unavailable": (
