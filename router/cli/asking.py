@@ -87,6 +87,11 @@ def contacts(  # each is a flag
     if json:
         output.give(found)
         return
+    if auto:
+        names = ("id", "channel", "auto", "at", "from", "subject")
+        listed = [tuple(one[name] for name in names) for one in found["auto"]]
+        output.table(f"{len(listed)} that nobody is asked to answer", ["message", *names[1:]], listed)
+        return
     rows = [
         (
             contact["id"],
