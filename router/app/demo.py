@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 import shutil
+import signal
 import socket
 import tempfile
 from contextlib import AsyncExitStack, suppress
@@ -37,7 +38,13 @@ OFFER_SECONDS = 90  # an offer waits so long for whoever tries the demo
 
 
 async def play(*, seconds: int | None, data: Path | None, quiet: bool) -> dict[str, Any]:
-    """Run the demo until Ctrl-C or for `seconds`; gives its figures. Raises ConfigError."""
+    """Run the demo until Ctrl-C, SIGTERM, or for `seconds`; gives its figures. Raises ConfigError.
+
+    `ok`: nothing was lost or wrong, and, if it could end by itself, every contact reached an able agent.
+    """
+    task = asyncio.current_task()
+    if task is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="usherd-demo-")))
         sink = Sink()
@@ -58,7 +65,8 @@ async def play(*, seconds: int | None, data: Path | None, quiet: bool) -> dict[s
 
 async def _act_out(  # the cast
     daemon: Daemon, sink: Sink, audit: Audit, chance: random.Random, *, seconds: int | None, quiet: bool
-) -> None:
+) -> bool:
+    """Whether it ended by itself."""
     sample = files("router.sim") / "sample" / "mails"
     with as_file(sample) as folder:
         mails = sorted(folder.glob("*.eml"))
@@ -78,13 +86,15 @@ async def _act_out(  # the cast
                 await _for_ever(customers)
             else:
                 await _timed(customers, audit, len(mails), seconds)
+            return True
         except asyncio.CancelledError:
-            if seconds is not None:
-                raise
+            return False  # Ctrl-C is how it is meant to end
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            if not quiet:
+                view.farewell()
 
 
 async def _for_ever(customers: Customers) -> None:

@@ -7,19 +7,22 @@ from __future__ import annotations
 
 import asyncio
 import statistics
+from collections import deque
 from typing import Protocol
 
 import msgspec
 
 from router.app.daemon import Daemon
-from router.core.decisions import AssignTo, OfferTo, OpenContact
-from router.core.events import MessageReceived
+from router.core.decisions import AssignTo, Explanation, OfferTo, OpenContact
+from router.core.events import MessageReceived, OfferAccepted
+from router.core.intake import stream_order
 from router.core.state import Contact
 from router.core.transitions import ContactState
 from router.core.values import WHOLE
 from router.shell.clock import wall_ms
 from router.shell.leader import Applied
 
+NEWS_KEPT_MAX = 200
 HELD = (ContactState.OFFERED, ContactState.ASSIGNED)
 
 
@@ -55,9 +58,11 @@ class Audit:
         self._news = asyncio.Event()
         self._opened_at: dict[str, int] = {}
         self._first_asked: dict[str, float] = {}
+        self._reached: dict[str, None] = {}  # contacts that somebody was given
         self._skill_violations = 0
         self._capacity_violations = 0
-        self.news: list[tuple[str, str]] = []  # (contact, agent), the latest last
+        self.news: deque[str] = deque(maxlen=NEWS_KEPT_MAX)  # contacts that somebody was given, the latest last
+        self.why: dict[str, Explanation] = {}  # by contact: why its agent was chosen
         daemon.leader.listeners.append(self.committed)
 
     def watch(self, senders: Senders) -> None:
@@ -73,13 +78,16 @@ class Audit:
                 if isinstance(decision, OpenContact) and isinstance(event, MessageReceived):
                     self._opened_at[decision.contact] = int(event.message.partition("-")[0])
                 elif isinstance(decision, OfferTo | AssignTo):
+                    if not isinstance(event, OfferAccepted):  # the offer said why
+                        self.why[decision.contact] = decision.explanation
                     self._judge(decision)
 
     def _judge(self, decision: OfferTo | AssignTo) -> None:
         contact, agent = decision.contact, decision.agent
+        self._reached[contact] = None
         if contact not in self._first_asked and contact in self._opened_at:
             self._first_asked[contact] = max(0, wall_ms() - self._opened_at[contact]) / 1_000
-        self.news.append((contact, agent))
+        self.news.append(contact)
         state = self._daemon.leader.engine.state
         found, member = state.contacts.get(contact), self._daemon.config.agents.get(agent)
         if found is None or member is None:
@@ -108,14 +116,31 @@ class Audit:
         figures = self.figures()
         return is_settled(figures) and not figures.skill_violations and not figures.capacity_violations
 
+    def unharmed(self) -> bool:
+        """Whether nothing is lost or wrong so far; something may still be under way."""
+        return not self.lost_by_now() and not self._skill_violations and not self._capacity_violations
+
+    def lost_by_now(self) -> int:
+        """What was acknowledged and is nowhere, but for what is still under way."""
+        state = self._daemon.leader.engine.state
+        placed = {ref.id for contact in state.contacts.values() for ref in contact.messages}
+        read = stream_order(state.inbox) or (0, 0)
+        missing = [name for name in self._unplaced(placed) if name not in state.deferred]
+        return sum(1 for name in missing if (stream_order(name) or (0, 0)) <= read)
+
+    def _unplaced(self, placed: set[str]) -> list[str]:
+        """What was acknowledged, but for what stands in a contact or on the list of automatic mail."""
+        sent = self._senders.sent if self._senders is not None else {}
+        autos = self._daemon.leader.engine.state.autos
+        return [name for name in sent if name not in placed and name not in autos]
+
     def figures(self) -> Figures:
         """As of now."""
         state = self._daemon.leader.engine.state
         placed = {ref.id for contact in state.contacts.values() for ref in contact.messages}
         autos = [name for name in state.autos if name not in placed]
         inbound = sum(1 for one in state.contacts.values() for ref in one.messages if ref.direction == "in")
-        sent = self._senders.sent if self._senders is not None else {}
-        lost = sum(1 for name in sent if name not in placed and name not in state.autos)
+        lost = len(self._unplaced(placed))
         asked = sorted(self._first_asked.values())
         return Figures(
             received=inbound + len(autos) + lost,
@@ -123,7 +148,7 @@ class Audit:
             auto=len(autos),
             quarantined=len(state.quarantined),
             lost=lost,
-            assigned=sum(1 for name in state.contacts if self._reached(name)),
+            assigned=sum(1 for name in state.contacts if name in self._reached),
             answered=sum(1 for one in state.contacts.values() if any(ref.direction == "out" for ref in one.messages)),
             skill_violations=self._skill_violations,
             capacity_violations=self._capacity_violations,
@@ -131,9 +156,6 @@ class Audit:
             assign_seconds_p99=_quantile(asked, 0.99),
             utilisation_cv=cv([self._daemon.live.utilisation(agent) / WHOLE for agent in state.agents]),
         )
-
-    def _reached(self, contact: str) -> bool:
-        return any(name == contact for name, _ in self.news)
 
 
 def is_settled(figures: Figures) -> bool:

@@ -200,7 +200,7 @@ class Agents:
         if contact.offer is not None and contact.offer.agent == agent:
             decline = self._chance.random() < 0.08  # noqa: PLR2004  # now and then somebody cannot
             if decline:
-                await self._act(agent, "decline", contact=contact.id, offer=contact.offer.id, reason="not mine")
+                await self._act(agent, "decline", contact=contact.id, offer=contact.offer.id, reason="not-my-field")
             else:
                 await self._act(agent, "accept", contact=contact.id, offer=contact.offer.id)
         elif contact.state is ContactState.ASSIGNED and contact.agent == agent:

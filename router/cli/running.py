@@ -42,7 +42,10 @@ def demo(
 
     output.wants_json(json)
     log.configure(json=True if json else None, level="warning")
-    figures = spin(play(seconds=seconds, data=data, quiet=json))
+    try:
+        figures = spin(play(seconds=seconds, data=data, quiet=json))
+    except asyncio.CancelledError:  # SIGTERM before it had begun
+        raise typer.Exit(128 + signal.SIGTERM) from None
     if json:
         output.give(figures)
     if not figures["ok"]:
