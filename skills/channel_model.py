@@ -94,6 +94,16 @@ class EmailChannel(ChannelPart):
     """How replies leave; without it they stay on the desk as failed."""
     customer_from: Literal["from", "reply-to", "x-original-from", "first-body-line"] = "from"
     """Where the customer's address stands, for mail that comes forwarded, through a group or from a form."""
+    trusted_forwarders: Annotated[tuple[str, ...], Listed] = ()
+    """Senders of other people's words (forms, groups); with any, `customer_from` holds for their mail alone."""
+    own_domains: Annotated[tuple[str, ...], Listed] = ()
+    """Where colleagues write from: a mail that they forward is the original writer's."""
+    trusted_authserv: Annotated[tuple[str, ...], Listed] = ()
+    """Names under which your own mail servers write Authentication-Results; all others' are not believed."""
+    spam_headers: Annotated[tuple[str, ...], Listed] = ()
+    """Headers of your own spam filter and how they begin: "X-Spam-Flag: yes". Such mail is listed, not routed."""
+    marker: str = ""
+    """The line that your templates end with, "reply above this line": nothing below it is the customer's."""
 
 
 class WebchatLimits(ChannelPart):

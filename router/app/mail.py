@@ -51,7 +51,16 @@ def normalise(settings: MailSettings, raw: bytes, meta: bytes) -> Message:
 def mail_settings(config: WorkspaceConfig) -> MailSettings:
     """What the parser must know of the workspace."""
     email = config.channels.email or EmailChannel()
-    return MailSettings(customer_from=email.customer_from, own_addresses=config.accounts)
+    return MailSettings(
+        workspace=config.workspace,
+        customer_from=email.customer_from,
+        trusted_forwarders=email.trusted_forwarders,
+        trusted_authserv=email.trusted_authserv,
+        spam_headers=email.spam_headers,
+        own_addresses=config.accounts,
+        own_domains=email.own_domains,
+        marker=email.marker,
+    )
 
 
 def smtp_settings(smtp: Smtp) -> SmtpSettings:
