@@ -7,6 +7,7 @@ only then, everybody hears of it. If anything is in doubt the engine is thrown a
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Protocol
@@ -146,6 +147,8 @@ class Leader:
         reader: asyncio.Task[None] | None = None
         try:
             await self.journal.replay(self.engine)
+            gc.collect()
+            gc.freeze()  # what was replayed lives long: looking at it in each collection would cost tens of ms
             self._clock = Clock(self.engine.state.at)
             at = self._clock.now()
             await self.journal.fence(self.engine, node=self._node, at=at, wall=wall_ms())
