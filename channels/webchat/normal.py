@@ -26,6 +26,7 @@ def normalise(raw: bytes, meta: bytes) -> Message:  # noqa: ARG001 - the shape o
     return Message(
         channel=CHAT,
         from_=Address(address=address_of(said.visitor), name=said.name or _alias(said.visitor)),
+        subject=_subject(said.file.name if said.file is not None else said.text),
         text=said.text,
         full_text=said.text,
         attachments=_attachments(said),
@@ -55,7 +56,7 @@ def _alias(visitor: str) -> str:
 
 
 def _subject(text: str) -> str:
-    """The first words, so that the answer's subject says what it answers."""
+    """The first words: what lists show of it, and what the subject of a mailed answer says."""
     words = " ".join(text.split())
     if len(words) <= SUBJECT_CHARACTERS_MAX:
         return words

@@ -204,6 +204,8 @@ def replies_line(addresses: list[str], channel: str) -> str:
     """To whom a reply goes, and by what channel."""
     if not addresses:
         return f"A reply goes back on {kind(channel)}."
+    if all(address.startswith("visitor:") for address in addresses):
+        return "A reply appears in the visitor's chat."
     names = " and ".join([", ".join(addresses[:-1]), addresses[-1]] if len(addresses) > 1 else addresses)
     return f"A reply goes to {names} by {kind(channel).lower()}."
 

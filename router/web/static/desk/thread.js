@@ -149,7 +149,7 @@ export class Thread {
       h("button", { class: "icon-button details-close", "aria-label": T.close, onclick: () => this.hideDetails() }, icon("cross")),
       h("section", {}, h("h2", {}, T.customer),
         h("p", { class: "customer" }, h("span", { class: "face in", "aria-hidden": "true" }, initials(row.who)),
-          h("span", {}, h("strong", {}, row.who), who && who.address !== row.who && h("span", { class: "muted" }, who.address))),
+          h("span", {}, h("strong", {}, row.who), who && who.address !== row.who && !who.address.startsWith("visitor:") && h("span", { class: "muted" }, who.address))),
         h("p", { class: "muted" }, card.history)),
       card.topics.length > 0 && h("section", {}, h("h2", {}, T.topics), h("ul", { class: "topics" }, card.topics.map((topic) =>
         h("li", {}, h("span", {}, topic.label), h("span", { class: "muted" }, `${Math.round(topic.p / 100)} %`),

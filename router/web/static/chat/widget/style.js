@@ -63,12 +63,12 @@ button.bubble:hover { text-decoration: underline; text-underline-offset: 3px; }
 .say { display: flex; align-items: flex-end; gap: 2px; margin: 8px 12px 12px; border: 1px solid var(--edge); border-radius: 16px; background: var(--paper); }
 .say:focus-within { border-color: var(--accent); box-shadow: 0 0 0 1px var(--accent); }
 textarea { flex: 1; min-width: 0; resize: none; border: 0; outline: 0; background: none; padding: 11px 0 11px 2px; line-height: 1.45; max-height: 132px; }
-.say textarea { height: 44px; }
+.say textarea { height: 44px; outline: 0; }
 ::placeholder { color: var(--muted); opacity: 1; }
 .go { color: var(--accent); } .go:disabled { color: var(--muted); opacity: .5; cursor: default; background: none; }
 .foot { text-align: center; padding-bottom: 6px; margin-top: -8px; }
 form.leave { flex: 1; overflow-y: auto; display: flex; flex-direction: column; gap: 4px; padding: 18px; }
-h3 { margin: 0; font-size: 18px; letter-spacing: -.01em; } p { margin: 0; } .leave p { color: var(--muted); margin-bottom: 8px; }
+h3 { margin: 0; font-size: 18px; letter-spacing: -.01em; } p { margin: 0; text-wrap: pretty; } .leave p { color: var(--muted); margin-bottom: 8px; }
 label { font-size: 13.5px; font-weight: 550; margin-top: 8px; } label small { color: var(--muted); font-weight: 400; }
 .leave input, .leave textarea { width: 100%; min-height: 44px; padding: 10px 12px; border: 1px solid var(--edge); border-radius: 11px; background: var(--paper); outline-offset: 0; }
 .leave textarea { min-height: 120px; flex: 1 0 auto; max-height: none; }

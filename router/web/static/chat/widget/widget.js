@@ -3,6 +3,7 @@
 const ICONS = {
   chat: "M21 11.5a8.5 8.5 0 0 1-12.4 7.6L3 21l1.9-5.6A8.5 8.5 0 1 1 21 11.5z",
   close: "M6 6l12 12M18 6L6 18",
+  down: "M6 9.5l6 6 6-6",
   send: "M4 12l16-7-5 15-3.5-6.5zM11.5 13.5L20 5",
   clip: "M20.5 11.5l-8.8 8.8a5.5 5.5 0 0 1-7.8-7.8l9-9a3.7 3.7 0 0 1 5.2 5.2l-9 9a1.8 1.8 0 0 1-2.6-2.6l8.3-8.3",
   file: "M14 3H6v18h12V7zM14 3v4h4",
@@ -15,6 +16,7 @@ const script = document.currentScript;
 const options = script ? script.dataset : {};
 const base = new URL(script ? script.src : location.href);
 const lang = language(options.lang ? [options.lang] : navigator.languages);
+const locale = navigator.languages.find((tag) => tag.toLowerCase().split("-")[0] === lang) || lang;
 const T = TEXTS[lang];
 const keep = new Keep(base.host);
 
@@ -167,6 +169,7 @@ class Widget {
     const end = this.atEnd();
     this.launch.setAttribute("aria-expanded", this.shown);
     this.launch.setAttribute("aria-label", (this.shown ? T.close : T.open) + (this.unread ? `, ${T.unread(this.unread)}` : ""));
+    this.launch.querySelector("path").setAttribute("d", this.shown ? ICONS.down : ICONS.chat);
     this.count.hidden = !this.unread;
     this.count.textContent = this.unread > 9 ? "9+" : this.unread;
     this.all.classList.toggle("opened", this.shown);
@@ -226,7 +229,7 @@ class Widget {
   }
 
   item(one, mine, first, stalled, sent) {
-    const time = new Date(one.at).toLocaleTimeString(lang, { hour: "2-digit", minute: "2-digit" });
+    const time = new Date(one.at).toLocaleTimeString(locale, { hour: "2-digit", minute: "2-digit" });
     const way = one.state ? (one.state === "failed" ? " failed" : " way") : "";
     const files = one.file ? [{ name: one.file.name, size: one.file.size }] : one.files || [];
     const node = h("li", { className: `${mine ? "mine" : "theirs"}${first ? " first" : ""}${way}` });
@@ -401,12 +404,12 @@ class Widget {
 function dayName(at) {
   const day = new Date(at), now = new Date();
   const ago = Math.round((new Date(now.toDateString()) - new Date(day.toDateString())) / 864e5);
-  return ago === 0 ? T.today : ago === 1 ? T.yesterday : day.toLocaleDateString(lang, { weekday: "long", day: "numeric", month: "long" });
+  return ago === 0 ? T.today : ago === 1 ? T.yesterday : day.toLocaleDateString(locale, { weekday: "long", day: "numeric", month: "long" });
 }
 
 function sizeName(bytes) {
   const [number, unit] = bytes < 1e6 ? [Math.max(1, bytes / 1e3), "kB"] : [bytes / 1e6, "MB"];
-  return `${number.toLocaleString(lang, { maximumFractionDigits: unit === "MB" ? 1 : 0 })} ${unit}`;
+  return `${number.toLocaleString(locale, { maximumFractionDigits: unit === "MB" ? 1 : 0 })} ${unit}`;
 }
 
 function begin() {
