@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from router.core.values import Assign, Priority, Role
 from skills.channel_model import Blobs, Channels, Store, Web
+from skills.reply_model import ReplyConfig
 from skills.scalars import (
     Also,
     Count,
@@ -63,6 +64,8 @@ class AgentConfig(Part):
     """Shown to colleagues and customers; the agent's id if left out."""
     email: Email | None = None
     """Where notices go."""
+    signature: Annotated[str, StringConstraints(max_length=2_000, strip_whitespace=True)] = ""
+    """Ends each mail they write; several lines begin with `|`."""
     slack: Annotated[str, StringConstraints(min_length=1)] | None = None
     """Their e-mail address or member id in Slack."""
     team: Name | None = None
@@ -337,6 +340,8 @@ class WorkspaceConfig(Part):
     """Topics that may have nobody; any other is an error."""
     topic_model: TopicModelConfig = TopicModelConfig()
     """What the classifier must reach."""
+    replies: dict[Name, ReplyConfig] = {}
+    """Saved replies, by name: agents put them into what they write."""
     channels: Channels = Channels()
     """Where customers write."""
     web: Web = Web()

@@ -29,6 +29,7 @@ class References:
         for index, rule in enumerate(config.rules):
             self._rule(rule, ("rules", index))
         self._kinds_and_skills()
+        self._replies()
         if not self.errors:  # a misspelt skill is not also "nobody can take it"
             self._topics()
 
@@ -129,6 +130,12 @@ class References:
         self._skills(config.reserve.skills, ("reserve",), excused=False)
         for index, topic in enumerate(config.uncovered):
             self._known("topic", topic, config.topics, ("uncovered", index))
+
+    def _replies(self) -> None:
+        for name, saved in self._config.replies.items():
+            for index, topic in enumerate(saved.topics):
+                self._known("topic", topic, self._config.topics, ("replies", name, "topics", index))
+            self._known("language", saved.language, self._config.languages, ("replies", name, "language"))
 
     def _topics(self) -> None:
         """Somebody must be able to take each topic, in the simplest case: nothing else is known of the contact."""

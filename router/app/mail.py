@@ -149,6 +149,11 @@ class MailStationery:
         domain = self.account(account).rpartition("@")[2] or "usherd.invalid"
         return thread.new_message_id(self._secret, contact, message, domain)
 
+    def signature(self, agent: str) -> str:
+        """The agent's own, from the workspace."""
+        person = self._config().agents.get(agent)
+        return person.signature if person is not None else ""
+
 
 class MailSender:
     """Implements the outbox's `Sender` by SMTP."""
@@ -185,7 +190,7 @@ def outgoing(message: Message, workspace: str) -> Outgoing:
         cc=message.cc,
         reply_to=message.reply_to[0] if message.reply_to else None,
         subject=message.subject,
-        text=message.text,
+        text=message.full_text or message.text,  # with the signature; whoever reads the thread is spared it
         in_reply_to=message.in_reply_to,
         references=message.references,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from router.desk.ports import Display, Person
+from router.desk.ports import Display, Person, Saved
 from skills.model import EVERYONE, WorkspaceConfig
 
 
@@ -19,7 +19,13 @@ class Names:
         found = self._config().agents.get(agent)
         if found is None:
             return None
-        return Person(id=agent, name=found.name or agent, email=found.email or "", team=found.team or EVERYONE)
+        return Person(
+            id=agent,
+            name=found.name or agent,
+            email=found.email or "",
+            team=found.team or EVERYONE,
+            signature=found.signature,
+        )
 
     def team(self, team: str) -> str:
         """The team's name: teams have ids only."""
@@ -29,3 +35,10 @@ class Names:
         """How the workspace is shown."""
         config = self._config()
         return Display(name=config.workspace, timezone=config.timezone, languages=config.languages)
+
+    def saved(self) -> tuple[Saved, ...]:
+        """Saved replies, as the admin listed them."""
+        replies = self._config().replies.items()
+        return tuple(
+            Saved(name=name, text=one.text, topics=one.topics, language=one.language or "") for name, one in replies
+        )

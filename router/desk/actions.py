@@ -15,6 +15,7 @@ from router.desk.ports import Commands, Directory, Outcome
 from router.desk.views import Answer
 
 TEXT_CHARACTERS_MAX = 100_000
+COPIES_MAX = 100
 KEY_CHARACTERS_MAX = 100
 
 
@@ -57,6 +58,7 @@ class ReplyFields(Fields, frozen=True, kw_only=True):
     text: str
     resolve: bool = False
     answers: str = ""
+    cc: tuple[str, ...] = ()  # addresses of the message's copy line who get it too
 
 
 class NoteFields(Fields, frozen=True, kw_only=True):
@@ -164,6 +166,8 @@ def _problem(fields: Fields) -> str:
             return f"at most {TEXT_CHARACTERS_MAX} characters"
         if "\0" in text:
             return "a text without null characters"
+    if isinstance(fields, ReplyFields) and len(fields.cc) > COPIES_MAX:
+        return f"at most {COPIES_MAX} people in copy"
     if isinstance(fields, DeclineFields) and fields.reason not in texts.DECLINE_REASONS:
         return f"a reason: one of {', '.join(texts.DECLINE_REASONS)}"
     if isinstance(fields, TransferFields) and fields.to_agent and fields.to_team:

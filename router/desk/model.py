@@ -12,12 +12,14 @@ from router.core.transitions import ContactState
 from router.desk import rights, roster, texts
 from router.desk.index import DeskIndex
 from router.desk.ports import Source, Texts
-from router.desk.summaries import heads, person_name, row
+from router.desk.saved import saved_replies
+from router.desk.summaries import customer_of, heads, person_name, row
 from router.desk.thread import card
-from router.desk.views import Card, DeskView, Me, OfferRow, People, Row, Waiting, Why
+from router.desk.views import Card, DeskView, History, Me, OfferRow, People, Row, SavedReply, Waiting, Why
 from router.desk.words import why
 
 WAITING_ROWS_MAX = 200
+HISTORY_ROWS_MAX = 50
 
 
 class NotOnRoster(Exception):
@@ -31,7 +33,8 @@ class NotVisible(Exception):
 class Desk:
     """Reads for one process: all agents' desks over one source. `clock` gives ms since 1970 UTC."""
 
-    def __init__(self, source: Source, read: Texts, clock: Callable[[], int]) -> None:
+    def __init__(self, source: Source, read: Texts, clock: Callable[[], int], hold_ms: int = 0) -> None:
+        self._hold_ms = hold_ms
         self.source = source
         self.index = DeskIndex(source)
         self._read = read
@@ -63,6 +66,7 @@ class Desk:
             snoozed=_sorted(rows[c.id] for c in contacts if c.state is ContactState.SNOOZED),
             done=tuple(rows[c.id] for c in done),
             queue=queue,
+            hold_ms=self._hold_ms,
         )
 
     def _me(self, state: State, agent: str) -> Me:
@@ -115,6 +119,34 @@ class Desk:
         found = self.visible(agent, contact)
         earlier = self.index.of_customer(found.customer)
         return await card(self.source, self._read, found, agent, earlier, self._clock())
+
+    async def history(self, agent: str, customer: str) -> History:
+        """A customer's contacts over all channels, as far as the agent may see them. Raises NotOnRoster, NotVisible."""
+        state = self.source.state
+        if rights.on_roster(state, agent) is None:
+            raise NotOnRoster
+        known = [one for one in self.index.of_customer(customer) if one.joined is None]
+        seen = [one for one in known if rights.may_see(state, agent, one)]
+        if not customer or not seen:
+            raise NotVisible
+        shown, n = seen[:HISTORY_ROWS_MAX], state.n
+        messages = await heads(self._read, shown)
+        people = [one for contact in shown if (one := customer_of(contact, messages)) is not None]
+        return History(
+            n=n,
+            now=self._clock(),
+            customer=customer,
+            name=next((one.name.strip() for one in people if one.name.strip()), people[0].address if people else ""),
+            addresses=tuple(dict.fromkeys(one.address for one in people)),
+            rows=tuple(row(one, messages, self.source.names) for one in shown),
+            more=len(known) - len(shown),
+        )
+
+    async def saved(self, agent: str, contact: str) -> tuple[SavedReply, ...]:
+        """Saved replies, filled in for the contact. Raises NotOnRoster or NotVisible."""
+        found = self.visible(agent, contact)
+        messages = await heads(self._read, [found])
+        return saved_replies(found, messages, agent, self.source.names)
 
     def people(self, agent: str, contact: str) -> People:
         """Whom the contact may be handed to. Raises NotOnRoster or NotVisible."""

@@ -26,6 +26,16 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     email: str = ""
     team: str = ""
+    signature: str = ""  # ends each mail they write
+
+
+class Saved(msgspec.Struct, frozen=True, kw_only=True):
+    """A saved reply. `text` has the placeholders {customer}, {agent} and {reference}; `language` "": any."""
+
+    name: str
+    text: str
+    topics: tuple[str, ...] = ()
+    language: str = ""
 
 
 class Display(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +68,10 @@ class Directory(Protocol):
 
     def display(self) -> Display:
         """How the workspace is shown."""
+        ...
+
+    def saved(self) -> tuple[Saved, ...]:
+        """Saved replies, as the admin listed them."""
         ...
 
 

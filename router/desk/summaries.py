@@ -31,6 +31,17 @@ async def heads(read: Texts, contacts: Iterable[Contact]) -> Mapping[str, Messag
     return await read.messages(list(wanted)) if wanted else {}
 
 
+def customer_of(contact: Contact, messages: Mapping[str, Message]) -> Address | None:
+    """The customer as the first message names them: who wrote it or, when it is ours, whom it went to."""
+    first, _ = ends(contact)
+    opening = messages.get(first.id) if first else None
+    if opening is None or first is None:
+        return None
+    if first.direction == "in":
+        return opening.from_
+    return opening.to[0] if opening.to else None
+
+
 def named(address: Address) -> str:
     """The name somebody gave themselves, else their address."""
     return address.name.strip() or address.address
@@ -54,6 +65,7 @@ def row(contact: Contact, messages: Mapping[str, Message], names: Directory) -> 
     """One contact in one line. `messages` are those of `heads`."""
     first, last = ends(contact)
     opening = messages.get(first.id) if first else None
+    customer = customer_of(contact, messages)
     latest = messages.get(last.id) if last else None
     holder = contact.agent or (contact.offer.agent if contact.offer else None)
     return Row(
@@ -61,7 +73,7 @@ def row(contact: Contact, messages: Mapping[str, Message], names: Directory) -> 
         state=contact.state.value,
         channel=contact.channel,
         kind=contact.kind,
-        who=named(opening.from_) if opening else texts.UNKNOWN_CUSTOMER,
+        who=named(customer) if customer else texts.UNKNOWN_CUSTOMER,
         subject=(opening.subject.strip() if opening else "") or texts.NO_SUBJECT,
         snippet=snippet(latest) if latest else "",
         topics=tuple(texts.label(topic) for topic, _ in shown_topics(contact)),

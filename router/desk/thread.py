@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from router.core.message import Address, Message
 from router.core.state import Contact, MessageRef
@@ -14,6 +14,7 @@ from router.desk.views import Banner, Card, Earlier, File, Item, Party, Topic
 
 EARLIER_MAX = 5
 TOPICS_SHOWN_MAX = 4
+SIGNED = ("email", "http")  # channels on which an answer is a letter
 HISTORY_MS = 30 * 86_400_000
 
 
@@ -27,7 +28,7 @@ async def card(source: Source, read: Texts, contact: Contact, agent: str, of_cus
     history = _history(contact, of_customer, state.last_agent.get(contact.customer), agent, names)
     refs = tuple(contact.messages)
     messages = await read.messages([ref.id for ref in refs])
-    answers, to, cc = recipients(refs, messages)
+    answers, to, cc = recipients(contact, messages)
     return Card(
         n=n,
         now=now,
@@ -43,11 +44,17 @@ async def card(source: Source, read: Texts, contact: Contact, agent: str, of_cus
         cc=cc,
         answers=answers,
         replies_line=texts.replies_line([party.address for party in to], contact.channel),
+        signature=_signature(contact, agent, names),
         actions=actions,
         offer=offer.id if offer else "",
         offer_at=offer.at if offer else 0,
         offer_until=offer.until if offer else 0,
     )
+
+
+def _signature(contact: Contact, agent: str, names: Directory) -> str:
+    person = names.person(agent) if contact.channel in SIGNED else None
+    return person.signature if person is not None else ""
 
 
 def _topics(contact: Contact) -> tuple[Topic, ...]:
@@ -56,19 +63,34 @@ def _topics(contact: Contact) -> tuple[Topic, ...]:
     return tuple(Topic(id=topic, label=texts.label(topic), p=p, chosen=topic in chosen) for topic, p in listed)
 
 
-def recipients(
-    refs: tuple[MessageRef, ...], messages: Mapping[str, Message]
-) -> tuple[str, tuple[Party, ...], tuple[Party, ...]]:
-    """(message answered, who gets a reply, who was in copy): by the customer's last message that is no auto mail."""
-    for ref in reversed(refs):
+def recipients(contact: Contact, messages: Mapping[str, Message]) -> tuple[str, tuple[Party, ...], tuple[Party, ...]]:
+    """(message answered, who gets a reply, who may get it too): by the customer's last message that is no auto mail.
+
+    Before the customer has written anything, our own last message says so.
+    """
+    ours = None
+    for ref in reversed(contact.messages):
         message = messages.get(ref.id)
-        if ref.direction == "in" and ref.auto is None and message is not None:
+        if message is None or ref.auto is not None:
+            continue
+        if ref.direction == "in":
             to = message.reply_to or (message.from_,)
-            return ref.id, _parties(to), _parties(message.cc)
-    return "", (), ()
+            return ref.id, _parties(to), _parties(_others(message, to, contact.account))
+        if ref.direction == "out" and ours is None:
+            ours = message
+    return ("", _parties(ours.to), _parties(ours.cc)) if ours is not None else ("", (), ())
 
 
-def _parties(addresses: tuple[Address, ...]) -> tuple[Party, ...]:
+def _others(message: Message, to: tuple[Address, ...], account: str) -> list[Address]:
+    """Who else was on a customer's message: those in copy, and other receivers outside our own domain."""
+    domain = account.rpartition("@")[2]
+    beside = [one for one in message.to if not domain or not one.address.endswith(f"@{domain}")]
+    found = {one.address: one for one in (*message.cc, *beside) if one.address}
+    gone = {one.address for one in (*to, message.from_)} | {account}
+    return [one for address, one in found.items() if address not in gone]
+
+
+def _parties(addresses: Iterable[Address]) -> tuple[Party, ...]:
     return tuple(Party(name=one.name, address=one.address) for one in addresses)
 
 
@@ -119,6 +141,7 @@ def _earlier(contact: Contact, of_customer: list[Contact], names: Directory) -> 
     return tuple(
         Earlier(
             id=one.id,
+            channel=one.channel,
             state=texts.STATES[one.state],
             opened_at=one.opened_at,
             topics=tuple(texts.label(topic) for topic, _ in one.topics[:2]),

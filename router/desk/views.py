@@ -79,6 +79,7 @@ class DeskView(View, frozen=True, kw_only=True):
     snoozed: tuple[Row, ...]
     done: tuple[Row, ...]
     queue: int  # contacts that wait for anybody
+    hold_ms: int = 0  # a page holds a reply back so long, to be undone
 
 
 class Waiting(View, frozen=True, kw_only=True):
@@ -88,6 +89,38 @@ class Waiting(View, frozen=True, kw_only=True):
     now: int
     rows: tuple[Row, ...]
     fits: tuple[str, ...]
+    more: int
+
+
+class FoundCustomer(View, frozen=True, kw_only=True):
+    """A customer whose name or address was searched for, with the number of contacts among the hits."""
+
+    customer: str
+    name: str
+    address: str
+    contacts: int
+
+
+class Found(View, frozen=True, kw_only=True):
+    """What a search found. `more` were left out; `complete` False: ask again in a moment for what is still read in."""
+
+    n: int
+    now: int
+    rows: tuple[Row, ...]
+    customers: tuple[FoundCustomer, ...]
+    more: int
+    complete: bool
+
+
+class History(View, frozen=True, kw_only=True):
+    """A customer's contacts over all channels, newest first. `more` older ones, or not for this agent to see."""
+
+    n: int
+    now: int
+    customer: str
+    name: str
+    addresses: tuple[str, ...]
+    rows: tuple[Row, ...]
     more: int
 
 
@@ -128,10 +161,21 @@ class Item(View, frozen=True, kw_only=True):
     gone: bool = False
 
 
+class SavedReply(View, frozen=True, kw_only=True):
+    """A saved reply, filled in for one contact. `fits`: it is for this topic or language; `open`: not filled."""
+
+    name: str
+    label: str
+    text: str
+    fits: bool
+    open: tuple[str, ...]
+
+
 class Earlier(View, frozen=True, kw_only=True):
     """Another contact of the same customer."""
 
     id: str
+    channel: str
     state: str
     opened_at: int
     topics: tuple[str, ...]
@@ -176,6 +220,7 @@ class Card(View, frozen=True, kw_only=True):
     cc: tuple[Party, ...]
     answers: str
     replies_line: str
+    signature: str  # put under each reply on this channel; "" = none
     actions: tuple[str, ...]
     offer: str = ""
     offer_at: int = 0

@@ -32,6 +32,10 @@ class Stationery(Protocol):
         """The signed Message-ID, made before sending and the same on every try."""
         ...
 
+    def signature(self, agent: str) -> str:
+        """What ends each letter of this agent's, or ""."""
+        ...
+
 
 class NoWayBack(PermanentError):
     """The customer left no address that this contact can be answered at."""
@@ -75,11 +79,16 @@ def reply(written: Written, *, last: Message, earlier: tuple[str, ...], statione
         subject=_subject(last.subject),
         sent_at=rfc3339(written.at),
         text=written.text,
-        full_text=written.text,
+        full_text=signed(written.text, stationery.signature(written.agent)),
         message_id=stationery.message_id(written.account, written.contact, written.message),
         in_reply_to=last.message_id,
         references=_references(last, earlier),
     )
+
+
+def signed(text: str, signature: str) -> str:
+    """The words with the agent's signature, set off as mail programs know it (RFC 3676, 4.3)."""
+    return f"{text.rstrip()}\n\n-- \n{signature}" if signature else text
 
 
 def internal(*, agent: str, text: str) -> Message:

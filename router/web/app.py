@@ -11,6 +11,7 @@ from fastapi.responses import FileResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 
 from router.desk.model import Desk
+from router.desk.search import Search
 from router.web import access, api, chat, desk, live, operations, problems
 from router.web.chat_cors import ChatCors
 from router.web.openapi import describe
@@ -44,6 +45,7 @@ def create_app(parts: WebParts) -> FastAPI:
         app.state.feed.close()
         if app.state.chat is not None:
             app.state.chat.feed.close()
+        app.state.search.close()
         app.state.desk.close()
 
     app = FastAPI(
@@ -56,7 +58,8 @@ def create_app(parts: WebParts) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.parts = parts
-    app.state.desk = Desk(parts.source, parts.texts, parts.clock)
+    app.state.desk = Desk(parts.source, parts.texts, parts.clock, round(parts.settings.hold_seconds * 1000))
+    app.state.search = Search(parts.source, parts.texts, parts.clock)
     app.state.feed = live.Feed(parts, app.state.desk)
     app.state.chat = chat.open_room(parts, app.state.desk.index)
     problems.install(app, parts.settings.retry_after_seconds)

@@ -15,6 +15,7 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 from router.core.errors import Draining
 from router.core.state import MessageRef
 from router.desk import actions, rights, texts
+from router.desk.search import Search
 from router.desk.views import Answer
 from router.web.access import (
     SESSION_COOKIE,
@@ -46,6 +47,12 @@ class Entrance(msgspec.Struct):
     """The signed token of a sign-in link."""
 
     link: str
+
+
+class Sought(msgspec.Struct):
+    """Words to search for. They come in a body: an address bar, a log or a history would keep them."""
+
+    words: str
 
 
 class Asked(msgspec.Struct):
@@ -143,6 +150,26 @@ async def waiting(agent: Agent, desk: Model) -> Response:
 async def contact(contact: str, agent: Agent, desk: Model) -> Response:
     """A contact with its thread."""
     return answer(await desk.contact(agent, contact))
+
+
+@routes.post("/api/search", dependencies=PAGE_ONLY)
+async def find(request: Request, agent: Agent) -> Response:
+    """Contacts and customers by what was written and by whom."""
+    sought = await _decoded(request, Sought)
+    search: Search = request.app.state.search
+    return answer(await search.find(agent, sought.words))
+
+
+@routes.get("/api/customers/{customer}")
+async def history(customer: str, agent: Agent, desk: Model) -> Response:
+    """A customer's contacts over all channels."""
+    return answer(await desk.history(agent, customer))
+
+
+@routes.get("/api/contacts/{contact}/saved")
+async def saved(contact: str, agent: Agent, desk: Model) -> Response:
+    """Saved replies, filled in for this contact."""
+    return answer({"replies": await desk.saved(agent, contact)})
 
 
 @routes.get("/api/contacts/{contact}/people")

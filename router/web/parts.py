@@ -61,6 +61,7 @@ class WebSettings:
     session_seconds: int = 12 * 3600
     link_seconds: int = 600
     body_bytes_max: int = 35_000_000  # a 25 MB file in base64
+    hold_seconds: float = 10.0  # a reply can be taken back for so long
     act_seconds: float = 15.0  # then the desk is told that the answer takes longer
     retry_after_seconds: int = 5
     push_seconds: float = 0.1  # at most one push per desk in this time

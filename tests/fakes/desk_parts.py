@@ -17,16 +17,21 @@ from router.core.message import Address, Attachment, Message
 from router.core.ports import Appended, InboxEntry
 from router.core.state import Contact, State
 from router.core.values import Agent, Role, Rule, Status, Team, Topic, When, Workspace
-from router.desk.ports import Changed, Directory, Display, Outcome, Person
+from router.desk.ports import Changed, Directory, Display, Outcome, Person, Saved
 from router.web.parts import Intake, TokenRecord, WebParts, WebSettings
 
 START = 1_790_000_000_000  # ms
 MINUTE = 60_000
 PEOPLE = {
-    "ana": Person(id="ana", name="Ana Souza", email="ana@example.com", team="emea"),
+    "ana": Person(id="ana", name="Ana Souza", email="ana@example.com", team="emea", signature="Ana Souza\nAcme Air"),
     "ben": Person(id="ben", name="Ben Okafor", email="ben@example.com", team="emea"),
     "eva": Person(id="eva", name="Eva Lindqvist", email="eva@example.com", team="triage"),
 }
+SAVED = (
+    Saved(name="booking-code", text="Hello {customer}, which booking code?"),
+    Saved(name="hallo", text="Hola {customer}", language="es"),
+    Saved(name="underway", text="It is on its way: {reference}.\n\n{agent}", topics=("refund",), language="en"),
+)
 EVENT_OF: dict[str, type[msgspec.Struct]] = {
     "accept": events.OfferAccepted,
     "decline": events.OfferDeclined,
@@ -95,6 +100,10 @@ class Names:
     def display(self) -> Display:
         """A fixed one."""
         return Display(name="Acme Air", timezone="Europe/Madrid", languages=("en", "es"))
+
+    def saved(self) -> tuple[Saved, ...]:
+        """From the list."""
+        return SAVED
 
 
 class HttpBody(pydantic.BaseModel):
@@ -217,7 +226,7 @@ class House:
         return self.acted[key]
 
     def _act(self, agent: str, action: str, fields: dict[str, object]) -> Outcome:
-        known = {name: value for name, value in fields.items() if name not in {"text", "answers"}}
+        known = {name: value for name, value in fields.items() if name not in {"text", "answers", "cc"}}
         at, contact = self.clock(), str(fields.get("contact", ""))
         event: msgspec.Struct
         if action == "status":
@@ -226,16 +235,21 @@ class House:
         else:
             text = str(fields.get("text", ""))
             if text:
-                known["message"] = self._write(agent, text)
+                known["message"] = self._write(agent, text, tuple(fields.get("cc", ())))  # type: ignore[arg-type]
             event = msgspec.convert({"at": at, "agent": agent, **known}, EVENT_OF[action])
         for decision in self.apply(event):  # type: ignore[arg-type]
             if isinstance(decision, Refuse):
                 return Outcome(ok=False, code=decision.code, detail=decision.detail, contact=contact)
         return Outcome(ok=True, contact=contact)
 
-    def _write(self, agent: str, text: str) -> str:
+    def _write(self, agent: str, text: str, cc: tuple[str, ...] = ()) -> str:
         name = self._name()
-        self.written[name] = Message(channel="email", from_=Address(address=f"{agent}@acme.example"), text=text)
+        self.written[name] = Message(
+            channel="email",
+            from_=Address(address=f"{agent}@acme.example"),
+            cc=tuple(Address(address=one) for one in cc),
+            text=text,
+        )
         return name
 
     def status(self) -> dict[str, object]:
@@ -285,7 +299,7 @@ class House:
         for agent in agents:
             self.apply(events.StatusSet(at=self.clock(), agent=agent, target=agent, status=Status.AVAILABLE))
 
-    def mail(
+    def mail(  # noqa: PLR0913 - what a mail can have
         self,
         text: str,
         *,
@@ -295,6 +309,7 @@ class House:
         channel: str = "email",
         thread: str | None = None,
         html: str = "",
+        cc: tuple[str, ...] = (),
         files: tuple[tuple[str, str, bytes], ...] = (),
     ) -> Contact:
         """A customer writes; what follows a line `> ` is quoted. Gives the contact that the message stands in."""
@@ -305,6 +320,7 @@ class House:
         self.written[name] = Message(
             channel=channel,
             from_=Address(address=address, name=display),
+            cc=tuple(Address(address=one) for one in cc),
             subject=subject,
             text=text,
             quoted=quoted,
@@ -351,7 +367,7 @@ class House:
             "secret": b"s" * 32,
             "intake": Intake(model=HttpBody, entry=http_entry),
             "local_token": "local-admin-token",
-            "settings": WebSettings(push_seconds=0.01, queue_seconds=0.01, act_seconds=5.0),
+            "settings": WebSettings(push_seconds=0.01, queue_seconds=0.01, act_seconds=5.0, hold_seconds=0),
             "metrics": registry,
             "stopping": lambda: self.stopping,
             "clock": self.clock,

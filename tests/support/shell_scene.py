@@ -227,6 +227,10 @@ class PlainStationery:
         """Made of its parts."""
         return f"u.{contact}.{message}@acme.example"
 
+    def signature(self, agent: str) -> str:
+        """Of those whose name begins with s."""
+        return f"{agent}\nAcme" if agent.startswith("s") else ""
+
 
 def match_thread(message: Message) -> ThreadMatch | None:
     """`in_reply_to` of the form contact/message is believed."""
