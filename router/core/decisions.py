@@ -133,6 +133,20 @@ class SendReply(DecisionBase, frozen=True, kw_only=True, tag=True):
     channel: str
 
 
+class SendAutoAnswer(DecisionBase, frozen=True, kw_only=True, tag=True):
+    """Hand an automatic answer, `message`, to the outbox. The contact stays as it is: a response is still owed.
+
+    `answer`: receipt | out_of_hours | queue. `opens_at`: when somebody is on shift next; `place`: in the queue, from 1.
+    """
+
+    contact: str
+    message: str
+    channel: str
+    answer: str
+    opens_at: int | None = None
+    place: int = 0
+
+
 class SetStatus(DecisionBase, frozen=True, kw_only=True, tag=True):
     """`reason`: asked | lapses | removed."""
 
@@ -155,7 +169,10 @@ class WakeContact(DecisionBase, frozen=True, kw_only=True, tag=True):
 
 
 class NotifySupervisors(DecisionBase, frozen=True, kw_only=True, tag=True):
-    """A person should look. `reason`: dead-end | escalation | delivery-failed | quarantined | owner-removed."""
+    """A person should look.
+
+    `reason`: dead-end | escalation | delivery-failed | quarantined | owner-removed | auto-answers-off.
+    """
 
     reason: str
     contact: str = ""
@@ -192,6 +209,7 @@ Decision = (
     | ReleaseContact
     | ChangeRequirement
     | SendReply
+    | SendAutoAnswer
     | SetStatus
     | ResolveContact
     | SnoozeContact

@@ -45,7 +45,7 @@ def _note(work: Work, message: str, state: str) -> None:
             if after is None:
                 return
             ref.delivery = after
-            if after is DeliveryState.FAILED:
+            if after is DeliveryState.FAILED and ref.auto is None:  # nobody waits for an auto-answer
                 work.emit(NotifySupervisors(reason="delivery-failed", contact=contact.id, detail=message))
                 if contact.state is ContactState.WAITING_CUSTOMER:
                     intake.wake(work, contact, "undelivered")

@@ -11,7 +11,19 @@ from typing import TYPE_CHECKING, assert_never
 
 import msgspec
 
-from router.core import alarms, commands, delivery, events, explain, intake, matching, placing, presence, reload
+from router.core import (
+    alarms,
+    autoanswers,
+    commands,
+    delivery,
+    events,
+    explain,
+    intake,
+    matching,
+    placing,
+    presence,
+    reload,
+)
 from router.core.decisions import Candidate, Explanation
 from router.core.errors import PermanentError
 from router.core.index import Index
@@ -60,6 +72,8 @@ class Engine:
         work = Work(state, self.index)
         _dispatch(work, event)
         placing.settle(work)
+        if isinstance(event, events.MessageReceived):
+            autoanswers.answer(work, event)
         return tuple(work.out)
 
     def next_timer(self) -> int | None:

@@ -52,6 +52,7 @@ class MessageReceived(EventBase, frozen=True, kw_only=True, tag=True):
     `topics`: (topic, probability of 10,000), best first; keyword hits are in here.
     `auto`: None, or auto-reply | bounce | list | bulk | loop | spam.
     `about`: for a bounce, the outbound message it reports on; `undelivered`: it says that this never arrived.
+    `quiet`: nobody would read an automatic answer (no-reply, forged, one of our own addresses): none is given.
     """
 
     message: str
@@ -69,6 +70,7 @@ class MessageReceived(EventBase, frozen=True, kw_only=True, tag=True):
     undelivered: bool = False
     model: str = ""  # version of the classifier that said so
     conflict: bool = False  # same idempotency key as an earlier message, other content
+    quiet: bool = False
 
 
 class MessageDeferred(EventBase, frozen=True, kw_only=True, tag=True):

@@ -174,6 +174,7 @@ def _open(work: Work, event: MessageReceived, *, flag: str = "", claims: str | N
     contact.language, contact.tier, contact.topics = event.language, event.tier, event.topics
     placing.classify(work, contact)
     contact.prefer_agent = work.state.last_agent.get(contact.customer)
+    work.opened = contact
     _begin(work, contact, MessageRef(id=event.message, direction="in", at=work.now, sender=event.sender))
 
 

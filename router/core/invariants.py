@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 PASSES_MAX = 3  # so often a missed contact may be passed over by one that is due within a minute
 NEAR = 60_000
+DAY = 86_400_000
 
 
 Line = tuple["Requirement", str, "Priority"]  # requirement, kind, priority
@@ -63,6 +64,7 @@ class Auditor:
         self.status: dict[str, Status] = {}
         self.line_of: dict[str, Line] = {}  # contact -> what contacts alike have in common
         self.lines: dict[Line, dict[str, int]] = {}  # of those that wait: contact -> record since which
+        self.answered: dict[str, int] = {}  # "auto-answer customer" -> at
         self.found: list[Violation] = []
         self.record = 0
 
@@ -120,6 +122,8 @@ class Auditor:
                 self._parked(decision.contact)
             case d.RescindOffer() | d.ReleaseContact():
                 self._dropped(decision.contact, decision.agent)
+            case d.SendAutoAnswer():
+                self._auto_answered(event, decision, state)
             case d.SendReply() | d.SnoozeContact():
                 self._parked(decision.contact)
             case d.WakeContact():
@@ -159,6 +163,18 @@ class Auditor:
             self._wrong("I7", f"{event.message} of a stranger joined {decision.contact}")
         if event.auto is None:
             allowed.update(dict.fromkeys(event.cc, 1))
+
+    def _auto_answered(self, event: Event, decision: d.SendAutoAnswer, state: State) -> None:
+        """I2: only what opened a contact is answered, and each customer once a day in each way."""
+        self._put(decision.message, decision.contact)
+        contact = state.contacts[decision.contact]
+        person = isinstance(event, e.MessageReceived) and event.auto is None and not event.quiet
+        if not person or contact.messages[0].id != getattr(event, "message", ""):
+            self._wrong("I2", f"{decision.contact} gets an auto-answer to what did not open it")
+        budget = f"{decision.answer} {contact.customer}"
+        if state.at < self.answered.get(budget, -DAY) + DAY:
+            self._wrong("I2", f"{contact.customer} gets the auto-answer {decision.answer} twice in a day")
+        self.answered[budget] = state.at
 
     def _put(self, message: str, place: str) -> None:
         if message in self.messages:

@@ -20,7 +20,7 @@ class MessageRef(msgspec.Struct, kw_only=True):
     at: int
     agent: str | None = None  # who wrote it, for out and note
     sender: str | None = None  # keyed hash of the writer, for in
-    auto: str | None = None
+    auto: str | None = None  # in: what kind of auto mail; out: which auto-answer
     delivery: DeliveryState | None = None  # for out
 
 
@@ -138,3 +138,6 @@ class State(msgspec.Struct, kw_only=True):
     contacts_opened: int = 0
     customers_seen: int = 0
     offers_made: int = 0
+    auto_answered: dict[str, int] = {}  # "answer customer" -> at, of the last 24 hours, oldest first
+    auto_answers_sent: list[int] = []  # instants of those of the last hour
+    auto_answers_off_until: int = 0  # there were too many

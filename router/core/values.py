@@ -137,6 +137,13 @@ class Relax(msgspec.Struct, frozen=True, kw_only=True):
     widen: str | None = None  # "team"
 
 
+class AutoAnswers(msgspec.Struct, frozen=True, kw_only=True):
+    """Which auto-answers are given; their words stay outside. One more than `per_hour`, and all are off for a day."""
+
+    kinds: tuple[str, ...] = ()  # of receipt | out_of_hours | queue
+    per_hour: int = 200
+
+
 class Workspace(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the engine needs to know of a workspace, compiled by `skills` and journaled by value."""
 
@@ -169,3 +176,4 @@ class Workspace(msgspec.Struct, frozen=True, kw_only=True):
     reopen_window: int = 30 * 86_400_000
     utilisation_window: int = 8 * 3_600_000
     utilisation_floor: int = 1_800_000
+    auto_answers: AutoAnswers = AutoAnswers()

@@ -31,6 +31,7 @@ class Work:
         self.out: list[Decision] = []
         self.look: dict[str, Contact] = {}  # contacts to be placed
         self.freed: dict[str, Seat] = {}  # agents who may be able to take another contact
+        self.opened: Contact | None = None  # by a customer's message
 
     @property
     def now(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from router.core.values import (
     Agent,
     Assign,
+    AutoAnswers,
     Escalation,
     Priority,
     Relax,
@@ -83,5 +84,6 @@ def workspace(variant: int = 0) -> Workspace:
         relax=(Relax(after=10 * MINUTE, drop="prefer"), Relax(after=40 * MINUTE, lower=1),
                Relax(after=2 * HOUR, widen="team")),
         reopen_window=3 * 24 * HOUR,
+        auto_answers=AutoAnswers(kinds=("receipt", "out_of_hours", "queue"), per_hour=2 + variant),
         utilisation_window=8 * HOUR if variant != 2 else 4 * HOUR,
     )  # fmt: skip
