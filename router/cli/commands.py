@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from router.cli import asking, checking, running, upkeep
+from router.cli import asking, checking, running, setup, upkeep
 
 app = typer.Typer(
     name="usherd",
@@ -14,6 +14,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+
+app.command("init")(setup.init)
 
 app.command("run")(running.run)
 app.command("demo")(running.demo)
