@@ -83,7 +83,14 @@ async def daemon(folder: Path) -> dict[str, Any]:
     return {"smtp": node.smtp[1] if node.smtp else 0, "http": node.url, "keep": node}
 
 
-KINDS = {"null": null, "intake": intake, "daemon": daemon}
+async def as_is(folder: Path) -> dict[str, Any]:
+    """The whole daemon on a workspace that is there already, nobody available."""
+    node = Daemon(load(folder / "config"), folder / "data")
+    await node.start()
+    return {"smtp": node.smtp[1] if node.smtp else 0, "http": node.url, "keep": node}
+
+
+KINDS = {"as-is": as_is, "null": null, "intake": intake, "daemon": daemon}
 
 
 async def _serve(kind: str, folder: Path) -> None:

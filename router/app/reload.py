@@ -1,6 +1,6 @@
 """An edited workspace comes into force: read whole, checked whole, journaled, switched whole; or the last good stays.
 
-The folder is looked at five times a second, by the resolved path, size, time and inode of every file: that sees symlink
+The folder is looked at ten times a second, by the resolved path, size, time and inode of every file: that sees symlink
 swaps, which file watchers miss, and costs microseconds. What is being written is left alone until it has been the
 same for one look; a file that is half-written and wrong changes nothing and is said so.
 """
@@ -28,7 +28,7 @@ from skills.workspace import Loaded, load
 
 log = structlog.get_logger()
 
-LOOK_SECONDS = 0.2
+LOOK_SECONDS = 0.1
 PROBLEMS_SHOWN_MAX = 5
 SUFFIXES = (".yaml", ".yml")
 Signature = tuple[tuple[str, int, int, int], ...]

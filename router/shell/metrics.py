@@ -5,7 +5,7 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from router.core.decisions import OfferTo, OpenContact, Refuse
-from router.core.events import DeliveryReported, MessageDeferred, MessageQuarantined, MessageReceived
+from router.core.events import DeliveryReported, MessageDeferred, MessageQuarantined, MessageReceived, WorkspaceChanged
 from router.shell.clock import wall_ms
 from router.shell.leader import Applied
 
@@ -31,6 +31,9 @@ class Metrics:
         )
         self.inbox_lag = Gauge("usherd_inbox_lag", "Entries stored and not yet journaled", registry=self.registry)
         self.outbox_lag = Gauge("usherd_outbox_lag", "Replies not yet sent for good", registry=self.registry)
+        self.workspace = Gauge(
+            "usherd_workspace_info", "The workspace in force, by its version", ["version"], registry=self.registry
+        )
         self.waiting = Gauge("usherd_waiting", "Contacts that wait for an agent", registry=self.registry)
 
     def committed(self, applied: list[Applied]) -> None:
@@ -50,6 +53,9 @@ class Metrics:
                 self.quarantined.inc()
             elif isinstance(event, DeliveryReported):
                 self.deliveries.labels(event.state).inc()
+            elif isinstance(event, WorkspaceChanged):
+                self.workspace.clear()
+                self.workspace.labels(event.version).set(1)
 
     def _journey(self, event: MessageReceived, one: Applied) -> None:
         opened = {made.contact for made in one.draft.decisions if isinstance(made, OpenContact)}
