@@ -1,0 +1,176 @@
+"""Take the pictures that the documents show: `python -m docs.take_pictures`, with Debian's chromium.
+
+The demo's workspace, mail and daemon; one agent, whose day is acted out here so that the picture is the same each time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import email.policy
+import itertools
+import random
+import shutil
+import tempfile
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from email.message import EmailMessage
+from email.parser import BytesHeaderParser
+from email.utils import make_msgid
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from playwright.async_api import async_playwright
+
+from router.app.daemon import Daemon
+from router.app.demo import lay_out, sign_in
+from router.app.demo_people import Customers, Sink
+from router.core.state import Contact
+from router.core.transitions import DeliveryState
+from router.shell.clock import wall_ms
+from skills.workspace import load
+
+IMAGES = Path(__file__).parent / "images"
+AGENT = "ines"
+WIDTH, HEIGHT, SCALE = 1440, 960, 1.5
+PATIENCE = 60.0  # seconds
+SHOWN = "baggage-broken-photos.eml"
+OTHERS = ("refund-cancelled-flight.eml", "checkin-seats-together.eml", "mascota-gata-jaula-vacia.eml")
+ANSWERED = "milhas-nao-creditadas.eml"
+SNOOZED = "booking-group-ics.eml"
+OFFERED = ("pet-dog-not-arrived.eml",)
+REPLY = (
+    "Dear {name},\n\n"
+    "I am sorry about your suitcase. Please keep the tag on it and do not have it repaired yet: I have filed the damage "
+    "report from your photos, so you need not come to the airport.\n\n"
+    "Would you like us to have it collected, or to be paid its value?\n\n"
+    "Kind regards,\nInês Carvalho"
+)
+NOTE = (
+    "The photos show the wheel torn off at the frame: that is beyond repair. Value under 400 euros, no approval needed."
+)
+ANSWER = "Thank you for the quick answer! I would rather be paid its value. Do you need my bank details?"
+
+
+class Stage:
+    """A daemon with the demo's workspace, one agent at her desk, and a sink for what she sends."""
+
+    def __init__(self, daemon: Daemon, sink: Sink, mails: dict[str, Path]) -> None:
+        self.daemon = daemon
+        self._sink = sink
+        self._mails = mails
+        self._customers = Customers(daemon, sink, [*mails.values()], random.Random(1))  # noqa: S311  # a story
+        self._keys = itertools.count()
+
+    async def act(self, action: str, agent: str = AGENT, **fields: object) -> None:
+        """Do something as an agent."""
+        outcome = await self.daemon.commands.act(agent, action, fields, f"picture-{next(self._keys)}")
+        if not outcome.ok:
+            raise RuntimeError(f"{action} was refused: {outcome.code} {outcome.detail}")
+
+    async def until(self, true: Callable[[], bool]) -> None:
+        """Wait until something is so."""
+        async with asyncio.timeout(PATIENCE):
+            while not true():  # noqa: ASYNC110  # what it waits for has no event
+                await asyncio.sleep(0.02)
+
+    async def write(self, name: str) -> Contact:
+        """Have a mail of the sample sent; gives its contact, once it is offered to the agent."""
+        state = self.daemon.live.state
+        known = set(state.contacts)
+        await self._customers.send(self._mails[name].read_bytes(), name)
+        await self.until(lambda: any(one not in known and state.contacts[one].offer for one in state.contacts))
+        return state.contacts[next(one for one in state.contacts if one not in known)]
+
+    async def owned(self, name: str) -> Contact:
+        """The contact of a mail of the sample, accepted."""
+        contact = await self.write(name)
+        if contact.offer is None or contact.offer.agent != AGENT:
+            raise RuntimeError(f"{name} was not offered to {AGENT}")
+        await self.act("accept", contact=contact.id, offer=contact.offer.id)
+        return contact
+
+    async def reply(self, contact: Contact, text: str) -> bytes:
+        """Answer, and wait until it is delivered; gives the mail."""
+        before = len(self._sink.received)
+        await self.act("reply", contact=contact.id, text=text)
+        await self.until(lambda: len(self._sink.received) > before)
+        await self.until(lambda: contact.messages[-1].delivery is DeliveryState.SENT)
+        return self._sink.received[-1]
+
+    async def answer(self, contact: Contact, raw: bytes, text: str) -> None:
+        """The customer answers a mail of ours."""
+        ours = BytesHeaderParser(policy=email.policy.default).parsebytes(raw)
+        mail = EmailMessage()
+        mail["From"], mail["To"], mail["Subject"] = str(ours["To"]), str(ours["Reply-To"]), str(ours["Subject"])
+        mail["Message-ID"] = make_msgid(domain="sample.example")
+        mail["In-Reply-To"] = str(ours["Message-ID"])
+        mail.set_content(text)
+        count = len(contact.messages)
+        await self._customers.send(mail.as_bytes(), "answer", recipient=str(ours["Reply-To"]).strip("<>"))
+        await self.until(lambda: len(contact.messages) > count)
+
+
+async def act_out(stage: Stage) -> str:
+    """An agent's morning; gives the contact to show."""
+    await stage.act("status", status="available")
+    shown = await stage.owned(SHOWN)
+    message = (await stage.daemon.vault.messages([shown.messages[0].id]))[shown.messages[0].id]
+    sent = await stage.reply(shown, REPLY.format(name=message.from_.name.partition(" ")[0] or "customer"))
+    await stage.act("note", contact=shown.id, text=NOTE)
+    await stage.reply(await stage.owned(ANSWERED), "Obrigada! Já pedi a correção das milhas.\n\nInês Carvalho")
+    snoozed = await stage.owned(SNOOZED)
+    await stage.act("snooze", contact=snoozed.id, until=wall_ms() + 4 * 3_600_000)
+    for name in OTHERS:
+        await stage.owned(name)
+    await stage.answer(shown, sent, ANSWER)
+    for name in OFFERED:
+        await stage.write(name)
+    return shown.id
+
+
+async def photograph(stage: Stage, contact: str, folder: Path) -> None:
+    """The desk in light colours, and the conversation as it stands."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
+        )
+        context = await browser.new_context(
+            locale="en-GB",
+            viewport={"width": WIDTH, "height": HEIGHT},
+            device_scale_factor=SCALE,
+            color_scheme="light",
+            reduced_motion="reduce",
+        )
+        page = await context.new_page()
+        await page.goto(sign_in(stage.daemon, AGENT))
+        await page.locator(f'a.row-link[data-contact="{contact}"]').first.wait_for()
+        await page.evaluate(f"location.hash = '#/c/{contact}'")
+        await page.get_by_text("rather be paid").first.wait_for()
+        await page.locator("nav.lists").evaluate("list => { list.scrollTop = 0; }")
+        await page.wait_for_load_state("networkidle")
+        await page.screenshot(path=folder / "desk.png")
+        await browser.close()
+
+
+async def take(folder: Path) -> None:
+    """All pictures, into a folder."""
+    async with AsyncExitStack() as stack:
+        place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="usherd-pictures-")))
+        mails = stack.enter_context(as_file(files("router.sim") / "sample" / "mails"))
+        sink = Sink()
+        config = lay_out(place / "config", await sink.start(), fixed_ports=False)
+        stack.push_async_callback(sink.stop)
+        workspace = config / "workspace.yaml"
+        workspace.write_text(workspace.read_text().replace("email: 12s", "email: 10m"))
+        daemon = Daemon(load(config), place / "data")
+        await daemon.start()
+        try:
+            stage = Stage(daemon, sink, {path.name: path for path in sorted(mails.glob("*.eml"))})
+            await photograph(stage, await act_out(stage), folder)
+        finally:
+            await daemon.stop()
+
+
+if __name__ == "__main__":
+    IMAGES.mkdir(exist_ok=True)
+    asyncio.run(take(IMAGES))
