@@ -40,8 +40,8 @@ SNOOZED = "booking-group-ics.eml"
 OFFERED = ("pet-dog-not-arrived.eml",)
 REPLY = (
     "Dear {name},\n\n"
-    "I am sorry about your suitcase. Please keep the tag on it and do not have it repaired yet: I have filed the damage "
-    "report from your photos, so you need not come to the airport.\n\n"
+    "I am sorry about your suitcase. Please keep the tag on it and do not have it repaired yet: I have filed the "
+    "damage report from your photos, so you need not come to the airport.\n\n"
     "Would you like us to have it collected, or to be paid its value?\n\n"
     "Kind regards,\nInês Carvalho"
 )
