@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Protocol
 
@@ -36,6 +37,7 @@ class StoredCredentials:
 
     def __init__(self, store: Documents) -> None:
         self._store = store
+        self._adding = asyncio.Lock()
         self._cached: list[TokenRecord] = []
         self._read_at = float("-inf")
 
@@ -49,10 +51,11 @@ class StoredCredentials:
 
     async def add_token(self, record: TokenRecord) -> None:
         """Keep a token; durable when it returns."""
-        self._read_at = float("-inf")
-        records = [*await self.tokens(), record]
-        await self._store.doc_put(DOCUMENT, msgspec.json.encode(records))
-        self._read_at = float("-inf")
+        async with self._adding:  # two at once would each write the list without the other's
+            self._read_at = float("-inf")
+            records = [*await self.tokens(), record]
+            await self._store.doc_put(DOCUMENT, msgspec.json.encode(records))
+            self._read_at = float("-inf")
 
     async def spend(self, link: str, until: int) -> bool:
         """True for the first caller with this link id, False for any later one; forgotten after `until` (ms)."""
