@@ -13,7 +13,7 @@ import msgspec
 import structlog
 
 from router.app import http, mail, models
-from router.core.decisions import OfferTo, OpenContact
+from router.core.decisions import AssignTo, Explanation, OfferTo, OpenContact
 from router.core.engine import Engine
 from router.core.errors import ConfigError, PoisonError
 from router.core.events import MessageReceived
@@ -21,6 +21,7 @@ from router.core.message import Address, Message
 from router.core.values import WHOLE, Priority, Requirement
 from router.shell.channel import Normalise
 from router.shell.clock import wall_ms
+from router.shell.understanding import auto_of
 from router.shell.workers import Raw, Understood, Workers, use_models
 from skills import coverage
 from skills.compile import compile_workspace
@@ -91,6 +92,13 @@ class Trial:
             for path, future in zip(some, futures, strict=True):
                 yield self.shown(path, await future)
 
+    def _came_in(self, path: Path) -> tuple[str, str, str]:
+        """Channel, kind and account that the message would have come in by."""
+        if path.suffix != ".json":
+            return "email", "email", self._config.accounts[0] if self._config.accounts else ""
+        given = http.HttpMessage.model_validate_json(path.read_bytes())
+        return "http", given.kind, given.account or "http"
+
     def _raw(self, path: Path) -> Raw:
         reader: Normalise = normalise_json if path.suffix == ".json" else mail.normaliser(self._config)
         return Raw(path.read_bytes(), b"{}", reader)
@@ -98,7 +106,7 @@ class Trial:
     def shown(self, path: Path, understood: Understood) -> dict[str, Any]:
         """The keys of `usherd message`."""
         message = understood.message or Message(channel="email", from_=Address(address=""))
-        opened, offer = self._decide(understood, message)
+        opened, explanation = self._decide(path, understood)
         requirement = opened.requirement if opened else Requirement()
         fields: dict[str, Any] = msgspec.to_builtins(message)
         return {
@@ -110,24 +118,26 @@ class Trial:
             "priority": opened.priority if opened else Priority.NORMAL,
             "candidates": [
                 {"agent": one.agent, "rank": one.rank, "why": one.why}
-                for one in (offer.explanation.candidates if offer else ())
+                for one in (explanation.candidates if explanation else ())
             ],
             "quarantined": bool(understood.problem),
             "reason": understood.problem,
         }
 
-    def _decide(self, understood: Understood, message: Message) -> tuple[OpenContact | None, OfferTo | None]:
-        if understood.message is None or message.auto is not None:
+    def _decide(self, path: Path, understood: Understood) -> tuple[OpenContact | None, Explanation | None]:
+        message = understood.message
+        if message is None or auto_of(message) is not None:
             return None, None
         now = wall_ms()
+        channel, kind, account = self._came_in(path)
         compiled = compile_workspace(self._config, now, topic_threshold=self._threshold)
         engine = Engine.rehearsal(compiled, now)
         event = MessageReceived(
             at=now,
             message="1-0",
-            channel=message.channel,
-            kind="email",
-            account=self._config.accounts[0] if self._config.accounts else "",
+            channel=channel,
+            kind=kind,
+            account=account,
             sender="0" * 32,
             language=understood.language,
             topics=understood.topics,
@@ -135,7 +145,7 @@ class Trial:
         )
         decisions = engine.apply(event)
         opened = next((one for one in decisions if isinstance(one, OpenContact)), None)
-        return opened, next((one for one in decisions if isinstance(one, OfferTo)), None)
+        return opened, next((one.explanation for one in decisions if isinstance(one, OfferTo | AssignTo)), None)
 
 
 def normalise_json(raw: bytes, meta: bytes) -> Message:  # noqa: ARG001  # the shape of every Normalise

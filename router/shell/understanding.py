@@ -108,11 +108,12 @@ def received(source: Source, understood: Understood, raw: bytes, channel: Channe
         language=understood.language,
         topics=understood.topics,
         tier=facts.tier_of(message.from_.address),
-        auto=_auto(message),
+        auto=auto_of(message),
         about=_about(message, match),
         undelivered=message.bounce is not None and message.bounce.kind == "failure",
         model=understood.model,
         conflict=source.conflict,
+        quiet=wants_no_answer(message, source, facts.own),
     )
     return Prepared(event=event, blobs=_blobs(source.message, sender, message, raw), finished=_entries(source))
 
@@ -185,7 +186,7 @@ def _ours(address: str, own: frozenset[str]) -> bool:
     return f"{local.partition('+')[0]}@{domain}" in own
 
 
-def _auto(message: Message) -> str | None:
+def auto_of(message: Message) -> str | None:
     """Why nobody should be asked to answer it: a trusted filter's verdict and our own loop header come first."""
     return "spam" if message.spam else "loop" if message.loop else message.auto
 
