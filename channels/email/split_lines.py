@@ -107,6 +107,7 @@ def rule_of(page: Page, i: int) -> str:
 _RULE_CHARS_MIN: Final = 3
 _LONG_DASHES: Final = ("----", "____", "====")
 _BARE_RULE_CHARS_MIN: Final = 5
+_INDENTS: Final = (" ", "\t")
 _RULE_STARTS: Final = frozenset(_DASHES + ">")
 _FORWARDED_SET: Final = frozenset(phrases.FORWARDED)
 _ROLES: Final = {name: role for role, names in phrases.HEADER_NAMES.items() for name in names}
@@ -186,9 +187,17 @@ def header_run(page: Page, start: int) -> HeaderRun | None:
             break
         if gap == 1 and last == "subject" and not page.blank(i) and "sent" in run.values and "to" in run.values:
             break  # nothing comes after it in any program's order
+    _take_value_below(page, run, last)
     _take_wrapped(page, run)
     _join_wrapped(page, run)
     return run if run.sure() else None
+
+
+def _take_value_below(page: Page, run: HeaderRun, last: str) -> None:
+    """Add the line below the last header, where a program puts each value on a line below its name."""
+    empty = sum(not value for value in run.values.values())
+    below = last and not run.values[last] and empty >= HEADERS_MIN and run.end < len(page)
+    run.end += bool(below and not page.blank(run.end) and not page.quoted(run.end))
 
 
 def _take_wrapped(page: Page, run: HeaderRun) -> None:
@@ -200,9 +209,6 @@ def _take_wrapped(page: Page, run: HeaderRun) -> None:
         if page.blank(i) or page.lines[i][:1] not in _INDENTS:
             return
         run.end = i + 1
-
-
-_INDENTS: Final = (" ", "\t")
 
 
 def _join_wrapped(page: Page, run: HeaderRun) -> None:
