@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import uvicorn
+from fastapi import FastAPI
 
 from router.web.access import SESSION_COOKIE, links, new_ticket, sessions
 from router.web.app import create_app
@@ -23,6 +24,7 @@ class Site:
     parts: WebParts
     port: int = 0
     server: uvicorn.Server | None = None
+    app: FastAPI | None = None
     _task: asyncio.Task[None] | None = None
 
     @property
@@ -41,8 +43,10 @@ class Site:
 
     async def start(self) -> None:
         """Listen, on the same port as before if there was one."""
-        app = create_app(self.parts)
-        config = uvicorn.Config(app, host="127.0.0.1", port=self.port, log_level="critical", ws="websockets-sansio")
+        self.app = create_app(self.parts)
+        config = uvicorn.Config(
+            self.app, host="127.0.0.1", port=self.port, log_level="critical", ws="websockets-sansio"
+        )
         self.server = uvicorn.Server(config)
         self._task = asyncio.ensure_future(self.server.serve())
         while not self.server.started:
