@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import structlog
+
 from router.core import ledger
 from router.core.errors import PoisonError
 from router.core.message import Message
@@ -11,6 +13,8 @@ from router.core.state import State
 from router.desk.ports import Changed, Directory
 from router.shell.leader import Applied, Leader
 from router.shell.vault import Vault, raw_blob
+
+log = structlog.get_logger()
 
 Extract = Callable[[bytes, int], tuple[str, str, bytes]]
 
@@ -55,7 +59,10 @@ class Live:
             return
         changed = changed_by(applied)
         for callback in tuple(self._callbacks.values()):
-            callback(changed)
+            try:
+                callback(changed)
+            except Exception as error:  # one desk's mistake is no other desk's
+                log.exception("desk_news_failed", error=type(error).__name__)
 
 
 def void(_: object) -> None:

@@ -90,6 +90,9 @@ class Ops:
         return await self._record(contact.offered_at)
 
     async def _record(self, n: int) -> Record | None:
+        """A record by number; None while the engine has decided and the journal has not got it yet."""
+        if n > self._leader.journal.n:
+            return None
         raw = await self._store.journal_get(self._leader.journal.id_of(n))
         return None if raw is None else decode(raw, n)
 
