@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse, Response
 from router.core.errors import Draining
 from router.core.ports import InboxEntry
 from router.desk import reports, rights
+from router.desk.in_force import in_force
 from router.desk.model import Desk
 from router.web.access import Parts, Scope, links, new_ticket, new_token
 from router.web.parts import Intake, TokenRecord, WebParts
@@ -194,6 +195,12 @@ async def explain(contact: str, parts: Parts, *, full: bool = False) -> Response
         return answer(await parts.operations.explain(contact, full=full))
     except KeyError:
         raise Problem(404, "no_contact") from None
+
+
+@routes.get("/workspace", dependencies=READ, responses=failures(), tags=["reports"], summary="What is in force")
+async def workspace(parts: Parts, desk: Model) -> Response:
+    """The workspace as the engine has it, its version, and how many contacts wait, by what the rules look at."""
+    return answer(in_force(parts.source.state, desk.index.waiting()))
 
 
 # -- operations ----------------------------------------------------------------------------------------------------

@@ -1,0 +1,59 @@
+"""What a change would do, before it is made: `usherd diff`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from router.cli import output
+from router.cli.client import Daemon
+from router.cli.options import CONFIG, DATA, Config, Data, Json, Token, Url
+
+OTHERWISE = "names, examples, channels or other things that no decision depends on"
+
+
+def diff(config: Config = CONFIG, data: Data = DATA, url: Url = None, token: Token = None, json: Json = False) -> None:
+    """Show what the folder would change against the workspace in force, and what nobody could take any more."""
+    from router.app import change_words
+    from router.app.compare import changes, dead_ends
+    from router.desk.in_force import InForce
+    from router.shell.clock import wall_ms
+    from skills.compile import compile_workspace
+    from skills.workspace import load
+
+    output.wants_json(json)
+    loaded = load(config)
+    in_force = msgspec.convert(Daemon(data, url, token).get("/v1/workspace"), InForce)
+    now = wall_ms()
+    threshold = in_force.workspace.topic_threshold
+    after = compile_workspace(loaded.config, now, topic_threshold=threshold)
+    made = changes(in_force.workspace, after, now)
+    ends = dead_ends(in_force, after, now)
+    same_text = loaded.version == in_force.version
+    found: dict[str, Any] = {
+        "same": same_text and not made,
+        "version": {"before": in_force.version, "after": loaded.version},
+        "changes": msgspec.to_builtins(made),
+        "dead_ends": [
+            {
+                **msgspec.to_builtins(one),
+                "requirement": {"must": dict(one.requirement.must), "prefer": dict(one.requirement.prefer)},
+            }
+            for one in ends
+        ],
+    }
+    if json:
+        output.give(found)
+        return
+    if found["same"]:
+        output.say(f"{output.escape(str(config))} is what is in force.")
+        return
+    for change in made:
+        output.out.print(f"  {output.escape(change_words.sentence(change))}", soft_wrap=True)
+    if not made:
+        output.out.print(f"  only {OTHERWISE}", soft_wrap=True)
+    for one in ends:
+        output.say(f"[bold red]dead end:[/] {output.escape(change_words.dead_end(one))}")
+    if not ends:
+        output.say("[green]No dead end:[/] somebody could take every topic, and all that waits.")
