@@ -85,6 +85,13 @@ class Visitor:
                     return got
                 self.frames.append(got)
 
+    async def next(self) -> dict[str, Any]:
+        """The next frame, whatever it is."""
+        assert self._socket is not None
+        async with asyncio.timeout(60):
+            got: dict[str, Any] = json.loads(await self._socket.recv())
+            return got
+
     async def closed(self) -> int:
         """The code with which the server closes."""
         assert self._socket is not None
