@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from router.core.values import Assign, Priority, Role
+from skills.answer_model import AutoAnswersConfig
 from skills.channel_model import Blobs, Channels, Store, Web
 from skills.reply_model import ReplyConfig
 from skills.scalars import (
@@ -342,6 +343,8 @@ class WorkspaceConfig(Part):
     """What the classifier must reach."""
     replies: dict[Name, ReplyConfig] = {}
     """Saved replies, by name: agents put them into what they write."""
+    auto_answers: AutoAnswersConfig = AutoAnswersConfig()
+    """What is said by itself to whoever opens a contact."""
     channels: Channels = Channels()
     """Where customers write."""
     web: Web = Web()

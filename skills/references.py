@@ -30,6 +30,7 @@ class References:
             self._rule(rule, ("rules", index))
         self._kinds_and_skills()
         self._replies()
+        self._auto_answers()
         if not self.errors:  # a misspelt skill is not also "nobody can take it"
             self._topics()
 
@@ -136,6 +137,18 @@ class References:
             for index, topic in enumerate(saved.topics):
                 self._known("topic", topic, self._config.topics, ("replies", name, "topics", index))
             self._known("language", saved.language, self._config.languages, ("replies", name, "language"))
+
+    def _auto_answers(self) -> None:
+        """Texts are in languages of the workspace, and there is one in the first: who has no text gets that."""
+        first = self._config.languages[0]
+        for name, texts in self._config.auto_answers.texts.items():
+            path = ("auto_answers", name)
+            for language in texts:
+                self._known("language", language, self._config.languages, (*path, language))
+            if first not in texts:
+                message = f"`auto_answers.{name}` has no text in `{first}`, the first of `languages`"
+                hint = f"add `{first}: …`: it is used for every language that has no text"
+                self.errors.append(error_at(self._marks, path, message, hint=hint, code="missing"))
 
     def _topics(self) -> None:
         """Somebody must be able to take each topic, in the simplest case: nothing else is known of the contact."""

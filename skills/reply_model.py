@@ -2,33 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict
 
-from skills.findings import nearest
+from skills.placeholders import only
 from skills.scalars import Language, Listed, Name, Words
 
 PLACEHOLDERS = ("customer", "agent", "reference")
 
-_BRACED = re.compile(r"\{([^{}\n]{0,60})\}")
-
-
-def _known_placeholders(text: str) -> str:
-    """Refuse a placeholder that nothing fills: it would reach a customer as it stands."""
-    for found in _BRACED.finditer(text):
-        word = found[1]
-        if word in PLACEHOLDERS:
-            continue
-        meant = nearest(word, PLACEHOLDERS)
-        known = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
-        asked = f"; did you mean {{{meant}}}?" if meant else f"; there are {known}"
-        raise ValueError(f"has the unknown placeholder {{{word}}}{asked}")
-    return text
-
-
-Template = Annotated[Words, AfterValidator(_known_placeholders)]
+Template = Annotated[Words, only(*PLACEHOLDERS)]
 
 
 class ReplyConfig(BaseModel):

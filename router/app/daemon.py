@@ -26,6 +26,7 @@ from router.app.server import WebServer
 from router.core.errors import ConfigError, TransientError
 from router.core.values import Workspace
 from router.shell.actions import Actions
+from router.shell.autoanswers import AutoAnswerer, Wording
 from router.shell.channel import Channel
 from router.shell.clock import wall_ms
 from router.shell.disk import DiskGuard
@@ -194,6 +195,7 @@ class Daemon:
             self.metrics.committed,
         ]
         self.leader.refusals.append(self.commands.refused)
+        self.leader.compose = AutoAnswerer(self._wording, self.stationery).blobs
         self._troubles += [self.disk.problems, lambda: [] if self.leader.leading else ["this node does not lead"]]
         self._exit.callback(self._farewell)
         leading = self._begin("leader", self.leader.run())
@@ -294,6 +296,10 @@ class Daemon:
 
     def _compile(self, now: int) -> tuple[str, Workspace]:
         return self.loaded.version, compile_workspace(self.config, now, topic_threshold=self.threshold)
+
+    def _wording(self) -> Wording:
+        config = self.config
+        return Wording(texts=config.auto_answers.texts, language=config.languages[0], zone=config.timezone)
 
     async def propose(self, version: str, workspace: Workspace) -> None:
         """Journal a workspace; in force when this returns."""

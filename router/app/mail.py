@@ -129,10 +129,12 @@ class MailStationery:
         return accounts[0] if accounts else ""
 
     def sender(self, account: str, agent: str) -> Address:
-        """The agent's name, at the address that the customer wrote to."""
+        """The agent's name, at the address that the customer wrote to; the desk's alone for nobody ("")."""
         config = self._config()
         send = config.channels.email.send if config.channels.email else None
         address = send.address if send is not None and send.address else self.account(account)
+        if not agent:
+            return Address(address=address, name=send.name if send is not None else "")
         person = config.agents.get(agent)
         name = person.name if person is not None and person.name else agent
         return Address(address=address, name=f"{name}, {send.name}" if send is not None and send.name else name)
@@ -163,11 +165,14 @@ class MailSender:
         self._workspace = workspace
 
     async def send(self, message: Message) -> Sent:
-        """Try once. The recipients are those of the message, frozen when it was written."""
+        """Try once. The recipients are those of the message, frozen when it was written.
+
+        What a machine wrote leaves with the null sender: nothing can answer it, and its bounce goes nowhere.
+        """
         raw = compose(outgoing(message, self._workspace))
         recipients = [entry.address for entry in (*message.to, *message.cc)]
         back = message.reply_to[0] if message.reply_to else message.from_  # so that a bounce finds the contact
-        result = await self._sender.send(back.address, recipients, raw)
+        result = await self._sender.send("" if message.auto else back.address, recipients, raw)
         if result.refused and result.state == "sent":
             log.warning("delivery_partly_refused", recipients=len(recipients), refused=len(result.refused))
         return Sent(state=DeliveryState(result.state), code=result.code, detail=result.text)
@@ -193,4 +198,5 @@ def outgoing(message: Message, workspace: str) -> Outgoing:
         text=message.full_text or message.text,  # with the signature; whoever reads the thread is spared it
         in_reply_to=message.in_reply_to,
         references=message.references,
+        auto="auto-replied" if message.auto else "",
     )

@@ -15,10 +15,14 @@ SNIPPET_CHARACTERS_MAX = 160
 
 
 def ends(contact: Contact) -> tuple[MessageRef | None, MessageRef | None]:
-    """The customer's first message, and the last one of any direction but notes."""
+    """The customer's first message, and the last that a person wrote and that is no note."""
     first = next((ref for ref in contact.messages if ref.direction == "in"), None)
-    last = next((ref for ref in reversed(contact.messages) if ref.direction != "note"), None)
+    last = next((ref for ref in reversed(contact.messages) if _written(ref)), None)
     return first or last, last
+
+
+def _written(ref: MessageRef) -> bool:
+    return ref.direction == "in" or (ref.direction == "out" and ref.auto is None)
 
 
 async def heads(read: Texts, contacts: Iterable[Contact]) -> Mapping[str, Message]:

@@ -43,6 +43,9 @@ AUTO = {
     "bulk": "bulk mail",
     "loop": "mail loop",
     "spam": "spam",
+    "receipt": "automatic answer: receipt",
+    "out_of_hours": "automatic answer: out of hours",
+    "queue": "automatic answer: place in the queue",
 }
 
 # What was done, by action; said when it went well.

@@ -158,7 +158,7 @@ def _banners(contact: Contact, names: Directory) -> tuple[Banner, ...]:
         action = "let_in" if contact.flag == "unknown-sender" and contact.claims else ""
         found.append(Banner(code=contact.flag, text=text, action=action))
     # whatever came since: the report that it failed comes as a message too
-    reply = next((ref for ref in reversed(contact.messages) if ref.delivery is not None), None)
+    reply = next((ref for ref in reversed(contact.messages) if ref.delivery is not None and ref.auto is None), None)
     if reply is not None and reply.delivery is DeliveryState.FAILED:
         found.append(Banner(code="failed", text=texts.FAILED))
     if contact.state is ContactState.OFFERED and contact.offer is not None:

@@ -68,6 +68,7 @@ class Applied(msgspec.Struct, frozen=True):
 
 Listener = Callable[[list[Applied]], None]
 Compile = Callable[[int], tuple[str, Workspace]]
+Compose = Callable[[Prepared, Drafted], list[Plain]]  # blobs of what a record's decisions say by themselves
 
 
 class Rebuild(RouterError):
@@ -93,6 +94,7 @@ class Leader:
         self.leading = False
         self.listeners: list[Listener] = []
         self.refusals: list[Callable[[bytes, Refused], None]] = []
+        self.compose: Compose = _nothing
         self.poisoned: set[str] = set()
         self._store = store
         self._vault = vault
@@ -288,7 +290,9 @@ class Leader:
             msg = f"{type(event).__name__} from entry {event.inbox}"
             raise Rebuild(msg) from error
         state = self.engine.state
-        return Applied(prepared, Drafted(state.n, event, decisions, state.version, state.inbox))
+        draft = Drafted(state.n, event, decisions, state.version, state.inbox)
+        prepared.blobs += self.compose(prepared, draft)
+        return Applied(prepared, draft)
 
     async def _append(self, applied: list[Applied]) -> None:
         blobs = await self._lock([blob for one in applied for blob in one.prepared.blobs])
@@ -327,6 +331,10 @@ class Leader:
                     await asyncio.sleep(RETRY_SECONDS)
                 else:
                     del self._done[: len(ids)]
+
+
+def _nothing(_: Prepared, __: Drafted) -> list[Plain]:
+    return []
 
 
 def _order(identifier: str) -> tuple[int, int]:

@@ -15,7 +15,7 @@ from typing import Protocol
 import msgspec
 import structlog
 
-from router.core.decisions import SendReply
+from router.core.decisions import SendAutoAnswer, SendReply
 from router.core.errors import Fenced, PermanentError, StoreUnavailable
 from router.core.message import Message
 from router.core.ports import InboxEntry
@@ -144,7 +144,7 @@ class Outbox:
         """A listener of the leader: new replies to send."""
         for one in applied:
             for decision in one.draft.decisions:
-                if isinstance(decision, SendReply) and decision.message not in self._pending:
+                if isinstance(decision, SendReply | SendAutoAnswer) and decision.message not in self._pending:
                     self._pending[decision.message] = Delivery(
                         message=decision.message,
                         contact=decision.contact,

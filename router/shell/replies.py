@@ -21,7 +21,7 @@ class Stationery(Protocol):
     """What a channel puts on our letters so that the answers find their way back."""
 
     def sender(self, account: str, agent: str) -> Address:
-        """Who the customer sees as the writer."""
+        """Who the customer sees as the writer; `agent` "": nobody, it is an automatic answer."""
         ...
 
     def reply_to(self, account: str, contact: str) -> Address:

@@ -6,6 +6,7 @@ event; the engine makes of that what it will.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import msgspec
@@ -19,6 +20,13 @@ from router.shell.vault import message_blob, raw_blob
 from router.shell.workers import Understood
 
 PARTICIPANTS_MAX = 50
+BY_MAIL = ("email", "http")  # channels that are answered by mail
+# Local parts behind which nobody reads: RFC 3834 asks for this, and so do the mailing lists of the world.
+_NO_REPLY = re.compile(
+    r"(?:^|[._+-])(?:no|do[._-]?not|don'?t|never|n[aã]o|no[._-]?se)[._-]?(?:reply|respond|respon\w{0,6}|antwort\w{0,4})"
+    r"|^(?:ne[._-]?pas[._-]?repondre|nicht[._-]?antworten|mailer-daemon|postmaster|daemon|root|abuse|listserv|majordomo)$"
+    r"|^(?:bounces?|owner)(?:$|[+._-])|-(?:request|owner|bounces?)$"
+)
 UNREADABLE = "A message that could not be read"
 
 
@@ -184,6 +192,16 @@ def _others(message: Message, source: Source, facts: Facts) -> tuple[str, ...]:
 def _ours(address: str, own: frozenset[str]) -> bool:
     local, _, domain = address.partition("@")
     return f"{local.partition('+')[0]}@{domain}" in own
+
+
+def wants_no_answer(message: Message, source: Source, own: frozenset[str]) -> bool:
+    """Whether an automatic answer to a message would reach nobody, or somebody who did not write it."""
+    address = message.from_.address.lower()
+    local, at, _ = address.rpartition("@")
+    if not address or (not at and source.channel in BY_MAIL):
+        return True
+    forged = any(message.authentication.get(method) == "fail" for method in ("spf", "dmarc"))
+    return forged or _ours(address, own) or _NO_REPLY.search(local) is not None
 
 
 def auto_of(message: Message) -> str | None:

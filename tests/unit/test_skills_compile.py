@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from router.core.values import Agent, Escalation, Priority, Relax, Role, Rule, Sla, Team, When, Workspace
+from router.core.values import Agent, AutoAnswers, Escalation, Priority, Relax, Role, Rule, Sla, Team, When, Workspace
 from skills.calendar import DAY_MS
 from skills.compile import compile_workspace
 from skills.model import WorkspaceConfig
@@ -142,3 +142,11 @@ def test_thousand_agents_load_and_compile(tmp_path: Path) -> None:
     workspace = compile_workspace(load(tmp_path, {}).config, NOW)
     assert time.perf_counter() - begin < 10
     assert len(workspace.agents) == 1_000
+
+
+def test_auto_answers_without_a_text_are_off() -> None:
+    """The engine hears which answers there are, never what they say."""
+    texts = {"receipt": {"en": "Yes"}, "queue": {"en": "Wait"}, "per_hour": 7}
+    config = WorkspaceConfig.model_validate({"workspace": "w", "auto_answers": texts})
+    assert compile_workspace(config, 0).auto_answers == AutoAnswers(kinds=("receipt", "queue"), per_hour=7)
+    assert compile_workspace(WorkspaceConfig(workspace="w"), 0).auto_answers.kinds == ()

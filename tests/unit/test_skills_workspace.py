@@ -67,6 +67,27 @@ def test_example_shows_every_key() -> None:
 
 # What to write instead of what in GOOD; the message, its line, and a word of the hint.
 BROKEN = [
+    (
+        "uncovered: [lost-pet]",
+        "uncovered: [lost-pet]\nreplies: {hi: {text: 'Hello {custmer}'}}",
+        "`replies.hi.text` has the unknown placeholder {custmer}; did you mean {customer}?",
+        17,
+        None,
+    ),
+    (
+        "uncovered: [lost-pet]",
+        "uncovered: [lost-pet]\nreplies:\n  hi:\n    text: Hello\n    topics: [refnd]",
+        "unknown topic `refnd`; did you mean `refund`?",
+        20,
+        "refund",
+    ),
+    (
+        "uncovered: [lost-pet]",
+        "uncovered: [lost-pet]\nreplies: {hi: {text: Hello, language: fr}}",
+        "unknown language `fr`",
+        17,
+        "en",
+    ),
     ("require: {refunds: 2}", "require: {refnds: 2}", "unknown skill `refnds`; did you mean `refunds`?", 14, "refunds"),
     ("require: {refunds: 2}", "require: {ballet: 2}", "no agent has the skill `ballet`", 14, "give it"),
     (
@@ -156,6 +177,34 @@ BROKEN = [
         "unknown kind `mail`; did you mean `email`?",
         10,
         "email",
+    ),
+    (
+        "uncovered: [lost-pet]",
+        'uncovered: [lost-pet]\nauto_answers: {receipt: {en: "Yes, {refrence}"}}',
+        "`auto_answers.receipt.en` has the unknown placeholder {refrence}; did you mean {reference}?",
+        17,
+        None,
+    ),
+    (
+        "uncovered: [lost-pet]",
+        'uncovered: [lost-pet]\nauto_answers: {queue: {en: "At {opens_at}"}}',
+        "`auto_answers.queue.en` has the unknown placeholder {opens_at}; there are {reference}, {place}",
+        17,
+        None,
+    ),
+    (
+        "uncovered: [lost-pet]",
+        "uncovered: [lost-pet]\nauto_answers: {receipt: {en: Yes, de: Ja}}",
+        "unknown language `de`",
+        17,
+        "`en`, `es`",
+    ),
+    (
+        "uncovered: [lost-pet]",
+        "uncovered: [lost-pet]\nauto_answers: {receipt: {es: Sí}}",
+        "`auto_answers.receipt` has no text in `en`, the first of `languages`",
+        17,
+        "every language",
     ),
     ("workspace: acme\n", "", "`workspace` is missing", None, "workspace:"),
     (
