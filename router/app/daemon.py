@@ -23,6 +23,7 @@ from router.app.credentials import StoredCredentials
 from router.app.names import Names
 from router.app.reload import Reloader
 from router.app.server import WebServer
+from router.app.verify import open_at_url
 from router.core.errors import ConfigError, TransientError
 from router.core.values import Workspace
 from router.shell.actions import Actions
@@ -38,7 +39,6 @@ from router.shell.metrics import Metrics
 from router.shell.ops import Ops
 from router.shell.outbox import Outbox, Sender
 from router.shell.reader import Reader
-from router.shell.store.client import Store
 from router.shell.store.embedded import EmbeddedStore
 from router.shell.understanding import Facts
 from router.shell.vault import Vault
@@ -145,7 +145,7 @@ class Daemon:
             self._troubles.append(embedded.problems)
             self.store = await embedded.open(config.workspace, blobs=blobs)
         else:
-            self.store = await Store.open(config.store.url.reveal(), config.workspace, blobs=blobs)
+            self.store = await open_at_url(config, blobs)
         self._exit.push_async_callback(self.store.close)
         await self.store.check_durability(relaxed=config.store.durability == "relaxed")
         self.secret = await self.store.secret()

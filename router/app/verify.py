@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from router.core.errors import ConfigError
+from router.core.errors import ConfigError, StoreUnavailable
 from router.shell.disk import DiskGuard
 from router.shell.journal import Verified, verify
 from router.shell.store import server
@@ -30,7 +31,7 @@ async def opened(config: WorkspaceConfig, data: Path) -> AsyncIterator[Store]:
     """The workspace's store: at its URL, or in the data directory, started for the while if nobody runs it."""
     blobs = Path(config.blobs.folder) if config.blobs.folder else data / "blobs"
     if config.store.url is not None:
-        store = await Store.open(config.store.url.reveal(), config.workspace, blobs=blobs)
+        store = await open_at_url(config, blobs)
         try:
             yield store
         finally:
@@ -60,6 +61,20 @@ async def opened(config: WorkspaceConfig, data: Path) -> AsyncIterator[Store]:
             await store.close()
     finally:
         await embedded.stop()
+
+
+async def open_at_url(config: WorkspaceConfig, blobs: Path) -> Store:
+    """The store at `store.url`. Raises ConfigError, without the password, where nobody answers."""
+    if config.store.url is None:
+        raise ConfigError("there is no store.url")
+    url = config.store.url.reveal()
+    try:
+        return await Store.open(url, config.workspace, blobs=blobs)
+    except StoreUnavailable as error:
+        raise ConfigError(
+            f"the store at {urlsplit(url).netloc.rpartition('@')[2]} cannot be used: {error}",
+            hint="start it, or correct store.url; without store.url usherd runs a store of its own",
+        ) from None
 
 
 def _state_of(data: Path) -> server.State | None:

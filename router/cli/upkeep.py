@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import quote
 
 import typer
@@ -97,7 +97,9 @@ def link(
 
 
 def token_create(
-    scope: Annotated[str, typer.Option(help="messages (send them in), read (ask), or admin.")],
+    scope: Annotated[
+        Literal["messages", "read", "admin"], typer.Option(help="messages (send them in), read (ask), or admin.")
+    ],
     data: Data = DATA,
     url: Url = None,
     token: Token = None,

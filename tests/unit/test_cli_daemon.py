@@ -178,7 +178,7 @@ def test_link_and_token(daemon: RunningDaemon) -> None:
     refused = httpx.get(f"{root}/v1/quarantine", headers={"Authorization": f"Bearer {made}"})
     assert refused.status_code == 403
     assert as_json(daemon, "token", "create", "--scope", "messages")["scope"] == "messages"
-    plain(daemon, "token", "create", "--scope", "everything", code=1)
+    plain(daemon, "token", "create", "--scope", "everything", code=2)
 
 
 def test_a_token_that_is_wrong_is_a_usage_error(daemon: RunningDaemon) -> None:
