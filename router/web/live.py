@@ -4,8 +4,9 @@ Each frame is a whole view, so a desk that lost its connection has missed nothin
 desks it concerns; each is then sent at most one frame of a kind in `push_seconds`, and only if it differs.
 
 To the page: `{"type": "desk", "desk": …}`, `{"type": "contact", "id", "contact": … | null}`,
-`{"type": "waiting", "waiting": …}`, `{"type": "queue", "queue": n}`, `{"type": "tick", "now"}`.
-From the page: `{"contact": ID | null, "waiting": bool}`, what it has open.
+`{"type": "waiting", "waiting": …}`, `{"type": "queue", "queue": n}`, `{"type": "tick", "now"}`,
+`{"type": "others", "id", "typing": [name], "here": [name]}`.
+From the page: `{"contact": ID | null, "waiting": bool, "typing": bool}`, what it has open.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from router.desk.model import Desk, NotOnRoster, NotVisible
 from router.desk.ports import Changed
 from router.web.access import parts_of, same_origin, session_ticket
 from router.web.parts import WebParts
+from router.web.together import Together
 
 SIGNED_OUT = 4401
 OTHER_SITE = 4403
@@ -35,6 +37,7 @@ class Open(msgspec.Struct, frozen=True):
 
     contact: str | None = None
     waiting: bool = False
+    typing: bool = False  # its agent writes in the contact at this moment
 
 
 class Line:
@@ -46,7 +49,13 @@ class Line:
         self.wake = asyncio.Event()
         self.shown: frozenset[str] = frozenset()
         self.dirty = {"desk", "contact", "waiting", "queue"}
+        self.typing_until = 0.0  # of the loop's clock
         self._sent: dict[str, bytes] = {}
+
+    @property
+    def place(self) -> str | None:
+        """The contact that it has open."""
+        return self.open.contact
 
     def mark(self, *kinds: str) -> None:
         """Have these kinds of frames looked at again."""
@@ -57,6 +66,7 @@ class Line:
         """Send contact and queue list again even if they are as before: the page has opened something else."""
         self._sent.pop("contact", None)
         self._sent.pop("waiting", None)
+        self._sent.pop("others", None)
 
     def fresh(self, kind: str, frame: bytes, compare: bytes) -> bytes | None:
         """The frame, unless the same was sent last."""
@@ -73,6 +83,7 @@ class Feed:
         self._parts = parts
         self._desk = desk
         self._lines: set[Line] = set()
+        self.together = Together(desk, self._lines)
         self._queue_timer: asyncio.TimerHandle | None = None
         self._end = parts.source.subscribe(self._changed)
 
@@ -106,8 +117,6 @@ class Feed:
                 line.mark("desk")
             if line.open.contact in touched:
                 line.mark("contact")
-            if touched and line.open.waiting:
-                line.mark("waiting")
         if touched and self._queue_timer is None:
             # Every message changes the queue's length: told to all desks each time it would drown them.
             loop = asyncio.get_running_loop()
@@ -116,7 +125,7 @@ class Feed:
     def _tell_queue(self) -> None:
         self._queue_timer = None
         for line in self._lines:
-            line.mark("queue")
+            line.mark("queue", "waiting")
 
     async def serve(self, socket: WebSocket, line: Line) -> None:
         """Send what `line` should show, until the page goes, the session ends or the node stops."""
@@ -138,6 +147,7 @@ class Feed:
             await socket.close(STOPPING)
         finally:
             self._lines.discard(line)
+            self.together.moved(line, line.place)
 
     async def _frames(self, line: Line) -> list[bytes]:
         dirty, line.dirty = line.dirty, set()
@@ -154,6 +164,8 @@ class Feed:
             if "queue" in dirty:
                 frame = _frame("queue", queue=self._desk.index.waiting_number)
                 frames.append(line.fresh("queue", frame, frame))
+            if "others" in dirty and line.open.contact:
+                frames.append(self._others(line, line.open.contact))
         except NotOnRoster:
             line.mark()  # the next turn finds the session over
         return [frame for frame in frames if frame is not None]
@@ -173,6 +185,15 @@ class Feed:
             return line.fresh("contact", frame, frame)
         compare = msgspec.json.encode(msgspec.structs.replace(view, n=0, now=0))
         return line.fresh("contact", _frame("contact", id=contact, contact=view), compare)
+
+    def _others(self, line: Line, contact: str) -> bytes | None:
+        try:
+            self._desk.visible(line.agent, contact)
+        except NotVisible:
+            return None
+        typing, here = self.together.others(line)
+        frame = _frame("others", id=contact, typing=typing, here=here)
+        return line.fresh("others", frame, frame)
 
 
 def _frame(kind: str, **content: object) -> bytes:
@@ -194,7 +215,7 @@ async def live(socket: WebSocket) -> None:
         return
     line = Line(ticket.agent)
     sending = asyncio.ensure_future(feed.serve(socket, line))
-    hearing = asyncio.ensure_future(_hear(socket, line))
+    hearing = asyncio.ensure_future(_hear(socket, line, feed.together))
     try:
         await asyncio.wait({sending, hearing}, return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -205,15 +226,18 @@ async def live(socket: WebSocket) -> None:
                 await task
 
 
-async def _hear(socket: WebSocket, line: Line) -> None:
+async def _hear(socket: WebSocket, line: Line, together: Together) -> None:
     """Follow what the page has open; end when it goes or talks nonsense."""
     while True:
         text = await socket.receive_text()
         if len(text) > FRAME_CHARACTERS_MAX:
             return
         try:
-            line.open = msgspec.json.decode(text, type=Open)
+            said = msgspec.json.decode(text, type=Open)
         except msgspec.DecodeError:
             return
-        line.forget()
-        line.mark("contact", "waiting")
+        before, line.open = line.open, said
+        together.moved(line, before.contact, typing=said.typing)
+        if (before.contact, before.waiting) != (said.contact, said.waiting) or not said.typing:
+            line.forget()
+            line.mark("contact", "waiting", "others")

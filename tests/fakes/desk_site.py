@@ -12,7 +12,7 @@ from fastapi import FastAPI
 
 from router.web.access import SESSION_COOKIE, links, new_ticket, sessions
 from router.web.app import create_app
-from router.web.parts import WebParts, wall_clock
+from router.web.parts import WebParts, WebSettings, wall_clock
 from tests.fakes.desk_parts import House
 
 
@@ -62,11 +62,12 @@ class Site:
 
 
 @asynccontextmanager
-async def running() -> AsyncIterator[Site]:
-    """A desk that runs on the wall clock."""
+async def running(hold_seconds: float = 0) -> AsyncIterator[Site]:
+    """A desk that runs on the wall clock; replies can be taken back for so long."""
     house = House(now=wall_clock())
     house.clock = wall_clock
-    site = Site(house=house, parts=house.parts())
+    settings = WebSettings(push_seconds=0.01, queue_seconds=0.01, act_seconds=5.0, hold_seconds=hold_seconds)
+    site = Site(house=house, parts=house.parts(settings=settings))
     await site.start()
     try:
         yield site

@@ -58,6 +58,14 @@ def test_copies_go_only_to_those_of_the_customers_message() -> None:
     assert "evil" not in str(caught.value)  # no address in what may be logged
 
 
+def test_a_signature_stands_under_the_words_and_not_among_them() -> None:
+    """The mail ends in the agent's signature, set off as mail programs know it; the thread shows the words alone."""
+    message = answered(agent="sue", text="Found it.\n")
+    assert (message.text, message.full_text) == ("Found it.\n", "Found it.\n\n-- \nsue\nAcme")
+    assert "\r\n--=20\r\nsue\r\nAcme" in compose(outgoing(message, "acme")).decode()
+    assert answered().full_text == "Found it."
+
+
 @pytest.mark.parametrize(
     ("subject", "expected"),
     [

@@ -14,6 +14,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Origin
 
 from router.core import events
+from router.web import together
 from tests.fakes.desk_parts import workspace
 from tests.fakes.desk_site import Site, running
 
@@ -141,6 +142,46 @@ async def test_a_page_that_comes_back_has_missed_nothing(site: Site) -> None:
         await socket.send(msgspec.json.encode({"contact": contact.id}).decode())
         assert (await frame(socket, "desk"))["desk"]["offers"][0]["contact"]["id"] == contact.id
         assert (await frame(socket, "contact"))["contact"]["contact"]["id"] == contact.id
+
+
+async def test_colleagues_are_told_who_else_is_there_and_who_writes(site: Site) -> None:
+    """Two who have one contact open learn of each other, hear when the other writes, and when they are gone."""
+    contact = site.house.mail("I want my money back.")
+    async with line(site) as ana:
+        await ana.send(msgspec.json.encode({"contact": contact.id}).decode())
+        async with line(site, "eva") as eva:
+            await eva.send(msgspec.json.encode({"contact": contact.id}).decode())
+            assert (await frame(eva, "others", here=["Ana Souza"]))["typing"] == []
+            await frame(ana, "others", here=["Eva Lindqvist"])
+            await eva.send(msgspec.json.encode({"contact": contact.id, "typing": True}).decode())
+            assert (await frame(ana, "others", typing=["Eva Lindqvist"]))["here"] == []
+            await eva.send(msgspec.json.encode({"contact": None}).decode())
+            assert (await frame(ana, "others", typing=[]))["here"] == []
+            await eva.send(msgspec.json.encode({"contact": contact.id, "typing": True}).decode())
+            await frame(ana, "others", typing=["Eva Lindqvist"])
+        await frame(ana, "others", typing=[], here=[])
+
+
+async def test_writing_is_over_when_nothing_more_comes(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever stops writing without a word is shown as just being there after a moment."""
+    monkeypatch.setattr(together, "TYPING_SECONDS", 0.05)
+    contact = site.house.mail("I want my money back.")
+    async with line(site) as ana, line(site, "eva") as eva:
+        await ana.send(msgspec.json.encode({"contact": contact.id}).decode())
+        await eva.send(msgspec.json.encode({"contact": contact.id, "typing": True}).decode())
+        await frame(ana, "others", typing=[], here=["Eva Lindqvist"])
+
+
+async def test_whoever_may_not_see_a_contact_is_neither_told_nor_told_of(site: Site) -> None:
+    """Asking for somebody else's contact, or writing in it, is seen by nobody and shows nobody."""
+    contact = site.house.mail("I want my money back.")
+    async with line(site) as ana, line(site, "ben") as ben:
+        await ben.send(msgspec.json.encode({"contact": contact.id, "typing": True}).decode())
+        assert (await frame(ben, "contact"))["contact"] is None
+        await ana.send(msgspec.json.encode({"contact": contact.id}).decode())
+        assert (await frame(ana, "others"))["here"] == []
+        site.house.mail("My cat", topic="lost-pet")
+        assert await quiet(ben, "others")
 
 
 @pytest.mark.parametrize("origin", ["http://evil.test", "null", "https://127.0.0.1:1"])

@@ -28,6 +28,7 @@ async function ask(method, path, body) {
 export const get = (path) => ask("GET", `/desk/api/${path}`);
 export const whoAmI = () => ask("GET", "/desk/session");
 export const signIn = (link) => ask("POST", "/desk/session", { link });
+export const find = (words) => ask("POST", "/desk/api/search", { words });
 export const signOut = () => ask("DELETE", "/desk/session");
 
 export const newKey = () =>
@@ -36,8 +37,8 @@ export const newKey = () =>
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
 // Tries until there is an answer. `waiting` is called once when the first try found no server.
-export async function act(action, fields, waiting) {
-  const body = { action, fields, key: newKey() };
+export async function act(action, fields, waiting, key = newKey()) {
+  const body = { action, fields, key };
   for (let tries = 0; ; tries += 1) {
     try {
       return await ask("POST", "/desk/api/act", body);
@@ -48,4 +49,12 @@ export async function act(action, fields, waiting) {
       await pause(Math.min(500 * 2 ** tries, 8000) * (0.75 + Math.random() / 2));
     }
   }
+}
+
+// Sent by a page that goes; nobody hears the answer. Whoever asks again with the same key does.
+export function sendOnLeaving(action, fields, key) {
+  try {
+    fetch("/desk/api/act", { method: "POST", keepalive: true, credentials: "same-origin",
+      headers: { ...HEADERS, "Content-Type": "application/json" }, body: JSON.stringify({ action, fields, key }) }).catch(() => {});
+  } catch { /* too long to be sent so: it is sent when the page comes back */ }
 }

@@ -37,7 +37,7 @@ function summary(row, extra) {
   ];
 }
 
-function contactRow(app, row, extra) {
+export function contactRow(app, row, extra) {
   return h("li", { class: `row${row.new ? " new" : ""}` },
     h("a", { href: `#/c/${row.id}`, class: "row-link", data: { focus: `row-${row.id}`, contact: row.id } },
       summary(row, extra)));

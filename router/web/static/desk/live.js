@@ -1,6 +1,7 @@
 // The line to the server. Each frame is a whole view, so after a dropped connection nothing needs to be caught up.
 
 const SIGNED_OUT = 4401;
+const TYPING_MS = 2500;
 const SILENCE_MS = 50000; // the server gives a sign of life every 20 s
 
 export class Live {
@@ -77,6 +78,14 @@ export class Live {
   show(open) {
     this.open = open;
     this.send();
+  }
+
+  // Somebody writes in the open contact; told now and then, never kept.
+  typing() {
+    const time = Date.now();
+    if (time - (this.typed || 0) < TYPING_MS || this.socket?.readyState !== WebSocket.OPEN) return;
+    this.typed = time;
+    this.socket.send(JSON.stringify({ ...this.open, typing: true }));
   }
 
   send() {

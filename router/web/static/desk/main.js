@@ -4,11 +4,14 @@ import { Refused, act, get, signIn, signOut, whoAmI } from "./api.js";
 import { askDecline, askPriority, askSnooze, askTopics, askTransfer, showHelp, showWhy } from "./dialogs.js";
 import { h, icon, say, toast } from "./dom.js";
 import { Live } from "./live.js";
+import { Holds } from "./holds.js";
 import { Lists, Queue } from "./lists.js";
+import { HistoryView, SearchView } from "./search.js";
 import { Thread } from "./thread.js";
 import { T } from "./texts.js";
 import { now, refreshTimes, setServerTime } from "./time.js";
 
+const PLACES = { queue: "queue", search: "search", k: "history" }; // what stands in the address → the view
 const THEMES = ["auto", "light", "dark"];
 
 class App {
@@ -58,6 +61,7 @@ class App {
 
   gate(problem) {
     this.live?.end();
+    this.holds?.close();
     this.lists = null;
     this.threads.clear();
     this.thread = null;
@@ -69,6 +73,7 @@ class App {
   }
 
   async leave() {
+    this.holds.leave(); // what is held goes out before the session ends
     try { await signOut(); } catch { /* the cookie ends by itself */ }
     this.gate(T.signedOut);
   }
@@ -77,6 +82,7 @@ class App {
     this.agent = desk.me.id;
     this.lists = new Lists(this);
     this.queue = new Queue(this);
+    this.search = new SearchView(this);
     this.main = h("main", { id: "main", tabindex: "-1" });
     this.queueCount = h("span", { class: "count" });
     this.line = h("span", { class: "line", role: "status" });
@@ -90,6 +96,7 @@ class App {
           h("strong", {}, T.brand), this.workspace),
         this.line,
         h("nav", { class: "top-nav", "aria-label": T.menu },
+          h("a", { class: "icon-button", href: "#/search", "aria-label": T.search, title: `${T.search} (/)` }, icon("search")),
           h("a", { class: "queue-link", href: "#/queue" }, icon("queue"), h("span", { class: "label" }, T.queue), this.queueCount),
           this.themeButton,
           h("button", { class: "icon-button", "aria-label": T.helpTitle, title: `${T.helpTitle} (?)`, onclick: () => this.help() }, icon("help")),
@@ -102,6 +109,9 @@ class App {
       signedOut: () => this.gate(T.signedOut),
     });
     this.showDesk(desk);
+    this.holds?.close();
+    this.holds = new Holds(this);
+    this.root.append(this.holds.box);
     this.route();
     this.live.start();
   }
@@ -113,6 +123,7 @@ class App {
     if (frame.type === "desk") this.showDesk(frame.desk);
     else if (frame.type === "contact" && frame.id === this.shown) this.showCard(frame.contact);
     else if (frame.type === "waiting") this.queue.update(frame.waiting);
+    else if (frame.type === "others" && frame.id === this.shown) this.thread?.showOthers(frame);
     else if (frame.type === "queue") this.showQueueCount(frame.queue);
     else if (frame.type === "tick") setServerTime(frame.now);
     refreshTimes();
@@ -170,12 +181,14 @@ class App {
     }
     const [, place, id] = location.hash.split("/");
     this.shown = place === "c" && id ? decodeURIComponent(id) : null;
-    this.view = this.shown ? "contact" : place === "queue" ? "queue" : "lists";
+    this.view = this.shown ? "contact" : PLACES[place] || "lists";
     document.body.dataset.view = this.view;
     this.live.show({ contact: this.shown, waiting: this.view === "queue" });
     this.lists.mark(this.shown);
     if (this.shown) this.openContact(this.shown);
     else if (this.view === "queue") this.openQueue();
+    else if (this.view === "search") this.openSearch();
+    else if (this.view === "history") this.openHistory(decodeURIComponent(id || ""));
     else {
       this.thread = null;
       this.main.replaceChildren(h("div", { class: "empty big" }, icon("email"), h("p", {}, T.emptyMain), h("p", { class: "muted" }, T.emptyMainHint)));
@@ -187,6 +200,7 @@ class App {
     if (!this.threads.has(contact)) this.threads.set(contact, new Thread(this, contact));
     this.thread = this.threads.get(contact);
     this.main.replaceChildren(this.thread.root);
+    this.holds.tick();
     try {
       const card = await get(`contacts/${encodeURIComponent(contact)}`);
       if (this.shown === contact) this.showCard(card);
@@ -201,6 +215,24 @@ class App {
     this.main.replaceChildren(this.queue.root);
     try { this.queue.update(await get("waiting")); } catch { /* the line brings it */ }
     refreshTimes();
+  }
+
+  openSearch() {
+    this.thread = null;
+    this.main.replaceChildren(this.search.root);
+    this.search.open();
+  }
+
+  async openHistory(customer) {
+    this.thread = null;
+    const view = new HistoryView(this);
+    this.main.replaceChildren(view.root);
+    try {
+      view.update(await get(`customers/${encodeURIComponent(customer)}`));
+    } catch (error) {
+      if (error instanceof Refused && error.status === 401) this.gate(error.message);
+      else view.gone();
+    }
   }
 
   go(contact) {
@@ -221,6 +253,26 @@ class App {
       else toast(error.message || T.failed, "bad");
       return false;
     }
+  }
+
+  typing() {
+    this.live.typing();
+  }
+
+  // A held reply was stored: it is no draft any more.
+  wasSent(one, answer) {
+    const composer = this.threads.get(one.fields.contact)?.composer;
+    localStorage.removeItem(`usherd-draft-${this.agent}-${one.fields.contact}-reply`);
+    composer?.copied.clear();
+    composer?.reload();
+    toast(answer.message, "good", one.fields.resolve ? { label: T.reopen, does: () => this.act("reopen", { contact: one.fields.contact }) } : null);
+  }
+
+  // A held reply was not sent: undone, or refused.
+  takeBack(one, message, kind = "good") {
+    localStorage.setItem(`usherd-draft-${this.agent}-${one.fields.contact}-reply`, one.fields.text);
+    this.threads.get(one.fields.contact)?.composer.reload();
+    toast(message, kind);
   }
 
   async accept(contact, offer) {
@@ -295,6 +347,7 @@ class App {
     if (!this.singleKeys) return;
     const does = {
       j: () => this.step(1), k: () => this.step(-1), q: () => { location.hash = "#/queue"; },
+      "/": () => { location.hash = "#/search"; if (this.view === "search") this.search.open(); },
       s: () => this.lists.status.focus(),
       r: () => this.thread?.composer.choose("reply", true), n: () => this.thread?.composer.choose("note", true),
       w: () => this.shown && this.why(this.shown),

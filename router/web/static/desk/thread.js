@@ -21,10 +21,11 @@ export class Thread {
     this.items = h("ol", { class: "items", "aria-label": T.thread });
     this.scroller = h("div", { class: "scroller", tabindex: "0", role: "region", "aria-label": T.thread }, this.banners, this.items);
     this.side = h("aside", { class: "details", "aria-label": T.details });
+    this.together = h("p", { class: "together", role: "status" });
     this.composer = new Composer(app, contact);
     this.root = h("article", { class: "contact", "aria-label": T.contact },
       this.head, h("div", { class: "contact-body" },
-        h("div", { class: "talk" }, this.scroller, this.composer.root), this.side));
+        h("div", { class: "talk" }, this.scroller, this.together, this.composer.root), this.side));
     this.body = h("p", { class: "empty" }, T.loading);
     this.items.append(this.body);
   }
@@ -44,6 +45,14 @@ export class Thread {
     if (first || (atEnd && card.items.length > before)) scroller.scrollTop = first && card.items.length < 2 ? 0 : scroller.scrollHeight;
     const last = card.items[card.items.length - 1];
     if (!first && card.items.length > before && last.direction === "in") this.app.heard(T.newMessage(last.who));
+  }
+
+  // Colleagues who have this contact open now, and who of them writes.
+  showOthers(others) {
+    const writing = others.typing.length ? T.typingHere(others.typing) : "";
+    const here = others.here.length ? T.openHere(others.here) : "";
+    this.together.replaceChildren(writing || here);
+    this.together.classList.toggle("writing", Boolean(writing));
   }
 
   gone() {
@@ -150,7 +159,8 @@ export class Thread {
       h("section", {}, h("h2", {}, T.customer),
         h("p", { class: "customer" }, h("span", { class: "face in", "aria-hidden": "true" }, initials(row.who)),
           h("span", {}, h("strong", {}, row.who), who && who.address !== row.who && !who.address.startsWith("visitor:") && h("span", { class: "muted" }, who.address))),
-        h("p", { class: "muted" }, card.history)),
+        h("p", { class: "muted" }, card.history),
+        card.customer && h("p", {}, h("a", { href: `#/k/${encodeURIComponent(card.customer)}`, data: { focus: "history" } }, T.wholeHistory))),
       card.topics.length > 0 && h("section", {}, h("h2", {}, T.topics), h("ul", { class: "topics" }, card.topics.map((topic) =>
         h("li", {}, h("span", {}, topic.label), h("span", { class: "muted" }, `${Math.round(topic.p / 100)} %`),
           h("span", { class: "track" }, h("i", { vars: { "--share": topic.p / 10000 } })))))),
@@ -160,7 +170,7 @@ export class Thread {
         fact(T.language, row.language), fact(T.channel, T.channels[row.channel] || row.channel),
         fact(T.openedAt, at(row.opened_at)), fact(T.dueAt, row.due && at(row.due)), fact(T.id, h("code", {}, row.id)))),
       card.earlier.length > 0 && h("section", {}, h("h2", {}, T.earlier), h("ul", { class: "earlier" }, card.earlier.map((one) =>
-        h("li", {}, h("a", { href: `#/c/${one.id}` }, one.topics.join(", ") || one.id),
+        h("li", {}, h("span", { class: "earlier-top" }, channelIcon(one.channel), h("a", { href: `#/c/${one.id}` }, one.topics.join(", ") || one.id)),
           h("span", { class: "muted" }, [at(one.opened_at), one.state, one.by].filter(Boolean).join(" · ")))))));
   }
 }
