@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from router.core import clocks, intake, placing, presence
 from router.core.decisions import NotifySupervisors
 from router.core.transitions import ContactState
+from router.core.values import Priority
 
 if TYPE_CHECKING:
     from router.core.state import Contact
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from router.core.work import Work
 
 SLICE_MAX = 256  # timers fired by one event
+RISING = (Priority.LOW, Priority.NORMAL, Priority.HIGH, Priority.URGENT)
 
 
 def fire_due(work: Work) -> None:
@@ -83,7 +85,8 @@ def _escalate(work: Work, contact: Contact) -> None:
     contact.escalated += 1
     if step.notify is not None:
         work.emit(NotifySupervisors(reason="escalation", contact=contact.id, detail=step.notify))
-    if step.priority is not None:
+    raised = step.priority is not None and RISING.index(step.priority) > RISING.index(contact.priority)
+    if step.priority is not None and raised:
         contact.priority = step.priority
     clocks.renew(work.workspace, contact)
     moved = step.widen and placing.widen(work, contact)
@@ -91,7 +94,7 @@ def _escalate(work: Work, contact: Contact) -> None:
         _take_for(work, contact)
         placing.give_to_team(work, contact, step.reassign)
         moved = True
-    if step.priority is not None or moved:
+    if raised or moved:
         placing.announce(work, contact)
     if moved and contact.state is ContactState.WAITING:
         contact.sticky_until = None

@@ -53,7 +53,7 @@ def pause_resolution(workspace: Workspace, contact: Contact, at: int) -> None:
 
 
 def restart(workspace: Workspace, contact: Contact, at: int) -> None:
-    """A resolved contact was reopened: all promises begin anew."""
+    """Opened, or reopened after it was resolved: all clocks begin anew; who was answered is owed a next response."""
     contact.resolution_used = 0
     contact.resolution_since = at
     contact.response_from = at

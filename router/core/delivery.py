@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from router.core import intake
+from router.core import clocks, intake
 from router.core.decisions import AttachMessage, NotifySupervisors
 from router.core.transitions import ContactState, DeliveryState, next_delivery_state
 
@@ -49,3 +49,5 @@ def _note(work: Work, message: str, state: str) -> None:
                 work.emit(NotifySupervisors(reason="delivery-failed", contact=contact.id, detail=message))
                 if contact.state is ContactState.WAITING_CUSTOMER:
                     intake.wake(work, contact, "undelivered")
+                    clocks.start_response(work.workspace, contact, work.now)  # what did not arrive was no answer
+                    work.touch(contact)

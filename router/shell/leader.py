@@ -35,6 +35,7 @@ SWEEP_ENTRIES_MAX = 512
 LEASE_MS = 5_000
 LEASE_RENEW_SECONDS = 1.0
 HORIZON_MS_MIN = 200 * 86_400_000  # calendars that reach less far are expanded anew
+HORIZON_LOOK_MS = 3_600_000
 RETRY_SECONDS = 0.2
 REBUILD_SECONDS_MAX = 30.0
 
@@ -105,6 +106,7 @@ class Leader:
         self._stopping = asyncio.Event()
         self._ready = asyncio.Event()
         self._background: set[asyncio.Task[None]] = set()
+        self._look_at = 0  # when to see next how far the calendars reach
         self._setbacks = 0  # how often in a row the engine failed where leaving an entry out does not help
         self._ahead: asyncio.Queue[Batch] = asyncio.Queue(AHEAD_BATCHES_MAX)
         self._proposed: list[tuple[str, Workspace, asyncio.Future[None]]] = []
@@ -195,9 +197,13 @@ class Leader:
 
     async def _bring_workspace(self) -> None:
         version, workspace = self._compile(self._clock.now())
-        state = self.engine.state
-        if version != state.version or _horizon(state.workspace) < state.at + HORIZON_MS_MIN:
+        if version != self.engine.state.version or self._ends_soon():
             await self._append([self._change(version, workspace)])
+        self._look_at = self._clock.now() + HORIZON_LOOK_MS
+
+    def _ends_soon(self) -> bool:
+        """Whether calendars do not reach far enough."""
+        return _horizon(self.engine.state.workspace) < self._clock.now() + HORIZON_MS_MIN
 
     def _change(self, version: str, workspace: Workspace) -> Applied:
         event = WorkspaceChanged(at=self._clock.now(), version=version, workspace=workspace)
@@ -240,8 +246,11 @@ class Leader:
             applied = [] if batch is None else await self._apply_batch(batch)
             proposed = self._proposed[:]
             applied += [self._change(version, workspace) for version, workspace, _ in proposed]
-            timer = self.engine.next_timer()
             now = self._clock.now()
+            if now >= self._look_at:
+                self._look_at = now + HORIZON_LOOK_MS
+                applied += [self._change(*self._compile(now))] if self._ends_soon() else []
+            timer = self.engine.next_timer()
             if timer is not None and timer <= now:
                 event = TimePassed(at=now)
                 applied.append(self._apply(Prepared(event=event), event))

@@ -313,3 +313,64 @@ def test_of_two_missed_in_different_lines_the_older_is_next() -> None:
     for name in ("c1", "c2", "c3"):
         scene.resolve(name)
     assert scene.contact("c4").agent == "ana"
+
+
+def test_a_resolution_is_paused_in_business_time() -> None:
+    """What the customer takes to answer does not count, nor does the night; what is left is counted from opening on."""
+    hours = ((T0, T0 + 8 * HOUR), (T0 + DAY, T0 + DAY + 8 * HOUR), (T0 + 2 * DAY, T0 + 2 * DAY + 8 * HOUR))
+    sla = Sla(resolution=10 * HOUR, calendar="day")
+    scene = Scene(pushing(ANA, rules=ruled(sla=sla), calendars={"day": hours}))
+    scene.mail("p1")
+    assert scene.contact("c1").resolution_due == T0 + DAY + 2 * HOUR
+    scene.wait(7 * HOUR)
+    scene.reply("c1")
+    scene.wait(DAY - 8 * HOUR)
+    scene.mail("p1", thread="c1")
+    assert scene.contact("c1").resolution_used == 7 * HOUR
+    assert scene.contact("c1").resolution_due == T0 + DAY + 3 * HOUR
+
+
+def test_a_snoozed_contact_does_not_age_but_still_owes_its_answer() -> None:
+    """The resolution stands still; the response that is owed is due when it was."""
+    scene = Scene(pushing(ANA, rules=ruled(sla=Sla(first_response=4 * HOUR, resolution=8 * HOUR))))
+    scene.mail("p1")
+    scene.wait(HOUR)
+    scene.snooze("c1", 2 * HOUR)
+    assert (scene.contact("c1").resolution_due, scene.contact("c1").response_due) == (None, T0 + 4 * HOUR)
+    scene.wait(2 * HOUR)
+    assert scene.contact("c1").resolution_due == T0 + 10 * HOUR
+
+
+def test_an_answer_that_did_not_arrive_is_none() -> None:
+    """A reply that failed brings the ball back with a response owed from then on."""
+    scene = Scene(pushing(ANA, rules=ruled(sla=Sla(first_response=HOUR, next_response=HOUR))))
+    scene.mail("p1")
+    reply = scene.reply("c1")
+    scene.wait(2 * HOUR)
+    scene.apply(e.DeliveryReported(at=scene.at, message=reply, contact="c1", state="failed"))
+    assert scene.contact("c1").state is ContactState.ASSIGNED
+    assert scene.contact("c1").due == T0 + 3 * HOUR
+
+
+def test_an_escalation_never_lowers_a_priority() -> None:
+    """A supervisor said urgent: a step that says high changes nothing; one that says it to a normal one does."""
+    rules = ruled(sla=Sla(first_response=HOUR), escalate=(Escalation(share=5_000, priority=Priority.HIGH),))
+    scene = Scene(desk(ANA, SUE, rules=rules), away=("ana",))
+    scene.mail("p1")
+    scene.mail("p2")
+    scene.apply(e.PrioritySet(at=scene.at, agent="sue", contact="c1", priority=Priority.URGENT))
+    scene.wait(30 * MINUTE)
+    assert [scene.contact(name).priority for name in ("c1", "c2")] == [Priority.URGENT, Priority.HIGH]
+
+
+def test_a_tier_is_promised_what_its_rule_says_and_begins_with_its_priority() -> None:
+    """A gold customer's contact is due sooner, and is served before older ones."""
+    rules = (*ruled(sla=Sla(first_response=8 * HOUR)), Rule(when=When(tier="gold"), sla=Sla(first_response=HOUR)))
+    scene = Scene(desk(ANA, rules=rules, tiers={"gold": Priority.HIGH}), away=("ana",))
+    scene.mail("p1")
+    scene.mail("p2", tier="gold")
+    gold = scene.contact("c2")
+    assert (gold.priority, gold.due) == (Priority.HIGH, T0 + HOUR)
+    assert gold.order < scene.contact("c1").order
+    scene.status("ana", Status.AVAILABLE)
+    assert [one.contact for one in scene.last if isinstance(one, d.OfferTo)] == ["c2", "c1"]

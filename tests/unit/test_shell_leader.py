@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
+from typing import cast
 
 import msgspec
 import pytest
@@ -24,7 +26,9 @@ from router.core.values import Workspace
 from router.shell import leader as leader_module
 from router.shell.journal import verify
 from router.shell.leader import Applied
-from tests.support.shell_scene import WORKSPACE, ShellStore, Stage, until, written
+from router.shell.store import Store
+from tests.support.shell_scene import PATIENCE_SECONDS, WORKSPACE, ShellStore, Stage, until, written
+from tests.support.stores import opened
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +49,19 @@ def failing(monkeypatch: pytest.MonkeyPatch, wrong: Callable[[Event], bool]) -> 
         return decisions
 
     monkeypatch.setattr(Engine, "apply", mistaken)
+
+
+class OnDisk:
+    """The embedded store in the place of the one in memory."""
+
+    def __init__(self, store: Store) -> None:
+        self.trace: list[str] = []
+        self.append = store.inbox_append
+        self._store = store
+
+    def __getattr__(self, name: str) -> object:
+        """All else is the store's own."""
+        return getattr(self._store, name)
 
 
 async def whole(store: ShellStore, stage: Stage) -> bool:
@@ -319,3 +336,38 @@ async def test_a_broken_journal_ends_the_leader() -> None:
     with pytest.raises(JournalBroken):
         await Stage(stage.store).leader.run()
     assert stage.store.rows == before
+
+
+async def test_the_same_holds_over_the_real_store(tmp_path: Path) -> None:
+    """Over the embedded store messages, a deferred one and a quarantined one survive a crash, each once, in order."""
+    async with opened(tmp_path) as store:
+        on_disk = cast("ShellStore", OnDisk(store))
+        first = Stage(on_disk)
+        slow = written("slow", "slow@x.example")
+        first.workers.held.add(slow)
+        async with first.leading() as task:
+            ids = [await first.receive(raw) for raw in (written("a"), slow, b"no json", written("b"))]
+            await until(lambda: len(first.contacts) == 3)
+            ids.append(await first.receive(written("c")))
+            await first.crash(task)
+        assert await store.inbox_length() >= 1
+        second = Stage(on_disk)
+        async with second.leading():
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while len(second.contacts) < 5 or await store.inbox_length():
+                    await asyncio.sleep(0.01)
+            assert sorted(contact.messages[0].id for contact in second.contacts) == sorted(ids)
+            assert list(second.leader.engine.state.quarantined) == [ids[2]]
+            assert (await second.vault.messages([ids[1]]))[ids[1]].text == "slow"
+        verdict, _ = await verify(store)
+        assert verdict.ok
+        assert verdict.state_hash == second.leader.engine.state_hash()
+
+
+async def test_a_leader_that_stays_expands_its_calendars_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has to restart a daemon for its calendars to go on: while it leads they are looked at, too."""
+    monkeypatch.setattr(leader_module, "HORIZON_LOOK_MS", 20)
+    stage = Stage(workspace=Workspace(name="acme", calendars={"day": ((0, 1_000),)}))
+    async with stage.leading():
+        await until(lambda: len(stage.store.events(WorkspaceChanged)) >= 3)
+    assert await whole(stage.store, stage)
