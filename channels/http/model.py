@@ -58,6 +58,7 @@ def _shallow(value: str) -> str:
 
 Line = Annotated[str, pydantic.AfterValidator(_one_line)]
 Name = Annotated[str, pydantic.StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
+Topic = Annotated[str, pydantic.StringConstraints(pattern=r"^\w[\w.-]*$", max_length=64)]
 Text = Annotated[str, pydantic.AfterValidator(_without_controls)]
 
 
@@ -114,6 +115,12 @@ class HttpMessage(pydantic.BaseModel):
     )
     customer: Annotated[Line, pydantic.Field(max_length=200)] = pydantic.Field(
         default="", description="The source's reference of the customer"
+    )
+    topics: tuple[Topic, ...] = pydantic.Field(
+        default=(), max_length=20, description="What it is about, if the source knows it for certain: ids of topics"
+    )
+    quiet: bool = pydantic.Field(
+        default=False, description="No automatic answer, such as a receipt: its writer has been told already"
     )
     sent_at: pydantic.AwareDatetime | None = pydantic.Field(default=None, description="RFC 3339, with its offset")
 

@@ -32,8 +32,12 @@ def entry(account: str, message: HttpMessage, idempotency_key: str) -> InboxEntr
     raw = message.model_dump_json(by_alias=True, exclude_defaults=True).encode()
     scope = account.encode("utf-8", "surrogatepass")
     key = hashlib.sha256(b"http:%d:%s:" % (len(scope), scope) + idempotency_key.encode("utf-8", "surrogatepass"))
-    meta = {"account": message.account or account, "channel": message.channel, "kind": message.kind}
-    for name in ("language", "thread", "customer"):
+    meta: dict[str, object] = {
+        "account": message.account or account,
+        "channel": message.channel,
+        "kind": message.kind,
+    }
+    for name in ("language", "thread", "customer", "topics", "quiet"):
         if value := getattr(message, name):
             meta[name] = value
     return InboxEntry(

@@ -11,6 +11,7 @@ import os
 import signal
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -20,6 +21,7 @@ from channels.email.receive import SmtpReceiver
 from channels.email.send import SmtpSender
 from router.app import chat, http, local, mail, models
 from router.app.credentials import StoredCredentials
+from router.app.mail_entries import MailEntries
 from router.app.names import Names
 from router.app.reload import Reloader
 from router.app.server import WebServer
@@ -32,6 +34,7 @@ from router.shell.channel import Channel
 from router.shell.clock import wall_ms
 from router.shell.disk import DiskGuard
 from router.shell.dispatch import Dispatcher
+from router.shell.identities import identity_of
 from router.shell.intake import Intake
 from router.shell.leader import Leader
 from router.shell.live import Library, Live
@@ -165,7 +168,7 @@ class Daemon:
             inbox=self.intake,
             vault=self.vault,
             workers=self.workers,
-            actions=Actions(self.vault, self.stationery),
+            actions=Actions(self.vault, self.stationery, partial(identity_of, self.secret, "email")),
             channels=self._channels(),
             facts=self._facts(),
         )
@@ -284,6 +287,7 @@ class Daemon:
             credentials=StoredCredentials(self.store),
             secret=self.secret,
             intake=intake,
+            mails=MailEntries(lambda: self.config.accounts),
             chat=chat.web_chat(self.config, self.secret),
             local_token=self._local_token,
             settings=WebSettings(public_url=self.config.web.url or ""),

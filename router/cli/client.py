@@ -14,24 +14,27 @@ SECONDS_MAX = 60.0
 UNAUTHORIZED = (401, 403)
 
 
+def address(data: Path, url: str | None, token: str | None) -> tuple[str, str]:
+    """(URL, token) of the daemon of a data directory, or of the one at an address. Raises ConfigError without one."""
+    if url is None:
+        running = find(data)
+        url, token = running.url, running.token
+    elif token is None:
+        raise ConfigError("--url needs a token", hint="set USHERD_TOKEN, made by `usherd token create --scope read`")
+    if not url.startswith(("http://", "https://")):
+        raise ConfigError(f"{url!r} is no address of a daemon", hint="write it as http://host:port")
+    if not token.isascii() or not token.isprintable():
+        raise ConfigError("the token holds characters that no token has", hint="copy it again")
+    return url.rstrip("/"), token
+
+
 class Daemon:
     """The daemon that a command talks to: the one of a data directory, or the one at an address."""
 
     def __init__(self, data: Path, url: str | None, token: str | None) -> None:
         """Raises ConfigError if there is none."""
-        if url is None:
-            running = find(data)
-            url, token = running.url, running.token
-        elif token is None:
-            raise ConfigError(
-                "--url needs a token", hint="set USHERD_TOKEN, made by `usherd token create --scope read`"
-            )
-        if not url.startswith(("http://", "https://")):
-            raise ConfigError(f"{url!r} is no address of a daemon", hint="write it as http://host:port")
-        if not token.isascii() or not token.isprintable():
-            raise ConfigError("the token holds characters that no token has", hint="copy it again")
-        self._url = url.rstrip("/")
-        self._headers = {"Authorization": f"Bearer {token}"}
+        self._url, known = address(data, url, token)
+        self._headers = {"Authorization": f"Bearer {known}"}
 
     def get(self, path: str, **query: object) -> dict[str, Any]:
         """The JSON at `path`. Raises PermanentError with the daemon's own words."""

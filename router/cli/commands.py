@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from router.cli import asking, changing, checking, running, setup, upkeep
+from router.cli import asking, changing, checking, importing, running, setup, upkeep
 
 app = typer.Typer(
     name="usherd",
@@ -24,6 +24,8 @@ app.command("store")(running.store)
 app.command("check")(checking.check)
 app.command("message")(checking.message)
 app.command("diff")(changing.diff)
+
+app.command("import")(importing.import_contacts)
 
 app.command("status")(asking.status)
 app.command("queue")(asking.queue)

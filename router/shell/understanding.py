@@ -14,6 +14,7 @@ import msgspec
 from router.core.errors import RouterError
 from router.core.events import Event, MessageQuarantined, MessageReceived, MessageReleased
 from router.core.message import Address, Message
+from router.core.values import WHOLE
 from router.shell.channel import Channel, ThreadMatch
 from router.shell.identities import identity_of
 from router.shell.vault import message_blob, raw_blob
@@ -70,6 +71,8 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     account: str
     conflict: bool = False
+    quiet: bool = False  # nobody is to be told of a receipt: it has been waiting elsewhere
+    topics: tuple[str, ...] = ()  # that whoever handed it in is certain of
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,6 +96,8 @@ def source_of(channel: Channel, *, inbox: str, message: str, meta: bytes, confli
         kind=channel.kind(fields),
         account=str(fields.get("account", "")),
         conflict=conflict,
+        quiet=fields.get("quiet") is True,
+        topics=tuple(map(str, topics)) if isinstance(topics := fields.get("topics"), list) else (),
     )
 
 
@@ -114,16 +119,22 @@ def received(source: Source, understood: Understood, raw: bytes, channel: Channe
         cc=_others(message, source, facts),
         thread=match.contact if match else None,
         language=understood.language,
-        topics=understood.topics,
+        topics=_topics(source, understood),
         tier=facts.tier_of(message.from_.address),
         auto=auto_of(message),
         about=_about(message, match),
         undelivered=message.bounce is not None and message.bounce.kind == "failure",
         model=understood.model,
         conflict=source.conflict,
-        quiet=wants_no_answer(message, source, facts.own),
+        quiet=source.quiet or wants_no_answer(message, source, facts.own),
     )
     return Prepared(event=event, blobs=_blobs(source.message, sender, message, raw), finished=_entries(source))
+
+
+def _topics(source: Source, understood: Understood) -> tuple[tuple[str, int], ...]:
+    """What is known for certain first, then what was found."""
+    known = dict.fromkeys(source.topics, WHOLE)
+    return (*known.items(), *((topic, p) for topic, p in understood.topics if topic not in known))
 
 
 def released(source: Source, understood: Understood, facts: Facts, at: int) -> Prepared:

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import JSONResponse, Response
 
 from router.core.errors import Draining
-from router.core.ports import InboxEntry
+from router.core.ports import Appended, InboxEntry
 from router.desk import reports, rights
 from router.desk.in_force import in_force
 from router.desk.model import Desk
@@ -103,14 +103,19 @@ async def post_message(
         raise Problem(404, "no_intake")
     if not 0 < len(idempotency_key) <= KEY_CHARACTERS_MAX or not idempotency_key.isprintable():
         raise Problem(422, "key_missing")
-    entry = _entry(parts.intake, token.account, await _body(request, parts), idempotency_key)
+    entry = _entry(parts.intake, token.account, await read_body(request, parts), idempotency_key)
     (appended,) = await parts.inbox.append([entry], conflict="refuse")
     if appended.conflict:
         raise Problem(409, "key_conflict")
-    return JSONResponse({"id": appended.id}, status_code=202)
+    return JSONResponse({"id": appended.id}, status_code=202, headers=replayed(appended))
 
 
-async def _body(request: Request, parts: WebParts) -> bytes:
+def replayed(appended: Appended) -> dict[str, str]:
+    """A header that says so when nothing was added, because it was there already."""
+    return {"Idempotency-Replayed": "true"} if appended.duplicate else {}
+
+
+async def read_body(request: Request, parts: WebParts) -> bytes:
     """The body, read only as far as the limit."""
     limit = parts.settings.body_bytes_max
     announced = request.headers.get("content-length", "0")
@@ -200,7 +205,8 @@ async def explain(contact: str, parts: Parts, *, full: bool = False) -> Response
 @routes.get("/workspace", dependencies=READ, responses=failures(), tags=["reports"], summary="What is in force")
 async def workspace(parts: Parts, desk: Model) -> Response:
     """The workspace as the engine has it, its version, and how many contacts wait, by what the rules look at."""
-    return answer(in_force(parts.source.state, desk.index.waiting()))
+    accounts = parts.mails.accounts() if parts.mails is not None else ()
+    return answer(in_force(parts.source.state, desk.index.waiting(), accounts))
 
 
 # -- operations ----------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from fastapi.staticfiles import StaticFiles
 
 from router.desk.model import Desk
 from router.desk.search import Search
-from router.web import access, api, chat, desk, live, operations, problems
+from router.web import access, api, chat, desk, imports, live, operations, problems
 from router.web.chat_cors import ChatCors
 from router.web.openapi import describe
 from router.web.parts import WebParts
@@ -63,7 +63,7 @@ def create_app(parts: WebParts) -> FastAPI:
     app.state.feed = live.Feed(parts, app.state.desk)
     app.state.chat = chat.open_room(parts, app.state.desk.index)
     problems.install(app, parts.settings.retry_after_seconds)
-    for routes in (api.routes, operations.routes, desk.routes, live.routes, chat.routes):
+    for routes in (api.routes, imports.routes, operations.routes, desk.routes, live.routes, chat.routes):
         app.include_router(routes)
     app.mount("/static", Assets(directory=desk.STATIC), name="static")
     app.add_api_route("/docs", _docs, include_in_schema=False)

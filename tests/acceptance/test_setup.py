@@ -105,3 +105,48 @@ async def test_words_alone_are_a_difference_too(daemon: RunningDaemon, tmp_path:
     (copy / "workspace.yaml").write_text(text.replace("Ana Souza", "Ana Lima"))
     found = diff(daemon, copy)
     assert (found["same"], found["changes"]) == (False, [])
+
+
+def run_import(daemon: RunningDaemon, *files: Path, dry: bool = False) -> dict[str, Any]:
+    """The JSON of `usherd import`."""
+    options = ["--dry-run"] if dry else []
+    ran = daemon.usherd("import", *map(str, files), "--data", str(daemon.data), "--json", *options)
+    assert ran.returncode == 0, ran.stderr + ran.stdout
+    found: dict[str, Any] = json.loads(ran.stdout)
+    return found
+
+
+async def test_an_import_brings_open_contacts_and_a_second_one_nothing(daemon: RunningDaemon, tmp_path: Path) -> None:
+    """Lines and mails become contacts with topic and owner, once; nobody gets a receipt; what is odd is named."""
+    lines = tmp_path / "open.jsonl"
+    exports: list[object] = [
+        {"id": "T-1", "from": "Ada <ada@customer.example>", "subject": "Hi", "text": "Hello?", "tags": ["bags"]},
+        {"id": "T-2", "from": "bob@customer.example", "text": "My money!", "tags": ["refund"], "assignee": "ben"},
+        {"id": "T-3", "text": "Nobody wrote this."},
+    ]
+    lines.write_text("\n".join(map(json.dumps, exports)))
+    box = tmp_path / "open.mbox"
+    box.write_bytes(
+        b"From ada Fri Nov 20 10:00:00 2026\nFrom: Ada <ada1@customer.example>\nTo: help@acme.example\n"
+        b"Subject: Question 1\nMessage-ID: <1@customer.example>\nDate: Fri, 20 Nov 2026 10:00:00 +0000\n"
+        b"\n>From here my suitcase is lost.\n"
+    )
+    dry = run_import(daemon, lines, box, dry=True)
+    assert (dry["imported"], dry["dry_run"], daemon.contacts()) == (3, True, [])
+
+    first = run_import(daemon, lines, box)
+    assert (first["imported"], first["duplicates"], first["assigned"], first["notes"]) == (3, 0, 1, [])
+    assert [(Path(one["file"]).name, one["place"]) for one in first["skipped"]] == [("open.jsonl", 3)]
+    await until(lambda: len(daemon.contacts()) == 3)
+    contacts = daemon.contacts()
+    topics = {contact["subject"]: contact["topics"][0]["topic"] for contact in contacts}
+    assert topics == {"Hi": "bags", "": "refund", "Question 1": "bags"}
+    assert [contact["agent"] for contact in contacts if contact["subject"] == ""] == ["ben"]
+
+    second = run_import(daemon, lines, box)
+    assert (second["imported"], second["duplicates"]) == (0, 3)
+    raw = "From here my suitcase is lost."
+    await asyncio.to_thread(mail, daemon, "help@acme.example", raw)  # the same mail, now delivered
+    assert run_import(daemon, box)["duplicates"] == 1
+    assert len(daemon.contacts()) == 3
+    assert daemon.ask("/v1/status")["outbox_lag"] == 0

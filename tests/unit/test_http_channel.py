@@ -168,3 +168,15 @@ def test_the_schema_has_no_unknown_keys_and_an_example() -> None:
     assert "from" in schema["properties"]
     assert schema["additionalProperties"] is False
     assert HttpMessage.model_validate(schema["examples"][0]).channel == "sms"
+
+
+def test_what_the_source_is_certain_of_is_in_the_meta() -> None:
+    """Topics and the wish for quiet stand beside the message; a message without them has no such keys."""
+    plain = {"from": {"address": "ada@example.org"}, "text": "Hello"}
+    stated = HttpMessage.model_validate({**plain, "topics": ["refund"], "quiet": True})
+    meta = msgspec.json.decode(entry("http", stated, "k").meta)
+    assert (meta["topics"], meta["quiet"]) == (["refund"], True)
+    without = msgspec.json.decode(entry("http", HttpMessage.model_validate(plain), "k").meta)
+    assert not {"topics", "quiet"} & set(without)
+    with pytest.raises(pydantic.ValidationError):
+        HttpMessage.model_validate({**plain, "topics": ["no topic"]})

@@ -150,3 +150,17 @@ def test_a_source_is_read_from_the_entrys_meta() -> None:
     for bad in (b"", b"[]", b"\xff", b"{"):
         odd = source_of(channel, inbox="5-0", message="5-0", meta=bad, conflict=False)
         assert (odd.account, odd.kind) == ("", "email")
+
+
+def test_what_an_import_is_certain_of_comes_first_and_nobody_is_told() -> None:
+    """Topics stated in the meta hold for certain, before those that were found; `quiet` keeps receipts away."""
+    meta = b'{"topics":["lost-pet","refund"],"quiet":true}'
+    source = source_of(CHANNEL, inbox="5-0", message="5-0", meta=meta, conflict=False)
+    message = Message(channel="email", from_=Address(address="ada@x.example"))
+    understood = Understood(message=message, topics=(("refund", 9_000), ("bags", 700)))
+    event = received(source, understood, b"raw", CHANNEL, FACTS, 9).event
+    assert isinstance(event, MessageReceived)
+    assert event.topics == (("lost-pet", 10_000), ("refund", 10_000), ("bags", 700))
+    assert (event.quiet, event_of().quiet) == (True, False)
+    odd = source_of(CHANNEL, inbox="5-0", message="5-0", meta=b'{"topics":"refund","quiet":"no"}', conflict=False)
+    assert (odd.topics, odd.quiet) == ((), False)

@@ -241,6 +241,9 @@ async def test_the_desks_own_page_may_act(web: httpx.AsyncClient, house: House) 
 ROUTES = [
     ("POST", "/v1/messages", "messages"),
     ("GET", "/v1/status", "read"),
+    ("POST", "/v1/mails", "admin"),
+    ("POST", "/v1/assignments", "admin"),
+    ("GET", "/v1/workspace", "read"),
     ("GET", "/v1/queue", "read"),
     ("GET", "/v1/agents", "read"),
     ("GET", "/v1/contacts", "read"),
