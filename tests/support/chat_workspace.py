@@ -27,16 +27,19 @@ channels:
     send: {{host: 127.0.0.1, port: {send_port}, tls: none}}
   webchat:
     title: Acme Air
-    origins: ["https://acme.example"]
+    origins: ["{origin}"]
     limits: {{{limits}}}
 web: {{listen: "127.0.0.1:{port}"}}
 """
 
 
-def write_workspace(folder: Path, *, send_port: int = 9, port: int = 0, limits: str = "") -> Path:
-    """One agent who takes chats and mail. `limits`: keys of webchat.limits, as YAML."""
+def write_workspace(
+    folder: Path, *, send_port: int = 9, port: int = 0, limits: str = "", origin: str = "https://acme.example"
+) -> Path:
+    """One agent who takes chats and mail. `limits`: keys of webchat.limits, as YAML; `origin`: who may show it."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "workspace.yaml").write_text(WORKSPACE.format(send_port=send_port, port=port, limits=limits))
+    text = WORKSPACE.format(send_port=send_port, port=port, limits=limits, origin=origin)
+    (folder / "workspace.yaml").write_text(text)
     return folder
 
 

@@ -59,7 +59,7 @@ button.bubble:hover { text-decoration: underline; text-underline-offset: 3px; }
 .dots i { width: 7px; height: 7px; border-radius: 50%; background: var(--muted); animation: dot 1.2s infinite; }
 .dots i:nth-child(2) { animation-delay: .15s; } .dots i:nth-child(3) { animation-delay: .3s; }
 @keyframes dot { 30% { transform: translateY(-4px); } 60% { transform: none; } }
-.hint { color: var(--muted); font-size: 13px; padding: 4px 18px 0; } .hint.bad, .wrong { color: var(--bad); }
+.hint { color: var(--muted); font-size: 13px; padding: 4px 18px 0; } .hint.bad { color: var(--bad); }
 .say { display: flex; align-items: flex-end; gap: 2px; margin: 8px 12px 12px; border: 1px solid var(--edge); border-radius: 16px; background: var(--paper); }
 .say:focus-within { border-color: var(--accent); box-shadow: 0 0 0 1px var(--accent); }
 textarea { flex: 1; min-width: 0; resize: none; border: 0; outline: 0; background: none; padding: 11px 0 11px 2px; line-height: 1.45; max-height: 132px; }
@@ -68,12 +68,12 @@ textarea { flex: 1; min-width: 0; resize: none; border: 0; outline: 0; backgroun
 .go { color: var(--accent); } .go:disabled { color: var(--muted); opacity: .5; cursor: default; background: none; }
 .foot { text-align: center; padding-bottom: 6px; margin-top: -8px; }
 form.leave { flex: 1; overflow-y: auto; display: flex; flex-direction: column; gap: 4px; padding: 18px; }
-h3 { margin: 0; font-size: 18px; letter-spacing: -.01em; } p { margin: 0; text-wrap: pretty; } .leave p { color: var(--muted); margin-bottom: 8px; }
+h3 { margin: 0; font-size: 18px; letter-spacing: -.01em; } p { margin: 0; text-wrap: pretty; } .leave p { color: var(--muted); margin-bottom: 8px; } .leave .wrong { color: var(--bad); margin: 6px 0 0; }
 label { font-size: 13.5px; font-weight: 550; margin-top: 8px; } label small { color: var(--muted); font-weight: 400; }
 .leave input, .leave textarea { width: 100%; min-height: 44px; padding: 10px 12px; border: 1px solid var(--edge); border-radius: 11px; background: var(--paper); outline-offset: 0; }
 .leave textarea { min-height: 120px; flex: 1 0 auto; max-height: none; }
 .leave input:focus, .leave textarea:focus { outline: 2px solid var(--accent); }
-.primary { min-height: 46px; margin-top: 14px; border-radius: 13px; background: var(--accent); color: var(--accent-ink); font-weight: 600; }
+.primary { flex: none; min-height: 46px; margin-top: 14px; border-radius: 13px; background: var(--accent); color: var(--accent-ink); font-weight: 600; }
 .primary:disabled { opacity: .6; }
 .done { margin: auto; display: grid; justify-items: center; gap: 8px; text-align: center; padding: 24px; outline: 0; }
 .done svg { width: 46px; height: 46px; color: var(--good); } .done p { color: var(--muted); overflow-wrap: anywhere; }

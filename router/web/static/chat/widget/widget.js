@@ -380,7 +380,6 @@ class Widget {
       h("button", { className: "link", type: "button", onclick: () => this.leave() }, T.another),
       h("button", { className: "link", type: "button", onclick: () => this.unleave(true) }, T.toChat));
     this.put(done);
-    this.said.textContent = `${T.thanks} ${T.thanksText(email)}`;
     done.focus();
   }
 
