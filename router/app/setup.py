@@ -6,14 +6,16 @@ import json
 import os
 import pwd
 import re
+import socket
 import unicodedata
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+from zoneinfo import available_timezones
 
 from pydantic import TypeAdapter, ValidationError
 
-from router.app.starter import PASSWORD_FILE, Person, Starter, files
+from router.app.starter import HTTP_PORT, PASSWORD_FILE, SMTP_PORT, Person, Starter, files
 from router.core.errors import ConfigError
 from skills.model import Zone
 from skills.scalars import Email, Language, Name
@@ -24,6 +26,7 @@ Answers = dict[str, str]  # as typed, by the question's key
 PLAIN_FOLDERS = frozenset({"", "config", "conf", "etc", "usherd", "workspace", "tmp"})
 LINE_OF_AGENT = re.compile(r"(?P<name>[^<>]+?)\s*(?:<(?P<email>[^<>]+)>)?")
 PORT_MAX = 65_535
+PORTS_TRIED = 20
 
 # What customers write about most, wherever they write; an admin's own words teach better.
 STARTER_TOPICS: dict[str, tuple[str, ...]] = {
@@ -52,13 +55,14 @@ STARTER_TOPICS: dict[str, tuple[str, ...]] = {
 
 
 class Question(NamedTuple):
-    """One question: its key in an answers file, the words, the default given the answers so far, the reader.
+    """One question: its key in an answers file, the words, a note, the default given the answers so far, the reader.
 
     `read` raises ValueError with a sentence that says what is wrong.
     """
 
     key: str
     words: str
+    note: str
     default: Callable[[Answers], str]
     read: Callable[[str], object]
     only_if: Callable[[Answers], bool] = lambda _: True
@@ -76,8 +80,16 @@ def read_workspace(text: str) -> str:
 
 
 def read_zone(text: str) -> str:
-    """A time zone."""
-    return _typed(TypeAdapter[str](Zone), text)
+    """A time zone, also by its city alone."""
+    cities = [
+        zone for zone in available_timezones() if zone.rpartition("/")[2].casefold() == slug(text).replace("-", "_")
+    ]
+    try:
+        return _typed(TypeAdapter[str](Zone), text)
+    except ValueError:
+        if len(cities) == 1:
+            return cities[0]
+        raise
 
 
 def read_languages(text: str) -> tuple[str, ...]:
@@ -202,22 +214,22 @@ def questions(folder: Path) -> tuple[Question, ...]:
     """What is asked for a workspace in `folder`, in order."""
     own = slug(folder.resolve().name)
     name = own if own not in PLAIN_FOLDERS and re.fullmatch("[a-z0-9][a-z0-9-]*", own) else "acme"
-    signs_in = "user"
     return (
-        Question("workspace", "What is the workspace called? (in the store; never changed later)",
+        Question("workspace", "What is the workspace called?", "its name in the store; never changed later",
                  lambda _: name, read_workspace),
-        Question("timezone", "In which time zone does the team work?", lambda _: guessed_zone(), read_zone),
-        Question("languages", "Which languages do customers write in? (codes, the main one first)",
+        Question("timezone", "In which time zone does the team work?", "", lambda _: guessed_zone(), read_zone),
+        Question("languages", "Which languages do customers write in?", "two letters each, the main one first",
                  lambda _: guessed_languages(), read_languages),
-        Question("address", "Which address do customers write to?",
+        Question("address", "Which address do customers write to?", "",
                  lambda so_far: f"help@{so_far['workspace']}.example", read_address),
-        Question("server", "Which mail server takes the replies? (host:port)", lambda _: "127.0.0.1:25", read_server),
-        Question("user", "Who signs in at that server? (empty: nobody)", lambda _: "", read_user),
-        Question("password", "With which password? (kept in a file of its own, not in the YAML)",
-                 lambda _: "", read_password, lambda so_far: bool(so_far[signs_in].strip()), secret=True),
-        Question("agents", "Who answers? (names, with addresses if you like: Ana Souza <ana@acme.example>, Ben)",
+        Question("server", "Which mail server takes the replies?", "host:port",
+                 lambda _: "127.0.0.1:25", read_server),
+        Question("user", "Who signs in at that server?", "Enter: nobody", lambda _: "", read_user),
+        Question("password", "With which password?", "not shown; kept in a file of its own",
+                 lambda _: "", read_password, lambda so_far: bool(so_far["user"].strip()), secret=True),
+        Question("agents", "Who answers?", "names, with addresses if you like: Ana Souza <ana@acme.example>, Ben",
                  lambda _: guessed_agent(), read_agents),
-        Question("topics", "What do customers write about? (a word each, with commas)",
+        Question("topics", "What do customers write about?", "a word each, with commas between",
                  lambda _: ", ".join(STARTER_TOPICS), read_topics),
     )  # fmt: skip
 
@@ -238,7 +250,7 @@ def answers_of(asked: tuple[Question, ...], given: Mapping[str, str]) -> Answers
             if question.only_if(answers):
                 question.read(answer)
         except ValueError as error:
-            raise ConfigError(f"`{question.key}`: {error}", hint=question.words) from None
+            raise ConfigError(f"`{question.key}`: {error}", hint=f"{question.words} {question.note}".strip()) from None
         answers[question.key] = answer
     return answers
 
@@ -272,7 +284,7 @@ def starter(answers: Answers) -> Starter:
     user = read_user(answers["user"])
     return Starter(
         workspace=answers["workspace"],
-        timezone=answers["timezone"],
+        timezone=read_zone(answers["timezone"]),
         languages=read_languages(answers["languages"]),
         address=read_address(answers["address"]),
         host=host,
@@ -281,7 +293,22 @@ def starter(answers: Answers) -> Starter:
         password=None if user is None else answers["password"],
         agents=read_agents(answers["agents"]),
         topics={name: STARTER_TOPICS.get(name, ()) for name in read_topics(answers["topics"])},
+        smtp_port=free_port(SMTP_PORT),
+        http_port=free_port(HTTP_PORT),
     )
+
+
+def free_port(wanted: int) -> int:
+    """The wanted port on this machine, or the next one that nobody listens on."""
+    for port in range(wanted, wanted + PORTS_TRIED):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    return wanted
 
 
 def occupied(folder: Path) -> list[str]:

@@ -10,6 +10,7 @@ from skills import schema
 LEVEL = 3  # what everybody can do of each topic, until the admin knows better
 SPOKEN = 5
 REQUIRED = 2
+SMTP_PORT, HTTP_PORT = 2525, 8080
 PASSWORD_FILE = "smtp-password"  # noqa: S105 (a file's name)
 
 
@@ -34,6 +35,8 @@ class Starter(msgspec.Struct, frozen=True, kw_only=True):
     password: str | None
     agents: tuple[Person, ...]
     topics: dict[str, tuple[str, ...]]
+    smtp_port: int = SMTP_PORT
+    http_port: int = HTTP_PORT
 
 
 def files(starter: Starter) -> dict[str, str]:
@@ -62,6 +65,11 @@ def _workspace(starter: Starter) -> str:
         page.turn_on("user", flow(starter.user))
         page.turn_on("password", flow(f"file:{PASSWORD_FILE}"))
     page.put("channels.webchat.origins", flow([]))
+    if starter.smtp_port != SMTP_PORT:
+        page.replace(f':{SMTP_PORT}"', f':{starter.smtp_port}"')
+    if starter.http_port != HTTP_PORT:
+        page.replace("# web:  ", "web:    ")
+        page.replace(f'#   listen: "127.0.0.1:{HTTP_PORT}"', f'  listen: "127.0.0.1:{starter.http_port}"')
     return page.text
 
 

@@ -13,7 +13,7 @@ import msgspec
 import typer
 
 from router.cli import output
-from router.cli.options import DATA, Data, Json
+from router.cli.options import CONFIG, DATA, Data, Json
 from router.core.errors import ConfigError
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder to make.")]
@@ -57,6 +57,7 @@ def init(
         "folder": str(folder),
         "files": written,
         "check": checked,
+        "listen": {"smtp": made.smtp_port, "http": made.http_port},
         "mailbox": msgspec.to_builtins(steps),
         "next": following,
     }
@@ -108,10 +109,9 @@ def _ask(asked: Any) -> dict[str, str]:  # noqa: ANN401 (a tuple of setup.Questi
 
 
 def _typed(question: Any, default: str) -> str:  # noqa: ANN401 (a setup.Question)
+    output.say(f"[bold]{output.escape(question.words)}[/] [dim]{output.escape(question.note)}[/]".rstrip())
     try:
-        found = typer.prompt(
-            question.words, default=default, show_default=bool(default), hide_input=question.secret, err=True
-        )
+        found = typer.prompt(" ", default=default, show_default=bool(default), hide_input=question.secret, err=True)
     except (typer.Abort, EOFError):
         if sys.stdin.isatty():
             raise KeyboardInterrupt from None
@@ -125,13 +125,16 @@ def _next(folder: Path, data: Path, agent: str) -> list[str]:
     """The two commands to type, as they work from here."""
     program = "usherd" if shutil.which("usherd") else sys.argv[0] if sys.argv[0].endswith("usherd") else "usherd"
     kept = [] if data == DATA else ["--data", str(data)]
+    read = [] if folder == CONFIG else ["--config", str(folder)]
     return [
-        shlex.join([program, "run", "--config", str(folder), *kept]),
+        shlex.join([program, "run", *read, *kept]),
         shlex.join([program, "link", agent, *kept]),
     ]
 
 
 def _show(found: dict[str, Any]) -> None:
+    from router.app.starter import HTTP_PORT, SMTP_PORT
+
     output.say(f"Written to [bold]{output.escape(found['folder'])}[/]: {', '.join(found['files'])}\n")
     for name, colour in (("errors", "bold red"), ("warnings", "yellow")):
         for one in found["check"][name][:WARNINGS_SHOWN_MAX]:
@@ -139,6 +142,10 @@ def _show(found: dict[str, Any]) -> None:
             output.say(f"[{colour}]{name[:-1]}:[/] {output.escape(where + one['message'])}")
     if not found["check"]["errors"]:
         output.say("[green]The workspace is right.[/] `usherd check` says so again after each change.")
+    usual = {"smtp": SMTP_PORT, "http": HTTP_PORT}
+    for what, port in found["listen"].items():
+        if port != usual[what]:
+            output.say(f"Port {usual[what]} is in use on this machine: workspace.yaml says {port} instead.")
     for step in found["mailbox"]:
         mark = "[green]works:[/]" if step["ok"] else "[bold red]fails:[/]"
         output.say(f"{mark} {output.escape(step['says'])}")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 
+import msgspec
 import pytest
 from typer.testing import CliRunner
 
@@ -68,6 +70,29 @@ def test_many_answers_are_all_in_force(tmp_path: Path) -> None:
     assert check_workspace(tmp_path / "w")["errors"] == []
 
 
+def test_a_port_in_use_is_not_written(tmp_path: Path) -> None:
+    """Where the usual ports are taken the next free ones stand in the workspace."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken = other.getsockname()[1]
+        assert taken < setup.free_port(taken) < taken + setup.PORTS_TRIED
+    answers = setup.answers_of(setup.questions(tmp_path), {})
+    starter = msgspec.structs.replace(setup.starter(answers), smtp_port=2601, http_port=8099)
+    setup.write(tmp_path / "w", starter)
+    config = load(tmp_path / "w").config
+    assert config.channels.email is not None
+    assert config.channels.email.smtp is not None
+    assert (config.channels.email.smtp.listen, config.web.listen) == (("127.0.0.1", 2601), ("127.0.0.1", 8099))
+
+
+def test_a_city_is_a_time_zone() -> None:
+    """A zone is found by its city alone, where only one has it."""
+    assert [setup.read_zone(text) for text in ("Europe/Madrid", "madrid", "São Paulo", "UTC")] == [
+        "Europe/Madrid", "Europe/Madrid", "America/Sao_Paulo", "UTC",
+    ]  # fmt: skip
+
+
 def test_no_topics_are_a_workspace_too(tmp_path: Path) -> None:
     """Somebody who does not know yet what customers write about gets a workspace without topics."""
     found = check_workspace(made(tmp_path / "w", topics=""))
@@ -122,7 +147,7 @@ def test_what_the_example_no_longer_says_is_noticed() -> None:
     ("key", "answer", "says"),
     [
         ("workspace", "Acme Air", "small letters"),
-        ("timezone", "Madrid", "time zone"),
+        ("timezone", "Atlantis", "time zone"),
         ("languages", "english", "two letters"),
         ("address", "help", "an e-mail address"),
         ("server", "mail.acme.example:smtp", "a name and a port"),
