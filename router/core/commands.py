@@ -84,13 +84,20 @@ def reply(work: Work, event: ReplyWritten, contact: Contact) -> None:
     )
     work.index.place[event.message] = contact.id
     work.emit(SendReply(contact=contact.id, message=event.message, channel=contact.channel))
+    if not event.resolve:
+        wait_on_customer(work, contact, event.agent)
+        return
     work.step(contact, "reply")
     clocks.stop_response(work.workspace, contact)
-    if event.resolve:
-        _resolve(work, contact)
-        return
+    close(work, contact)
+
+
+def wait_on_customer(work: Work, contact: Contact, agent: str) -> None:
+    """Something was sent: the ball is with the customer, and the agent who keeps the contact has room again."""
+    work.step(contact, "reply")
+    clocks.stop_response(work.workspace, contact)
     clocks.pause_resolution(work.workspace, contact, work.now)
-    work.let_go(contact, event.agent, park=True)
+    work.let_go(contact, agent, park=True)
     work.touch(contact)
 
 

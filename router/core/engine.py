@@ -23,6 +23,7 @@ from router.core import (
     placing,
     presence,
     reload,
+    starting,
 )
 from router.core.decisions import Candidate, Explanation
 from router.core.errors import PermanentError
@@ -149,6 +150,9 @@ def _by_agent(work: Work, event: AgentCommand) -> None:
         return
     if isinstance(event, events.StatusSet):
         presence.set_status(work, event)
+        return
+    if isinstance(event, events.ContactStarted):
+        starting.start(work, event)
         return
     contact = work.state.contacts.get(event.contact)
     if contact is None:

@@ -117,6 +117,21 @@ class AgentEvent(EventBase, frozen=True, kw_only=True, tag=True):
     agent: str
 
 
+class ContactStarted(AgentEvent, frozen=True, kw_only=True, tag=True):
+    """An agent writes to a customer first. `contact`: the id it gets, which its signed addresses carry already.
+
+    `recipient`: keyed hash of whom it goes to; `message`: what was written, a blob; `topics`: what it is about, or ().
+    """
+
+    contact: str
+    message: str
+    channel: str
+    kind: str
+    account: str
+    recipient: str
+    topics: tuple[str, ...] = ()
+
+
 class StatusSet(AgentEvent, frozen=True, kw_only=True, tag=True):
     """Available, busy, away, offline; `target` is the agent it is for (a supervisor may set another's)."""
 
@@ -216,7 +231,7 @@ ContactCommand = (
     | SenderLetIn
 )
 
-AgentCommand = StatusSet | ContactCommand
+AgentCommand = StatusSet | ContactStarted | ContactCommand
 
 Event = (
     LeaderElected
@@ -228,6 +243,7 @@ Event = (
     | MessageReleased
     | DeliveryReported
     | StatusSet
+    | ContactStarted
     | OfferAccepted
     | OfferDeclined
     | ContactTaken

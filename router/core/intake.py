@@ -67,7 +67,7 @@ def quarantine(work: Work, event: MessageQuarantined) -> None:
     work.state.deferred.pop(event.message, None)
     if event.message in work.index.place:
         return
-    contact = _new_contact(
+    contact = new_contact(
         work, sender=event.sender, channel=event.channel, kind=event.kind, account=event.account, flag="quarantined"
     )
     contact.sla = work.workspace.sla
@@ -166,7 +166,7 @@ def _can_reopen(work: Work, contact: Contact) -> bool:
 
 
 def _open(work: Work, event: MessageReceived, *, flag: str = "", claims: str | None = None) -> None:
-    contact = _new_contact(
+    contact = new_contact(
         work, sender=event.sender, channel=event.channel, kind=event.kind, account=event.account, flag=flag
     )
     contact.claims = claims
@@ -178,11 +178,14 @@ def _open(work: Work, event: MessageReceived, *, flag: str = "", claims: str | N
     _begin(work, contact, MessageRef(id=event.message, direction="in", at=work.now, sender=event.sender))
 
 
-def _new_contact(work: Work, *, sender: str, channel: str, kind: str, account: str, flag: str) -> Contact:
+def new_contact(
+    work: Work, *, sender: str, channel: str, kind: str, account: str, flag: str = "", name: str = ""
+) -> Contact:
+    """A contact that waits, of nobody yet; `name`: its id, if it has one already. It is not in the state yet."""
     work.state.contacts_opened += 1
     number = work.state.contacts_opened
     return Contact(
-        id=f"c{number}",
+        id=name or f"c{number}",
         seq=number,
         customer=customer_of(work, sender),
         participants=_named(sender),
@@ -200,6 +203,13 @@ def _new_contact(work: Work, *, sender: str, channel: str, kind: str, account: s
 
 def _begin(work: Work, contact: Contact, ref: MessageRef) -> None:
     """Enter a new contact into the state, start its clocks, and place it."""
+    enter(work, contact, ref)
+    placing.tell_dead_end(work, contact)
+    placing.place(work, contact)
+
+
+def enter(work: Work, contact: Contact, ref: MessageRef) -> None:
+    """Enter a new contact into the state with its first message, and start its clocks."""
     work.state.contacts[contact.id] = contact
     _insert(work, contact, ref)
     clocks.restart(work.workspace, contact, work.now)
@@ -217,8 +227,6 @@ def _begin(work: Work, contact: Contact, ref: MessageRef) -> None:
             claims=contact.claims,
         )
     )
-    placing.tell_dead_end(work, contact)
-    placing.place(work, contact)
 
 
 def _named(*identities: str) -> list[str]:

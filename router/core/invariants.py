@@ -144,10 +144,10 @@ class Auditor:
 
     def _opened(self, event: Event, decision: d.OpenContact) -> None:
         self._put(decision.message, decision.contact)
-        if not isinstance(event, e.MessageReceived | e.MessageQuarantined):
+        if not isinstance(event, e.MessageReceived | e.MessageQuarantined | e.ContactStarted):
             self._wrong("I1", f"{decision.contact} is opened without a message having been received")
             return
-        writers = (event.sender, *event.cc) if isinstance(event, e.MessageReceived) else (event.sender,)
+        writers = _writers(event)
         self.allowed[decision.contact] = {writer: 1 for writer in writers if writer}
         self.kinds[decision.contact] = event.kind
         self.line_of[decision.contact] = (decision.requirement, event.kind, decision.priority)
@@ -313,6 +313,13 @@ class Auditor:
 
     def _wrong(self, oracle: str, detail: str) -> None:
         self.found.append(Violation(oracle=oracle, record=self.record, detail=detail))
+
+
+def _writers(event: e.MessageReceived | e.MessageQuarantined | e.ContactStarted) -> tuple[str, ...]:
+    """Who may write in the contact that an event opens."""
+    if isinstance(event, e.ContactStarted):
+        return (event.recipient,)
+    return (event.sender, *event.cc) if isinstance(event, e.MessageReceived) else (event.sender,)
 
 
 def check_state(state: State) -> list[Violation]:

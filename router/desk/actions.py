@@ -11,10 +11,12 @@ import msgspec
 from router.core.state import State
 from router.core.values import Priority, Status
 from router.desk import rights, texts
+from router.desk.addresses import address_of
 from router.desk.ports import Commands, Directory, Outcome
 from router.desk.views import Answer
 
 TEXT_CHARACTERS_MAX = 100_000
+SUBJECT_CHARACTERS_MAX = 300
 COPIES_MAX = 100
 KEY_CHARACTERS_MAX = 100
 
@@ -61,6 +63,15 @@ class ReplyFields(Fields, frozen=True, kw_only=True):
     cc: tuple[str, ...] = ()  # addresses of the message's copy line who get it too
 
 
+class StartFields(Fields, frozen=True, kw_only=True):
+    """start: a contact that the agent opens, by mail; `topics` by ids, or none."""
+
+    to: str
+    subject: str
+    text: str
+    topics: tuple[str, ...] = ()
+
+
 class NoteFields(Fields, frozen=True, kw_only=True):
     """note."""
 
@@ -103,6 +114,7 @@ ACTIONS: dict[str, type[Fields]] = {
     "accept": OfferFields,
     "decline": DeclineFields,
     "take": ContactFields,
+    "start": StartFields,
     "reply": ReplyFields,
     "note": NoteFields,
     "transfer": TransferFields,
@@ -158,7 +170,7 @@ def _refused(code: str, detail: str, names: Directory, contact: str = "") -> Ans
 
 def _problem(fields: Fields) -> str:
     """What no type can say: an empty or endless text, two receivers of one transfer."""
-    text = fields.text if isinstance(fields, ReplyFields | NoteFields | TransferFields) else None
+    text = fields.text if isinstance(fields, ReplyFields | NoteFields | TransferFields | StartFields) else None
     if text is not None:
         if not text.strip() and not isinstance(fields, TransferFields):
             return "a text"
@@ -168,6 +180,11 @@ def _problem(fields: Fields) -> str:
             return "a text without null characters"
     if isinstance(fields, ReplyFields) and len(fields.cc) > COPIES_MAX:
         return f"at most {COPIES_MAX} people in copy"
+    if isinstance(fields, StartFields):
+        if address_of(fields.to) is None:
+            return "an e-mail address to write to"
+        if not fields.subject.strip() or len(fields.subject) > SUBJECT_CHARACTERS_MAX:
+            return f"a subject of at most {SUBJECT_CHARACTERS_MAX} characters"
     if isinstance(fields, DeclineFields) and fields.reason not in texts.DECLINE_REASONS:
         return f"a reason: one of {', '.join(texts.DECLINE_REASONS)}"
     if isinstance(fields, TransferFields) and fields.to_agent and fields.to_team:

@@ -43,6 +43,7 @@ AUTO = {
     "bulk": "bulk mail",
     "loop": "mail loop",
     "spam": "spam",
+    "staff": "a colleague's mail",
     "receipt": "automatic answer: receipt",
     "out_of_hours": "automatic answer: out of hours",
     "queue": "automatic answer: place in the queue",
@@ -54,6 +55,7 @@ DONE = {
     "accept": "It is yours.",
     "decline": "Declined. It goes to somebody else.",
     "take": "It is yours.",
+    "start": "Stored, and on its way. The contact is yours.",
     "reply": "Stored, and on its way to the customer.",
     "note": "Noted. It stays among colleagues.",
     "transfer": "Handed over.",
@@ -88,6 +90,7 @@ _REFUSALS = {
     "bad-request": "Something is missing or not as it should be: {detail}.",
     "internal": "Something went wrong inside. It is in the log; nothing was done.",
     "bad-field": "Something is missing or not as it should be: {detail}.",
+    "shadow": "usherd runs in shadow mode: it decides and explains, and sends nothing. Answer as you always did.",
     "no-such-action": "There is no such action.",
 }
 _REFUSED = "That was refused ({code})."
@@ -134,6 +137,7 @@ GONE = "This text was erased or cannot be read."
 UNKNOWN_CUSTOMER = "Unknown sender"
 NO_SUBJECT = "(no subject)"
 SYSTEM = "usherd"
+SHADOW = "Shadow mode: usherd decides and explains beside you, and sends nothing."
 FAILED = "Your last reply was not delivered. Write another way, or try again."
 OFFERED_TO = "It is offered to {who} at the moment."
 FIRST_CONTACT = "First contact with us."

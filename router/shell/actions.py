@@ -6,21 +6,26 @@ part. A command that makes no sense becomes no event but a refusal, said to whoe
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import msgspec
 
 from router.core.errors import PermanentError
-from router.core.events import Event
+from router.core.events import ContactStarted, Event
 from router.core.message import Message
 from router.core.state import Contact, State
+from router.desk.addresses import address_of
 from router.shell.identities import SYSTEM
-from router.shell.replies import NoWayBack, Stationery, Written, internal, reply
+from router.shell.replies import NoWayBack, Stationery, Written, as_answered, internal, opening, reply
 from router.shell.understanding import Plain, Prepared, Refused
 from router.shell.vault import Vault, message_blob
 
 TEXT_CHARACTERS_MAX = 100_000
+SUBJECT_CHARACTERS_MAX = 300
 HISTORY_MESSAGES_MAX = 12  # of a contact, looked at for the References of a reply
 
 EVENT_OF = {
+    "start": "ContactStarted",
     "status": "StatusSet",
     "accept": "OfferAccepted",
     "decline": "OfferDeclined",
@@ -59,9 +64,11 @@ class Command(msgspec.Struct, kw_only=True):
 
 
 class Spoken(msgspec.Struct, kw_only=True):
-    """The personal part of a command."""
+    """The personal part of a command. `to` and `subject`: of a contact that the agent opens."""
 
     text: str = ""
+    to: str = ""
+    subject: str = ""
 
 
 _COMMAND = msgspec.json.Decoder(Command)
@@ -79,9 +86,11 @@ def read(meta: bytes, raw: bytes) -> tuple[Command, Spoken]:
 class Actions:
     """Turns commands into events, with the blobs of what was written."""
 
-    def __init__(self, vault: Vault, stationery: Stationery) -> None:
+    def __init__(self, vault: Vault, stationery: Stationery, identify: Callable[[str], str]) -> None:
+        """`identify` gives the keyed hash of an e-mail address."""
         self._vault = vault
         self._stationery = stationery
+        self._identify = identify
 
     async def prepare(self, inbox: str, meta: bytes, raw: bytes, key: bytes, state: State, at: int) -> Prepared:
         """The event of one command. Raises Refused."""
@@ -91,9 +100,36 @@ class Actions:
         prepared = Prepared(event=None, finished=[inbox], key=key)
         if command.action in {"reply", "note", "transfer"} and spoken.text:
             prepared.blobs = [await self._written(inbox, command, spoken.text, state, at)]
-        elif command.action in {"reply", "note"}:
+        elif command.action in {"reply", "note"} or (command.action == "start" and not spoken.text.strip()):
             raise Refused("empty", "there is nothing written")
+        elif command.action == "start":
+            return self._start(inbox, command, spoken, prepared, at)
         prepared.event = event_of(inbox, command, at, written=bool(prepared.blobs))
+        return prepared
+
+    def _start(self, inbox: str, command: Command, spoken: Spoken, prepared: Prepared, at: int) -> Prepared:
+        """A contact that the agent opens. Its id is made of the entry's: the signed addresses carry it."""
+        to = address_of(spoken.to)
+        if to is None:
+            raise Refused("bad-request", "an e-mail address to write to")
+        if not spoken.subject.strip() or len(spoken.subject) > SUBJECT_CHARACTERS_MAX:
+            raise Refused("bad-request", f"a subject of at most {SUBJECT_CHARACTERS_MAX} characters")
+        contact, recipient = f"a{inbox}", self._identify(to)
+        written = Written(contact=contact, account="", message=inbox, agent=command.agent, at=at, text=spoken.text)
+        message = opening(written, to=to, subject=spoken.subject, stationery=self._stationery)
+        prepared.blobs = [Plain(message_blob(inbox), recipient, msgspec.json.encode(message))]
+        prepared.event = ContactStarted(
+            at=at,
+            inbox=inbox,
+            agent=command.agent,
+            contact=contact,
+            message=inbox,
+            channel="email",
+            kind="email",
+            account="",  # the first of ours, for as long as it goes on
+            recipient=recipient,
+            topics=command.topics,
+        )
         return prepared
 
     async def _written(self, inbox: str, command: Command, text: str, state: State, at: int) -> Plain:
@@ -104,7 +140,8 @@ class Actions:
             message = await self._reply(inbox, command, text, contact, at)
         else:
             message = internal(agent=command.agent, text=text)
-        owner = next((ref.sender for ref in contact.messages if ref.sender), None) or SYSTEM
+        owner = next((ref.sender for ref in contact.messages if ref.sender), None)
+        owner = owner or next(iter(contact.participants), SYSTEM)
         return Plain(message_blob(inbox), owner, msgspec.json.encode(message))
 
     async def _reply(self, inbox: str, command: Command, text: str, contact: Contact, at: int) -> Message:
@@ -114,7 +151,7 @@ class Actions:
             raise Refused("bad-request", "a message of this contact to answer")
         answers = command.answers or (inbound[-1] if inbound else "")
         opened = await self._vault.messages([*(ref.id for ref in recent), *([answers] if answers else [])])
-        last = opened.get(answers)
+        last = opened.get(answers) if answers else _ours(contact, opened)
         if last is None:
             raise Refused("no-way-back", "there is no message of the customer's to answer")
         known = (opened[ref.id].message_id for ref in recent if ref.direction != "note" and ref.id in opened)
@@ -137,6 +174,13 @@ class Actions:
             raise Refused(error.code, str(error)) from error
         except PermanentError as error:
             raise Refused("not-allowed", str(error)) from error
+
+
+def _ours(contact: Contact, opened: Mapping[str, Message]) -> Message | None:
+    """What a message is added to that an agent writes before the customer has written any."""
+    sent = (opened[ref.id] for ref in reversed(contact.messages) if ref.direction == "out" and ref.id in opened)
+    last = next(sent, None)
+    return None if last is None else as_answered(last)
 
 
 def event_of(inbox: str, command: Command, at: int, *, written: bool) -> Event:

@@ -21,7 +21,7 @@ log = structlog.get_logger()
 ANSWER_SECONDS_MAX = 20.0
 SETTLED_SECONDS = 1.0  # for an action stored by an earlier call, of which nobody here has heard
 OUTCOMES_KEPT_MAX = 10_000
-PERSONAL = ("text",)  # fields that go into the raw part, never into meta
+PERSONAL = ("text", "to", "subject")  # fields that go into the raw part, never into meta
 
 
 class Dispatcher:

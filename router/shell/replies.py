@@ -86,6 +86,34 @@ def reply(written: Written, *, last: Message, earlier: tuple[str, ...], statione
     )
 
 
+def opening(written: Written, *, to: str, subject: str, stationery: Stationery) -> Message:
+    """The message by which an agent writes to a customer first."""
+    return Message(
+        channel="email",
+        from_=stationery.sender(written.account, written.agent),
+        to=(Address(address=to),),
+        reply_to=(stationery.reply_to(written.account, written.contact),),
+        subject=" ".join(subject.split()),
+        sent_at=rfc3339(written.at),
+        text=written.text,
+        full_text=signed(written.text, stationery.signature(written.agent)),
+        message_id=stationery.message_id(written.account, written.contact, written.message),
+    )
+
+
+def as_answered(ours: Message) -> Message:
+    """Our own last message as if the customer had written it: what is added before they answer goes to the same."""
+    return Message(
+        channel=ours.channel,
+        from_=ours.to[0] if ours.to else Address(address=""),
+        to=ours.to[1:],
+        cc=ours.cc,
+        subject=ours.subject,
+        message_id=ours.message_id,
+        references=ours.references,
+    )
+
+
 def signed(text: str, signature: str) -> str:
     """The words with the agent's signature, set off as mail programs know it (RFC 3676, 4.3)."""
     return f"{text.rstrip()}\n\n-- \n{signature}" if signature else text

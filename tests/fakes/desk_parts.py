@@ -36,6 +36,7 @@ EVENT_OF: dict[str, type[msgspec.Struct]] = {
     "accept": events.OfferAccepted,
     "decline": events.OfferDeclined,
     "take": events.ContactTaken,
+    "start": events.ContactStarted,
     "reply": events.ReplyWritten,
     "note": events.NoteWritten,
     "transfer": events.TransferAsked,
@@ -234,8 +235,14 @@ class House:
             event = events.StatusSet(at=at, agent=agent, status=Status(str(fields["status"])), target=target)
         else:
             text = str(fields.get("text", ""))
+            if action == "start":
+                contact = f"a{self._serial + 1}-0"
+                known |= {"contact": contact, "recipient": f"hash-of-{fields['to']}", "channel": "email"}
+                known |= {"kind": "email", "account": ""}
             if text:
                 known["message"] = self._write(agent, text, tuple(fields.get("cc", ())))  # type: ignore[arg-type]
+            if action == "start":
+                self._address(str(known["message"]), str(fields["to"]), str(fields["subject"]))
             event = msgspec.convert({"at": at, "agent": agent, **known}, EVENT_OF[action])
         for decision in self.apply(event):  # type: ignore[arg-type]
             if isinstance(decision, Refuse):
@@ -251,6 +258,10 @@ class House:
             text=text,
         )
         return name
+
+    def _address(self, message: str, to: str, subject: str) -> None:
+        written = self.written[message]
+        written.to, written.subject = (Address(address=to),), subject
 
     def status(self) -> dict[str, object]:
         """Little."""

@@ -207,6 +207,23 @@ class EngineMachine(RuleBasedStateMachine):
             )
         )  # fmt: skip
 
+    @rule(
+        delay=DELAYS,
+        agent=agents,
+        to=st.sampled_from(SENDERS),
+        topics=st.sampled_from([(), ("refund",), ("nonsense",)]),
+    )
+    def start(self, delay: int, agent: str, to: str, topics: tuple[str, ...]) -> None:
+        """An agent writes to a customer first."""
+        self.sent += 1
+        inbox = self.inbox()
+        self.apply(
+            e.ContactStarted(
+                at=self.later(delay), inbox=inbox, agent=agent, contact=f"a{inbox}", message=f"r{self.sent}",
+                channel="email", kind="email", account="", recipient=to, topics=topics,
+            )
+        )  # fmt: skip
+
     @rule(delay=DELAYS, number=numbers, state=st.sampled_from(["sent", "deferred", "failed", "unknown"]))
     def delivery(self, delay: int, number: int, state: str) -> None:
         """The outbox reports."""

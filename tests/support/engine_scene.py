@@ -131,6 +131,16 @@ class Scene:
         self.apply(e.ReplyWritten(at=self.at, agent=name, contact=contact, message=f"r{self.seq}", resolve=resolve))
         return f"r{self.seq}"
 
+    def start(self, contact: str = "a1", name: str = "ana", to: str = "p1", **more: Any) -> None:
+        """An agent writes to a customer first."""
+        self.seq += 1
+        more.setdefault("message", f"s{self.seq}")
+        self.apply(
+            e.ContactStarted(
+                at=self.at, agent=name, contact=contact, channel="email", kind="email", account="", recipient=to, **more
+            )
+        )
+
     def resolve(self, contact: str, name: str = "ana") -> None:
         """An agent is done."""
         self.apply(e.ContactResolved(at=self.at, agent=name, contact=contact))

@@ -258,7 +258,7 @@ class Stage:
             inbox=self.store,
             vault=self.vault,
             workers=self.workers,
-            actions=Actions(self.vault, PlainStationery()),
+            actions=Actions(self.vault, PlainStationery(), str.upper),
             channels=self.channels,
             facts=Facts(secret=SECRET, own=frozenset({HELP}), tier_of=lambda _: None),
         )

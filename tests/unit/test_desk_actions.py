@@ -7,6 +7,7 @@ import pytest
 from router.core.errors import StoreUnavailable
 from router.core.state import Contact
 from router.desk import actions, texts
+from router.desk.model import Desk
 from router.desk.ports import Outcome
 from router.desk.views import Answer
 from tests.fakes.desk_parts import EVENT_OF, START, House
@@ -41,6 +42,30 @@ async def test_every_action_has_its_words(house: House) -> None:
     """Each action says something of its own when it went well, and each but status is an event on a contact."""
     assert set(actions.ACTIONS) == set(texts.DONE)
     assert set(actions.ACTIONS) - {"status"} == set(EVENT_OF)
+
+
+async def test_an_agent_writes_first(house: House) -> None:
+    """A contact opened by an agent is theirs, waits on the customer, and is shown with the customer's address."""
+    answer = await act(house, "ana", "start", to="Carla@example.org", subject="Your bag", text="Found.", topics=[])
+    assert answer == Answer(ok=True, message="Stored, and on its way. The contact is yours.", code="", contact="a1-0")
+    view = await Desk(house, house, house.clock).mine("ana")
+    assert [(row.id, row.who, row.subject) for row in view.waiting_customer] == [
+        ("a1-0", "Carla@example.org", "Your bag")
+    ]
+    card = await Desk(house, house, house.clock).contact("ana", "a1-0")
+    assert [one.address for one in card.replies_to] == ["Carla@example.org"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"to": "carla"}, {"to": "a@b.example, c@d.example"}, {"subject": " "}, {"text": ""}, {"subject": "x" * 301}],
+)
+async def test_a_letter_needs_an_address_a_subject_and_words(house: House, wrong: dict[str, str]) -> None:
+    """What could not be sent is refused in plain words, and nothing is done."""
+    fields = {"to": "carla@example.org", "subject": "Your bag", "text": "Found.", **wrong}
+    answer = await act(house, "ana", "start", **fields)
+    assert (answer.ok, answer.code) == (False, "bad-field")
+    assert house.acts == []
 
 
 async def test_accepting_makes_it_mine(house: House, offered: Contact) -> None:

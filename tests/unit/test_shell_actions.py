@@ -21,7 +21,7 @@ OWN: dict[str, Any] = {"at": 7, "inbox": "5-0", "agent": "ana"}
 
 async def prepared(command: dict[str, object], text: str = "", state: State | None = None) -> Prepared:
     """What a command of ana's comes to; without a state there are no contacts."""
-    actions = Actions(Vault(ShellStore()), PlainStationery())
+    actions = Actions(Vault(ShellStore()), PlainStationery(), str.upper)
     meta = msgspec.json.encode({"agent": "ana", **command})
     raw = msgspec.json.encode({"text": text}) if text else b""
     return await actions.prepare("5-0", meta, raw, b"key", state or State(), 7)
@@ -76,7 +76,7 @@ async def test_what_is_written_becomes_a_blob_beside_its_event() -> None:
         contact = await stage.holding()
         owner = stage.contacts[0].messages[0].sender
         for action, kind in (("note", e.NoteWritten), ("reply", e.ReplyWritten), ("transfer", e.TransferAsked)):
-            actions = Actions(stage.vault, PlainStationery())
+            actions = Actions(stage.vault, PlainStationery(), str.upper)
             meta = msgspec.json.encode({"agent": "ana", "action": action, "contact": contact, "resolve": True})
             found = await actions.prepare("9-0", meta, b'{"text":"Hello"}', b"k", stage.leader.engine.state, 7)
             assert isinstance(found.event, kind)
@@ -89,9 +89,79 @@ async def test_what_is_written_becomes_a_blob_beside_its_event() -> None:
                 assert found.event.resolve
 
 
+async def started(**personal: str) -> Prepared:
+    """What comes of ana's wish to write to somebody first."""
+    actions = Actions(Vault(ShellStore()), PlainStationery(), str.upper)
+    meta = b'{"agent":"ana","action":"start","topics":["refund"]}'
+    return await actions.prepare("5-0", meta, msgspec.json.encode(personal), b"key", State(), 7)
+
+
+async def test_a_contact_is_opened_by_a_mail_that_carries_its_id() -> None:
+    """The contact's id is made of the entry's, for the mail's signed names to carry it; the blob is its reader's."""
+    found = await started(to=" Carla@Example.org", subject="Your\nbag", text="We found it.")
+    assert found.event == e.ContactStarted(
+        **OWN,
+        contact="a5-0",
+        message="5-0",
+        channel="email",
+        kind="email",
+        account="",
+        recipient="CARLA@EXAMPLE.ORG",
+        topics=("refund",),
+    )
+    [blob] = found.blobs
+    assert (blob.blob, blob.identity) == ("message:5-0", "CARLA@EXAMPLE.ORG")
+    message = msgspec.json.decode(blob.plain, type=Message)
+    assert message.to == (Address(address="carla@example.org"),)
+    assert (message.subject, message.text, message.message_id) == (
+        "Your bag",
+        "We found it.",
+        "u.a5-0.5-0@acme.example",
+    )
+    assert message.reply_to == (Address(address="help+a5-0@acme.example"),)
+    assert (found.finished, found.key) == (["5-0"], b"key")
+
+
+@pytest.mark.parametrize(
+    ("personal", "code"),
+    [
+        ({"to": "carla@example.org", "subject": "Bag"}, "empty"),
+        ({"to": "carla@example.org", "subject": "Bag", "text": " \n"}, "empty"),
+        ({"to": "carla@example.org", "text": "Hello"}, "bad-request"),
+        ({"to": "carla@example.org", "text": "Hello", "subject": "x" * 301}, "bad-request"),
+        ({"to": "", "subject": "Bag", "text": "Hello"}, "bad-request"),
+        ({"to": "carla", "subject": "Bag", "text": "Hello"}, "bad-request"),
+        ({"to": "a@example.org, b@example.org", "subject": "Bag", "text": "Hello"}, "bad-request"),
+        ({"to": "a@example.org\r\nBcc: b@example.org", "subject": "Bag", "text": "Hello"}, "bad-request"),
+        ({"to": "x" * 250 + "@example.org", "subject": "Bag", "text": "Hello"}, "bad-request"),
+    ],
+)
+async def test_a_contact_is_opened_to_one_address_with_a_subject_and_words(personal: dict[str, str], code: str) -> None:
+    """Without words, a subject, or one plain address there is no mail to send."""
+    with pytest.raises(Refused) as refused:
+        await started(**personal)
+    assert refused.value.code == code
+
+
+async def test_more_can_be_said_before_the_customer_answers() -> None:
+    """What an agent adds to a contact they opened goes to the same person, in the same thread."""
+    stage = Stage()
+    async with stage.leading():
+        words = {"to": "carla@example.org", "subject": "Your bag", "text": "We found it."}
+        outcome = await stage.act("ana", "start", **words)
+        assert outcome.ok, outcome
+        again = await stage.act("ana", "reply", contact=outcome.contact, text="It is green.")
+        assert again.ok, again
+        contact = stage.leader.engine.state.contacts[outcome.contact]
+        first, second = (await stage.vault.messages([ref.id for ref in contact.messages])).values()
+        assert second.to == first.to == (Address(address="carla@example.org"),)
+        assert second.in_reply_to == first.message_id
+        assert second.subject == "Re: Your bag"
+
+
 async def test_every_action_that_exists_is_shown_here() -> None:
     """No action is left out of these tests."""
-    shown = {"reply", "note"} | {
+    shown = {"reply", "note", "start"} | {
         case[0]["action"]
         for case in test_a_command_becomes_its_event.pytestmark[0].args[1]  # type: ignore[attr-defined]
     }
