@@ -89,7 +89,7 @@ def reply(work: Work, event: ReplyWritten, contact: Contact) -> None:
         return
     work.step(contact, "reply")
     clocks.stop_response(work.workspace, contact)
-    close(work, contact)
+    _resolve(work, contact)
 
 
 def wait_on_customer(work: Work, contact: Contact, agent: str) -> None:
