@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 import structlog
+from fastapi import APIRouter
 
 from channels.email.parse import extract
 from channels.email.receive import SmtpReceiver
@@ -22,7 +23,7 @@ from channels.email.send import SmtpSender
 from router.app import chat, http, local, mail, models
 from router.app.credentials import StoredCredentials
 from router.app.mail_entries import MailEntries
-from router.app.names import Names
+from router.app.names import Names, staff_of
 from router.app.reload import Reloader
 from router.app.server import WebServer
 from router.app.verify import open_at_url
@@ -63,10 +64,11 @@ SWEEP_SECONDS = 3_600.0
 class Daemon:
     """One node. `start` and `stop` for those who run it inside something else; `run` until a signal."""
 
-    def __init__(self, loaded: Loaded, data: Path) -> None:
+    def __init__(self, loaded: Loaded, data: Path, *, pages: tuple[APIRouter, ...] = ()) -> None:
         self.loaded = loaded
         self.config = loaded.config
         self.data = data
+        self._pages = pages  # served beside our own
         self.node = ""
         self.smtp: tuple[str, int] | None = None
         self.http: tuple[str, int] = ("", 0)
@@ -289,6 +291,7 @@ class Daemon:
             intake=intake,
             mails=MailEntries(lambda: self.config.accounts),
             chat=chat.web_chat(self.config, self.secret),
+            pages=self._pages,
             local_token=self._local_token,
             settings=WebSettings(public_url=self.config.web.url or ""),
             metrics=self.metrics.registry,
@@ -323,7 +326,13 @@ class Daemon:
 
     def _facts(self) -> Facts:
         config = self.config
-        return Facts(secret=self.secret, own=frozenset(config.accounts), tier_of=http.tier_of(config))
+        return Facts(
+            secret=self.secret,
+            own=frozenset(config.accounts),
+            tier_of=http.tier_of(config),
+            shadow=config.mode == "shadow",
+            staff=staff_of(config),
+        )
 
     def _channels(self) -> dict[str, Channel]:
         return {

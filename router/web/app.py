@@ -63,7 +63,7 @@ def create_app(parts: WebParts) -> FastAPI:
     app.state.feed = live.Feed(parts, app.state.desk)
     app.state.chat = chat.open_room(parts, app.state.desk.index)
     problems.install(app, parts.settings.retry_after_seconds)
-    for routes in (api.routes, imports.routes, operations.routes, desk.routes, live.routes, chat.routes):
+    for routes in (api.routes, imports.routes, operations.routes, desk.routes, live.routes, chat.routes, *parts.pages):
         app.include_router(routes)
     app.mount("/static", Assets(directory=desk.STATIC), name="static")
     app.add_api_route("/docs", _docs, include_in_schema=False)

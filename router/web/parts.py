@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import msgspec
 import pydantic
+from fastapi import APIRouter
 from prometheus_client import CollectorRegistry
 
 from router.core.ports import Inbox, InboxEntry
@@ -108,6 +109,7 @@ class WebParts:
     intake: Intake | None = None
     mails: Mails | None = None
     chat: Chat | None = None
+    pages: tuple[APIRouter, ...] = ()  # of whoever runs the daemon inside something else, such as the demo
     local_token: str = ""
     settings: WebSettings = field(default_factory=WebSettings)
     metrics: CollectorRegistry = field(default_factory=CollectorRegistry)
