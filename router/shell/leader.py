@@ -292,15 +292,15 @@ class Leader:
     def _apply(self, prepared: Prepared, event: Event) -> Applied:
         try:
             decisions = self.engine.apply(event)
+            state = self.engine.state
+            draft = Drafted(state.n, event, decisions, state.version, state.inbox)
+            prepared.blobs += self.compose(prepared, draft)
         except Exception as error:
             self._setbacks = self._setbacks + 1 if event.inbox in {"", *self.poisoned} else 0
             self.poisoned.add(event.inbox)
             log.exception("engine_refused_event", event_type=type(event).__name__, entry=event.inbox)
             msg = f"{type(event).__name__} from entry {event.inbox}"
             raise Rebuild(msg) from error
-        state = self.engine.state
-        draft = Drafted(state.n, event, decisions, state.version, state.inbox)
-        prepared.blobs += self.compose(prepared, draft)
         return Applied(prepared, draft)
 
     async def _append(self, applied: list[Applied]) -> None:
