@@ -1,0 +1,229 @@
+"""Writes the reference of a workspace's keys in docs/how-to/workspace.md, from the models and the example.
+
+Run it as `python -m docs.workspace`; a test fails when what it would write differs from what stands there. What a key
+means is its docstring in `skills/model.py` and `skills/channel_model.py`; examples are those of `config/`.
+"""
+
+from __future__ import annotations
+
+import re
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from skills.model import WorkspaceConfig
+from skills.yaml_values import YamlFile
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "how-to" / "workspace.md"
+PAGES = ("workspace.yaml", "people.yaml", "routing.yaml")
+BEGIN, END = "<!-- keys -->\n", "<!-- /keys -->"
+EXAMPLE_CHARACTERS_MAX = 72
+ID, ITEM = "ID", "[]"
+Steps = tuple[str, ...]
+
+# Of keys that the example workspace does not show.
+MORE_EXAMPLES = {
+    "agents.ID.signature": "Ana Souza, Acme Air",
+    "rules.[].when.channel": "webchat",
+    "rules.[].when.kind": "chat",
+    "rules.[].when.account": "vip@acme.example",
+    "rules.[].when.language": "es",
+    "rules.[].when.tier": "gold",
+    "rules.[].sla.next_response": "4h",
+    "sla.ID.next_response": "4h",
+    "sla.ID.resolution": "3d",
+    "sla.ID.calendar": "madrid",
+    "replies.ID.text": "Hello {customer}, your refund is on its way.",
+    "auto_answers.receipt": '{en: "We have your message, {reference}."}',
+    "auto_answers.out_of_hours": '{en: "We are back on {opens_at}."}',
+    "auto_answers.queue": '{en: "You are number {place}."}',
+    "channels.email.smtp.tls.certificate": "/etc/ssl/help.pem",
+    "channels.email.smtp.tls.key": "/etc/ssl/help.key",
+    "web.url": "https://desk.acme.example",
+    "store.url": "redis://:${STORE_PASSWORD}@127.0.0.1:6379",
+}
+# The model's, not the YAML's: it is written `auto`, or as skills.
+UNWRITTEN = {("reserve", "auto"), ("reserve", "skills")}
+UNITS = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s"))
+
+
+def keys(model: type[BaseModel], path: Steps = ()) -> Iterator[tuple[Steps, FieldInfo]]:
+    """Every key under a model with its path; ids of the admin's own are ID, items of lists []."""
+    for name, field in model.model_fields.items():
+        here = (*path, name)
+        if here in UNWRITTEN:
+            continue
+        yield here, field
+        for inner, steps in _models(field.annotation):
+            yield from keys(inner, (*here, *steps))
+
+
+def _models(annotation: Any, steps: Steps = ()) -> Iterator[tuple[type[BaseModel], Steps]]:  # noqa: ANN401
+    """The models that a value of this type holds, and how they are reached."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation, steps
+        return
+    origin, inner = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is dict:
+        yield from _models(inner[1], (*steps, ID))
+    elif origin is tuple:
+        yield from _models(inner[0], (*steps, ITEM))
+    elif origin is not typing.Literal:
+        for one in inner:
+            yield from _models(one, steps)
+
+
+def examples() -> dict[Steps, str]:
+    """A value of each key that the example shows, also of those that stand commented out."""
+    known = {path for path, _ in keys(WorkspaceConfig)}
+    words = {path[-1] for path in known}
+    found: dict[Steps, str] = {}
+    for name in PAGES:
+        text = (ROOT / "config" / name).read_text("utf-8")
+        for one in (text, _uncommented(text, words)):
+            _collect(YamlFile(name, one).values, (), known, found)
+    return found
+
+
+def _uncommented(text: str, words: set[str]) -> str:
+    """The text with the keys that stand commented out; what they are instead of is dropped."""
+    lines: list[str] = []
+    for line in text.splitlines():
+        found = re.match(r"(\s*)# ( *)([\w-]+):(?: |$)", line)
+        if found is None or found[3] not in words:
+            lines.append(line)
+            continue
+        key = f"{found[1]}{found[2]}{found[3]}:"
+        lines = [one for one in lines if not one.startswith(key)]
+        lines.append(line.replace("# ", "", 1))
+    return "\n".join(lines) + "\n"
+
+
+def _collect(value: Any, path: Steps, known: set[Steps], found: dict[Steps, str]) -> None:  # noqa: ANN401
+    if path in known:
+        text = _short(value)
+        if text:
+            found.setdefault(path, text)
+    if isinstance(value, dict):
+        own = not any((*path, key) in known for key in value)
+        for key, inner in value.items():
+            _collect(inner, (*path, ID if own else key), known, found)
+    elif isinstance(value, list):
+        for inner in value:
+            _collect(inner, (*path, ITEM), known, found)
+
+
+def _short(value: Any) -> str:  # noqa: ANN401
+    """A value that fits a table; of a list only its first items; nothing if even that is too long."""
+    text = _flow(value)
+    if len(text) <= EXAMPLE_CHARACTERS_MAX and "\n" not in text:
+        return text
+    return _short(value[:-1]) if isinstance(value, list) and len(value) > 1 else ""
+
+
+def _flow(value: Any) -> str:  # noqa: ANN401
+    """A value on one line as YAML; numbers and words as they were written."""
+    if isinstance(value, dict):
+        value = {key: inner for key, inner in value.items() if inner is not None}
+    if value in (None, "", {}, []):
+        return ""
+    text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10_000, sort_keys=False)
+    text = text.removesuffix("...\n").strip()
+    return re.sub(r"'([\w.:%+-]+(?: [\w.]+)*)'", r"\1", text)
+
+
+def page(text: str) -> str:
+    """`text` with its block of keys made anew. Raises ValueError if it has none."""
+    head, begin, rest = text.partition(BEGIN)
+    _, end, tail = rest.partition(END)
+    if not begin or not end:
+        message = f"{PAGE.name} has no block of keys"
+        raise ValueError(message)
+    return f"{head}{BEGIN}{tables()}{END}{tail}"
+
+
+def tables() -> str:
+    """A section for each key of the top level, with a table of the keys under it."""
+    shown = examples()
+    parts: list[str] = []
+    rows: list[str] = []
+    for path, field in keys(WorkspaceConfig):
+        if len(path) == 1:
+            parts += [*rows, ""] if rows else []
+            rows = []
+            model = next(_models(field.annotation), None)
+            about = f" {_sentence(model[0])}" if model is not None and _sentence(model[0]) != field.description else ""
+            parts += [f"### `{path[0]}`", "", f"{field.description or ''}{about}", ""]
+            if example := _example(path, shown):
+                parts += ["```yaml", f"{path[0]}: {example}", "```", ""]
+            continue
+        if not rows:
+            rows = ["| key | what it means | default | example |", "|---|---|---|---|"]
+        example = _example(path, shown)
+        cells = (f"`{_dotted(path)}`", field.description or "", _default(field), f"`{example}`" if example else "")
+        rows.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
+    return "\n".join([*parts, *rows, ""])
+
+
+def missing() -> list[str]:
+    """Keys that have no example: those with keys of their own excepted."""
+    shown = examples()
+    return [
+        ".".join(path)
+        for path, field in keys(WorkspaceConfig)
+        if not _example(path, shown) and not list(_models(field.annotation))
+    ]
+
+
+def _dotted(path: Steps) -> str:
+    return ".".join(path).replace(f".{ITEM}", ITEM)
+
+
+def _sentence(model: type[BaseModel]) -> str:
+    return " ".join((model.__doc__ or "").split())
+
+
+def _example(path: Steps, shown: dict[Steps, str]) -> str:
+    return MORE_EXAMPLES.get(".".join(path)) or shown.get(path, "")
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "needed"
+    value = field.default
+    if value is PydanticUndefined or value is None or isinstance(value, BaseModel) or value in ((), {}, ""):
+        return ""
+    return f"`{_spelled(value, repr((field.annotation, field.metadata)))}`"
+
+
+def _spelled(value: Any, kind: str) -> str:  # noqa: ANN401
+    """A default as it would be written; `kind` names what reads it, as the models keep milliseconds and 10,000ths."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int) and "duration" in kind:
+        size, unit = next(((size, unit) for size, unit in UNITS if value and value % size == 0), (1, "s"))
+        return f"{value // size}{unit}"
+    if isinstance(value, int) and "percent" in kind:
+        return f"{value / 100:g}%"
+    if isinstance(value, int) and "share" in kind:
+        return f"{value / 10_000:g}"
+    if isinstance(value, int) and "size" in kind:
+        return f"{value // 1_000_000}MB"
+    if isinstance(value, tuple) and len(value) == 2 and isinstance(value[1], int):  # noqa: PLR2004 (host and port)
+        return f"{value[0]}:{value[1]}"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {_spelled(one, kind)}" for key, one in value.items()) + "}"
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_spelled(one, kind) for one in value) + "]"
+    return str(value)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(PAGE.read_text("utf-8")), "utf-8")
