@@ -1,14 +1,15 @@
-"""The demo: the whole daemon on the embedded store, a small airline's mail, simulated agents, and a desk to open.
+"""The demo: the whole daemon on the embedded store, an airline's mail and chats, simulated agents, and a desk to open.
 
-Nothing in it is staged: mail comes in by SMTP, is stored, classified and offered by the very code that runs in
-production, and answers leave by SMTP to the demo's own sink. An auditor that knows only the workspace and the journal's
-records counts what went wrong.
+Nothing in it is staged: mail comes in by SMTP and chats by the widget's own line; each is stored, classified and
+offered by the very code that runs in production, and mailed answers leave by SMTP to the demo's own sink. An auditor
+that knows only the workspace and the journal's records counts what went wrong.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
+import re
 import shutil
 import signal
 import socket
@@ -23,6 +24,7 @@ import msgspec
 
 from router.app.daemon import Daemon
 from router.app.demo_audit import Audit
+from router.app.demo_chats import Visitors, read_conversations
 from router.app.demo_people import Agents, Customers, Sink
 from router.app.demo_view import View
 from router.shell.clock import wall_ms
@@ -34,6 +36,7 @@ SETTLE_SECONDS = 8.0  # at the end of a timed demo: nothing new is sent, what is
 PAUSE_SECONDS = 0.7  # between two mails of the first round
 LATER_PAUSE_SECONDS = 4.0
 PACE_SECONDS = 2.0
+TYPING_SECONDS = 3.0  # of a visitor, a message, about
 OFFER_SECONDS = 90  # an offer waits so long for whoever tries the demo
 
 
@@ -67,13 +70,15 @@ async def _act_out(  # the cast
     daemon: Daemon, sink: Sink, audit: Audit, chance: random.Random, *, seconds: int | None, quiet: bool
 ) -> bool:
     """Whether it ended by itself."""
-    sample = files("router.sim") / "sample" / "mails"
-    with as_file(sample) as folder:
-        mails = sorted(folder.glob("*.eml"))
+    with as_file(files("router.sim") / "sample") as folder:
+        mails = sorted((folder / "mails").glob("*.eml"))
         customers = Customers(daemon, sink, mails, chance)
-        audit.watch(customers)
         brief = seconds is not None
-        agents = Agents(daemon, customers.addresses, chance, pace=0.25 if brief else PACE_SECONDS)
+        typing = 0.3 if brief else TYPING_SECONDS
+        visitors = Visitors(daemon, read_conversations(folder / "chats.yaml"), chance, typing=typing)
+        audit.watch(customers)
+        audit.watch(visitors)
+        agents = Agents(daemon, customers.addresses, visitors, chance, pace=0.25 if brief else PACE_SECONDS)
         view = View(daemon, audit, agents, sink, sign_in=lambda agent: sign_in(daemon, agent))
         tasks = [
             asyncio.create_task(agents.run()),
@@ -83,9 +88,9 @@ async def _act_out(  # the cast
             tasks.append(asyncio.create_task(view.run()))
         try:
             if seconds is None:
-                await _for_ever(customers)
+                await asyncio.gather(_for_ever(customers), visitors.come_and_go())
             else:
-                await _timed(customers, audit, len(mails), seconds)
+                await _timed(customers, visitors, audit, len(mails), seconds)
             return True
         except asyncio.CancelledError:
             return False  # Ctrl-C is how it is meant to end
@@ -104,14 +109,14 @@ async def _for_ever(customers: Customers) -> None:
         pause = LATER_PAUSE_SECONDS
 
 
-async def _timed(customers: Customers, audit: Audit, mails: int, seconds: int) -> None:
+async def _timed(customers: Customers, visitors: Visitors, audit: Audit, mails: int, seconds: int) -> None:
     """One round of the sample, then time for what is open."""
     loop = asyncio.get_running_loop()
     end = loop.time() + seconds
     sending = max(1.0, min(seconds - SETTLE_SECONDS, seconds * 0.6))
     with suppress(TimeoutError):
         async with asyncio.timeout(max(sending, seconds - SETTLE_SECONDS / 2)):
-            await customers.send_round(sending / mails * 0.8)
+            await asyncio.gather(customers.send_round(sending / mails * 0.8), visitors.come_all(sending))
     await asyncio.sleep(max(0.0, end - loop.time()))
     with suppress(TimeoutError):
         async with asyncio.timeout(SETTLE_SECONDS):
@@ -136,13 +141,26 @@ def lay_out(folder: Path, sink_port: int, *, fixed_ports: bool) -> Path:
         "  email:\n"
         f'    smtp: {{listen: "127.0.0.1:{smtp}", recipients: [help@alba-air.example, claims@alba-air.example]}}\n'
         f"    send: {{host: 127.0.0.1, port: {sink_port}, tls: none, name: Alba Air}}\n"
+        "  webchat:\n"
+        "    title: Alba Air\n"
+        f"    origins: [{', '.join(origins(http))}]\n"
+        "    limits: {visitors_per_hour: 10000, address_messages_per_minute: 1000}\n"  # all come from this machine
         "  http: {}\n"
         f'web: {{listen: "127.0.0.1:{http}"}}\n'
     )
     if fixed_ports:
         workspace = folder / "workspace.yaml"
-        workspace.write_text(workspace.read_text().replace("email: 12s", f"email: {OFFER_SECONDS}s"))
+        patient = f"accept_within: {{chat: {OFFER_SECONDS}s, messaging: 12s, email: {OFFER_SECONDS}s}}"
+        workspace.write_text(re.sub(r"accept_within: \{.*\}", patient, workspace.read_text()))
     return folder
+
+
+def origins(port: int) -> list[str]:
+    """Pages that may show the chat, quoted for YAML: this machine's at the demo's port, by either name.
+
+    None for a port that is yet to be picked: the daemon's own pages always may.
+    """
+    return [f'"http://{host}:{port}"' for host in ("127.0.0.1", "localhost")] if port else []
 
 
 def calendars(now: datetime) -> str:

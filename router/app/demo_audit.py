@@ -27,7 +27,7 @@ HELD = (ContactState.OFFERED, ContactState.ASSIGNED)
 
 
 class Figures(msgspec.Struct, kw_only=True):
-    """The keys of `usherd demo --json`; seconds from `250` to the first offer."""
+    """The keys of `usherd demo --json`; seconds from `250` or `stored` to the first offer."""
 
     received: int
     contacts: int
@@ -54,7 +54,7 @@ class Audit:
 
     def __init__(self, daemon: Daemon) -> None:
         self._daemon = daemon
-        self._senders: Senders | None = None
+        self._senders: list[Senders] = []
         self._news = asyncio.Event()
         self._opened_at: dict[str, int] = {}
         self._first_asked: dict[str, float] = {}
@@ -66,8 +66,8 @@ class Audit:
         daemon.leader.listeners.append(self.committed)
 
     def watch(self, senders: Senders) -> None:
-        """Whose mail must not be lost."""
-        self._senders = senders
+        """Whose messages must not be lost either."""
+        self._senders.append(senders)
 
     def committed(self, applied: list[Applied]) -> None:
         """Judge a commit."""
@@ -130,9 +130,8 @@ class Audit:
 
     def _unplaced(self, placed: set[str]) -> list[str]:
         """What was acknowledged, but for what stands in a contact or on the list of automatic mail."""
-        sent = self._senders.sent if self._senders is not None else {}
         autos = self._daemon.leader.engine.state.autos
-        return [name for name in sent if name not in placed and name not in autos]
+        return [name for one in self._senders for name in one.sent if name not in placed and name not in autos]
 
     def figures(self) -> Figures:
         """As of now."""

@@ -1,7 +1,7 @@
 """The people of the demo: customers who send the sample's mails and answer, agents who accept, reply and resolve.
 
-Simulated agents act through the same commands as the desks. They never answer mail from outside the sample: that is
-for whoever tries the demo out.
+Simulated agents act through the same commands as the desks. They never answer mail or chats from outside the sample:
+that is for whoever tries the demo out.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import structlog
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from router.app.daemon import Daemon
+from router.app.demo_chats import Answer, Visitors
 from router.core.errors import RouterError
 from router.core.message import Message
 from router.core.state import Contact
@@ -30,7 +31,8 @@ from router.desk.ports import Changed
 log = structlog.get_logger()
 
 STORED = re.compile(r"(\d+-\d+)")
-LEFT_TO_PEOPLE_SECONDS = 45.0  # an offer of outside mail; then the agent accepts, and leaves the answer to you
+LEFT_TO_PEOPLE_SECONDS = 45.0  # an offer from outside; then the agent accepts, and leaves the answer to you
+CHAT_PACE_SHARE = 0.4  # of what an action takes otherwise: somebody is looking at the screen
 ANSWERS = {
     "es": "Gracias por escribirnos. Ya lo estoy revisando y le confirmo en seguida.\n\nUn saludo,\n{agent}",
     "pt": "Obrigado pela sua mensagem. Já estou a tratar disso e confirmo em breve.\n\nCumprimentos,\n{agent}",
@@ -136,34 +138,39 @@ class Customers:
 
 
 class Agents:
-    """The simulated team: one task an agent, woken by what changes on their desk."""
+    """The simulated team: each with one hand for mail and one for chats, woken by what changes on their desk."""
 
-    def __init__(self, daemon: Daemon, sample: set[str], chance: random.Random, *, pace: float) -> None:
+    def __init__(
+        self, daemon: Daemon, sample: set[str], visitors: Visitors, chance: random.Random, *, pace: float
+    ) -> None:
         self.outside: dict[str, str] = {}  # contact from outside the sample -> the agent it was offered to last
         self._daemon = daemon
         self._sample = sample
+        self._visitors = visitors
         self._chance = chance
         self._pace = pace  # seconds that one action takes, about
-        self._news: dict[str, asyncio.Event] = {}
+        self._news: dict[str, tuple[asyncio.Event, asyncio.Event]] = {}
         self._seen_at: dict[str, float] = {}
         self._keys = 0
 
     async def run(self) -> None:
         """Work until cancelled."""
         agents = list(self._daemon.config.agents)
-        self._news = {agent: asyncio.Event() for agent in agents}
+        self._news = {agent: (asyncio.Event(), asyncio.Event()) for agent in agents}
         stop = self._daemon.live.subscribe(self._changed)
         try:
             async with asyncio.TaskGroup() as group:
                 for agent in agents:
-                    group.create_task(self._work(agent))
+                    mails, chats = self._news[agent]
+                    group.create_task(self._work(agent, mails, chats=False))
+                    group.create_task(self._work(agent, chats, chats=True))
         finally:
             stop()
 
     def _changed(self, changed: Changed) -> None:
         for agent in changed.agents:
-            if agent in self._news:
-                self._news[agent].set()
+            for hand in self._news.get(agent, ()):
+                hand.set()
 
     async def _act(self, agent: str, action: str, **fields: object) -> bool:
         self._keys += 1
@@ -173,25 +180,28 @@ class Agents:
             return False
         return outcome.ok
 
-    async def _work(self, agent: str) -> None:
+    async def _work(self, agent: str, news: asyncio.Event, *, chats: bool) -> None:
         await self._act(agent, "status", status="available")
         while True:
+            news.clear()
             state = self._daemon.live.state
             held = state.agents.get(agent)
             if held is not None and held.status in {"away", "offline"}:
                 await self._act(agent, "status", status="available")
             for name in tuple(held.held) if held is not None else ():
                 contact = self._daemon.live.state.contacts.get(name)
-                if contact is not None:
+                if contact is not None and (contact.kind == "chat") is chats:
                     await self._attend(agent, contact)
-            self._news[agent].clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(0.5):
-                    await self._news[agent].wait()
+                    await news.wait()
 
     async def _attend(self, agent: str, contact: Contact) -> None:
         last = await self._last(contact)
         if last is None:
+            return
+        if contact.kind == "chat":
+            await self._chat(agent, contact, last)
             return
         if last.from_.address not in self._sample:
             await self._leave_to_people(agent, contact)
@@ -205,6 +215,26 @@ class Agents:
                 await self._act(agent, "accept", contact=contact.id, offer=contact.offer.id)
         elif contact.state is ContactState.ASSIGNED and contact.agent == agent:
             await self._settle(agent, contact)
+
+    async def _chat(self, agent: str, contact: Contact, last: Message) -> None:
+        known = last.from_.address in self._visitors.addresses
+        answer = self._visitors.answer_to(last.message_id or "") if known else None
+        if not known:
+            await self._leave_to_people(agent, contact)
+            return
+        await asyncio.sleep(self._pace * CHAT_PACE_SHARE * self._chance.uniform(0.5, 1.0))
+        if contact.offer is not None and contact.offer.agent == agent:
+            await self._act(agent, "accept", contact=contact.id, offer=contact.offer.id)
+        elif contact.state is ContactState.ASSIGNED and contact.agent == agent:
+            await self._say(agent, contact, answer)
+
+    async def _say(self, agent: str, contact: Contact, answer: Answer | None) -> None:
+        if answer is None:  # the visitor has gone
+            await self._act(agent, "resolve", contact=contact.id)
+            return
+        person = self._daemon.names.person(agent)
+        text = answer.text.format(agent=(person.name if person else agent).partition(" ")[0])
+        await self._act(agent, "reply", contact=contact.id, text=text, resolve=answer.last)
 
     async def _leave_to_people(self, agent: str, contact: Contact) -> None:
         now = asyncio.get_running_loop().time()

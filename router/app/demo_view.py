@@ -31,6 +31,7 @@ ROWS_OTHERWISE = 19  # of the table, beside the recent contacts
 NEWS_MIN, NEWS_MAX = 3, 10
 SUBJECTS_KEPT_MAX = 500
 LANGUAGE = "lang:"
+CHANNELS = {"email": "mail", "webchat": "chat"}
 DOTS = {"available": "green", "busy": "yellow", "away": "red", "offline": "bright_black"}
 STATES = {
     ContactState.WAITING: ("waiting", "red"),
@@ -50,7 +51,10 @@ WHY = {
     "the only one": "the only free of {able} able",
 }
 WELCOME = """
-[bold]usherd is at work.[/] A small airline's customers write; eight simulated agents answer.
+[bold]usherd is at work.[/] A small airline's customers write mails and chat; eight simulated agents answer.
+
+[bold]See both sides[/] in a browser: a visitor's chat, and the desk of the agent who is given it.
+  [cyan]{url}/demo[/]
 
 [bold]Open a desk[/] as {name} (the link works once, within ten minutes):
   [cyan]{desk}[/]
@@ -58,13 +62,13 @@ WELCOME = """
 [bold]Write to it[/] with any mail client, at {account} by way of {smtp}, or:
   [cyan]swaks --server {smtp} --from you@example.org --to {account} \\
     --header 'Subject: Where is my suitcase?' --body 'It did not arrive with flight AB 123.'[/]
-Within a second it is offered to an able agent, and left to you: a link to their desk appears here.
+Within a second it is offered to an able agent, and left to you, as your chats are: a link to their desk appears here.
 
 [bold]Ask it[/]   [cyan]{command} status --data {data}[/]
          [cyan]{url}/docs[/] for programs
 All answers go to the demo's own sink: nothing leaves this machine. [bold]Ctrl-C[/] ends it.
 """
-YOURS = "[bold green]Your mail[/] is contact {contact}, offered to {name}. Their desk:\n  [cyan]{link}[/]"
+YOURS = "[bold green]Your {kind}[/] is contact {contact}, offered to {name}. Their desk:\n  [cyan]{link}[/]"
 FAREWELL = (
     "{received} messages received: {contacts} contacts, {auto} automatic, [bold]{lost} lost[/]. "
     "{assigned} contacts reached an agent, {answered} were answered. "
@@ -147,7 +151,10 @@ class View:
                 continue
             link = self._sign_in(agent)
             self._links[contact] = (agent, link)
-            self._console.print(YOURS.format(contact=contact, name=self._name(agent), link=link), soft_wrap=True)
+            found = self._daemon.live.state.contacts.get(contact)
+            kind = CHANNELS.get(found.channel, found.channel) if found is not None else "message"
+            words = YOURS.format(kind=kind, contact=contact, name=self._name(agent), link=link)
+            self._console.print(words, soft_wrap=True)
 
     async def _recent(self) -> list[Contact]:
         """The contacts that somebody was given last, the latest first; their subjects are read."""
@@ -185,10 +192,11 @@ class View:
     def _speed(self) -> Text:
         figures = self._audit.figures()
         if figures.assign_seconds_p50 is None or figures.assign_seconds_p99 is None:
-            return Text("waiting for the first mail", "bright_black")
+            return Text("waiting for the first message", "bright_black")
         p50, p99 = figures.assign_seconds_p50 * 1_000, figures.assign_seconds_p99 * 1_000
         return Text(
-            f"offered {p50:.0f} ms after the mail was acknowledged (median; 99 % within {p99:.0f} ms)", "bright_black"
+            f"offered {p50:.0f} ms after the message was acknowledged (median; 99 % within {p99:.0f} ms)",
+            "bright_black",
         )
 
     def _team(self) -> Table:
@@ -218,7 +226,7 @@ class View:
         table = _table()
         table.add_column("contact", no_wrap=True)
         table.add_column("subject", no_wrap=True, overflow="ellipsis", ratio=1)
-        for column in ("topic", "", "agent", "state"):
+        for column in ("by", "topic", "", "agent", "state"):
             table.add_column(column, no_wrap=True)
         table.add_column("chosen because", no_wrap=True, overflow="ellipsis", min_width=24)
         for contact in recent:
@@ -227,6 +235,7 @@ class View:
             table.add_row(
                 Text(contact.id, "bold"),
                 Text(self._subjects.get(contact.id) or "(no subject)"),
+                CHANNELS.get(contact.channel, contact.channel),
                 contact.topics[0][0] if contact.topics else "unsure",
                 contact.language or "",
                 self._name(holder).partition(" ")[0] if holder else "",
