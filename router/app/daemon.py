@@ -164,6 +164,7 @@ class Daemon:
         await self.workers.warm()
         self.intake = Intake(self.store, self.disk)
         self.vault = Vault(self.store)
+        self._chat = chat.web_chat(self.config, self.secret)
         self.stationery = mail.MailStationery(lambda: self.config, self.secret)
         self.reader = Reader(
             store=self.store,
@@ -290,7 +291,7 @@ class Daemon:
             secret=self.secret,
             intake=intake,
             mails=MailEntries(lambda: self.config.accounts),
-            chat=chat.web_chat(self.config, self.secret),
+            chat=self._chat,
             pages=self._pages,
             local_token=self._local_token,
             settings=WebSettings(public_url=self.config.web.url or ""),
@@ -318,6 +319,9 @@ class Daemon:
         self.reader.channels, self.reader.facts = self._channels(), self._facts()
         if self.smtp is not None:
             self.receiver.take_mail_for(loaded.config.accounts)
+        changed = chat.web_chat(self.config, self.secret)
+        if self._chat is not None and changed is not None:
+            self._chat.follow(changed)
 
     async def change_models(self, found: Models, threshold: int) -> None:
         """Classify with another model from the next message on."""

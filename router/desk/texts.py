@@ -135,6 +135,7 @@ WHY_STICKY = "It waited a moment for {who}, who knows this customer."
 
 GONE = "This text was erased or cannot be read."
 UNKNOWN_CUSTOMER = "Unknown sender"
+THE_CUSTOMER = "The customer"
 NO_SUBJECT = "(no subject)"
 SYSTEM = "usherd"
 SHADOW = "Shadow mode: usherd decides and explains beside you, and sends nothing."

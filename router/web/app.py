@@ -62,14 +62,17 @@ def create_app(parts: WebParts) -> FastAPI:
     app.state.search = Search(parts.source, parts.texts, parts.clock)
     app.state.feed = live.Feed(parts, app.state.desk)
     app.state.chat = chat.open_room(parts, app.state.desk.index)
+    if app.state.chat is not None:
+        app.state.chat.feed.on_typing = app.state.feed.together.customer_types
     problems.install(app, parts.settings.retry_after_seconds)
     for routes in (api.routes, imports.routes, operations.routes, desk.routes, live.routes, chat.routes, *parts.pages):
         app.include_router(routes)
     app.mount("/static", Assets(directory=desk.STATIC), name="static")
     app.add_api_route("/docs", _docs, include_in_schema=False)
     app.add_api_route("/", _front, include_in_schema=False)
-    if app.state.chat is not None:
-        app.add_middleware(ChatCors, origins=app.state.chat.chat.settings.origins)
+    if parts.chat is not None:
+        shown_by = parts.chat
+        app.add_middleware(ChatCors, origins=lambda: shown_by.settings.origins)
     app.add_middleware(Shield)
     described: dict[str, object] = {}
 

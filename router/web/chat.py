@@ -133,7 +133,7 @@ def open_room(parts: WebParts, index: DeskIndex) -> Room | None:
     if chat is None:
         return None
     feed = ChatFeed(parts, chat, VisitorView(parts.source, parts.texts, index, chat))
-    return Room(parts, chat, feed, Gate(chat.limits, time.monotonic), Passes(parts.secret), assemble())
+    return Room(parts, chat, feed, Gate(lambda: chat.limits, time.monotonic), Passes(parts.secret), assemble())
 
 
 def address_of(connection: HTTPConnection) -> str:

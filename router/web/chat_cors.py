@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -12,14 +14,14 @@ ASKED_AGAIN_SECONDS = 600
 class ChatCors:
     """ASGI middleware for the paths of files. Origins that are not listed get no answer they could read."""
 
-    def __init__(self, app: ASGIApp, origins: frozenset[str]) -> None:
+    def __init__(self, app: ASGIApp, origins: Callable[[], frozenset[str]]) -> None:
         self._app = app
         self._origins = origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer what a browser asks beforehand; pass on the rest, with the header that lets the widget read it."""
         origin = Headers(scope=scope).get("origin", "") if scope["type"] == "http" else ""
-        listed = origin.lower() in self._origins and (scope["path"] == PATH or scope["path"].startswith(PATH + "/"))
+        listed = origin.lower() in self._origins() and (scope["path"] == PATH or scope["path"].startswith(PATH + "/"))
         if not listed:
             await self._app(scope, receive, send)
             return

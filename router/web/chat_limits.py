@@ -15,33 +15,34 @@ HOUR = 3_600.0
 
 
 class Buckets:
-    """One bucket a name: holds `size` drops, and fills at `size` drops in `seconds`. At most BUCKETS_MAX are kept.
+    """One bucket a name: holds `size()` drops, and fills at as many in `seconds`. At most BUCKETS_MAX are kept.
 
     Those used longest ago go first: they are full again soonest.
     """
 
-    def __init__(self, size: int, seconds: float, now: Callable[[], float]) -> None:
-        self._size = float(size)
-        self._per_second = size / seconds
+    def __init__(self, size: Callable[[], int], seconds: float, now: Callable[[], float]) -> None:
+        self._size = size
+        self._seconds = seconds
         self._now = now
         self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take(self, name: str) -> float:
         """Take a drop: 0.0 if there was one, else the seconds until there is. Nothing is taken then."""
-        now = self._now()
-        level, then = self._levels.pop(name, (self._size, now))
-        level = min(self._size, level + (now - then) * self._per_second)
+        now, size = self._now(), float(self._size())
+        per_second = size / self._seconds
+        level, then = self._levels.pop(name, (size, now))
+        level = min(size, level + (now - then) * per_second)
         enough = level >= 1.0
         self._levels[name] = (level - 1.0 if enough else level, now)
         if len(self._levels) > BUCKETS_MAX:
             self._levels.popitem(last=False)
-        return 0.0 if enough else (1.0 - level) / self._per_second
+        return 0.0 if enough else (1.0 - level) / per_second
 
 
 class Counts:
     """How many of something there are by name, and in all."""
 
-    def __init__(self, each_max: int, all_max: int) -> None:
+    def __init__(self, each_max: Callable[[], int], all_max: Callable[[], int]) -> None:
         self._each_max = each_max
         self._all_max = all_max
         self._held: dict[str, int] = {}
@@ -49,7 +50,7 @@ class Counts:
 
     def enter(self, name: str) -> bool:
         """One more, unless there are too many. Whoever entered must leave."""
-        if self._all >= self._all_max or self._held.get(name, 0) >= self._each_max:
+        if self._all >= self._all_max() or self._held.get(name, 0) >= self._each_max():
             return False
         self._held[name] = self._held.get(name, 0) + 1
         self._all += 1
@@ -69,17 +70,20 @@ class Counts:
 
 
 class Gate:
-    """All limits of the chat in one place. `wait_…` gives whole seconds to wait, 0 for go on."""
+    """All limits of the chat in one place. `wait_…` gives whole seconds to wait, 0 for go on.
 
-    def __init__(self, limits: ChatLimits, now: Callable[[], float]) -> None:
-        self._messages = Buckets(limits.messages_per_minute, MINUTE, now)
-        self._address_messages = Buckets(limits.address_messages_per_minute, MINUTE, now)
-        self._files = Buckets(limits.files_per_hour, HOUR, now)
-        self._forms = Buckets(limits.forms_per_hour, HOUR, now)
-        self._visitors = Buckets(limits.visitors_per_hour, HOUR, now)
-        self._frames = Buckets(limits.frames_per_minute, MINUTE, now)
-        self.connections = Counts(limits.address_connections, limits.connections)
-        self.uploads = Counts(limits.uploads, limits.uploads)
+    `limits` are asked for at each use, `now` is seconds of a clock that only goes forward.
+    """
+
+    def __init__(self, limits: Callable[[], ChatLimits], now: Callable[[], float]) -> None:
+        self._messages = Buckets(lambda: limits().messages_per_minute, MINUTE, now)
+        self._address_messages = Buckets(lambda: limits().address_messages_per_minute, MINUTE, now)
+        self._files = Buckets(lambda: limits().files_per_hour, HOUR, now)
+        self._forms = Buckets(lambda: limits().forms_per_hour, HOUR, now)
+        self._visitors = Buckets(lambda: limits().visitors_per_hour, HOUR, now)
+        self._frames = Buckets(lambda: limits().frames_per_minute, MINUTE, now)
+        self.connections = Counts(lambda: limits().address_connections, lambda: limits().connections)
+        self.uploads = Counts(lambda: limits().address_uploads, lambda: limits().uploads)
 
     def wait_message(self, visitor: str, address: str) -> int:
         """For one more message."""

@@ -47,6 +47,7 @@ class ChatLimits:
     connections: int = 2_000
     address_connections: int = 40
     uploads: int = 8  # files on their way in at the same time: each is held in memory
+    address_uploads: int = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,11 +65,18 @@ class ChatSettings:
     silence_seconds: float = 70.0  # a line whose widget gave none is closed
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Chat:
-    """Everything the chat needs. `identity`: the keyed hash of a visitor's address, as in the engine's state."""
+    """Everything the chat needs. `identity`: the keyed hash of a visitor's address, as in the engine's state.
+
+    Read anew at each use, so that an edited workspace is followed.
+    """
 
     entries: ChatEntries
     identity: Callable[[str], str]
     settings: ChatSettings = field(default_factory=ChatSettings)
     limits: ChatLimits = field(default_factory=ChatLimits)
+
+    def follow(self, other: Chat) -> None:
+        """Go by `other` from now on; lines that are open stay open."""
+        self.entries, self.settings, self.limits = other.entries, other.settings, other.limits

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Collection
 from typing import Protocol
 
+from router.desk import texts
 from router.desk.model import Desk, NotOnRoster, NotVisible
 from router.desk.summaries import person_name
 
@@ -37,6 +38,7 @@ class Together:
     def __init__(self, desk: Desk, lines: Collection[Line]) -> None:
         self._desk = desk
         self._lines = lines
+        self._customers: dict[str, float] = {}  # contact -> until when its customer counts as writing
 
     def moved(self, line: Line, before: str | None, *, typing: bool = False) -> None:
         """A desk opened another contact, left, or somebody typed there: those who have it open hear of it."""
@@ -47,6 +49,18 @@ class Together:
         elif before != line.place:
             line.typing_until = 0.0
         for contact in {before, line.place}:
+            self._tell(contact)
+
+    def customer_types(self, contact: str) -> None:
+        """The customer writes in a chat: those who have it open hear of it."""
+        loop = asyncio.get_running_loop()
+        until = self._customers[contact] = loop.time() + TYPING_SECONDS
+        self._tell(contact)
+        loop.call_later(TYPING_SECONDS + 0.05, self._customer_stopped, contact, until)
+
+    def _customer_stopped(self, contact: str, until: float) -> None:
+        if self._customers.get(contact) == until:
+            del self._customers[contact]
             self._tell(contact)
 
     def _tell(self, contact: str | None) -> None:
@@ -62,7 +76,8 @@ class Together:
             if other.agent != line.agent and other.place == line.place and self._sees(other):
                 typing[other.agent] = typing.get(other.agent, False) or other.typing_until > now
         named = {agent: person_name(self._desk.source.names, agent) for agent in sorted(typing)}
-        return [named[one] for one in named if typing[one]], [named[one] for one in named if not typing[one]]
+        customer = [texts.THE_CUSTOMER] if line.place in self._customers else []
+        return customer + [named[one] for one in named if typing[one]], [named[one] for one in named if not typing[one]]
 
     def _sees(self, line: Line) -> bool:
         try:

@@ -127,7 +127,7 @@ async def test_a_frame_beyond_all_measure_ends_the_line(site: ChatSite) -> None:
 def test_buckets_fill_evenly() -> None:
     """A bucket gives its size at once, then one drop at a time; each name has its own; it never overflows."""
     now = [100.0]
-    buckets = Buckets(2, 60.0, lambda: now[0])
+    buckets = Buckets(lambda: 2, 60.0, lambda: now[0])
     assert [buckets.take("a"), buckets.take("a")] == [0.0, 0.0]
     assert buckets.take("a") == pytest.approx(30.0)
     assert buckets.take("b") == 0.0
@@ -142,7 +142,7 @@ def test_buckets_fill_evenly() -> None:
 
 def test_buckets_forget_who_was_there_longest_ago() -> None:
     """However many names come, the memory for them is bounded."""
-    buckets = Buckets(1, 60.0, lambda: 0.0)
+    buckets = Buckets(lambda: 1, 60.0, lambda: 0.0)
     for number in range(BUCKETS_MAX + 10):
         buckets.take(str(number))
     assert buckets.take(str(BUCKETS_MAX)) > 0.0
@@ -151,7 +151,7 @@ def test_buckets_forget_who_was_there_longest_ago() -> None:
 
 def test_counts_are_by_name_and_in_all() -> None:
     """Nobody enters beyond either limit, and whoever leaves makes room."""
-    counts = Counts(2, 3)
+    counts = Counts(lambda: 2, lambda: 3)
     assert [counts.enter("a"), counts.enter("a"), counts.enter("a"), counts.enter("b"), counts.enter("c")] == [
         True, True, False, True, False,
     ]  # fmt: skip

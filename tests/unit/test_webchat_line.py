@@ -17,6 +17,7 @@ from router.core.events import ContactResolved, StatusSet, WorkspaceChanged
 from router.core.transitions import ContactState
 from router.core.values import Status
 from router.web.chat_feed import STOPPING
+from router.web.chat_parts import Chat, ChatLimits, ChatSettings
 from router.web.chat_pass import PASS_DAYS_MAX, RENEWED_AFTER_DAYS, Passes
 from tests.fakes.chat_site import SECRET, SHOP, ChatSite, chatting
 from tests.fakes.desk_parts import workspace
@@ -349,3 +350,50 @@ async def test_listed_sites_are_let_in(site: ChatSite) -> None:
     """A page of a listed origin gets a line."""
     async with Visitor(site.url, origin=SHOP) as visitor:
         await visitor.write("client-01", "Hello")
+
+
+async def test_desk_and_visitor_see_each_other_typing(site: ChatSite) -> None:
+    """Whoever has the chat open sees its visitor write, and the visitor its agent; of a note nobody outside hears."""
+    async with Visitor(site.url) as visitor:
+        await visitor.write("client-01", "Hello")
+        site.answer("Good morning")
+        contact = site.contact.id
+        headers = {"Cookie": site.cookie("ana")}
+        async with connect(f"ws{site.url[4:]}/desk/live", origin=Origin(site.url), additional_headers=headers) as desk:
+            await desk.send(json.dumps({"contact": contact}))
+            await visitor.say(type="typing")
+            async with asyncio.timeout(60):
+                while True:
+                    frame = json.loads(await desk.recv())
+                    if frame["type"] == "others" and frame["typing"]:
+                        break
+            assert (frame["id"], frame["typing"]) == (contact, ["The customer"])
+            await desk.send(json.dumps({"contact": contact, "typing": True}))
+            await desk.send(json.dumps({"contact": contact, "typing": True, "reply": True}))
+            assert (await visitor.frame("typing"))["who"] == "Ana"
+            await visitor.say(type="earlier", before="1-0")
+            await visitor.frame("earlier")
+            assert not [one for one in visitor.frames if one["type"] == "typing"]
+
+
+async def test_an_edited_workspace_is_followed(site: ChatSite) -> None:
+    """Another list of sites and other limits hold for the next line and the next message, without a restart."""
+    chat = site.parts.chat
+    assert chat is not None
+    async with Visitor(site.url, origin=SHOP) as visitor:
+        chat.follow(
+            Chat(
+                entries=chat.entries,
+                identity=chat.identity,
+                settings=ChatSettings(title="Acme Sea"),
+                limits=ChatLimits(messages_per_minute=1),
+            )
+        )
+        await visitor.write("client-01", "one")
+        await visitor.say(type="say", client="client-02", text="two")
+        assert (await visitor.frame("refused", client="client-02"))["code"] == "slow"
+    with pytest.raises(InvalidStatus):
+        async with Visitor(site.url, origin=SHOP):
+            pass
+    async with Visitor(site.url) as visitor:
+        assert visitor.welcome["title"] == "Acme Sea"

@@ -121,7 +121,7 @@ export class Composer {
   changed() {
     if (this.text.value) localStorage.setItem(this.store(), this.text.value);
     else localStorage.removeItem(this.store());
-    if (this.text.value) this.app.typing();
+    if (this.text.value) this.app.typing(!this.isNote());
     this.fit();
     this.show();
   }

@@ -80,12 +80,12 @@ export class Live {
     this.send();
   }
 
-  // Somebody writes in the open contact; told now and then, never kept.
-  typing() {
+  // Somebody writes in the open contact; told now and then, never kept. `reply`: the customer may know.
+  typing(reply) {
     const time = Date.now();
     if (time - (this.typed || 0) < TYPING_MS || this.socket?.readyState !== WebSocket.OPEN) return;
     this.typed = time;
-    this.socket.send(JSON.stringify({ ...this.open, typing: true }));
+    this.socket.send(JSON.stringify({ ...this.open, typing: true, reply }));
   }
 
   send() {

@@ -255,8 +255,8 @@ class App {
     }
   }
 
-  typing() {
-    this.live.typing();
+  typing(reply) {
+    this.live.typing(reply);
   }
 
   // A held reply was stored: it is no draft any more.

@@ -233,7 +233,7 @@ class Widget {
     const way = one.state ? (one.state === "failed" ? " failed" : " way") : "";
     const files = one.file ? [{ name: one.file.name, size: one.file.size }] : one.files || [];
     const node = h("li", { className: `${mine ? "mine" : "theirs"}${first ? " first" : ""}${way}` });
-    const label = T.said(mine ? T.you : one.who, time);
+    const label = T.said(mine ? T.you : one.who || this.room.title, time);
     node.append(h("span", { className: !mine && first ? "who" : "unseen" }, label));
     if (one.text) node.append(h("div", { className: "bubble", title: time }, one.text));
     for (const file of files) {
