@@ -69,6 +69,7 @@ def compile_workspace(
         reserve=dict(sorted(config.reserve.skills.items())),
         reserve_auto=config.reserve.auto,
         unsure=config.topic_model.unsure,
+        shadow=config.mode == "shadow",
         auto_answers=AutoAnswers(kinds=tuple(config.auto_answers.texts), per_hour=config.auto_answers.per_hour),
         language_level=1 if speaks(config) else 0,
         **({} if topic_threshold is None else {"topic_threshold": topic_threshold}),

@@ -305,6 +305,8 @@ class WorkspaceConfig(Part):
 
     workspace: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
     """Its name: small letters, digits and hyphens; part of every key in the store."""
+    mode: Literal["live", "shadow"] = "live"
+    """live, or shadow: usherd decides and explains, and sends nothing."""
     timezone: Zone = "UTC"
     """The zone of calendars that name none."""
     languages: Annotated[tuple[Language, ...], Field(min_length=1), Listed] = ("en",)

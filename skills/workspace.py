@@ -75,7 +75,7 @@ def _warnings(config: WorkspaceConfig, marks: Marks) -> tuple[Finding, ...]:
     if not config.channels.names:
         message = "no channel is on: nobody can write"
         found.append(finding_at(marks, ("channels",), "no_channel", message, "add `channels: {email: …}`"))
-    if config.channels.email is not None and config.channels.email.send is None:
+    if config.channels.email is not None and config.channels.email.send is None and config.mode == "live":
         message, hint = "mail comes in, but replies cannot leave", "add `send: {host: …}` under `channels.email`"
         found.append(finding_at(marks, ("channels", "email"), "no_send", message, hint))
     for name, topic in config.topics.items():

@@ -42,3 +42,8 @@ class Names:
         return tuple(
             Saved(name=name, text=one.text, topics=one.topics, language=one.language or "") for name, one in replies
         )
+
+
+def staff_of(config: WorkspaceConfig) -> dict[str, str]:
+    """Agents by the e-mail addresses they write from, lower-case."""
+    return {agent.email.lower(): name for name, agent in config.agents.items() if agent.email}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from router.cli import asking, changing, checking, importing, running, setup, upkeep
+from router.cli import asking, changing, checking, importing, reporting, running, setup, upkeep
 
 app = typer.Typer(
     name="usherd",
@@ -32,6 +32,7 @@ app.command("queue")(asking.queue)
 app.command("agents")(asking.agents)
 app.command("contacts")(asking.contacts)
 app.command("explain")(asking.explain)
+app.command("report")(reporting.report)
 
 quarantine = typer.Typer(help="Messages that could not be read.", no_args_is_help=True)
 quarantine.command("list")(upkeep.quarantine_list)

@@ -115,4 +115,5 @@ def _forget(work: Work, contact: Contact) -> None:
     for ref in contact.messages:
         work.index.place.pop(ref.id, None)
         work.state.quarantined.pop(ref.id, None)
+        work.state.externals.pop(ref.external, None)
     del work.state.contacts[contact.id]

@@ -35,7 +35,9 @@ def answer(work: Work, event: MessageReceived) -> None:
     """Answer the message if it opened a contact, once it is known who got that."""
     contact, state, now = work.opened, work.state, work.now
     settings = work.workspace.auto_answers
-    if contact is None or not settings.kinds or event.quiet or contact.flag or not contact.customer:
+    if work.workspace.shadow or not settings.kinds:
+        return
+    if contact is None or event.quiet or contact.flag or not contact.customer:
         return
     decision = _choose(work, contact, event)
     _forget(state, now)

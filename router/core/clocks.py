@@ -126,6 +126,6 @@ def hand_back_at(state: State, contact: Contact) -> int | None:
     """When a contact returns to the queue because its owner is gone; None: it stays, or the owner is here."""
     owner = state.agents.get(contact.agent or "")
     after = state.workspace.hand_back.get(contact.kind)
-    if owner is None or after is None or owner.status not in GONE:
+    if owner is None or after is None or owner.status not in GONE or state.workspace.shadow:
         return None
     return max(owner.status_since, contact.court_since) + after

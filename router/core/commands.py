@@ -89,7 +89,7 @@ def reply(work: Work, event: ReplyWritten, contact: Contact) -> None:
         return
     work.step(contact, "reply")
     clocks.stop_response(work.workspace, contact)
-    _resolve(work, contact)
+    close(work, contact)
 
 
 def wait_on_customer(work: Work, contact: Contact, agent: str) -> None:
@@ -170,7 +170,7 @@ def wake(work: Work, event: ContactWoken, contact: Contact) -> None:
 def resolve(work: Work, event: ContactResolved, contact: Contact) -> None:
     """Done."""
     if _may_move(work, contact, event.agent):
-        _resolve(work, contact)
+        close(work, contact)
 
 
 def reopen(work: Work, event: ContactReopened, contact: Contact) -> None:
@@ -271,7 +271,8 @@ def _queue(work: Work, contact: Contact) -> None:
     placing.place(work, contact)
 
 
-def _resolve(work: Work, contact: Contact) -> None:
+def close(work: Work, contact: Contact) -> None:
+    """It is resolved, whoever has it."""
     owner = contact.agent
     if contact.offer is not None:
         placing.withdraw(work, contact, "resolved")

@@ -23,6 +23,7 @@ from router.core import (
     placing,
     presence,
     reload,
+    shadow,
     starting,
 )
 from router.core.decisions import Candidate, Explanation
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
     from router.core.events import AgentCommand, ContactCommand, Event
     from router.core.state import Contact
     from router.core.values import Requirement
+
+
+OUTWARD = (events.ReplyWritten, events.ContactStarted)  # commands that send something: never in shadow mode
 
 
 class NoSuchContact(PermanentError):
@@ -123,6 +127,8 @@ def _dispatch(work: Work, event: Event) -> None:
         case events.MessageReceived():
             intake.receive(work, event)
             delivery.bounced(work, event)
+        case events.AnswerSeen():
+            shadow.answer_seen(work, event)
         case events.TimePassed():
             alarms.fire_due(work)
         case events.StatusSet():
@@ -147,6 +153,9 @@ def _by_agent(work: Work, event: AgentCommand) -> None:
     """A command, by somebody of the roster, on a contact that the state has."""
     if event.agent not in work.workspace.agents:
         work.refuse("no-such-agent", event.agent)
+        return
+    if work.workspace.shadow and isinstance(event, OUTWARD):
+        work.refuse("shadow")
         return
     if isinstance(event, events.StatusSet):
         presence.set_status(work, event)

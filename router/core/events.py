@@ -53,6 +53,7 @@ class MessageReceived(EventBase, frozen=True, kw_only=True, tag=True):
     `auto`: None, or auto-reply | bounce | list | bulk | loop | spam.
     `about`: for a bounce, the outbound message it reports on; `undelivered`: it says that this never arrived.
     `quiet`: nobody would read an automatic answer (no-reply, forged, one of our own addresses): none is given.
+    In shadow mode only, `external`: keyed hash of the message's own id; `answers`: of those it refers to.
     """
 
     message: str
@@ -71,6 +72,18 @@ class MessageReceived(EventBase, frozen=True, kw_only=True, tag=True):
     model: str = ""  # version of the classifier that said so
     conflict: bool = False  # same idempotency key as an earlier message, other content
     quiet: bool = False
+    external: str = ""
+    answers: tuple[str, ...] = ()
+
+
+class AnswerSeen(EventBase, frozen=True, kw_only=True, tag=True):
+    """In shadow mode: one of us wrote to a customer by other means. `agent`: who, or "" for one of our addresses."""
+
+    message: str
+    channel: str
+    agent: str = ""
+    external: str = ""
+    answers: tuple[str, ...] = ()
 
 
 class MessageDeferred(EventBase, frozen=True, kw_only=True, tag=True):
@@ -238,6 +251,7 @@ Event = (
     | WorkspaceChanged
     | TimePassed
     | MessageReceived
+    | AnswerSeen
     | MessageDeferred
     | MessageQuarantined
     | MessageReleased

@@ -242,7 +242,8 @@ class Index:
     def refresh(self, seat: Seat) -> None:
         """Recompute what depends on the agent's state: absence, room and rank."""
         status = seat.state.status
-        seat.absence = status.value if status is not Status.AVAILABLE else "" if seat.state.on_shift else "off shift"
+        here = status is Status.AVAILABLE or self.state.workspace.shadow
+        seat.absence = status.value if not here else "" if seat.state.on_shift else "off shift"
         self.refresh_room(seat)
         self.refresh_rank(seat)
 

@@ -37,7 +37,7 @@ def receive(work: Work, event: MessageReceived) -> None:
     work.state.deferred.pop(event.message, None)
     if event.message in work.index.place:
         return  # applied before: a message is in one place only
-    claimed = resolve_joined(work, event.thread)
+    claimed = resolve_joined(work, event.thread) or answered(work, event.answers)
     if event.auto is not None:
         _file_auto(work, event, claimed)
         return
@@ -122,6 +122,31 @@ def resolve_joined(work: Work, name: str | None) -> Contact | None:
     return contact
 
 
+def answered(work: Work, answers: tuple[str, ...]) -> Contact | None:
+    """In shadow mode: the contact of the first known message among those that one refers to."""
+    for external in answers:
+        contact = resolve_joined(work, work.index.place.get(work.state.externals.get(external, "")))
+        if contact is not None:
+            return contact
+    return None
+
+
+def know(work: Work, external: str, message: str) -> None:
+    """In shadow mode: remember a message by its own id. Who uses an id again cannot take it over."""
+    if external:
+        work.state.externals.setdefault(external, message)
+
+
+def list_auto(work: Work, auto: Auto) -> None:
+    """Put a message on the list of those that open no contact; the list keeps them as long as closed contacts are."""
+    autos = work.state.autos
+    autos[auto.message] = auto
+    work.index.place[auto.message] = ""
+    # the oldest come first, the new one stays
+    while (oldest := next(iter(autos.values()))).at + work.workspace.reopen_window < work.now:
+        del autos[oldest.message], work.index.place[oldest.message]
+
+
 def customer_of(work: Work, identity: str) -> str:
     """The customer an identity belongs to; a new one if it was never seen; "" for a sender nobody knows."""
     if not identity:
@@ -145,12 +170,7 @@ def _file_auto(work: Work, event: MessageReceived, claimed: Contact | None) -> N
     if home is not None and belongs:
         _attach(work, home, event)
         return
-    autos = work.state.autos
-    autos[event.message] = Auto(message=event.message, channel=event.channel, auto=event.auto or "", at=work.now)
-    work.index.place[event.message] = ""
-    # the list keeps what it has as long as closed contacts are kept; the oldest come first, the new one stays
-    while (oldest := next(iter(autos.values()))).at + work.workspace.reopen_window < work.now:
-        del autos[oldest.message], work.index.place[oldest.message]
+    list_auto(work, Auto(message=event.message, channel=event.channel, auto=event.auto or "", at=work.now))
     work.emit(FileAuto(message=event.message, auto=event.auto or ""))
 
 
@@ -175,7 +195,8 @@ def _open(work: Work, event: MessageReceived, *, flag: str = "", claims: str | N
     placing.classify(work, contact)
     contact.prefer_agent = work.state.last_agent.get(contact.customer)
     work.opened = contact
-    _begin(work, contact, MessageRef(id=event.message, direction="in", at=work.now, sender=event.sender))
+    ref = MessageRef(id=event.message, direction="in", at=work.now, sender=event.sender, external=event.external)
+    _begin(work, contact, ref)
 
 
 def new_contact(
@@ -235,7 +256,14 @@ def _named(*identities: str) -> list[str]:
 
 
 def _attach(work: Work, contact: Contact, event: MessageReceived) -> None:
-    ref = MessageRef(id=event.message, direction="in", at=work.now, sender=event.sender, auto=event.auto)
+    ref = MessageRef(
+        id=event.message,
+        direction="in",
+        at=work.now,
+        sender=event.sender,
+        auto=event.auto,
+        external=event.external,
+    )
     _insert(work, contact, ref)
     work.emit(AttachMessage(contact=contact.id, message=event.message))
 
@@ -243,6 +271,7 @@ def _attach(work: Work, contact: Contact, event: MessageReceived) -> None:
 def _insert(work: Work, contact: Contact, ref: MessageRef) -> None:
     """Messages of a contact sort by inbox id, so that one that came back late stands where it was written."""
     work.index.place[ref.id] = contact.id
+    know(work, ref.external, ref.id)
     order = stream_order(ref.id)
     here = len(contact.messages)
     while order is not None and here > 0:

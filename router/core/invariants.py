@@ -155,6 +155,8 @@ class Auditor:
 
     def _attached(self, event: Event, decision: d.AttachMessage) -> None:
         self._put(decision.message, decision.contact)
+        if isinstance(event, e.AnswerSeen):
+            return
         if not isinstance(event, e.MessageReceived):
             self._wrong("I1", f"{decision.message} is attached without having been received")
             return
@@ -183,7 +185,8 @@ class Auditor:
 
     def _one_place(self, event: Event, decisions: tuple[Decision, ...]) -> None:
         """Every message received is in one place now."""
-        if isinstance(event, e.MessageReceived | e.MessageQuarantined) and event.message not in self.messages:
+        arrived = e.MessageReceived | e.MessageQuarantined | e.AnswerSeen
+        if isinstance(event, arrived) and event.message not in self.messages:
             self._wrong("I1", f"{event.message} is nowhere")
         if isinstance(event, e.MessageReleased) and event.message in self.messages:
             self.allowed.setdefault(self.messages[event.message], {})[event.sender] = 1
@@ -261,7 +264,7 @@ class Auditor:
             self._wrong("I3", f"{contact.id} goes to {name}, who is not in the workspace")
             return
         wrong: list[str] = []
-        if self.status.get(name) is not Status.AVAILABLE:
+        if self.status.get(name) is not Status.AVAILABLE and not workspace.shadow:
             wrong.append(f"is {self.status.get(name)}")
         if not on_shift(workspace, agent, state.at):
             wrong.append("is off shift")
@@ -360,7 +363,7 @@ def check_idle(state: State) -> list[Violation]:
         if contact.state is not ContactState.WAITING or contact.sticky_until is not None:
             continue
         for name, agent in workspace.agents.items():
-            if name in contact.declined or state.agents[name].status is not Status.AVAILABLE:
+            if name in contact.declined or not (workspace.shadow or state.agents[name].status is Status.AVAILABLE):
                 continue
             if not on_shift(workspace, agent, state.at) or not holds(agent, must_have(contact, workspace)):
                 continue

@@ -78,7 +78,7 @@ def try_place(work: Work, contact: Contact) -> bool:
 def give(work: Work, contact: Contact, seat: Seat, explanation: Explanation) -> None:
     """Offer a contact to an agent, or assign it at once where the agent's team is not asked."""
     team = work.workspace.teams.get(seat.agent.team)
-    if team is not None and team.assign is Assign.PUSH:
+    if work.workspace.shadow or (team is not None and team.assign is Assign.PUSH):
         assign(work, contact, seat.agent.id, explanation)
         return
     agent = seat.agent.id

@@ -22,6 +22,9 @@ class MessageRef(msgspec.Struct, kw_only=True):
     sender: str | None = None  # keyed hash of the writer, for in
     auto: str | None = None  # in: what kind of auto mail; out: which auto-answer
     delivery: DeliveryState | None = None  # for out
+    seen: bool = False  # out, in shadow mode: people sent it by other means
+    chosen: str | None = None  # seen: the agent whom usherd had chosen by then
+    external: str = ""  # in shadow mode: keyed hash of its own id
 
 
 class Offer(msgspec.Struct, kw_only=True):
@@ -134,6 +137,7 @@ class State(msgspec.Struct, kw_only=True):
     last_agent: dict[str, str] = {}  # customer -> agent
     autos: dict[str, Auto] = {}
     deferred: dict[str, int] = {}  # message id -> at
+    externals: dict[str, str] = {}  # in shadow mode: keyed hash of a message's own id -> message id
     quarantined: dict[str, str] = {}  # message id -> contact
     contacts_opened: int = 0
     customers_seen: int = 0

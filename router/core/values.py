@@ -177,3 +177,4 @@ class Workspace(msgspec.Struct, frozen=True, kw_only=True):
     utilisation_window: int = 8 * 3_600_000
     utilisation_floor: int = 1_800_000
     auto_answers: AutoAnswers = AutoAnswers()
+    shadow: bool = False  # decide and explain, send nothing

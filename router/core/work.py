@@ -124,7 +124,7 @@ class Work:
 
     def be_present(self, seat: Seat) -> None:
         """Bring ledger and room in step with an agent's status and shift."""
-        if seat.state.status is Status.AVAILABLE and seat.state.on_shift:
+        if (seat.state.status is Status.AVAILABLE or self.workspace.shadow) and seat.state.on_shift:
             ledger.open_presence(seat.state, self.now)
         else:
             ledger.close_presence(seat.state, self.workspace, self.now)

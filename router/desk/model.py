@@ -66,6 +66,7 @@ class Desk:
             snoozed=_sorted(rows[c.id] for c in contacts if c.state is ContactState.SNOOZED),
             done=tuple(rows[c.id] for c in done),
             queue=queue,
+            notice=texts.SHADOW if state.workspace.shadow else "",
             hold_ms=self._hold_ms,
         )
 

@@ -38,7 +38,7 @@ async def card(source: Source, read: Texts, contact: Contact, agent: str, of_cus
         earlier=_earlier(contact, of_customer, names),
         requirement=requirement,
         topics=_topics(contact),
-        banners=_banners(contact, names),
+        banners=_banners(contact, names, shadow=state.workspace.shadow),
         items=tuple(_item(ref, messages.get(ref.id), agent, names) for ref in refs),
         replies_to=to,
         cc=cc,
@@ -151,8 +151,8 @@ def _earlier(contact: Contact, of_customer: list[Contact], names: Directory) -> 
     )
 
 
-def _banners(contact: Contact, names: Directory) -> tuple[Banner, ...]:
-    found: list[Banner] = []
+def _banners(contact: Contact, names: Directory, *, shadow: bool) -> tuple[Banner, ...]:
+    found: list[Banner] = [Banner(code="shadow", text=texts.SHADOW)] if shadow else []
     if contact.flag:
         text = texts.FLAGS.get(contact.flag, contact.flag)
         action = "let_in" if contact.flag == "unknown-sender" and contact.claims else ""

@@ -79,6 +79,7 @@ class DeskView(View, frozen=True, kw_only=True):
     snoozed: tuple[Row, ...]
     done: tuple[Row, ...]
     queue: int  # contacts that wait for anybody
+    notice: str = ""  # stands over the whole desk: shadow mode
     hold_ms: int = 0  # a page holds a reply back so long, to be undone
 
 

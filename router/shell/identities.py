@@ -17,3 +17,9 @@ def identity_of(secret: bytes, channel: str, address: str) -> str:
     space = "mail" if "@" in address else channel
     text = f"{space}\0{address.strip().lower()}".encode("utf-8", "surrogateescape")
     return hmac.new(secret, b"identity\0" + text, hashlib.sha256).hexdigest()[:32]
+
+
+def external_of(secret: bytes, message_id: str) -> str:
+    """The keyed hash (32 hexadecimal digits) of a message's own id, such as a Message-ID without angle brackets."""
+    text = message_id.strip().encode("utf-8", "surrogateescape")
+    return hmac.new(secret, b"message-id\0" + text, hashlib.sha256).hexdigest()[:32]

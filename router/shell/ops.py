@@ -66,6 +66,7 @@ class Ops:
             "node": self._node,
             "leader": state.node if self._leader.leading else None,
             "epoch": state.epoch,
+            "mode": "shadow" if state.workspace.shadow else "live",
             "config": state.version,
             "journal": {"records": journal.n, "last": journal.last_id},
             **self._gauges(),

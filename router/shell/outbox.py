@@ -116,6 +116,11 @@ class Outbox:
         """Messages not yet sent for good."""
         return len(self._pending)
 
+    @property
+    def _held(self) -> bool:
+        """In shadow mode nothing leaves, not even what was written before."""
+        return self._leader.engine.state.workspace.shadow
+
     async def run(self) -> None:
         """Send until cancelled, whenever this node leads."""
         while True:
@@ -188,6 +193,8 @@ class Outbox:
         """Begin what is due, oldest first, never two at once in one contact."""
         self._news.clear()
         now = self._now()
+        if self._held:
+            return
         for delivery in self._candidates():
             if len(self._tasks) >= SENDERS_MAX:
                 return
@@ -206,7 +213,8 @@ class Outbox:
 
     async def _wait(self) -> None:
         now = self._now()
-        idle = [one.next_at - now for one in self._candidates()] if len(self._tasks) < SENDERS_MAX else []
+        free = len(self._tasks) < SENDERS_MAX and not self._held
+        idle = [one.next_at - now for one in self._candidates()] if free else []
         seconds = min(max(0.01, min(idle, default=1_000) / 1_000), 1.0)
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):

@@ -12,15 +12,16 @@ from collections.abc import Callable
 import msgspec
 
 from router.core.errors import RouterError
-from router.core.events import Event, MessageQuarantined, MessageReceived, MessageReleased
+from router.core.events import AnswerSeen, Event, MessageQuarantined, MessageReceived, MessageReleased
 from router.core.message import Address, Message
 from router.core.values import WHOLE
 from router.shell.channel import Channel, ThreadMatch
-from router.shell.identities import identity_of
+from router.shell.identities import external_of, identity_of
 from router.shell.vault import message_blob, raw_blob
 from router.shell.workers import Understood
 
 PARTICIPANTS_MAX = 50
+ANSWERS_MAX = 20
 BY_MAIL = ("email", "http")  # channels that are answered by mail
 # Local parts behind which nobody reads: RFC 3834 asks for this, and so do the mailing lists of the world.
 _NO_REPLY = re.compile(
@@ -76,11 +77,17 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """What understanding needs to know of the workspace. `own`: our addresses, lower-case. `tier_of`: of an address."""
+    """What understanding needs to know of the workspace.
+
+    `own`: our addresses, lower-case. `tier_of`: of an address. `shadow`: nothing is sent, and what people answer is
+    looked for; `staff`: their addresses, lower-case, and who they are.
+    """
 
     secret: bytes
     own: frozenset[str]
     tier_of: Callable[[str], str | None]
+    shadow: bool = False
+    staff: dict[str, str] = {}
 
 
 def source_of(channel: Channel, *, inbox: str, message: str, meta: bytes, conflict: bool) -> Source:
@@ -107,6 +114,9 @@ def received(source: Source, understood: Understood, raw: bytes, channel: Channe
     if message is None:
         return _quarantined(source, understood.problem, raw, at)
     sender = sender_of(message, source, facts.secret)
+    colleague = staff_of(message, facts)
+    if colleague is not None:
+        return _answer_seen(source, message, raw, facts, colleague, at)
     match = channel.thread(message)
     event = MessageReceived(
         at=at,
@@ -127,8 +137,43 @@ def received(source: Source, understood: Understood, raw: bytes, channel: Channe
         model=understood.model,
         conflict=source.conflict,
         quiet=source.quiet or wants_no_answer(message, source, facts.own),
+        external=_external(message, facts) if facts.shadow else "",
+        answers=_answers(message, facts) if facts.shadow else (),
     )
     return Prepared(event=event, blobs=_blobs(source.message, sender, message, raw), finished=_entries(source))
+
+
+def _answer_seen(source: Source, message: Message, raw: bytes, facts: Facts, colleague: str, at: int) -> Prepared:
+    """The event of a mail that one of us sent by other means, while usherd only looks on."""
+    event = AnswerSeen(
+        at=at,
+        inbox=source.inbox,
+        message=source.message,
+        channel=source.channel,
+        agent=colleague,
+        external=_external(message, facts),
+        answers=_answers(message, facts),
+    )
+    sender = sender_of(message, source, facts.secret)
+    return Prepared(event=event, blobs=_blobs(source.message, sender, message, raw), finished=_entries(source))
+
+
+def staff_of(message: Message, facts: Facts) -> str | None:
+    """In shadow mode: the agent who wrote it, "" for one of our own addresses, None for a customer or a machine."""
+    if not facts.shadow or auto_of(message) is not None:
+        return None
+    address = message.from_.address.lower()
+    return facts.staff.get(address, "" if _ours(address, facts.own) else None)
+
+
+def _external(message: Message, facts: Facts) -> str:
+    return external_of(facts.secret, message.message_id) if message.message_id else ""
+
+
+def _answers(message: Message, facts: Facts) -> tuple[str, ...]:
+    """What it refers to, the nearest first."""
+    named = [*([message.in_reply_to] if message.in_reply_to else []), *reversed(message.references)]
+    return tuple(external_of(facts.secret, one) for one in list(dict.fromkeys(named))[:ANSWERS_MAX])
 
 
 def _topics(source: Source, understood: Understood) -> tuple[tuple[str, int], ...]:

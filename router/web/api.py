@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse, Response
 
 from router.core.errors import Draining
 from router.core.ports import Appended, InboxEntry
-from router.desk import reports, rights
+from router.desk import reports, rights, shadow
 from router.desk.in_force import in_force
 from router.desk.model import Desk
 from router.web.access import Parts, Scope, links, new_ticket, new_token
@@ -207,6 +207,12 @@ async def workspace(parts: Parts, desk: Model) -> Response:
     """The workspace as the engine has it, its version, and how many contacts wait, by what the rules look at."""
     accounts = parts.mails.accounts() if parts.mails is not None else ()
     return answer(in_force(parts.source.state, desk.index.waiting(), accounts))
+
+
+@routes.get("/reports/shadow", dependencies=READ, responses=failures(), tags=["reports"], summary="Beside people")
+async def shadow_report(parts: Parts) -> Response:
+    """The JSON of `usherd report --shadow`."""
+    return answer(shadow.report(parts.source.state))
 
 
 # -- operations ----------------------------------------------------------------------------------------------------

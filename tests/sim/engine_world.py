@@ -51,9 +51,10 @@ _RULES = (
 
 
 def workspace(variant: int = 0) -> Workspace:
-    """Four variants.
+    """Five variants.
 
-    As it is; ben has left; ana has lost a skill and room; bags belong to another team and nobody is waited for.
+    As it is; ben has left; ana has lost a skill and room; bags belong to another team and nobody is waited for; usherd
+    only looks on.
     """
     agents = dict(_AGENTS)
     rules: tuple[Rule, ...] = _RULES
@@ -85,5 +86,6 @@ def workspace(variant: int = 0) -> Workspace:
                Relax(after=2 * HOUR, widen="team")),
         reopen_window=3 * 24 * HOUR,
         auto_answers=AutoAnswers(kinds=("receipt", "out_of_hours", "queue"), per_hour=2 + variant),
+        shadow=variant == 4,
         utilisation_window=8 * HOUR if variant != 2 else 4 * HOUR,
     )  # fmt: skip

@@ -137,11 +137,23 @@ class EngineMachine(RuleBasedStateMachine):
             inbox = message
         event = e.MessageReceived(
             at=self.later(delay), inbox=inbox, message=message, channel=channel, kind=world.KINDS[channel],
-            account="a", sender=sender, **more,  # type: ignore[arg-type]
+            account="a", sender=sender, external=f"x{self.seq % 20}", quiet=self.seq % 7 == 0,
+            **more,  # type: ignore[arg-type]
         )  # fmt: skip
         self.apply(event)
         if self.seq % 5 == 0:
             assert self.apply(event) == ()
+
+    @rule(delay=DELAYS, agent=st.sampled_from((*world.AGENTS, "", "gone")), number=st.integers(0, 20))
+    def answered_by_other_means(self, delay: int, agent: str, number: int) -> None:
+        """One of us answers by other means: something known, or not."""
+        message = self.inbox()
+        self.apply(
+            e.AnswerSeen(
+                at=self.later(delay), inbox=message, message=message, channel="email", agent=agent,
+                external=f"x{self.seq % 20}", answers=("nothing", f"x{number}"),
+            )
+        )  # fmt: skip
 
     @rule(delay=DELAYS, sender=st.sampled_from(["", "p1"]))
     def quarantine(self, delay: int, sender: str) -> None:
@@ -307,7 +319,7 @@ class EngineMachine(RuleBasedStateMachine):
 
     # -- the process -----------------------------------------------------------------------------------------------
 
-    @rule(delay=DELAYS, variant=st.integers(min_value=0, max_value=3))
+    @rule(delay=DELAYS, variant=st.integers(min_value=0, max_value=4))
     def reload(self, delay: int, variant: int) -> None:
         """Another workspace comes into force."""
         changed = world.workspace(variant)

@@ -89,6 +89,7 @@ class App {
     this.themeButton = h("button", { class: "icon-button", onclick: () => this.nextTheme() }, icon("half"));
     this.theme(localStorage.getItem("usherd-theme") || "auto");
     this.workspace = h("span", { class: "workspace" });
+    this.notice = h("p", { class: "notice", role: "note", hidden: true });
     this.root.replaceChildren(
       h("a", { class: "skip", href: "#main", onclick: (event) => { event.preventDefault(); this.main.focus(); } }, T.skip),
       h("header", { class: "top" },
@@ -101,6 +102,7 @@ class App {
           this.themeButton,
           h("button", { class: "icon-button", "aria-label": T.helpTitle, title: `${T.helpTitle} (?)`, onclick: () => this.help() }, icon("help")),
           h("button", { class: "icon-button", "aria-label": T.signOut, title: T.signOut, onclick: () => this.leave() }, icon("out")))),
+      this.notice,
       h("div", { class: "panes" }, this.lists.root, this.main));
     this.live?.end();
     this.live = new Live({
@@ -141,6 +143,8 @@ class App {
     setServerTime(desk.now);
     this.desk = desk;
     this.workspace.textContent = desk.workspace;
+    this.notice.textContent = desk.notice;
+    this.notice.hidden = !desk.notice;
     this.lists.update(desk);
     this.showQueueCount(desk.queue);
     document.title = T.title(desk.workspace, desk.offers.length);
