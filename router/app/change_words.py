@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from router.app.compare import Change, DeadEnd
+from router.app.compare import Change, DeadEnd, walk
 
 SPANS = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s"))
 # Keys whose values are milliseconds, wherever they stand.
@@ -112,7 +112,10 @@ def _named(what: str) -> Callable[[Change, list[str]], str | None]:
 
 def _change(change: Change, inner: list[str]) -> str:
     before, after = (shown(".".join(inner), value) for value in (change.before, change.after))
-    return f"{' '.join(inner)} {before} → {after}"
+    name = " ".join(inner)
+    if change.before is None:
+        return f"{name} {after}, new"
+    return f"no longer {name} {before}" if change.after is None else f"{name} {before} → {after}"
 
 
 def _rule(change: Change, rest: list[str]) -> str:
@@ -121,7 +124,11 @@ def _rule(change: Change, rest: list[str]) -> str:
         return f"rule {number} is new: {shown('rules', change.after)}"
     if change.after is None:
         return f"rule {number} goes: {shown('rules', change.before)}"
-    return f"rule {number}: {shown('rules', change.before)} → {shown('rules', change.after)}"
+    when = shown("when", change.after["when"])
+    if change.before["when"] != change.after["when"]:
+        return f"rule {number}: {shown('rules', change.before)} → {shown('rules', change.after)}"
+    inner = [one for one in walk(change.before, change.after, "") if one.path]
+    return f"rule {number} ({when}): {', '.join(_change(one, one.path.split('.')) for one in inner)}"
 
 
 def _calendar(change: Change, rest: list[str]) -> str:

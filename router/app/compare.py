@@ -62,7 +62,7 @@ class DeadEnd(msgspec.Struct, frozen=True, kw_only=True):
 def changes(before: Workspace, after: Workspace, now_ms: int) -> list[Change]:
     """Every difference, by path. Calendars are compared from now on."""
     old, new = msgspec.to_builtins(before), msgspec.to_builtins(after)
-    found = list(_walk(_plain(old), _plain(new), ""))
+    found = list(walk(_plain(old), _plain(new), ""))
     found += _rules(old["rules"], new["rules"])
     found += _calendars(before, after, now_ms)
     return found
@@ -78,12 +78,13 @@ def _plain(workspace: dict[str, Any]) -> dict[str, Any]:
     return left
 
 
-def _walk(old: Any, new: Any, path: str) -> Iterator[Change]:  # noqa: ANN401 (JSON)
+def walk(old: Any, new: Any, path: str) -> Iterator[Change]:  # noqa: ANN401 (JSON)
+    """Every difference between two values, as deep as both are mappings."""
     if old == new:
         return
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for key in [*old, *(key for key in new if key not in old)]:
-            yield from _walk(old.get(key), new.get(key), f"{path}.{key}" if path else key)
+            yield from walk(old.get(key), new.get(key), f"{path}.{key}" if path else key)
         return
     yield Change(path=path, before=old, after=new)
 

@@ -35,9 +35,10 @@ class Tally(msgspec.Struct, kw_only=True):
 class Door:
     """The daemon's HTTP API, for as long as an import takes."""
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, token: str, transport: httpx.BaseTransport | None = None) -> None:
+        headers = {"Authorization": f"Bearer {token}"}
         self._http = httpx.Client(
-            base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=SECONDS_MAX, trust_env=False
+            base_url=url, headers=headers, timeout=SECONDS_MAX, trust_env=False, transport=transport
         )
 
     def close(self) -> None:
@@ -46,7 +47,11 @@ class Door:
 
     def known(self) -> Known:
         """What the running workspace knows. Raises RouterError."""
-        found = msgspec.json.decode(self._ask("GET", "/v1/workspace").content, type=InForce)
+        answer = self._ask("GET", "/v1/workspace")
+        try:
+            found = msgspec.json.decode(answer.content, type=InForce)
+        except msgspec.MsgspecError as error:
+            raise PermanentError(f"the daemon is of another version than this command ({error})") from None
         accounts = Accounts(found.accounts)
         return Known(
             topics=frozenset(found.workspace.topics),

@@ -26,7 +26,8 @@ def prepare(config: WorkspaceConfig, data: Path) -> tuple[Models, int]:
     try:
         model = topics.TopicModel.load(path)
     except (OSError, RouterError) as error:
-        log.info("training_topics", topics=len(config.topics), reason=type(error).__name__)
+        reason = type(error).__name__ if path.exists() else "not trained yet"
+        log.info("training_topics", topics=len(config.topics), reason=reason)
         train(config.topics, data)
         model = topics.TopicModel.load(path)
     return Models(path=str(path), languages=config.languages), model.threshold(config.topic_model.precision)

@@ -9,6 +9,7 @@ import msgspec
 from router.cli import output
 from router.cli.client import Daemon
 from router.cli.options import CONFIG, DATA, Config, Data, Json, Token, Url
+from router.core.errors import PermanentError
 
 OTHERWISE = "names, examples, channels or other things that no decision depends on"
 
@@ -24,7 +25,11 @@ def diff(config: Config = CONFIG, data: Data = DATA, url: Url = None, token: Tok
 
     output.wants_json(json)
     loaded = load(config)
-    in_force = msgspec.convert(Daemon(data, url, token).get("/v1/workspace"), InForce)
+    answer = Daemon(data, url, token).get("/v1/workspace")
+    try:
+        in_force = msgspec.convert(answer, InForce)
+    except msgspec.ValidationError as error:
+        raise PermanentError(f"the daemon is of another version than this command ({error})") from None
     now = wall_ms()
     threshold = in_force.workspace.topic_threshold
     after = compile_workspace(loaded.config, now, topic_threshold=threshold)

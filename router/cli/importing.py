@@ -61,10 +61,10 @@ def _show(tally: Any, *, dry_run: bool) -> None:  # noqa: ANN401 (a handing_in.T
 
     would = "would come in" if dry_run else "came in"
     output.say(
-        f"[green]{tally.imported:,} {would}[/]; {tally.duplicates:,} were here already; {len(tally.skipped):,} skipped."
+        f"[green]{would}: {tally.imported:,}[/]; here already: {tally.duplicates:,}; skipped: {len(tally.skipped):,}"
     )
     if tally.assigned:
-        output.say(f"{tally.assigned:,} were given to who had them.")
+        output.say(f"given to who had them: {tally.assigned:,}")
     for title, odd in (("skipped", tally.skipped), ("not wholly", tally.notes)):
         for reason, ones in itertools.islice(reasons(odd), REASONS_SHOWN_MAX):
             places = ", ".join(f"{Path(one.file).name}:{one.place}" for one in ones[:PLACES_SHOWN_MAX])
