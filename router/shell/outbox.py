@@ -8,6 +8,8 @@ sent at most once more, and marked so.
 from __future__ import annotations
 
 import asyncio
+import functools
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from typing import Protocol
@@ -26,7 +28,7 @@ from router.shell.vault import Vault
 
 log = structlog.get_logger()
 
-SENDERS_MAX = 4
+SENDERS_MAX = 4  # of each channel: a mail server that hangs holds up no chat
 RETRY_SECONDS = 0.5
 UNKNOWN_RETRY_MS = 60_000
 NEVER = 1 << 53
@@ -107,6 +109,7 @@ class Outbox:
         self._now = now
         self._pending: dict[str, Delivery] = {}
         self._contacts: dict[str, None] = {}  # at which a sender is at work
+        self._busy: Counter[str] = Counter()  # senders at work, by channel
         self._outcomes: dict[str, Sent] = {}  # of tries that were made and could not be stored yet
         self._news = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -196,25 +199,26 @@ class Outbox:
         if self._held:
             return
         for delivery in self._candidates():
-            if len(self._tasks) >= SENDERS_MAX:
-                return
-            if delivery.next_at > now or delivery.contact in self._contacts:
+            full = self._busy[delivery.channel] >= SENDERS_MAX
+            if full or delivery.next_at > now or delivery.contact in self._contacts:
                 continue
             self._contacts[delivery.contact] = None
+            self._busy[delivery.channel] += 1
             task = asyncio.create_task(self._try(epoch, delivery))
             self._tasks.add(task)
-            task.add_done_callback(self._done)
+            task.add_done_callback(functools.partial(self._done, delivery.channel))
 
-    def _done(self, task: asyncio.Task[None]) -> None:
+    def _done(self, channel: str, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
+        self._busy[channel] -= 1
         self._news.set()
         if not task.cancelled() and task.exception() is not None:
             log.error("outbox_try_failed", error=repr(task.exception()))
 
     async def _wait(self) -> None:
         now = self._now()
-        free = len(self._tasks) < SENDERS_MAX and not self._held
-        idle = [one.next_at - now for one in self._candidates()] if free else []
+        free = (one for one in self._candidates() if self._busy[one.channel] < SENDERS_MAX and not self._held)
+        idle = [one.next_at - now for one in free]
         seconds = min(max(0.01, min(idle, default=1_000) / 1_000), 1.0)
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
