@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import Any
 
 import msgspec
 import pytest
@@ -17,7 +18,7 @@ from router.core.transitions import DeliveryState
 from router.shell import leader as leader_module
 from router.shell import outbox as outbox_module
 from router.shell.outbox import Delivery, Outbox, Sender, Sent
-from tests.support.shell_scene import ShellStore, Stage, until, written
+from tests.support.shell_scene import WORKSPACE, ShellStore, Stage, until, written
 
 D = DeliveryState
 
@@ -58,8 +59,10 @@ class Postman:
 class Office:
     """A stage with an outbox. `now` moves only when told."""
 
-    def __init__(self, store: ShellStore | None = None, postman: Postman | None = None, node: str = "n1") -> None:
-        self.stage = Stage(store, node=node)
+    def __init__(
+        self, store: ShellStore | None = None, postman: Postman | None = None, node: str = "n1", **stage: Any
+    ) -> None:
+        self.stage = Stage(store, node=node, **stage)
         self.store = self.stage.store
         self.postman = postman or Postman(self.store)
         self.senders: dict[str, Sender] = {"email": self.postman}
@@ -436,3 +439,25 @@ async def test_a_channel_without_a_way_out_fails_plainly() -> None:
     async with office.open():
         message = await office.answer(await office.stage.holding())
         await until(office.known(message, D.FAILED))
+
+
+async def test_nothing_leaves_in_shadow_mode() -> None:
+    """What was written before waits, however often the daemon starts, and leaves when usherd is live again."""
+    first = Office()
+    first.postman.answers = [D.DEFERRED]
+    async with first.open():
+        contact = await first.stage.holding()
+        message = await first.answer(contact)
+        await until(lambda: first.state(message) is D.DEFERRED)
+    looking_on = msgspec.structs.replace(WORKSPACE, shadow=True)
+    second = Office(first.store, workspace=looking_on, version="v2")
+    async with second.open():
+        second.now += 10 * 60_000
+        refused = await second.stage.act("ana", "reply", contact=contact, text="Again.")
+        assert (refused.ok, refused.code) == (False, "shadow")
+        await until(lambda: second.outbox.lag)
+        await asyncio.sleep(0.05)
+        assert second.postman.taken == []
+        await second.stage.leader.propose("v3", WORKSPACE)
+        await until(lambda: second.state(message) is D.SENT)
+    assert [one.text for one in second.postman.taken] == ["On its way."]

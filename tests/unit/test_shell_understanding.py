@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from router.core.events import MessageQuarantined, MessageReceived, MessageReleased
+from router.core.events import AnswerSeen, MessageQuarantined, MessageReceived, MessageReleased
 from router.core.message import Address, Message
 from router.shell.channel import Channel
 from router.shell.identities import identity_of
@@ -164,3 +164,50 @@ def test_what_an_import_is_certain_of_comes_first_and_nobody_is_told() -> None:
     assert (event.quiet, event_of().quiet) == (True, False)
     odd = source_of(CHANNEL, inbox="5-0", message="5-0", meta=b'{"topics":"refund","quiet":"no"}', conflict=False)
     assert (odd.topics, odd.quiet) == ((), False)
+
+
+# -- shadow mode -------------------------------------------------------------------------------------------------------
+
+SHADOW = msgspec.structs.replace(FACTS, shadow=True, staff={"ana@acme.example": "ana"})
+
+
+def look_on(sender: str, facts: Facts = SHADOW, **more: Any) -> MessageReceived | AnswerSeen:
+    """The event of a message while usherd only looks on."""
+    message = Message(channel="email", from_=Address(address=sender), **more)
+    found = received(SOURCE, Understood(message=message), b"raw", CHANNEL, facts, 9).event
+    assert isinstance(found, MessageReceived | AnswerSeen)
+    return found
+
+
+def test_a_colleagues_mail_is_people_s_answer_in_shadow_mode_only() -> None:
+    """From an agent's address it names the agent, from one of ours nobody; live it is a customer's."""
+    agents = look_on("ANA@acme.example")
+    ours = look_on("help+x@acme.example")
+    assert isinstance(agents, AnswerSeen)
+    assert isinstance(ours, AnswerSeen)
+    assert (agents.agent, ours.agent) == ("ana", "")
+    live = look_on(
+        "ana@acme.example", msgspec.structs.replace(SHADOW, shadow=False), message_id="m@x", in_reply_to="n@x"
+    )
+    assert isinstance(live, MessageReceived)
+    assert (live.external, live.answers) == ("", ())
+
+
+def test_a_colleagues_machine_is_no_answer() -> None:
+    """Their vacation notice is auto mail like any other."""
+    found = look_on("ana@acme.example", auto="auto-reply")
+    assert isinstance(found, MessageReceived)
+    assert found.auto == "auto-reply"
+
+
+def test_what_a_mail_answers_is_recorded_as_hashes_nearest_first() -> None:
+    """In-Reply-To, then References from the last to the first, each once and at most twenty."""
+    first = look_on("ada@x.example", message_id="one@x")
+    answer = look_on("ana@acme.example", message_id="two@acme", in_reply_to="one@x", references=("zero@x", "one@x"))
+    zero = look_on("ada@x.example", message_id=" zero@x ")
+    assert answer.answers == (first.external, zero.external)
+    assert len(first.external) == 32
+    assert b"one@x" not in msgspec.json.encode(answer)
+    many = look_on("ana@acme.example", references=tuple(f"{number}@x" for number in range(100)))
+    assert len(many.answers) == 20
+    assert many.external == ""
