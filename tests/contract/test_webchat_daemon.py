@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import email
 import email.policy
+import functools
 import smtplib
 from collections.abc import Iterator
 from email.message import EmailMessage
@@ -14,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
+from router.shell.outbox import SENDERS_MAX
 from router.shell.store.embedded import free_port
 from tests.fakes.scripted_smtp import ScriptedSmtp
 from tests.support.chat_workspace import Visitor, write_workspace
@@ -170,6 +172,34 @@ async def test_a_form_goes_on_by_mail(house: House) -> None:
         async with Visitor(house.url, held=visitor.held) as again:
             assert (await again.frame("items"))["items"] == []  # an address that nobody has proven shows nothing
     finally:
+        listening.close()
+
+
+async def test_a_mail_server_that_hangs_holds_up_no_chat(house: House) -> None:
+    """With more answers stuck at the mail server than may be sent at once, an answer in the chat arrives."""
+    server = ScriptedSmtp()
+    server.hold.clear()
+    listening = await asyncio.start_server(server.serve, "127.0.0.1", house.mail_port)
+    try:
+        async with Visitor(house.url) as visitor:
+            for number in range(6):
+                client = f"hang-000{number}"
+                await visitor.say(type="leave", client=client, email=f"kim{number}@example.net", text=f"Bag {number}?")
+                stored = (await visitor.frame("stored", client=client))["id"]
+                contact = (await until(functools.partial(_holding, house, stored)))["id"]
+                await asyncio.to_thread(house.ana, "take", contact=contact)
+                await asyncio.to_thread(house.ana, "reply", contact=contact, text="It is here.")
+            await until(lambda: server.open_most >= SENDERS_MAX)
+            await visitor.write("hang-1000", "And mine?")
+            contact = (await written(house, "hang-1000"))["id"]
+            await asyncio.to_thread(house.ana, "take", contact=contact)
+            await asyncio.to_thread(house.ana, "reply", contact=contact, text="Yours as well.")
+            await visitor.item("Yours as well.")
+            assert server.open == SENDERS_MAX
+        server.hold.set()
+        await until(lambda: len(server.bodies) == 6)
+    finally:
+        server.hold.set()
         listening.close()
 
 
