@@ -25,8 +25,9 @@ import msgspec
 from router.app.daemon import Daemon
 from router.app.demo_audit import Audit
 from router.app.demo_chats import Visitors, read_conversations
+from router.app.demo_page import BothSides
 from router.app.demo_people import Agents, Customers, Sink
-from router.app.demo_view import View
+from router.app.demo_view import View, because
 from router.shell.clock import wall_ms
 from router.web.access import links, new_ticket
 from skills.workspace import load
@@ -54,12 +55,13 @@ async def play(*, seconds: int | None, data: Path | None, quiet: bool) -> dict[s
         sink_port = await sink.start()
         stack.push_async_callback(sink.stop)
         config = lay_out(folder / "config", sink_port, fixed_ports=seconds is None)
-        daemon = Daemon(load(config), data or folder / "data")
+        page = BothSides()
+        daemon = Daemon(load(config), data or folder / "data", pages=(page.routes,))
         await daemon.start()
         audit = Audit(daemon)
         chance = random.Random(1)  # noqa: S311  # a story, not a secret
         try:
-            await _act_out(daemon, sink, audit, chance, seconds=seconds, quiet=quiet)
+            await _act_out(daemon, page, sink, audit, chance, seconds=seconds, quiet=quiet)
         finally:
             figures, ok = audit.figures(), audit.ok()
             await daemon.stop()
@@ -67,7 +69,14 @@ async def play(*, seconds: int | None, data: Path | None, quiet: bool) -> dict[s
 
 
 async def _act_out(  # the cast
-    daemon: Daemon, sink: Sink, audit: Audit, chance: random.Random, *, seconds: int | None, quiet: bool
+    daemon: Daemon,
+    page: BothSides,
+    sink: Sink,
+    audit: Audit,
+    chance: random.Random,
+    *,
+    seconds: int | None,
+    quiet: bool,
 ) -> bool:
     """Whether it ended by itself."""
     with as_file(files("router.sim") / "sample") as folder:
@@ -80,6 +89,7 @@ async def _act_out(  # the cast
         audit.watch(visitors)
         agents = Agents(daemon, customers.addresses, visitors, chance, pace=0.25 if brief else PACE_SECONDS)
         view = View(daemon, audit, agents, sink, sign_in=lambda agent: sign_in(daemon, agent))
+        page.follow(daemon, agents, audit.why, sign_in=lambda agent: sign_in(daemon, agent), because=because)
         tasks = [
             asyncio.create_task(agents.run()),
             asyncio.create_task(customers.answer(0.3)),

@@ -1,0 +1,2 @@
+// Whoever opens this page wants to see the chat.
+usherdChat.open();
