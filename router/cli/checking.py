@@ -110,4 +110,4 @@ def _show_message(found: dict[str, Any]) -> None:
     rows += [("warning", warning) for warning in found["warnings"]]
     if found["quarantined"]:
         rows.append(("quarantined", found["reason"]))
-    output.table(found["file"], ["", ""], [(name, output.escape(str(value))) for name, value in rows])
+    output.table(found["file"], ["", ""], [(name, str(value)) for name, value in rows])

@@ -3,17 +3,34 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import IO, Any
 
+from rich import markup
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from router.core.errors import ConfigError, RouterError
 
-people = Console(stderr=True, highlight=False)
-out = Console(highlight=False)
+# What a terminal obeys, what turns the direction of a line, and halves of characters, which cannot be written.
+_OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_OBEYED_IN_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_UNBOUNDED_WIDTH = 100_000  # columns, where no terminal reads: nothing is folded
+
+
+def console(file: IO[str] | None = None, *, stderr: bool = False) -> Console:
+    """A screen for people: no highlighting, no emoji names; as wide as needed unless a terminal shows it."""
+    made = Console(file=file, stderr=stderr, highlight=False, emoji=False)
+    if not made.is_terminal:
+        made.width = _UNBOUNDED_WIDTH
+    return made
+
+
+people = console(stderr=True)
+out = console()
 
 
 class _Wish:
@@ -34,19 +51,22 @@ def is_json() -> bool:
 
 def give(value: object) -> None:
     """One JSON value on stdout, on a line of its own where it is short."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
+    said = json.dumps(value, ensure_ascii=False, default=str)
+    sys.stdout.write(_OBEYED_IN_JSON.sub(lambda sign: f"\\u{ord(sign.group()):04x}", said) + "\n")
     sys.stdout.flush()
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table on stdout; numbers stand to the right."""
-    shown = Table(title=title, title_justify="left", title_style="bold", header_style="dim", box=None, pad_edge=False)
+    """A table on stdout; numbers stand to the right. Cells are plain text: no markup, nothing a terminal obeys."""
+    shown = Table(
+        title=Text(plain(title)), title_justify="left", title_style="bold", header_style="dim", box=None, pad_edge=False
+    )
     cells = [list(row) for row in rows]
     for place, column in enumerate(columns):
         numeric = bool(cells) and all(isinstance(row[place], int | float) for row in cells)
         shown.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in cells:
-        shown.add_row(*("" if cell is None else str(cell) for cell in row))
+        shown.add_row(*(Text("" if cell is None else plain(str(cell))) for cell in row))
     out.print(shown)
 
 
@@ -81,8 +101,20 @@ def described(error: RouterError) -> dict[str, Any]:
 
 
 def escape(text: str) -> str:
-    """`text` with nothing in it that rich takes for markup."""
-    return text.replace("[", "\\[")
+    """`text`, whoever wrote it, as people may see it: no markup, and nothing that a terminal obeys."""
+    return markup.escape(plain(text))
+
+
+def plain(text: str) -> str:
+    """`text` with signs in place of control characters and of those that turn a line; line ends and tabs stay."""
+    return _OBEYED.sub(_visible, text.replace("\r\n", "\n"))
+
+
+def _visible(sign: re.Match[str]) -> str:
+    code = ord(sign.group())
+    if code < ord(" "):
+        return chr(0x2400 + code)  # the picture of this control character
+    return "\N{SYMBOL FOR DELETE}" if code == 0x7F else "\N{REPLACEMENT CHARACTER}"  # noqa: PLR2004
 
 
 def _sentence(error: RouterError) -> str:
