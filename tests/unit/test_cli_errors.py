@@ -25,6 +25,7 @@ from router.shell.store.locks import DataLocks
 from tests.support.daemons import write_workspace
 
 COMMANDS = [
+    "init", "diff", "import",
     "run", "demo", "store", "check", "message", "status", "queue", "agents", "contacts", "explain", "quarantine list",
     "quarantine show", "quarantine retry", "journal verify", "link", "token create",
 ]  # fmt: skip
