@@ -7,15 +7,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+import msgspec
+
 from router.core.state import Contact, State
 from router.core.transitions import ContactState
 from router.desk import rights, roster, texts
+from router.desk.figures import Figures
 from router.desk.index import DeskIndex
+from router.desk.overview import board, overview
 from router.desk.ports import Source, Texts
 from router.desk.saved import saved_replies
 from router.desk.summaries import customer_of, heads, person_name, row
 from router.desk.thread import card
-from router.desk.views import Card, DeskView, History, Me, OfferRow, People, Row, SavedReply, Waiting, Why
+from router.desk.views import (
+    Board,
+    Card,
+    DeskView,
+    History,
+    Me,
+    OfferRow,
+    Overview,
+    People,
+    Row,
+    SavedReply,
+    Topic,
+    Waiting,
+    Why,
+)
 from router.desk.words import why
 
 WAITING_ROWS_MAX = 200
@@ -37,12 +55,14 @@ class Desk:
         self._hold_ms = hold_ms
         self.source = source
         self.index = DeskIndex(source)
+        self.figures = Figures(source, clock)
         self._read = read
         self._clock = clock
 
     def close(self) -> None:
         """Stop following the source."""
         self.index.close()
+        self.figures.close()
 
     async def mine(self, agent: str) -> DeskView:
         """The agent's whole desk. Raises NotOnRoster."""
@@ -149,13 +169,35 @@ class Desk:
         messages = await heads(self._read, [found])
         return saved_replies(found, messages, agent, self.source.names)
 
+    def topics(self, agent: str) -> tuple[Topic, ...]:
+        """All topics of the workspace. Raises NotOnRoster."""
+        if rights.on_roster(self.source.state, agent) is None:
+            raise NotOnRoster
+        return roster.topics(self.source.state)
+
     def people(self, agent: str, contact: str) -> People:
         """Whom the contact may be handed to. Raises NotOnRoster or NotVisible."""
         return roster.people(self.source, self.visible(agent, contact), agent)
 
-    def why(self, agent: str, explanation: dict[str, object]) -> Why:
-        """The JSON of `usherd explain` in sentences, as this agent reads it."""
-        return why(explanation, agent, self.source.names)
+    def why(self, agent: str, explanation: dict[str, object], contact: Contact) -> Why:
+        """The JSON of `usherd explain` in sentences, as this agent reads it; and who could take what waits."""
+        said = why(explanation, agent, self.source.names)
+        if contact.state is not ContactState.WAITING:
+            return said
+        could = tuple(one for one in roster.people(self.source, contact, but="").agents if one.able)
+        return msgspec.structs.replace(said, could=could)
+
+    async def overview(self, agent: str, problems: list[str]) -> Overview:
+        """What a supervisor watches. Raises NotOnRoster, or NotVisible for anybody else."""
+        if rights.on_roster(self.source.state, agent) is None:
+            raise NotOnRoster
+        if not rights.leads(self.source.state, agent):
+            raise NotVisible
+        return await overview(self.source, self._read, self.figures, problems, self._clock())
+
+    def board(self, problems: list[str]) -> Board:
+        """What a wallboard shows."""
+        return board(self.source, self.figures, problems, self._clock())
 
 
 def _sorted(rows: Iterable[Row]) -> tuple[Row, ...]:

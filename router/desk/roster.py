@@ -77,8 +77,12 @@ def people(source: Source, contact: Contact, but: str) -> People:
     ]
     agents.sort(key=lambda one: (not one.able, not one.room, one.status != Status.AVAILABLE, one.name.casefold()))
     teams = tuple(_team(state, names, team.id, team.members) for team in state.workspace.teams.values())
-    topics = tuple(Topic(id=topic, label=texts.label(topic), p=0) for topic in state.workspace.topics)
-    return People(agents=tuple(agents), teams=teams, topics=topics)
+    return People(agents=tuple(agents), teams=teams, topics=topics(state))
+
+
+def topics(state: State) -> tuple[Topic, ...]:
+    """All topics of the workspace."""
+    return tuple(Topic(id=topic, label=texts.label(topic), p=0) for topic in state.workspace.topics)
 
 
 def _team(state: State, names: Directory, team: str, members: tuple[str, ...]) -> TeamRow:

@@ -256,6 +256,67 @@ class People(View, frozen=True, kw_only=True):
     topics: tuple[Topic, ...]
 
 
+class TopicQueue(View, frozen=True, kw_only=True):
+    """What waits under one topic. `oldest`: since when; `able`, `free`: agents who could take some of it, now."""
+
+    topic: str
+    label: str
+    waiting: int
+    oldest: int
+    at_risk: int
+    able: int
+    free: int
+
+
+class Today(View, frozen=True, kw_only=True):
+    """Counts since midnight in the workspace's time zone."""
+
+    opened: int
+    resolved: int
+    answers: int
+
+
+class Board(View, frozen=True, kw_only=True):
+    """A wallboard: nothing in it is of any one customer or agent. `late` are among those `at_risk`."""
+
+    now: int
+    workspace: str
+    waiting: int
+    oldest: int | None
+    at_risk: int
+    late: int
+    open: int
+    topics: tuple[TopicQueue, ...]
+    statuses: dict[str, int]
+    today: Today
+    problems: tuple[str, ...]
+
+
+class AgentLoad(View, frozen=True, kw_only=True):
+    """An agent as a supervisor sees them. `utilisation` in percent; `parked`: on the customer, or snoozed."""
+
+    id: str
+    name: str
+    team: str
+    status: str
+    since: int
+    on_shift: bool
+    capacity: tuple[Bar, ...]
+    utilisation: int
+    offered: int
+    open: int
+    parked: int
+
+
+class Overview(View, frozen=True, kw_only=True):
+    """What a supervisor watches."""
+
+    n: int
+    board: Board
+    agents: tuple[AgentLoad, ...]
+    risky: tuple[Row, ...]
+
+
 class Considered(View, frozen=True, kw_only=True):
     """One candidate of an explanation."""
 
@@ -272,6 +333,7 @@ class Why(View, frozen=True, kw_only=True):
     sentences: tuple[str, ...]
     candidates: tuple[Considered, ...]
     ruled_out: tuple[str, ...]
+    could: tuple[Colleague, ...] = ()  # of a contact that waits: who has the skills, and whether they have room
 
 
 class Answer(View, frozen=True, kw_only=True):

@@ -12,9 +12,10 @@ from fastapi.staticfiles import StaticFiles
 
 from router.desk.model import Desk
 from router.desk.search import Search
-from router.web import access, api, chat, desk, imports, live, operations, problems
+from router.web import access, api, chat, desk, imports, live, operations, problems, wall
 from router.web.chat_cors import ChatCors
 from router.web.openapi import describe
+from router.web.pages import STATIC
 from router.web.parts import WebParts
 from router.web.shield import Shield
 
@@ -65,9 +66,18 @@ def create_app(parts: WebParts) -> FastAPI:
     if app.state.chat is not None:
         app.state.chat.feed.on_typing = app.state.feed.together.customer_types
     problems.install(app, parts.settings.retry_after_seconds)
-    for routes in (api.routes, imports.routes, operations.routes, desk.routes, live.routes, chat.routes, *parts.pages):
+    for routes in (
+        api.routes,
+        imports.routes,
+        operations.routes,
+        desk.routes,
+        live.routes,
+        wall.routes,
+        chat.routes,
+        *parts.pages,
+    ):
         app.include_router(routes)
-    app.mount("/static", Assets(directory=desk.STATIC), name="static")
+    app.mount("/static", Assets(directory=STATIC), name="static")
     app.add_api_route("/docs", _docs, include_in_schema=False)
     app.add_api_route("/", _front, include_in_schema=False)
     if parts.chat is not None:
@@ -87,7 +97,7 @@ def create_app(parts: WebParts) -> FastAPI:
 
 async def _docs() -> Response:
     """The API, readable: a page of our own over /openapi.json."""
-    return FileResponse(desk.STATIC / "docs" / "index.html", headers={"Cache-Control": "no-cache"})
+    return FileResponse(STATIC / "docs" / "index.html", headers={"Cache-Control": "no-cache"})
 
 
 async def _front() -> Response:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -28,12 +27,13 @@ from router.web.access import (
     sessions,
 )
 from router.web.api import Model, answer
+from router.web.pages import STATIC
 from router.web.parts import WebParts
 from router.web.problems import Problem
 from router.web.shield import FILE_POLICY, MAIL_POLICY
+from router.web.wall import problems_of
 
 ASKED_BYTES_MAX = 1_000_000
-STATIC = Path(__file__).parent / "static"
 
 T = TypeVar("T")
 
@@ -146,6 +146,18 @@ async def waiting(agent: Agent, desk: Model) -> Response:
     return answer(await desk.waiting(agent))
 
 
+@routes.get("/api/overview")
+async def overview(agent: Agent, desk: Model, parts: Parts) -> Response:
+    """What a supervisor watches."""
+    return answer(await desk.overview(agent, problems_of(parts)))
+
+
+@routes.get("/api/topics")
+async def topics(agent: Agent, desk: Model) -> Response:
+    """The topics there are, for a contact that does not exist yet."""
+    return answer({"topics": desk.topics(agent)})
+
+
 @routes.get("/api/contacts/{contact}")
 async def contact(contact: str, agent: Agent, desk: Model) -> Response:
     """A contact with its thread."""
@@ -183,7 +195,7 @@ async def why(contact: str, agent: Agent, desk: Model, parts: Parts) -> Response
     """Why this agent, or why it waits."""
     found = desk.visible(agent, contact)
     try:
-        return answer(desk.why(agent, await parts.operations.explain(found.id, full=False)))
+        return answer(desk.why(agent, await parts.operations.explain(found.id, full=False), found))
     except KeyError:
         raise Problem(404, "no_contact") from None
 

@@ -5,8 +5,9 @@ desks it concerns; each is then sent at most one frame of a kind in `push_second
 
 To the page: `{"type": "desk", "desk": …}`, `{"type": "contact", "id", "contact": … | null}`,
 `{"type": "waiting", "waiting": …}`, `{"type": "queue", "queue": n}`, `{"type": "tick", "now"}`,
-`{"type": "others", "id", "typing": [name], "here": [name]}`.
-From the page: `{"contact": ID | null, "waiting": bool, "typing": bool, "reply": bool}`, what it has open.
+`{"type": "overview", "overview": …}`, `{"type": "others", "id", "typing": [name], "here": [name]}`.
+From the page, what it has open: `{"contact": ID | null, "waiting": bool, "overview": bool, "typing": bool,
+"reply": bool}`.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from router.desk.ports import Changed
 from router.web.access import parts_of, same_origin, session_ticket
 from router.web.parts import WebParts
 from router.web.together import Together
+from router.web.wall import problems_of
 
 SIGNED_OUT = 4401
 OTHER_SITE = 4403
@@ -37,6 +39,7 @@ class Open(msgspec.Struct, frozen=True):
 
     contact: str | None = None
     waiting: bool = False
+    overview: bool = False
     typing: bool = False  # its agent writes in the contact at this moment
     reply: bool = False  # and it is for the customer
 
@@ -68,6 +71,7 @@ class Line:
         self._sent.pop("contact", None)
         self._sent.pop("waiting", None)
         self._sent.pop("others", None)
+        self._sent.pop("overview", None)
 
     def fresh(self, kind: str, frame: bytes, compare: bytes) -> bytes | None:
         """The frame, unless the same was sent last."""
@@ -118,7 +122,8 @@ class Feed:
                 line.mark("desk")
             if line.open.contact in touched:
                 line.mark("contact")
-        if touched and self._queue_timer is None:
+        watched = touched or any(line.open.overview for line in self._lines)
+        if watched and self._queue_timer is None:
             # Every message changes the queue's length: told to all desks each time it would drown them.
             loop = asyncio.get_running_loop()
             self._queue_timer = loop.call_later(self._parts.settings.queue_seconds, self._tell_queue)
@@ -126,7 +131,7 @@ class Feed:
     def _tell_queue(self) -> None:
         self._queue_timer = None
         for line in self._lines:
-            line.mark("queue", "waiting")
+            line.mark("queue", "waiting", "overview")
 
     async def serve(self, socket: WebSocket, line: Line) -> None:
         """Send what `line` should show, until the page goes, the session ends or the node stops."""
@@ -145,6 +150,7 @@ class Feed:
                     await asyncio.wait_for(line.wake.wait(), settings.tick_seconds)
                 except TimeoutError:
                     await socket.send_bytes(_frame("tick", now=self._parts.clock()))
+                    line.dirty.add("overview")  # time alone puts promises at risk
             await socket.close(STOPPING)
         finally:
             self._lines.discard(line)
@@ -162,6 +168,8 @@ class Feed:
                 view = await self._desk.waiting(line.agent)
                 compare = msgspec.json.encode(view.rows)
                 frames.append(line.fresh("waiting", _frame("waiting", waiting=view), compare))
+            if "overview" in dirty and line.open.overview:
+                frames.append(await self._overview(line))
             if "queue" in dirty:
                 frame = _frame("queue", queue=self._desk.index.waiting_number)
                 frames.append(line.fresh("queue", frame, frame))
@@ -186,6 +194,14 @@ class Feed:
             return line.fresh("contact", frame, frame)
         compare = msgspec.json.encode(msgspec.structs.replace(view, n=0, now=0))
         return line.fresh("contact", _frame("contact", id=contact, contact=view), compare)
+
+    async def _overview(self, line: Line) -> bytes | None:
+        try:
+            view = await self._desk.overview(line.agent, problems_of(self._parts))
+        except NotVisible:  # no supervisor, or no longer
+            return None
+        compare = msgspec.json.encode((msgspec.structs.replace(view.board, now=0), view.agents, view.risky))
+        return line.fresh("overview", _frame("overview", overview=view), compare)
 
     def _others(self, line: Line, contact: str) -> bytes | None:
         try:
@@ -241,6 +257,7 @@ async def _hear(socket: WebSocket, line: Line, together: Together) -> None:
         together.moved(line, before.contact, typing=said.typing)
         if said.typing and said.reply and said.contact is not None and socket.app.state.chat is not None:
             socket.app.state.chat.feed.agent_types(said.contact, line.agent)
-        if (before.contact, before.waiting) != (said.contact, said.waiting) or not said.typing:
+        opened = (said.contact, said.waiting, said.overview)
+        if opened != (before.contact, before.waiting, before.overview) or not said.typing:
             line.forget()
-            line.mark("contact", "waiting", "others")
+            line.mark("contact", "waiting", "overview", "others")

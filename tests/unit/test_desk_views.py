@@ -255,17 +255,18 @@ async def test_why_me_speaks_to_the_one_who_asks(house: House) -> None:
     contact = house.mail("I want my money back.")
     desk = desk_of(house)
     explanation = await house.explain(contact.id, full=False)
-    assert desk.why("ana", explanation).headline == "It came to you because nobody else could take it."
-    assert desk.why("eva", explanation).headline == "It went to Ana Souza because nobody else could take it."
-    assert desk.why("ana", explanation).ruled_out
+    assert desk.why("ana", explanation, contact).headline == "It came to you because nobody else could take it."
+    assert desk.why("eva", explanation, contact).headline == "It went to Ana Souza because nobody else could take it."
+    assert desk.why("ana", explanation, contact).ruled_out
 
 
 async def test_why_says_that_nobody_could_take_it(house: House) -> None:
     """A contact that waits is explained as waiting, with what rules the agents out."""
     contact = house.mail("My cat is missing", topic="lost-pet")
-    why = desk_of(house).why("ana", await house.explain(contact.id, full=False))
+    why = desk_of(house).why("ana", await house.explain(contact.id, full=False), contact)
     assert why.headline == "It waits: nobody who is able can take it at the moment."
     assert why.candidates == ()
+    assert [(one.name, one.status, one.room) for one in why.could] == [("Eva Lindqvist", "offline", False)]
 
 
 async def test_only_likely_topics_are_chosen(house: House) -> None:

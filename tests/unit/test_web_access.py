@@ -245,6 +245,7 @@ ROUTES = [
     ("POST", "/v1/assignments", "admin"),
     ("GET", "/v1/workspace", "read"),
     ("GET", "/v1/queue", "read"),
+    ("GET", "/v1/board", "read"),
     ("GET", "/v1/agents", "read"),
     ("GET", "/v1/contacts", "read"),
     ("GET", "/v1/explain/c1", "read"),

@@ -16,7 +16,8 @@ from router.core.errors import StoreUnavailable
 from router.core.state import Contact
 from router.web.access import PAGE_HEADER, SESSION_COOKIE, new_ticket, sessions
 from router.web.app import create_app
-from router.web.desk import STATIC, disposition
+from router.web.desk import disposition
+from router.web.pages import STATIC
 from router.web.parts import WebParts, WebSettings
 from tests.fakes.desk_parts import House
 

@@ -85,11 +85,27 @@ export function askPriority(current) {
   (form) => ({ priority: new FormData(form).get("priority") }));
 }
 
+// A contact that an agent opens. What was typed stands in `draft` until it is sent.
+export function askNew(topics, draft) {
+  const field = (name, label, node) => h("label", { class: "field" }, h("span", {}, label), node);
+  const to = h("input", { type: "email", name: "to", required: true, maxlength: "254", autocomplete: "off", value: draft.to || "", placeholder: T.newToHint });
+  const subject = h("input", { type: "text", name: "subject", required: true, maxlength: "300", autocomplete: "off", value: draft.subject || "" });
+  const topic = h("select", { name: "topic" }, h("option", { value: "" }, T.newNoTopic),
+    topics.map((one) => h("option", { value: one.id, selected: one.id === draft.topic }, one.label)));
+  const text = h("textarea", { name: "text", rows: "7", required: true, dir: "auto", value: draft.text || "" });
+  const read = () => ({ to: to.value.trim(), subject: subject.value.trim(), topic: topic.value, text: text.value });
+  const content = h("div", { class: "new-contact", oninput: () => draft.keep(read()) }, h("p", { class: "muted" }, T.newText),
+    field("to", T.newTo, to), field("subject", T.newSubject, subject), field("topic", T.newTopic, topic), field("text", T.newWords, text));
+  return ask(T.newTitle, content, T.send, read);
+}
+
 export function showWhy(why) {
   return ask(T.whyTitle, [h("p", { class: "headline" }, why.headline), why.sentences.map((text) => h("p", {}, text)),
     why.candidates.length > 0 && [h("h3", {}, T.whyCandidates), h("ol", { class: "candidates" }, why.candidates.map((one) =>
       h("li", { class: one.you ? "you" : "" }, h("strong", {}, one.name), one.you && h("span", { class: "muted" }, ` (${T.you})`),
         h("span", { class: "muted" }, one.why))))],
+    why.could.length > 0 && [h("h3", {}, T.whyCould), h("ul", { class: "could" }, why.could.map((one) =>
+      h("li", {}, h("strong", {}, one.name), h("span", { class: "muted" }, [T.statuses[one.status], one.room ? T.room : T.noRoom].join(" · ")))))],
     why.ruled_out.length > 0 && [h("h3", {}, T.whyRuledOut), h("p", { class: "muted" }, why.ruled_out.join(", "))]], null, () => null);
 }
 

@@ -160,6 +160,7 @@ export class Queue {
     const rows = waiting.rows.map((row) => ({ ...row, fits: fits.has(row.id) }));
     patch(this.list, rows, (row) => row.id, (row) => {
       const node = contactRow(this.app, row, row.fits && h("span", { class: "chip fits" }, icon("check"), T.queueFits));
+      if (this.app.lead) node.append(h("button", { class: "small quiet", data: { focus: `give-${row.id}` }, onclick: () => this.app.assign(row.id) }, T.assign));
       node.append(h("button", { class: "small", data: { focus: `take-${row.id}` }, onclick: () => this.app.take(row.id) }, T.take));
       node.classList.add("with-button");
       return node;

@@ -4,14 +4,16 @@ import { Refused, act, get, signIn, signOut, whoAmI } from "./api.js";
 import { askDecline, askPriority, askSnooze, askTopics, askTransfer, showHelp, showWhy } from "./dialogs.js";
 import { h, icon, say, toast } from "./dom.js";
 import { Live } from "./live.js";
+import { assign, forgetDraft, startContact } from "./handing.js";
 import { Holds } from "./holds.js";
+import { LeadView } from "./lead.js";
 import { Lists, Queue } from "./lists.js";
 import { HistoryView, SearchView } from "./search.js";
 import { Thread } from "./thread.js";
 import { T } from "./texts.js";
 import { now, refreshTimes, setServerTime } from "./time.js";
 
-const PLACES = { queue: "queue", search: "search", k: "history" }; // what stands in the address → the view
+const PLACES = { queue: "queue", search: "search", k: "history", lead: "lead" }; // what stands in the address → the view
 const THEMES = ["auto", "light", "dark"];
 
 class App {
@@ -83,6 +85,7 @@ class App {
     this.lists = new Lists(this);
     this.queue = new Queue(this);
     this.search = new SearchView(this);
+    this.lead = desk.me.role === "agent" ? null : new LeadView(this);
     this.main = h("main", { id: "main", tabindex: "-1" });
     this.queueCount = h("span", { class: "count" });
     this.line = h("span", { class: "line", role: "status" });
@@ -97,8 +100,10 @@ class App {
           h("strong", {}, T.brand), this.workspace),
         this.line,
         h("nav", { class: "top-nav", "aria-label": T.menu },
+          h("button", { class: "icon-button", "aria-label": T.newContact, title: `${T.newContact} (C)`, onclick: () => this.startContact() }, icon("pen")),
           h("a", { class: "icon-button", href: "#/search", "aria-label": T.search, title: `${T.search} (/)` }, icon("search")),
           h("a", { class: "queue-link", href: "#/queue" }, icon("queue"), h("span", { class: "label" }, T.queue), this.queueCount),
+          this.lead && h("a", { class: "queue-link", href: "#/lead", title: `${T.overview} (O)` }, icon("chart"), h("span", { class: "label" }, T.overview)),
           this.themeButton,
           h("button", { class: "icon-button", "aria-label": T.helpTitle, title: `${T.helpTitle} (?)`, onclick: () => this.help() }, icon("help")),
           h("button", { class: "icon-button", "aria-label": T.signOut, title: T.signOut, onclick: () => this.leave() }, icon("out")))),
@@ -125,6 +130,7 @@ class App {
     if (frame.type === "desk") this.showDesk(frame.desk);
     else if (frame.type === "contact" && frame.id === this.shown) this.showCard(frame.contact);
     else if (frame.type === "waiting") this.queue.update(frame.waiting);
+    else if (frame.type === "overview") this.lead?.update(frame.overview);
     else if (frame.type === "others" && frame.id === this.shown) this.thread?.showOthers(frame);
     else if (frame.type === "queue") this.showQueueCount(frame.queue);
     else if (frame.type === "tick") setServerTime(frame.now);
@@ -187,11 +193,12 @@ class App {
     this.shown = place === "c" && id ? decodeURIComponent(id) : null;
     this.view = this.shown ? "contact" : PLACES[place] || "lists";
     document.body.dataset.view = this.view;
-    this.live.show({ contact: this.shown, waiting: this.view === "queue" });
+    this.live.show({ contact: this.shown, waiting: this.view === "queue", overview: this.view === "lead" });
     this.lists.mark(this.shown);
     if (this.shown) this.openContact(this.shown);
     else if (this.view === "queue") this.openQueue();
     else if (this.view === "search") this.openSearch();
+    else if (this.view === "lead" && this.lead) this.openLead();
     else if (this.view === "history") this.openHistory(decodeURIComponent(id || ""));
     else {
       this.thread = null;
@@ -219,6 +226,12 @@ class App {
     this.main.replaceChildren(this.queue.root);
     try { this.queue.update(await get("waiting")); } catch { /* the line brings it */ }
     refreshTimes();
+  }
+
+  async openLead() {
+    this.thread = null;
+    this.main.replaceChildren(this.lead.root);
+    try { this.lead.update(await get("overview")); } catch { /* the line brings it */ }
   }
 
   openSearch() {
@@ -259,12 +272,24 @@ class App {
     }
   }
 
+  assign(contact) { return assign(this, contact); }
+
+  startContact() { return startContact(this); }
+
+  setStatusOf(target, status) { return this.act("status", { status, target }); }
+
   typing(reply) {
     this.live.typing(reply);
   }
 
   // A held reply was stored: it is no draft any more.
   wasSent(one, answer) {
+    if (one.action === "start") {
+      forgetDraft(this.agent);
+      toast(answer.message);
+      if (answer.contact && this.view === "lists") this.go(answer.contact);
+      return;
+    }
     const composer = this.threads.get(one.fields.contact)?.composer;
     localStorage.removeItem(`usherd-draft-${this.agent}-${one.fields.contact}-reply`);
     composer?.copied.clear();
@@ -274,6 +299,10 @@ class App {
 
   // A held reply was not sent: undone, or refused.
   takeBack(one, message, kind = "good") {
+    if (one.action === "start") { // the dialog kept what was typed
+      toast(message, kind, { label: T.newContact, does: () => this.startContact() });
+      return;
+    }
     localStorage.setItem(`usherd-draft-${this.agent}-${one.fields.contact}-reply`, one.fields.text);
     this.threads.get(one.fields.contact)?.composer.reload();
     toast(message, kind);
@@ -352,6 +381,7 @@ class App {
     const does = {
       j: () => this.step(1), k: () => this.step(-1), q: () => { location.hash = "#/queue"; },
       "/": () => { location.hash = "#/search"; if (this.view === "search") this.search.open(); },
+      c: () => this.startContact(), o: () => { if (this.lead) location.hash = "#/lead"; },
       s: () => this.lists.status.focus(),
       r: () => this.thread?.composer.choose("reply", true), n: () => this.thread?.composer.choose("note", true),
       w: () => this.shown && this.why(this.shown),

@@ -27,6 +27,15 @@ export function ago(ms) {
   return relative.format(Math.round(seconds / 86400), "day");
 }
 
+// How long since: 40 s, 12 min, 3 h, 2 d.
+export function since(ms) {
+  const seconds = Math.max(0, Math.round((now() - ms) / 1000));
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
+  if (seconds < 172800) return `${Math.floor(seconds / 3600)} h`;
+  return `${Math.floor(seconds / 86400)} d`;
+}
+
 export function size(bytes) {
   if (bytes < 1000) return `${bytes} B`;
   if (bytes < 1e6) return `${Math.round(bytes / 1000)} kB`;

@@ -1,0 +1,134 @@
+"""What a supervisor watches and a wallboard shows: the queue by topic, promises at risk, agents, problems, today.
+
+One walk over the open contacts each time it is asked for; 5,000 of them take some milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from router.core.state import Contact, State
+from router.core.transitions import ContactState
+from router.core.values import WHOLE, Requirement
+from router.desk import roster, texts
+from router.desk.figures import Figures
+from router.desk.ports import Directory, Source, Texts
+from router.desk.summaries import heads, person_name, row, shown_topics
+from router.desk.views import AgentLoad, Board, Overview, TopicQueue
+
+RISK_MS = 15 * 60_000  # a promise is at risk when it is due within this
+RISKY_ROWS_MAX = 50
+OURS = (ContactState.WAITING, ContactState.OFFERED, ContactState.ASSIGNED)
+
+
+def risky(contacts: list[Contact], now: int) -> list[Contact]:
+    """Contacts in our court whose promise is broken or due within `RISK_MS`, the soonest due first."""
+    found = [one for one in contacts if one.state in OURS and one.due is not None and one.due - now < RISK_MS]
+    return sorted(found, key=lambda one: (one.due or 0, one.id))
+
+
+async def overview(source: Source, read: Texts, figures: Figures, problems: list[str], now: int) -> Overview:
+    """All of it for a supervisor. `problems` are those of `usherd status`."""
+    state, names = source.state, source.names
+    contacts = figures.open()
+    at_risk = risky(contacts, now)
+    view = board(source, figures, problems, now)
+    agents = _agents(source, contacts)
+    shown, n = at_risk[:RISKY_ROWS_MAX], state.n
+    messages = await heads(read, shown)
+    return Overview(n=n, board=view, agents=agents, risky=tuple(row(one, messages, names) for one in shown))
+
+
+def board(source: Source, figures: Figures, problems: list[str], now: int) -> Board:
+    """What may hang on a wall: numbers and topics, nothing of any customer or agent."""
+    state = source.state
+    contacts = figures.open()
+    at_risk = risky(contacts, now)
+    waiting = [one for one in contacts if one.state is ContactState.WAITING]
+    statuses = Counter(roster.status_of(state, agent).value for agent in state.workspace.agents)
+    return Board(
+        now=now,
+        workspace=source.names.display().name,
+        waiting=len(waiting),
+        oldest=min((_since(one) for one in waiting), default=None),
+        at_risk=len(at_risk),
+        late=sum((one.due or 0) < now for one in at_risk),
+        open=len(contacts),
+        topics=_topics(state, waiting, now),
+        statuses=dict(statuses),
+        today=figures.today(),
+        problems=tuple(problems),
+    )
+
+
+def _since(contact: Contact) -> int:
+    return contact.waiting_since or contact.opened_at
+
+
+def _topics(state: State, waiting: list[Contact], now: int) -> tuple[TopicQueue, ...]:
+    """By the best topic, the longest queue first; agents who could take at least one of a topic's contacts."""
+    held: dict[str, list[Contact]] = {}
+    for contact in waiting:
+        topics = shown_topics(contact)
+        held.setdefault(topics[0][0] if topics else "", []).append(contact)
+    free: dict[tuple[Requirement, str], tuple[set[str], set[str]]] = {}
+    found = []
+    for topic, contacts in held.items():
+        able: set[str] = set()
+        room: set[str] = set()
+        for profile in {(one.requirement, one.kind) for one in contacts}:
+            if profile not in free:
+                free[profile] = _who(state, *profile)
+            able |= free[profile][0]
+            room |= free[profile][1]
+        found.append(
+            TopicQueue(
+                topic=topic,
+                label=texts.label(topic) if topic else texts.NO_TOPIC,
+                waiting=len(contacts),
+                oldest=min(map(_since, contacts)),
+                at_risk=sum(one.due is not None and one.due - now < RISK_MS for one in contacts),
+                able=len(able),
+                free=len(room),
+            )
+        )
+    return tuple(sorted(found, key=lambda one: (-one.waiting, one.label)))
+
+
+def _who(state: State, requirement: Requirement, kind: str) -> tuple[set[str], set[str]]:
+    """Agents with the skills, and those of them who have room now."""
+    able = [agent for agent in state.workspace.agents.values() if roster.able(agent, requirement)]
+    return {one.id for one in able}, {one.id for one in able if roster.room(state, one, kind)}
+
+
+def _agents(source: Source, contacts: list[Contact]) -> tuple[AgentLoad, ...]:
+    state, names = source.state, source.names
+    states: Counter[tuple[str | None, ContactState]] = Counter((one.agent, one.state) for one in contacts)
+    offers = Counter(one.offer.agent for one in contacts if one.offer is not None)
+    found = [_load(source, state, names, agent, states, offers) for agent in state.workspace.agents]
+    order = {status: place for place, status in enumerate(("available", "busy", "away", "offline"))}
+    return tuple(sorted(found, key=lambda one: (order[one.status], one.name.casefold(), one.id)))
+
+
+def _load(
+    source: Source,
+    state: State,
+    names: Directory,
+    agent: str,
+    states: Counter[tuple[str | None, ContactState]],
+    offers: Counter[str],
+) -> AgentLoad:
+    known, desk = state.workspace.agents[agent], state.agents.get(agent)
+    return AgentLoad(
+        id=agent,
+        name=person_name(names, agent),
+        team=names.team(known.team),
+        status=roster.status_of(state, agent).value,
+        since=desk.status_since if desk is not None else 0,
+        on_shift=desk.on_shift if desk is not None else True,
+        capacity=roster.bars(state, known),
+        utilisation=source.utilisation(agent) * 100 // WHOLE,
+        offered=offers[agent],
+        open=states[agent, ContactState.ASSIGNED],
+        parked=states[agent, ContactState.WAITING_CUSTOMER] + states[agent, ContactState.SNOOZED],
+    )

@@ -1,0 +1,34 @@
+// What a supervisor gives to others, and what an agent begins: longer dialogues around one action.
+
+import { get } from "./api.js";
+import { askNew, askTransfer } from "./dialogs.js";
+import { toast } from "./dom.js";
+import { T } from "./texts.js";
+
+// A supervisor gives a contact to somebody.
+export async function assign(app, contact) {
+  try {
+    const chosen = await askTransfer(await get(`contacts/${encodeURIComponent(contact)}/people`));
+    if (chosen) await app.act("transfer", { contact, ...chosen });
+  } catch (error) {
+    toast(error.message || T.failed, "bad");
+  }
+}
+
+const draftOf = (agent) => `usherd-new-${agent}`;
+export const forgetDraft = (agent) => localStorage.removeItem(draftOf(agent));
+
+// An agent writes to a customer first. What is typed outlives the dialog until it was sent.
+export async function startContact(app) {
+  const store = draftOf(app.agent);
+  const draft = JSON.parse(localStorage.getItem(store) || "{}");
+  draft.keep = (fields) => localStorage.setItem(store, JSON.stringify(fields));
+  try {
+    const chosen = await askNew((await get("topics")).topics, draft);
+    if (!chosen) return;
+    const { topic, ...fields } = chosen;
+    app.holds.add("start", { ...fields, topics: topic ? [topic] : [] }, fields.to, app.desk.hold_ms);
+  } catch (error) {
+    toast(error.message || T.failed, "bad");
+  }
+}
