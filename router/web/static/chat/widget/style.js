@@ -34,8 +34,8 @@ h2 { margin: 0; font-size: 16.5px; font-weight: 650; letter-spacing: -.01em; ove
 .icon { display: grid; place-items: center; width: 44px; height: 44px; flex: none; border-radius: 12px; color: var(--muted); }
 .icon:hover { background: var(--soft); color: var(--ink); }
 .body { flex: 1; overflow-y: auto; overscroll-behavior: contain; padding: 16px 14px 6px; scrollbar-width: thin; display: flex; flex-direction: column; }
-ol { list-style: none; margin: auto 0 0; padding: 0; display: flex; flex-direction: column; gap: 3px; }
-li { display: flex; flex-direction: column; align-items: flex-start; }
+.log { margin-top: auto; display: flex; flex-direction: column; gap: 3px; }
+.item { display: flex; flex-direction: column; align-items: flex-start; }
 .mine { align-items: flex-end; }
 .day { align-self: center; align-items: center; margin: 12px 0 8px; color: var(--muted); font-size: 12.5px; }
 .who { margin: 10px 0 3px 4px; color: var(--muted); font-size: 12.5px; }
@@ -44,7 +44,7 @@ li { display: flex; flex-direction: column; align-items: flex-start; }
 .first .bubble, .theirs .bubble { border-start-start-radius: 16px; }
 .theirs .bubble { border-end-start-radius: 5px; }
 .mine .bubble { background: var(--accent); color: var(--accent-ink); border-end-end-radius: 5px; }
-.way .bubble { opacity: .66; }
+.way .bubble { opacity: .86; }
 .failed .bubble { background: transparent; color: var(--ink); box-shadow: inset 0 0 0 1.5px var(--bad); }
 .file { display: flex; align-items: center; gap: 9px; text-align: start; }
 .file svg { flex: none; width: 20px; height: 20px; }

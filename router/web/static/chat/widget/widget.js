@@ -71,7 +71,7 @@ class Widget {
     this.launch = h("button", { className: "launch", type: "button", "aria-haspopup": "dialog", onclick: () => (this.shown ? this.close() : this.open()) }, icon("chat"), this.count);
     this.title = h("h2", { id: "t" });
     this.how = h("p", { className: "how" });
-    this.list = h("ol", { role: "log", "aria-live": "polite", "aria-label": T.log });
+    this.list = h("div", { className: "log", role: "log", "aria-live": "polite", "aria-label": T.log });
     this.more = h("button", { className: "link more", type: "button", hidden: true, onclick: () => this.line.say({ type: "earlier", before: this.thread.items[0].id }) }, T.earlier);
     this.dots = h("div", { className: "dots", hidden: true }, h("i"), h("i"), h("i"));
     this.body = h("div", { className: "body", tabIndex: 0, role: "region", "aria-label": T.log }, this.more, this.list, this.dots);
@@ -201,12 +201,12 @@ class Widget {
     let before = null;
     const last = this.thread.items.findLast((one) => one.mine);
     if (this.known && !this.thread.items.length && !this.thread.waiting.length) {
-      wanted.push(["hello", () => h("li", { className: "theirs first" }, h("div", { className: "bubble" }, this.standing.online ? T.hello : T.helloAway))]);
+      wanted.push(["hello", () => h("div", { className: "item theirs first" }, h("div", { className: "bubble" }, this.standing.online ? T.hello : T.helloAway))]);
     }
     for (const one of [...this.thread.items, ...this.thread.waiting.filter((each) => !each.email)]) {
       const mine = one.mine || !one.id;
       const day = new Date(one.at).toDateString();
-      if (!before || day !== before.day) wanted.push([`day ${day}`, () => h("li", { className: "day" }, dayName(one.at))]);
+      if (!before || day !== before.day) wanted.push([`day ${day}`, () => h("div", { className: "item day" }, dayName(one.at))]);
       const first = !before || before.day !== day || before.mine !== mine || before.who !== one.who || one.at - before.at > GROUP_GAP;
       const stalled = one.state === "sending" && !this.line.up && Date.now() - one.at > STALLED_AFTER;
       const sent = one === last && one.id && !this.thread.waiting.length;
@@ -215,7 +215,7 @@ class Widget {
       before = { day, mine, who: one.who, at: one.at };
     }
     if (this.standing.state === "closed" && this.thread.items.length && !this.thread.waiting.length) {
-      wanted.push(["closed", () => h("li", { className: "day" }, T.closed)]);
+      wanted.push(["closed", () => h("div", { className: "item day" }, T.closed)]);
     }
     const held = new Map([...this.list.children].map((node) => [node.key, node]));
     let spot = this.list.firstChild;
@@ -232,7 +232,7 @@ class Widget {
     const time = new Date(one.at).toLocaleTimeString(locale, { hour: "2-digit", minute: "2-digit" });
     const way = one.state ? (one.state === "failed" ? " failed" : " way") : "";
     const files = one.file ? [{ name: one.file.name, size: one.file.size }] : one.files || [];
-    const node = h("li", { className: `${mine ? "mine" : "theirs"}${first ? " first" : ""}${way}` });
+    const node = h("div", { className: `item ${mine ? "mine" : "theirs"}${first ? " first" : ""}${way}` });
     const label = T.said(mine ? T.you : one.who || this.room.title, time);
     node.append(h("span", { className: !mine && first ? "who" : "unseen" }, label));
     if (one.text) node.append(h("div", { className: "bubble", title: time }, one.text));
