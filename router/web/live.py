@@ -183,7 +183,8 @@ class Feed:
         view = await self._desk.mine(line.agent)
         rows = (*view.open, *view.waiting_customer, *view.snoozed, *view.done, *(one.contact for one in view.offers))
         line.shown = frozenset(row.id for row in rows)
-        compare = msgspec.json.encode((view.me, view.offers, view.open, view.waiting_customer, view.snoozed, view.done))
+        listed = (view.offers, view.open, view.waiting_customer, view.snoozed, view.done)
+        compare = msgspec.json.encode((view.me, view.notice, *listed))
         return line.fresh("desk", _frame("desk", desk=view), compare)
 
     async def _contact(self, line: Line, contact: str) -> bytes | None:
