@@ -244,6 +244,7 @@ ROUTES = [
     ("POST", "/v1/mails", "admin"),
     ("POST", "/v1/assignments", "admin"),
     ("GET", "/v1/workspace", "read"),
+    ("GET", "/v1/reports/shadow", "read"),
     ("GET", "/v1/queue", "read"),
     ("GET", "/v1/board", "read"),
     ("GET", "/v1/agents", "read"),
