@@ -105,7 +105,7 @@ export function showWhy(why) {
       h("li", { class: one.you ? "you" : "" }, h("strong", {}, one.name), one.you && h("span", { class: "muted" }, ` (${T.you})`),
         h("span", { class: "muted" }, one.why))))],
     why.could.length > 0 && [h("h3", {}, T.whyCould), h("ul", { class: "could" }, why.could.map((one) =>
-      h("li", {}, h("strong", {}, one.name), h("span", { class: "muted" }, [T.statuses[one.status], one.room ? T.room : T.noRoom].join(" · ")))))],
+      h("li", {}, h("strong", {}, one.name), h("span", { class: "muted" }, [T.statuses[one.status], one.status === "available" && (one.room ? T.room : T.noRoom)].filter(Boolean).join(" · ")))))],
     why.ruled_out.length > 0 && [h("h3", {}, T.whyRuledOut), h("p", { class: "muted" }, why.ruled_out.join(", "))]], null, () => null);
 }
 

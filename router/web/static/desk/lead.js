@@ -26,7 +26,7 @@ export class LeadView {
         h("h1", {}, T.overview), h("a", { href: "/wall", target: "_blank", rel: "noopener" }, T.wallboard)),
       this.problems, this.figures,
       h("div", { class: "lead-panes" },
-        h("section", {}, h("h2", {}, T.queueByTopic), this.topicTable, this.noTopics),
+        h("section", {}, h("h2", {}, T.queueByTopic), h("div", { class: "table-scroll", tabindex: "0", role: "region", "aria-label": T.queueByTopic }, this.topicTable), this.noTopics),
         h("section", {}, h("h2", {}, T.atRisk), this.risky, this.noRisk)),
       h("section", {}, h("h2", {}, T.agents), h("div", { class: "table-scroll", tabindex: "0", role: "region", "aria-label": T.agents },
         h("table", { class: "table agents" },
@@ -38,7 +38,7 @@ export class LeadView {
     const board = view.board;
     this.figures.replaceChildren();
     fill(this.figures, number(board.waiting, T.figureWaiting),
-      number(board.oldest ? since(board.oldest) : "–", T.longest), number(board.late, T.figureLate, board.late ? "bad" : ""),
+      number(board.oldest ? since(board.oldest) : "–", T.figureLongest), number(board.late, T.figureLate, board.late ? "bad" : ""),
       number(board.at_risk - board.late, T.figureRisk, board.at_risk - board.late ? "warn" : ""), number(board.open, T.figureOpen),
       number(board.today.opened, T.figureOpened), number(board.today.answers, T.figureAnswers), number(board.today.resolved, T.figureResolved));
     patch(this.problems, board.problems.map((text) => ({ text })), (one) => one.text, (one) => h("li", {}, icon("flag"), one.text));

@@ -126,7 +126,7 @@ export const T = {
   offShift: "off shift",
   statusOf: (name) => `Status of ${name}`,
   assign: "Assign…",
-  figureWaiting: "waiting", figureLate: "overdue", figureRisk: "at risk", figureOpen: "open in all",
+  figureWaiting: "waiting", figureLongest: "longest wait", figureLate: "overdue", figureRisk: "at risk", figureOpen: "open in all",
   figureOpened: "opened today", figureAnswers: "answers today", figureResolved: "resolved today",
 
   search: "Search",
