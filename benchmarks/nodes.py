@@ -20,13 +20,17 @@ from channels.email.receive import SmtpReceiver
 from channels.email.smtp_settings import SmtpSettings
 from router.app.daemon import Daemon
 from router.shell import log
+from router.shell.clock import wall_ms
 from router.shell.disk import DiskGuard
 from router.shell.intake import Intake
 from router.shell.store.embedded import EmbeddedStore
+from router.web.access import links, new_ticket
 from skills.workspace import load
 
 AGENTS = 200
 ACCOUNT = "help@acme.example"
+CHAT_LIMITS = ("address_messages_per_minute", "visitors_per_hour", "connections", "address_connections")
+LINK_SECONDS = 3_600
 
 
 class Nothing:
@@ -56,31 +60,42 @@ async def intake(folder: Path) -> dict[str, Any]:
     return {"smtp": port, "keep": (receiver, store, embedded), "store": embedded}
 
 
-def write_workspace(folder: Path) -> Path:
-    """Agents enough that every mail is offered at once."""
+def write_workspace(folder: Path, channels: str = "") -> Path:
+    """Agents enough that every message is offered at once. `channels`: others beside mail, as YAML."""
     folder.mkdir(parents=True, exist_ok=True)
     agents = "\n".join(
-        f"  a{n}: {{skills: {{bags: {1 + n % 5}, lang:en: 5}}, capacity: {{email: 200}}}}" for n in range(AGENTS)
+        f"  a{n}: {{skills: {{bags: {1 + n % 5}, lang:en: 5}}, capacity: {{email: 200, chat: 200}}}}"
+        for n in range(AGENTS)
     )
     (folder / "workspace.yaml").write_text(
         f"workspace: bench\nlanguages: [en, es]\nagents:\n{agents}\n"
         "topics:\n  bags: {examples: [my suitcase did not arrive, lost luggage], keywords: [suitcase]}\n"
         "  refund: {examples: [I want my money back, please refund my order]}\nuncovered: [refund]\n"
         "rules:\n  - {when: {topic: bags}, require: {bags: 1}, prefer: {bags: 3}}\n"
-        "offers: {accept_within: {email: 8h}}\n"
-        f'channels: {{email: {{smtp: {{listen: "127.0.0.1:0", recipients: [{ACCOUNT}]}}}}}}\n'
+        "offers: {accept_within: {email: 8h, chat: 8h}}\n"
+        f'channels: {{email: {{smtp: {{listen: "127.0.0.1:0", recipients: [{ACCOUNT}]}}}}{channels}}}\n'
         'web: {listen: "127.0.0.1:0"}\n'
     )
     return folder
 
 
-async def daemon(folder: Path) -> dict[str, Any]:
+async def daemon(folder: Path, channels: str = "") -> dict[str, Any]:
     """The whole daemon, every agent available."""
-    node = Daemon(load(write_workspace(folder / "config")), folder / "data")
+    node = Daemon(load(write_workspace(folder / "config", channels)), folder / "data")
     await node.start()
     for agent in node.config.agents:
         await node.commands.act(agent, "status", {"status": "available"}, f"begin-{agent}")
     return {"smtp": node.smtp[1] if node.smtp else 0, "http": node.url, "keep": node}
+
+
+async def chat(folder: Path) -> dict[str, Any]:
+    """The whole daemon with a chat that lets in as many as come from here; `links` sign each agent in."""
+    many = ", ".join(f"{name}: 10000" for name in CHAT_LIMITS)
+    found = await daemon(folder, f", webchat: {{limits: {{{many}}}}}")
+    node: Daemon = found["keep"]
+    signer = links(node.parts)
+    tickets = (new_ticket(agent, wall_ms(), LINK_SECONDS) for agent in node.config.agents)
+    return {**found, "links": [signer.sign(ticket) for ticket in tickets]}
 
 
 async def as_is(folder: Path) -> dict[str, Any]:
@@ -90,7 +105,7 @@ async def as_is(folder: Path) -> dict[str, Any]:
     return {"smtp": node.smtp[1] if node.smtp else 0, "http": node.url, "keep": node}
 
 
-KINDS = {"as-is": as_is, "null": null, "intake": intake, "daemon": daemon}
+KINDS = {"as-is": as_is, "chat": chat, "null": null, "intake": intake, "daemon": daemon}
 
 
 async def _serve(kind: str, folder: Path) -> None:
