@@ -149,6 +149,9 @@ async def act(
     problem = _problem(known)
     if problem:
         return _refused("bad-field", problem, names)
+    contact = state.contacts.get(known.contact) if isinstance(known, NoteFields) else None
+    if contact is not None and not rights.may_see(state, agent, contact):
+        return _refused("not-yours", contact.agent or "", names, contact.id)  # the engine lets anybody note
     outcome = await commands.act(agent, action, msgspec.to_builtins(known), f"{agent}:{key}")
     return answer(outcome, action, names)
 

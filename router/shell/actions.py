@@ -22,6 +22,7 @@ from router.shell.vault import Vault, message_blob
 
 TEXT_CHARACTERS_MAX = 100_000
 SUBJECT_CHARACTERS_MAX = 300
+SNOOZE_MS_MAX = 5 * 365 * 86_400_000  # who means never resolves; and an instant must fit the calendars of others
 HISTORY_MESSAGES_MAX = 12  # of a contact, looked at for the References of a reply
 
 EVENT_OF = {
@@ -188,8 +189,11 @@ def event_of(inbox: str, command: Command, at: int, *, written: bool) -> Event:
     kind = EVENT_OF.get(command.action)
     if kind is None:
         raise Refused("bad-request", f"there is no action {command.action!r}")
+    if command.until > at + SNOOZE_MS_MAX:
+        raise Refused("bad-time", "")
     fields = msgspec.to_builtins(command)
     own = {"type": kind, "at": at, "inbox": inbox, "message": inbox if written else ""}
+    own["topics"] = tuple(dict.fromkeys(command.topics))  # each once, however often a page names it
     if not command.target:
         own["target"] = command.agent
     try:

@@ -127,8 +127,9 @@ async def _decoded(request: Request, kind: type[T]) -> T:
             raise Problem(413, "too_large", limit=ASKED_BYTES_MAX)
     try:
         return msgspec.json.decode(bytes(body), type=kind)
-    except msgspec.DecodeError as error:
-        raise Problem(422, "invalid", detail=str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        detail = str(error) if isinstance(error, msgspec.DecodeError) else "it is no JSON in UTF-8"
+        raise Problem(422, "invalid", detail=detail) from None
 
 
 # -- views ---------------------------------------------------------------------------------------------------------
