@@ -13,6 +13,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Locator, Page, WebSocketRoute, expect
 
 from router.shell.store.embedded import free_port
+from router.web.chat_widget import STATIC
 from tests.fakes.scripted_smtp import ScriptedSmtp
 from tests.support.chat_workspace import write_workspace
 from tests.support.daemons import RunningDaemon, until
@@ -328,3 +329,17 @@ async def test_on_a_phone(house: House, desk: Page, browser: Browser) -> None:
         await expect(page.get_by_role("button", name="Open chat")).to_be_visible()
     await accept(desk, "and a sentence")
     await desk.get_by_role("button", name="Resolve", exact=True).click()
+
+
+async def test_every_language_says_everything(page: Page) -> None:
+    """Each language has the same words, none of them empty; the reader's first one counts."""
+    source = (STATIC / "widget" / "texts.js").read_text("utf-8")
+    said = "JSON.parse(JSON.stringify(TEXTS, (_, value) => (typeof value === 'function' ? value('A', 'B') : value)))"
+    asked = "[['de-AT', 'en'], ['ja', 'pt-BR'], ['ja'], []].map(language)"
+    texts, picked = await page.evaluate(f"(() => {{ {source}\n return [{said}, {asked}]; }})()")
+    assert set(texts) >= {"en", "es", "pt", "de", "fr"}
+    for name, words in texts.items():
+        assert words.keys() == texts["en"].keys(), name
+        assert all(words.values()), name
+        assert all("A" in words[key] for key in ("withWho", "typing", "said", "get", "thanksText")), name
+    assert picked == ["de", "pt", "en", "en"]

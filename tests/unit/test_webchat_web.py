@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import gzip
-import json
 import re
-import shutil
-import subprocess
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import httpx
-import pytest
 import pytest_asyncio
 
 from router.core.errors import StoreUnavailable
@@ -24,7 +19,6 @@ from tests.fakes.desk_parts import House
 from tests.support.chat_workspace import Visitor
 
 ZIPPED_BYTES_MAX = 15_000
-LANGUAGES = ("en", "es", "pt", "de", "fr")
 EVIL = "https://evil.example"
 
 
@@ -77,32 +71,6 @@ def test_the_widget_makes_no_markup_of_words() -> None:
             r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|srcdoc", source
         ), path
     assert not re.search(rb"https?://(?!www\.w3\.org/2000/svg)", assemble().plain)
-
-
-@pytest.mark.needs("node")
-def test_every_language_says_everything(tmp_path: Path) -> None:
-    """Each language has the same words, none of them empty, and functions where the others have functions."""
-    script = tmp_path / "texts.js"
-    show = "console.log(JSON.stringify(TEXTS, (_, value) => (typeof value === 'function' ? value('A', 'B') : value)));"
-    pick = "console.log(JSON.stringify([['de-AT', 'en'], ['ja', 'pt-BR'], ['ja'], []].map(language)));"
-    script.write_text((STATIC / "widget" / "texts.js").read_text("utf-8") + show + pick, "utf-8")
-    node = shutil.which("node") or ""
-    said = subprocess.run([node, str(script)], capture_output=True, check=True, text=True).stdout.splitlines()
-    texts = json.loads(said[0])
-    assert set(texts) >= set(LANGUAGES)
-    for name, words in texts.items():
-        assert words.keys() == texts["en"].keys(), name
-        assert all(words.values()), name
-        assert all(("A" in words[key]) == ("A" in texts["en"][key]) for key in ("withWho", "get", "thanksText")), name
-    assert json.loads(said[1]) == ["de", "pt", "en", "en"]
-
-
-@pytest.mark.needs("node")
-def test_the_widget_is_one_valid_script(tmp_path: Path) -> None:
-    """What is left after comments and indentation are gone is still a script."""
-    script = tmp_path / "widget.js"
-    script.write_bytes(assemble().plain)
-    subprocess.run([shutil.which("node") or "", "--check", str(script)], check=True, capture_output=True)
 
 
 async def test_the_page_to_try_it(site: ChatSite) -> None:
