@@ -101,6 +101,12 @@ class Demo:
         """All it has printed."""
         return self._errors.read_text()
 
+    @property
+    def page(self) -> str:
+        """The address of the page that shows both sides."""
+        found = re.search(r"(http://\S+/demo)\n", self.said)
+        return found.group(1) if found else ""
+
     def link_after(self, words: str) -> str:
         """The sign-in link that follows these words; "" if it was not printed yet."""
         found = re.search(rf"(?s){words}.*?(http://\S+/desk#link=\S+)\n", self.said)
