@@ -17,7 +17,12 @@ SECRET_FIELDS: Final = frozenset(
 )
 _ADDRESS = re.compile(r"[^\s<>@\"']{1,64}@([A-Za-z0-9.-]{1,253})")
 _BEARER = re.compile(r"(?i)\b(bearer|bot|basic)[ /:]?[A-Za-z0-9._:-]{16,}")
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # a line stays one line, and obeys nobody
+_CONTROLS_IN_TRACES = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+_TRACES = frozenset({"exception", "stack"})
 _VALUE_CHARACTERS_MAX = 2_000
+_TRACE_CHARACTERS_MAX = 8_000  # the end of it: there stands what failed
+_DEPTH_MAX = 4  # of lists in lists
 QUIET: Final = (
     "httpx",
     "httpcore",
@@ -33,17 +38,32 @@ QUIET: Final = (
 def redact(_: WrappedLogger, __: str, fields: EventDict) -> EventDict:
     """Blank out secrets, and the local part of every address, wherever they stand."""
     for name, value in fields.items():
-        if name in SECRET_FIELDS:
-            fields[name] = "***"
-        elif isinstance(value, str):
-            fields[name] = scrub(value)
+        if name in _TRACES and isinstance(value, str):
+            fields[name] = _scrubbed(_CONTROLS_IN_TRACES.sub(" ", value[-_TRACE_CHARACTERS_MAX:]))
+        elif not name.startswith("_"):  # structlog's own
+            fields[name] = _redacted(name, value, _DEPTH_MAX)
     return fields
 
 
+def _redacted(name: str, value: object, depth: int) -> object:
+    if name in SECRET_FIELDS:
+        return "***"
+    if isinstance(value, str):
+        return scrub(value)
+    if depth and isinstance(value, dict):
+        return {key: _redacted(str(key), one, depth - 1) for key, one in value.items()}
+    if depth and isinstance(value, list | tuple | set | frozenset):
+        return [_redacted("", one, depth - 1) for one in value]
+    return value if value is None or isinstance(value, bool | int | float) else scrub(str(value))
+
+
 def scrub(value: str) -> str:
-    """`value` without addresses and bearer tokens, and not longer than a line should be."""
-    short = value[:_VALUE_CHARACTERS_MAX]
-    return _BEARER.sub(r"\1 ***", _ADDRESS.sub(r"***@\1", short))
+    """`value` on one line without addresses and bearer tokens, and not longer than a line should be."""
+    return _scrubbed(_CONTROLS.sub(" ", value[:_VALUE_CHARACTERS_MAX]))
+
+
+def _scrubbed(value: str) -> str:
+    return _BEARER.sub(r"\1 ***", _ADDRESS.sub(r"***@\1", value))
 
 
 def configure(*, json: bool | None = None, level: str = "info") -> None:
@@ -54,11 +74,10 @@ def configure(*, json: bool | None = None, level: str = "info") -> None:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
+        structlog.processors.format_exc_info,  # to text, so that it is redacted; never with the values of its frames
     ]
-    if as_json:
-        shared.append(structlog.processors.format_exc_info)
-    ending: list[Processor] = [redact]
-    ending.append(structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer())
+    console = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    ending: list[Processor] = [redact, structlog.processors.JSONRenderer() if as_json else console]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
