@@ -154,14 +154,9 @@ export class Composer {
   async pick() {
     if (this.held || !this.card?.actions.includes("reply")) return;
     if (this.mode !== "reply") this.choose("reply", true);
-    try {
-      const { replies } = await get(`contacts/${encodeURIComponent(this.id)}/saved`);
-      const chosen = await askSaved(replies);
-      this.text.focus();
-      if (chosen) this.put(chosen.text);
-    } catch (error) {
-      toast(error.message || T.failed, "bad");
-    }
+    const chosen = await askSaved(get(`contacts/${encodeURIComponent(this.id)}/saved`).then((answer) => answer.replies));
+    this.text.focus();
+    if (chosen) this.put(chosen.text);
   }
 
   put(text) {

@@ -85,13 +85,17 @@ export function askPriority(current) {
   (form) => ({ priority: new FormData(form).get("priority") }));
 }
 
-// A contact that an agent opens. What was typed stands in `draft` until it is sent.
-export function askNew(topics, draft) {
+// A contact that an agent opens. What was typed stands in `draft` until it is sent. `coming` promises the topics: the
+// dialog is there at once, so that whoever types on types into it.
+export function askNew(coming, draft) {
   const field = (name, label, node) => h("label", { class: "field" }, h("span", {}, label), node);
   const to = h("input", { type: "email", name: "to", required: true, maxlength: "254", autocomplete: "off", value: draft.to || "", placeholder: T.newToHint });
   const subject = h("input", { type: "text", name: "subject", required: true, maxlength: "300", autocomplete: "off", value: draft.subject || "" });
-  const topic = h("select", { name: "topic" }, h("option", { value: "" }, T.newNoTopic),
-    topics.map((one) => h("option", { value: one.id, selected: one.id === draft.topic }, one.label)));
+  const topic = h("select", { name: "topic" }, h("option", { value: "" }, T.newNoTopic));
+  coming.then((answer) => {
+    const chosen = topic.value || draft.topic;
+    fill(topic, answer.topics.map((one) => h("option", { value: one.id, selected: one.id === chosen }, one.label)));
+  }, () => { /* without a topic, then */ });
   const text = h("textarea", { name: "text", rows: "7", required: true, dir: "auto", value: draft.text || "" });
   const read = () => ({ to: to.value.trim(), subject: subject.value.trim(), topic: topic.value, text: text.value });
   const content = h("div", { class: "new-contact", oninput: () => draft.keep(read()) }, h("p", { class: "muted" }, T.newText),

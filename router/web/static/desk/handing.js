@@ -23,12 +23,8 @@ export async function startContact(app) {
   const store = draftOf(app.agent);
   const draft = JSON.parse(localStorage.getItem(store) || "{}");
   draft.keep = (fields) => localStorage.setItem(store, JSON.stringify(fields));
-  try {
-    const chosen = await askNew((await get("topics")).topics, draft);
-    if (!chosen) return;
-    const { topic, ...fields } = chosen;
-    app.holds.add("start", { ...fields, topics: topic ? [topic] : [] }, fields.to, app.desk.hold_ms);
-  } catch (error) {
-    toast(error.message || T.failed, "bad");
-  }
+  const chosen = await askNew(get("topics"), draft);
+  if (!chosen) return;
+  const { topic, ...fields } = chosen;
+  app.holds.add("start", { ...fields, topics: topic ? [topic] : [] }, fields.to, app.desk.hold_ms);
 }

@@ -82,6 +82,8 @@ class App {
 
   build(desk) {
     this.agent = desk.me.id;
+    this.threads.clear();
+    this.thread = null;
     this.lists = new Lists(this);
     this.queue = new Queue(this);
     this.search = new SearchView(this);
@@ -185,10 +187,8 @@ class App {
   // -- where we are -------------------------------------------------------------------------------------------------
 
   route() {
-    if (!this.lists) {
-      if (location.hash.includes("link=")) this.start();
-      return;
-    }
+    if (location.hash.includes("link=")) { this.start(); return; } // somebody else signs in here
+    if (!this.lists) return;
     const [, place, id] = location.hash.split("/");
     this.shown = place === "c" && id ? decodeURIComponent(id) : null;
     this.view = this.shown ? "contact" : PLACES[place] || "lists";

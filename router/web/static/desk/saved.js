@@ -13,14 +13,17 @@ export function unfilled(text) {
 
 const plain = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
 
-export function askSaved(replies) {
+// `coming` promises the replies: the dialog is there at once, so that whoever types on types into it.
+export function askSaved(coming) {
   return new Promise((done) => {
     const before = document.activeElement;
+    let replies = [];
     let shown = [];
     let place = 0;
+    let entered = false; // before there was anything to choose from
     const list = h("ul", { class: "saved-list", role: "listbox", id: "saved-list", "aria-label": T.savedTitle });
     const preview = h("div", { class: "saved-preview words", dir: "auto" });
-    const none = h("p", { class: "empty" }, replies.length ? T.savedNone : T.savedEmpty);
+    const none = h("p", { class: "empty", role: "status" }, T.loading);
     const input = h("input", { type: "text", role: "combobox", "aria-expanded": "true", "aria-controls": "saved-list",
       "aria-autocomplete": "list", "aria-label": T.savedFind, placeholder: T.savedFind, autocomplete: "off" });
     const dialog = h("dialog", { class: "saved", "aria-labelledby": "saved-title" },
@@ -42,12 +45,13 @@ export function askSaved(replies) {
       fill(list, shown.map((one, at) => h("li", { id: `saved-${at}`, role: "option", onclick: () => close(one) },
         h("strong", {}, one.label), one.fits && h("span", { class: "chip fits" }, T.savedFits))));
       none.hidden = shown.length > 0;
+      list.hidden = shown.length === 0;
       mark(0);
     };
     input.addEventListener("input", narrow);
     input.addEventListener("keydown", (event) => {
       const does = { ArrowDown: () => mark(place + 1), ArrowUp: () => mark(place - 1), Home: () => mark(0),
-        End: () => mark(shown.length - 1), Enter: () => shown[place] && close(shown[place]) }[event.key];
+        End: () => mark(shown.length - 1), Enter: () => (shown[place] ? close(shown[place]) : (entered = !replies.length)) }[event.key];
       if (does && !event.isComposing) { event.preventDefault(); does(); }
     });
     dialog.addEventListener("click", (event) => { if (event.target === dialog) close(null); });
@@ -60,5 +64,11 @@ export function askSaved(replies) {
     narrow();
     dialog.showModal();
     input.focus();
+    coming.then((found) => {
+      replies = found;
+      none.textContent = replies.length ? T.savedNone : T.savedEmpty;
+      narrow();
+      if (entered && shown[0]) close(shown[0]);
+    }, (error) => { none.textContent = error.message || T.failed; });
   });
 }
