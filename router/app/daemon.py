@@ -30,7 +30,7 @@ from router.app.verify import open_at_url
 from router.core.errors import ConfigError, TransientError
 from router.core.values import Workspace
 from router.shell.actions import Actions
-from router.shell.autoanswers import AutoAnswerer, Wording
+from router.shell.autoanswers import AutoAnswerer, Wording, local_time
 from router.shell.channel import Channel
 from router.shell.clock import wall_ms
 from router.shell.disk import DiskGuard
@@ -203,6 +203,7 @@ class Daemon:
         self.leader.refusals.append(self.commands.refused)
         self.leader.compose = AutoAnswerer(self._wording, self.stationery).blobs
         self._troubles += [self.disk.problems, lambda: [] if self.leader.leading else ["this node does not lead"]]
+        self._troubles.append(self._auto_answers_off)
         self._exit.callback(self._farewell)
         leading = self._begin("leader", self.leader.run())
         self._exit.push_async_callback(self._stop_leading, leading)
@@ -304,6 +305,13 @@ class Daemon:
 
     def _compile(self, now: int) -> tuple[str, Workspace]:
         return self.loaded.version, compile_workspace(self.config, now, topic_threshold=self.threshold)
+
+    def _auto_answers_off(self) -> list[str]:
+        state = self.leader.engine.state
+        if state.auto_answers_off_until <= wall_ms():
+            return []
+        until = local_time(state.auto_answers_off_until, self.config.timezone)
+        return [f"automatic answers are off until {until}: there were more than auto_answers.per_hour allows"]
 
     def _wording(self) -> Wording:
         config = self.config

@@ -73,7 +73,9 @@ class Reloader:
     async def run(self) -> None:
         """Watch until cancelled."""
         folder = self._running.loaded.folder
-        in_force = seen = await asyncio.to_thread(signature, folder)
+        # What was loaded may have been edited since, while the daemon was starting: it is read once more.
+        in_force: Signature | None = None
+        seen = await asyncio.to_thread(signature, folder)
         try:
             while True:
                 await asyncio.sleep(LOOK_SECONDS)

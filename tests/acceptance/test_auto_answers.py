@@ -181,3 +181,29 @@ async def test_two_usherds_that_answer_each_other_fall_silent(
     assert len(bigco.contacts()) == there + 1
     assert directions(bigco.contacts()[-1]) == (["in", "out", "in"] if careless else ["in", "out"])
     assert len(acme.contacts()) == here + careless
+
+
+async def test_too_many_turn_them_off_and_status_says_so(tmp_path: Path) -> None:
+    """The second answer of an hour that allows one is not given; changing the limit is what turns them on again."""
+    gateway = Gateway()
+    controller = Controller(gateway, hostname="127.0.0.1", port=free_port())
+    controller.start()
+    port = free_port()
+    try:
+        with company(tmp_path, "acme.example", port, controller.port) as daemon:
+            path = daemon.config / "workspace.yaml"
+            text = path.read_text()
+            version = daemon.ask("/v1/status")["config"]
+            path.write_text(text + "  per_hour: 1\n")
+            await until(lambda: daemon.ask("/v1/status")["config"] != version)
+            for sender in ("ada@customer.example", "bob@customer.example"):
+                raw = letter(sender, "Where is my refund. I want my money back.").replace(b"bigco", b"acme")
+                await asyncio.to_thread(hand_over, port, sender, "help@acme.example", raw)
+            [problem] = await until(lambda: daemon.ask("/v1/status")["problems"])
+            assert problem.startswith("automatic answers are off until ")
+            path.write_text(text)
+            await until(lambda: daemon.ask("/v1/status")["problems"] == [])
+            await until(lambda: gateway.carried)
+            assert [mail["To"] for _, mail in gateway.carried] == ["ada@customer.example"]
+    finally:
+        controller.stop()
