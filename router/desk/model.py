@@ -17,7 +17,7 @@ from router.desk.index import DeskIndex
 from router.desk.overview import board, overview
 from router.desk.ports import Source, Texts
 from router.desk.saved import saved_replies
-from router.desk.summaries import customer_of, heads, person_name, row
+from router.desk.summaries import customer_of, heads, last_at, person_name, row
 from router.desk.thread import card
 from router.desk.views import (
     Board,
@@ -36,7 +36,8 @@ from router.desk.views import (
 )
 from router.desk.words import why
 
-WAITING_ROWS_MAX = 200
+WAITING_ROWS_MAX = 100
+LIST_ROWS_MAX = 100  # of one list; what is beyond is found by searching
 HISTORY_ROWS_MAX = 50
 
 
@@ -73,18 +74,27 @@ class Desk:
         contacts = [contact for held in ids if (contact := state.contacts.get(held)) is not None]
         done = self.index.resolved_by(agent)
         n, queue = state.n, self.index.waiting_number
-        messages = await heads(self._read, (*contacts, *done))
-        rows = {contact.id: row(contact, messages, self.source.names) for contact in (*contacts, *done)}
+        offered = [one for one in contacts if one.offer is not None and one.offer.agent == agent]
+        lists = {
+            "open": _soonest(one for one in contacts if one.agent == agent and one.state is ContactState.ASSIGNED),
+            "waiting_customer": _soonest(one for one in contacts if one.state is ContactState.WAITING_CUSTOMER),
+            "snoozed": _soonest(one for one in contacts if one.state is ContactState.SNOOZED),
+        }
+        shown = {name: listed[:LIST_ROWS_MAX] for name, listed in lists.items()}
+        wanted = (*offered, *(one for listed in shown.values() for one in listed), *done)
+        messages = await heads(self._read, wanted)
+        rows = {contact.id: row(contact, messages, self.source.names) for contact in wanted}
         return DeskView(
             n=n,
             now=self._clock(),
             workspace=self.source.names.display().name,
             me=me,
-            offers=_offers(contacts, rows, agent),
-            open=_sorted(rows[c.id] for c in contacts if c.agent == agent and c.state is ContactState.ASSIGNED),
-            waiting_customer=_sorted(rows[c.id] for c in contacts if c.state is ContactState.WAITING_CUSTOMER),
-            snoozed=_sorted(rows[c.id] for c in contacts if c.state is ContactState.SNOOZED),
+            offers=_offers(offered, rows, agent),
+            open=tuple(rows[one.id] for one in shown["open"]),
+            waiting_customer=tuple(rows[one.id] for one in shown["waiting_customer"]),
+            snoozed=tuple(rows[one.id] for one in shown["snoozed"]),
             done=tuple(rows[c.id] for c in done),
+            more={name: len(listed) - LIST_ROWS_MAX for name, listed in lists.items() if len(listed) > LIST_ROWS_MAX},
             queue=queue,
             notice=texts.SHADOW if state.workspace.shadow else "",
             hold_ms=self._hold_ms,
@@ -200,9 +210,9 @@ class Desk:
         return board(self.source, self.figures, problems, self._clock())
 
 
-def _sorted(rows: Iterable[Row]) -> tuple[Row, ...]:
+def _soonest(contacts: Iterable[Contact]) -> list[Contact]:
     """Soonest due first; those without a promise after them, longest there first."""
-    return tuple(sorted(rows, key=lambda one: (one.due is None, one.due or 0, one.last_at, one.id)))
+    return sorted(contacts, key=lambda one: (one.due is None, one.due or 0, last_at(one), one.id))
 
 
 def _offers(contacts: list[Contact], rows: dict[str, Row], agent: str) -> tuple[OfferRow, ...]:

@@ -25,6 +25,11 @@ def _written(ref: MessageRef) -> bool:
     return ref.direction == "in" or (ref.direction == "out" and ref.auto is None)
 
 
+def last_at(contact: Contact) -> int:
+    """When something was last said in it."""
+    return contact.messages[-1].at if contact.messages else contact.opened_at
+
+
 async def heads(read: Texts, contacts: Iterable[Contact]) -> Mapping[str, Message]:
     """The messages that rows of these contacts need, by id, read at once."""
     wanted: dict[str, None] = {}
@@ -85,7 +90,7 @@ def row(contact: Contact, messages: Mapping[str, Message], names: Directory) -> 
         priority=contact.priority.value,
         due=contact.due,
         opened_at=contact.opened_at,
-        last_at=contact.messages[-1].at if contact.messages else contact.opened_at,
+        last_at=last_at(contact),
         snoozed_until=contact.snoozed_until,
         flag=contact.flag,
         by=person_name(names, holder),

@@ -80,6 +80,7 @@ class DeskView(View, frozen=True, kw_only=True):
     done: tuple[Row, ...]
     queue: int  # contacts that wait for anybody
     notice: str = ""  # stands over the whole desk: shadow mode
+    more: dict[str, int] = {}  # by list: how many are not in it, for there are too many
     hold_ms: int = 0  # a page holds a reply back so long, to be undone
 
 

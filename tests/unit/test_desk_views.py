@@ -8,6 +8,7 @@ from router.core import events
 from router.core.state import Contact
 from router.core.transitions import DeliveryState
 from router.core.values import Role, Status
+from router.desk import model
 from router.desk.model import Desk, NotOnRoster, NotVisible
 from tests.fakes.desk_parts import MINUTE, START, House, workspace
 
@@ -283,3 +284,16 @@ async def test_only_likely_topics_are_chosen(house: House) -> None:
     assert card.contact.topics == ("Refund", "Lost baggage")
     contact.topics_set = True
     assert all(one.chosen for one in (await desk.contact("ana", contact.id)).topics)
+
+
+async def test_endless_lists_are_cut_and_say_so(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a list that is too long the soonest due are shown, with the number of the rest."""
+    monkeypatch.setattr(model, "LIST_ROWS_MAX", 2)
+    contacts = []
+    for number in range(4):
+        contacts.append(house.mail("Hello", sender=f"P <p{number}@example.org>", topic="lost-pet"))
+        await house.act("ana", "take", {"contact": contacts[-1].id}, str(number))
+        house.now += 1_000
+    view = await desk_of(house).mine("ana")
+    assert [row.id for row in view.open] == [contacts[0].id, contacts[1].id]
+    assert view.more == {"open": 2}

@@ -78,17 +78,21 @@ export class Lists {
     const count = h("span", { class: "count" });
     const list = h("ul", { class: "rows" });
     const empty = key === "open" ? h("p", { class: "empty" }, T.emptyOpen) : null;
+    const more = h("p", { class: "empty" });
     const node = h("details", { class: `section ${key}`, open: key !== "done" },
-      h("summary", {}, h("h2", {}, title), count), empty, list);
+      h("summary", {}, h("h2", {}, title), count), empty, list, more);
     this.root.append(node);
-    this.sections.set(key, { node, list, count, empty, render });
+    this.sections.set(key, { node, list, count, empty, more, render });
   }
 
   update(desk) {
     this.showMe(desk.me);
     for (const [key, section] of this.sections) {
       const rows = desk[key];
-      section.count.textContent = rows.length || "";
+      const more = desk.more?.[key] || 0;
+      section.count.textContent = rows.length + more || "";
+      section.more.textContent = more ? T.listMore(more) : "";
+      section.more.hidden = !more;
       section.node.hidden = rows.length === 0 && key !== "open";
       if (section.empty) section.empty.hidden = rows.length > 0 || desk.offers.length > 0;
       patch(section.list, rows, (row) => row.offer || row.id, (row) => section.render(this.app, row));

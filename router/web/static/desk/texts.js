@@ -27,6 +27,7 @@ export const T = {
   queueCount: (n) => (n === 1 ? "1 contact waits" : `${n} contacts wait`),
   queueEmpty: "Nobody is waiting.",
   queueMore: (n) => `and ${n} more`,
+  listMore: (n) => `and ${n} more, due later. Search finds them.`,
   queueFits: "fits you",
   emptyOpen: "Nothing open. New offers appear here.",
   emptyMain: "Choose a contact, or wait for the next offer.",
