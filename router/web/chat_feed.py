@@ -21,7 +21,7 @@ from router.core.errors import TransientError
 from router.core.state import MessageRef
 from router.desk.ports import Changed
 from router.web.chat_parts import Chat
-from router.web.chat_view import SETTLED, Order, Standing, VisitorView, first_name, order
+from router.web.chat_view import SETTLED, Order, Standing, VisitorView, first_name, is_available, order
 from router.web.parts import WebParts
 
 STOPPING = 1012  # "service restart": the widget comes back by itself
@@ -46,8 +46,9 @@ class Line:
         self.standing: Standing | None = None
 
     def say(self, kind: str, **content: object) -> None:
-        """Send a frame after those that wait already."""
-        self.said.append(frame(kind, **content))
+        """Send a frame after those that wait already; one too many is left out, and ends the line."""
+        if len(self.said) <= WAITING_FRAMES_MAX:
+            self.said.append(frame(kind, **content))
         self.wake.set()
 
     def mark(self) -> None:
@@ -167,7 +168,7 @@ class ChatFeed:
         later = _after(refs, line.floor)
         fresh = [ref for ref in later if ref.id not in line.sent]
         items = await self.view.items(line.visitor, fresh)
-        line.sent.update(item.id for item in items)
+        line.sent.update(ref.id for ref in fresh if is_available(ref))  # of those erased there is nothing to send
         if not items and not first:
             return None
         cursor = _settled(later)

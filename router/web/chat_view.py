@@ -61,6 +61,11 @@ def order(name: str) -> Order:
     return (int(ms), int(seq)) if plain else (0, 0)
 
 
+def is_available(ref: MessageRef) -> bool:
+    """Whether the visitor may see it now."""
+    return ref.direction == "in" or ref.delivery in AVAILABLE
+
+
 def first_name(names: Directory, agent: str | None) -> str:
     """An agent as visitors know them; "" for nobody."""
     person = names.person(agent) if agent else None
@@ -90,7 +95,7 @@ class VisitorView:
 
     async def items(self, visitor: str, refs: list[MessageRef]) -> list[Item]:
         """The items of `refs`, those that can be shown. Raises TransientError."""
-        shown = [ref for ref in refs if ref.direction == "in" or ref.delivery in AVAILABLE]
+        shown = [ref for ref in refs if is_available(ref)]
         messages = await self._texts.messages([ref.id for ref in shown]) if shown else {}
         address = self._chat.entries.address(visitor)
         items = []

@@ -343,3 +343,19 @@ async def test_every_language_says_everything(page: Page) -> None:
         assert all(words.values()), name
         assert all("A" in words[key] for key in ("withWho", "typing", "said", "get", "thanksText")), name
     assert picked == ["de", "pt", "en", "en"]
+
+
+async def test_a_pass_that_is_no_longer_good(house: House, page: Page) -> None:
+    """With a pass that is not taken any more the visitor is somebody new, and sees nothing of before."""
+    await page.goto(f"{house.url}/chat")
+    await page.get_by_role("button", name="Open chat").click()
+    await page.get_by_role("button", name="Write in the chat instead").click()
+    await write(page, "as I was")
+    await expect(page.locator(".mark")).to_have_text(["Sent"])
+    spoil = "for (const key of Object.keys(localStorage)) if (key.endsWith(':pass')) localStorage.setItem(key, 'v1.x')"
+    await page.evaluate(spoil)
+    await page.reload()
+    await page.get_by_role("button", name="Write in the chat instead").click()
+    await write(page, "as I am")
+    await expect(page.locator(".mark")).to_have_text(["Sent"])
+    assert await page.locator(".bubble").all_inner_texts() == ["as I am"]

@@ -15,7 +15,7 @@ WORKSPACE = """
 workspace: acme-air
 languages: [en, es]
 agents:
-  ana: {{name: Ana Souza, skills: {{lang:en: 5, lang:es: 5}}, capacity: {{email: 5, chat: 3}}}}
+  ana: {{name: Ana Souza, skills: {{lang:en: 5, lang:es: 5}}, capacity: {{email: 20, chat: 20}}}}
 teams: {{triage: {{members: [ana]}}}}
 topics:
   refund: {{examples: [I want my money back, please refund my order, quiero mi dinero], keywords: [refund, reembolso]}}

@@ -57,8 +57,9 @@ class Widget {
     const url = new URL("/chat/live", base);
     url.protocol = url.protocol.replace("http", "ws");
     this.line = new Line(url, () => ({ pass: keep.get("pass") || "", after: this.thread.cursor }), (frame) => this.heard(frame),
-      (up) => this.lineChanged(up), () => keep.set("pass", null));
+      (up) => this.lineChanged(up), () => this.stranger());
     this.thread.line = this.line;
+    document.addEventListener("visibilitychange", () => this.look());
     if (keep.get("pass")) this.line.start();
     if (keep.get("open") === "1" && matchMedia("(min-width: 481px)").matches) this.open(false);
     this.draw();
@@ -109,6 +110,13 @@ class Widget {
     if (focus) (this.form?.querySelector("input, textarea, button") || this.field).focus();
   }
 
+  // Back at the page: what is shown has been seen.
+  look() {
+    if (document.hidden || !this.shown) return;
+    this.unread = 0;
+    this.draw();
+  }
+
   close() {
     this.shown = false;
     keep.set("open", null);
@@ -134,6 +142,12 @@ class Widget {
       this.tell(T.slow);
     }
     this.thread.heard(frame);
+  }
+
+  // The pass is no longer good: whoever comes back is somebody new, and sees nothing of before.
+  stranger() {
+    keep.set("pass", null);
+    this.thread.cursor = "";
   }
 
   lineChanged(up) {
