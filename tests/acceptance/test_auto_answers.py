@@ -16,6 +16,8 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from tests.support import chat_workspace
+from tests.support.chat_workspace import Visitor
 from tests.support.daemons import RunningDaemon, until, write_workspace
 from tests.support.mailservers import free_port
 
@@ -207,3 +209,22 @@ async def test_too_many_turn_them_off_and_status_says_so(tmp_path: Path) -> None
             assert [mail["To"] for _, mail in gateway.carried] == ["ada@customer.example"]
     finally:
         controller.stop()
+
+
+async def test_a_visitor_who_has_to_wait_is_told_their_place(tmp_path: Path) -> None:
+    """In the chat itself, said by nobody in particular, while the contact goes on waiting."""
+    config = chat_workspace.write_workspace(tmp_path / "config")
+    path = config / "workspace.yaml"
+    path.write_text(path.read_text() + 'auto_answers: {queue: {en: "You are number {place}."}}\n')
+    daemon = RunningDaemon(config, tmp_path / "data")
+    daemon.start()
+    try:
+        url = f"http://{daemon.http[0]}:{daemon.http[1]}"
+        async with Visitor(url) as first, Visitor(url) as second:
+            await first.write("wait-0001", "I want my money back, please refund my order")
+            assert not (await first.item("You are number 1.")).get("who")
+            await second.write("wait-0002", "I want my money back, please refund my order")
+            await second.item("You are number 2.")
+        assert [(one["state"], directions(one)) for one in daemon.contacts()] == [("waiting", ["in", "out"])] * 2
+    finally:
+        assert daemon.stop() == 0, daemon.log.read_text()[-4_000:]
