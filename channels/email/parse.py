@@ -75,7 +75,7 @@ def _read(raw: bytes, settings: MailSettings, envelope_from: str | None, envelop
     return Message(
         channel="email", from_=customer, sent_at=sent_at, auto=kind.auto,
         to=_addresses(fields, "to", limits, hint, content), cc=_addresses(fields, "cc", limits, hint, content),
-        reply_to=_addresses(fields, "reply-to", limits, hint, content),
+        reply_to=_reply_to(fields, settings, hint, content),
         subject=headers.text(fields.get("subject"), hint)[:2000],
         text=new or content.words,
         quoted=parts.quoted if new else "",
@@ -112,6 +112,17 @@ def _addresses(fields: Fields, name: str, limits: Limits, hint: str, content: Co
     if len(found) >= limits.addresses_max:
         content.warn(f"too many addresses in {name.title()}; only {limits.addresses_max} were read")
     return found
+
+
+def _reply_to(fields: Fields, settings: MailSettings, hint: str, content: Content) -> tuple[Address, ...]:
+    """Where its writer wants answers. Our own mailboxes are left out: an answer there would come back to us."""
+    found = _addresses(fields, "reply-to", settings.limits, hint, content)
+    return tuple(one for one in found if "@" in one.address and not _is_ours(one.address, settings))
+
+
+def _is_ours(address: str, settings: MailSettings) -> bool:
+    local, _, domain = address.rpartition("@")
+    return f"{local.partition('+')[0]}@{domain}" in settings.own_addresses
 
 
 def _split(content: Content, settings: MailSettings) -> Split:

@@ -6,6 +6,7 @@ The limits keep one message small enough to be read in the leader's own process:
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import Annotated
 
 import pydantic
@@ -14,6 +15,7 @@ HTML_CHARACTERS_MAX = 50_000
 # The HTML cleaner takes time by the square of both.
 HTML_DEPTH_MAX = 100
 HTML_AMPERSANDS_MAX = 2_000
+YEAR_MIN, YEAR_MAX = 1970, 2200
 
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _TEXT_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -53,6 +55,12 @@ def _shallow(value: str) -> str:
             raise ValueError(f"its tags are nested more than {HTML_DEPTH_MAX} deep")
     if value.count("&") > HTML_AMPERSANDS_MAX:
         raise ValueError(f"it has more than {HTML_AMPERSANDS_MAX} ampersands")
+    return value
+
+
+def _of_our_time(value: datetime) -> datetime:
+    if not YEAR_MIN <= value.year < YEAR_MAX:  # at the ends of the calendar an instant has no form in UTC
+        raise ValueError(f"it must lie between {YEAR_MIN} and {YEAR_MAX}")
     return value
 
 
@@ -122,7 +130,9 @@ class HttpMessage(pydantic.BaseModel):
     quiet: bool = pydantic.Field(
         default=False, description="No automatic answer, such as a receipt: its writer has been told already"
     )
-    sent_at: pydantic.AwareDatetime | None = pydantic.Field(default=None, description="RFC 3339, with its offset")
+    sent_at: Annotated[pydantic.AwareDatetime, pydantic.AfterValidator(_of_our_time)] | None = pydantic.Field(
+        default=None, description="RFC 3339, with its offset"
+    )
 
     @pydantic.model_validator(mode="after")
     def _says_something(self) -> HttpMessage:

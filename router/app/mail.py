@@ -122,10 +122,10 @@ class MailStationery:
         self._secret = secret
 
     def account(self, account: str) -> str:
-        """The address replies leave from: the one the customer wrote to, or the first."""
-        if "@" in account:
-            return account
+        """The address replies leave from: the one the customer wrote to, or the first of ours."""
         accounts = self._config().accounts
+        if account.lower() in accounts:  # a program may name any account: we write in nobody else's name
+            return account.lower()
         return accounts[0] if accounts else ""
 
     def sender(self, account: str, agent: str) -> Address:
