@@ -22,6 +22,7 @@ VERSION = 1
 NONCE_BYTES = 12
 KEYS_CACHED_MAX = 50_000
 COMPRESS_BYTES_MIN = 1_024
+COMPRESS_BYTES_MAX = 1 << 20  # what is larger holds the journal up for longer than the space is worth
 THREAD_BYTES_MIN = 128 << 10
 
 _MESSAGE = msgspec.json.Decoder(Message)
@@ -82,7 +83,7 @@ class Vault:
         name = identity.encode("ascii")
         nonce = os.urandom(NONCE_BYTES)
         flag = b"\0"
-        if len(plain) >= COMPRESS_BYTES_MIN:
+        if COMPRESS_BYTES_MIN <= len(plain) <= COMPRESS_BYTES_MAX:
             flag, plain = b"\1", zlib.compress(plain, 1)
         sealed = self._keys[identity].encrypt(nonce, flag + plain, blob.encode())
         return bytes((VERSION, len(name))) + name + nonce + sealed
