@@ -53,7 +53,9 @@ class Place:
             with suppress(ProcessLookupError):
                 os.kill(number, signal.SIGKILL)
         for process in self._started:
-            process.communicate()
+            process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
 
     def processes(self) -> dict[int, str]:
         """Command lines of all processes that were started here, by id: each has inherited our TMPDIR."""
