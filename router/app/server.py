@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import uvicorn
 from fastapi import FastAPI
 
+from router.app.guarded_http import GuardedHttp
 from router.core.errors import ConfigError
 
 BACKLOG = 1024
@@ -29,8 +30,9 @@ class _Quiet(uvicorn.Server):
 class WebServer:
     """Serves one app on one socket."""
 
-    def __init__(self, app: FastAPI, host: str, port: int) -> None:
+    def __init__(self, app: FastAPI, host: str, port: int, *, protocol: type[GuardedHttp] = GuardedHttp) -> None:
         self._app = app
+        self._protocol = protocol
         self._where = (host, port)
         self._server: _Quiet | None = None
         self._task: asyncio.Task[None] | None = None
@@ -50,6 +52,7 @@ class WebServer:
             log_config=None,
             access_log=False,
             lifespan="off",
+            http=self._protocol,
             ws="websockets-sansio",
             ws_max_size=FRAME_BYTES_MAX,
             server_header=False,

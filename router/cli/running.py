@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import resource
 import signal
 from collections.abc import Coroutine
 from pathlib import Path
@@ -14,6 +15,8 @@ import typer
 from router.cli import output
 from router.cli.options import CONFIG, DATA, Config, Data, Json
 from router.core.errors import ConfigError
+
+FILES_MAX = 65_536
 
 
 def run(config: Config = CONFIG, data: Data = DATA, json: Json = False) -> None:
@@ -28,6 +31,7 @@ def run(config: Config = CONFIG, data: Data = DATA, json: Json = False) -> None:
     for warning in loaded.warnings:
         output.say(f"[yellow]warning:[/] {output.escape(warning.message)}")
     _make_folder(data)
+    _allow_files()
     spin(Daemon(loaded, data).run())
 
 
@@ -81,6 +85,14 @@ async def until_signal(work: Coroutine[Any, Any, None]) -> None:
         loop.add_signal_handler(number, task.cancel)
     with contextlib.suppress(asyncio.CancelledError):
         await task
+
+
+def _allow_files() -> None:
+    """Let this process open as many files as it may: connections are files, and the usual 1,024 are soon used up."""
+    usual, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = min(most, FILES_MAX) if most != resource.RLIM_INFINITY else FILES_MAX
+    if usual != resource.RLIM_INFINITY and usual < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 def _make_folder(data: Path) -> None:

@@ -169,6 +169,7 @@ def launch(data: Path, state: State, lock_handle: int, maxmemory_bytes: int) -> 
             stderr=output,
             pass_fds=(lock_handle,),
             start_new_session=True,
+            umask=0o077,  # its files hold the keys of everything, and the folder may be open to others
         )
 
 
