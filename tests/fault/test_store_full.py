@@ -26,6 +26,12 @@ MB = 1 << 20
 LIMITS = DiskLimits(low_bytes=24 * MB, low_percent=0, ballast_bytes=8 * MB, store_bytes=4 * MB)
 
 
+async def fill_documents(store: Store) -> None:
+    """Keep documents until one is refused; buffers that the server frees may leave room for a few."""
+    for number in range(1_000):
+        await store.doc_put(f"x{number}", os.urandom(10_000))
+
+
 class TestMemory:
     """`maxmemory` is reached."""
 
@@ -67,7 +73,7 @@ class TestMemory:
             assert len(ids) % 5 == 0
             assert await store.memory_share() > 0.9
             with pytest.raises(StoreUnavailable):
-                await store.doc_put("x", b"x")
+                await fill_documents(store)
             assert await store.lease_renew("leader", "n1", 60_000)
             assert await store.lease_release("leader", "n1")
             assert await store.lease_acquire("leader", "n2", 60_000)
