@@ -13,6 +13,8 @@ import re
 
 import msgspec
 
+PIECE_SIZE = 1 << 18  # bytes levelled and hashed at one time
+_RETURN = 13
 DIGEST_SIZE = 16  # bytes, as InboxEntry.key and InboxEntry.body ask for
 HEADER_SCAN_MAX = 1 << 20  # bytes of header searched for the fields: twice what any mail server lets through
 
@@ -73,5 +75,15 @@ def identity(account: str, raw: bytes) -> tuple[bytes, bytes]:
 
 
 def _update_with_text(digest: hashlib._Hash, text: bytes) -> None:
-    """Add text with its line ends levelled and without the empty lines at its end, which servers add and take."""
-    digest.update(text.replace(b"\r\n", b"\n").rstrip(b"\r\n"))
+    """Add text with its line ends levelled and without the empty lines at its end, which servers add and take.
+
+    In pieces: levelling 25 MB at once would keep every other thread from running for a tenth of a second.
+    """
+    end = len(text.rstrip(b"\r\n"))
+    start = 0
+    while start < end:
+        stop = min(start + PIECE_SIZE, end)
+        while stop < end and text[stop - 1] == _RETURN:
+            stop += 1  # a line end is not torn
+        digest.update(text[start:stop].replace(b"\r\n", b"\n"))
+        start = stop

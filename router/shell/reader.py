@@ -41,6 +41,10 @@ class ReaderStore(Protocol):
         """Entries by id; those that are gone are left out."""
         ...
 
+    async def blobs_put(self, blobs: dict[str, bytes]) -> None:
+        """Keep blobs, replacing those of the same name; durable when it returns."""
+        ...
+
 
 class Begun(msgspec.Struct):
     """An entry that was read; `future` is the worker's answer where one was asked, due at `deadline` (loop time)."""
@@ -58,12 +62,16 @@ class Batch(msgspec.Struct):
 
 
 class Internal(msgspec.Struct, kw_only=True):
-    """What usherd tells itself through the inbox. `what`: understood | delivery | retry | reread."""
+    """What usherd tells itself through the inbox. `what`: understood | delivery | retry | reread.
+
+    `kept`: the message's bytes are in their blob already.
+    """
 
     what: str
     message: str
     contact: str = ""
     state: str = ""
+    kept: bool = False
 
 
 _INTERNAL = msgspec.json.Decoder(Internal)
@@ -189,7 +197,7 @@ class Reader:
     async def resume_when(self, begun: Begun) -> None:
         """Bring a deferred message back when the worker has answered."""
         if begun.future is not None:
-            await self._bring_back(begun.entry.id, await begun.future)
+            await self._bring_back(begun.entry, await begun.future)
 
     async def resume(self, message: str) -> None:
         """Understand a deferred message anew, after a restart."""
@@ -197,11 +205,28 @@ class Reader:
         for item in items:
             raw = Raw(item.raw, item.meta, self.channels[item.source].normalise)
             [future] = self._workers.understand([raw])
-            await self._bring_back(message, await future)
+            await self._bring_back(item, await future)
 
-    async def _bring_back(self, message: str, understood: Understood) -> None:
-        entry = internal_entry(Internal(what="understood", message=message), msgspec.json.encode(understood))
-        await self.tell(entry)
+    async def _bring_back(self, original: InboxItem, understood: Understood) -> None:
+        """Put a deferred message behind what came meanwhile; if it is large its bytes are stored before its turn."""
+        large = len(original.raw) >= LARGE_BYTES_MIN
+        if large:
+            await self._keep_raw(original, understood)
+        note = Internal(what="understood", message=original.id, kept=large)
+        await self.tell(internal_entry(note, msgspec.json.encode(understood)))
+
+    async def _keep_raw(self, original: InboxItem, understood: Understood) -> None:
+        channel = self.channels[original.source]
+        blobs = received(_source(channel, original), understood, original.raw, channel, self.facts, 0).blobs
+        raw = next(blob for blob in blobs if blob.blob == raw_blob(original.id))
+        while True:
+            try:
+                await self._vault.prepare({raw.identity})
+                await self._store.blobs_put(dict([await self._vault.lock_blob(raw.blob, raw.identity, raw.plain)]))
+            except StoreUnavailable:
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                return
 
     async def tell(self, entry: InboxEntry) -> None:
         """Put an internal entry into the inbox, however long that takes."""
@@ -247,7 +272,10 @@ class Reader:
         channel = self.channels[original.source]
         source = _source(channel, original, inbox=entry.id)
         understood = _UNDERSTOOD.decode(entry.raw)
-        return received(source, understood, original.raw, channel, self.facts, clock.now())
+        prepared = received(source, understood, original.raw, channel, self.facts, clock.now())
+        if note.kept:
+            prepared.blobs = [blob for blob in prepared.blobs if blob.blob != raw_blob(note.message)]
+        return prepared
 
     def _reread(self, entry: InboxItem, note: Internal, state: State) -> None:
         """Begin to read a quarantined message once more; nobody waits for what may take a worker's whole time.

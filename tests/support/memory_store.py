@@ -50,6 +50,10 @@ class MemoryStore:
         """Keys that there are."""
         return {name: self.keys[name] for name in names if name in self.keys}
 
+    async def blobs_put(self, blobs: dict[str, bytes]) -> None:
+        """Keep blobs."""
+        self.blobs |= blobs
+
     async def blobs_get(self, ids: list[str]) -> dict[str, bytes]:
         """Blobs that there are."""
         return {name: self.blobs[name] for name in ids if name in self.blobs}

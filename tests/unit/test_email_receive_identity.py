@@ -6,6 +6,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
+from channels.email import identity as identity_module
 from channels.email.identity import identity
 from channels.email.smtp_data import DataCollector
 from tests.support.smtp_peer import MAIL
@@ -112,3 +113,16 @@ def test_the_limit_counts_to_the_byte(limit: int, step: int) -> None:
             ended = collector.feed(stream[start : start + step])
         assert ended is not None
         assert collector.overflowed == (expected > limit)
+
+
+@hypothesis.given(st.lists(st.sampled_from((b"\r", b"\n", b"\r\n", b"a", b"word ")), max_size=60), st.integers(1, 7))
+def test_a_text_is_levelled_the_same_in_pieces(pieces: list[bytes], size: int) -> None:
+    """However a text is cut into pieces while it is hashed, no line end is torn: the identity is the whole's."""
+    mail = b"Message-ID: <x@y>\r\n\r\nwords " + b"".join(pieces)
+    whole = identity(ACCOUNT, mail)
+    before, identity_module.PIECE_SIZE = identity_module.PIECE_SIZE, size
+    try:
+        in_pieces = identity(ACCOUNT, mail)
+    finally:
+        identity_module.PIECE_SIZE = before
+    assert in_pieces == whole

@@ -12,7 +12,7 @@ from router.core.events import MessageDeferred, MessageQuarantined, MessageRecei
 from router.core.ports import InboxEntry
 from router.shell import leader as leader_module
 from router.shell import reader as reader_module
-from router.shell.vault import raw_blob
+from router.shell.vault import Vault, raw_blob
 from router.shell.workers import Understood
 from tests.support.shell_scene import ShellStore, Stage, item, read_json, until, written
 
@@ -77,6 +77,8 @@ class TestDeferral:
             assert list(stage.leader.engine.state.deferred) == [first]
             stage.workers.release()
             await until(lambda: stage.contact_of(first))
+        kept = raw_blob(first)
+        assert await Vault(stage.store).open([kept]) == {kept: large}
 
     async def test_a_deferred_message_outlives_a_crash(self) -> None:
         """A leader that dies while a message is deferred leaves it to the next, who reads it anew, once."""
