@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import os
 import ssl
 import time
 from collections import Counter
@@ -73,7 +74,7 @@ class SmtpReceiver:
         except OSError as error:
             where = f"{settings.host}:{settings.port}"
             raise ConfigError(
-                f"cannot listen for mail on {where}: {error.strerror or error}",
+                f"cannot listen for mail on {where}: {os.strerror(error.errno) if error.errno else error}",
                 hint="choose another address or port under channels.email.smtp.listen, or stop what uses it",
             ) from error
         host, port = self._server.sockets[0].getsockname()[:2]

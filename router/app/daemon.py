@@ -87,12 +87,17 @@ class Daemon:
         asked = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, asked.set)
+        starting = asyncio.create_task(self.start())
+        waiting = asyncio.create_task(asked.wait())
         try:
-            await self.start()
-            waiting = asyncio.create_task(asked.wait())
-            await asyncio.wait([waiting, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
-            waiting.cancel()
+            await asyncio.wait([waiting, starting], return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                starting.result()
+                await asyncio.wait([waiting, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
         finally:
+            waiting.cancel()
+            if not starting.done():
+                await _cancel(starting)
             await self.stop()
 
     async def start(self) -> None:

@@ -87,7 +87,7 @@ async def _act_out(  # the cast
         visitors = Visitors(daemon, read_conversations(folder / "chats.yaml"), chance, typing=typing)
         audit.watch(customers)
         audit.watch(visitors)
-        agents = Agents(daemon, customers.addresses, visitors, chance, pace=0.25 if brief else PACE_SECONDS)
+        agents = Agents(daemon, customers, visitors, chance, pace=0.25 if brief else PACE_SECONDS)
         view = View(daemon, audit, agents, sink, sign_in=lambda agent: sign_in(daemon, agent))
         page.follow(daemon, agents, audit.why, sign_in=lambda agent: sign_in(daemon, agent), because=because)
         tasks = [

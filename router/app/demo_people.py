@@ -141,7 +141,7 @@ class Agents:
     """The simulated team: each with one hand for mail and one for chats, woken by what changes on their desk."""
 
     def __init__(
-        self, daemon: Daemon, sample: set[str], visitors: Visitors, chance: random.Random, *, pace: float
+        self, daemon: Daemon, sample: Customers, visitors: Visitors, chance: random.Random, *, pace: float
     ) -> None:
         self.outside: dict[str, str] = {}  # contact from outside the sample -> the agent it was offered to last
         self._daemon = daemon
@@ -203,7 +203,7 @@ class Agents:
         if contact.kind == "chat":
             await self._chat(agent, contact, last)
             return
-        if last.from_.address not in self._sample:
+        if last.from_.address not in self._sample.addresses and not self._is_of_sample(contact):
             await self._leave_to_people(agent, contact)
             return
         await asyncio.sleep(self._pace * self._chance.uniform(0.3, 1.0))
@@ -235,6 +235,10 @@ class Agents:
         person = self._daemon.names.person(agent)
         text = answer.text.format(agent=(person.name if person else agent).partition(" ")[0])
         await self._act(agent, "reply", contact=contact.id, text=text, resolve=answer.last)
+
+    def _is_of_sample(self, contact: Contact) -> bool:
+        """Whether it opened with a mail that the sample's customers sent: some of those name no sender."""
+        return any(ref.id in self._sample.sent for ref in contact.messages)
 
     async def _leave_to_people(self, agent: str, contact: Contact) -> None:
         now = asyncio.get_running_loop().time()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 from collections.abc import Iterator
 
@@ -44,7 +45,7 @@ class WebServer:
             listener = socket.create_server((host, port), backlog=BACKLOG, family=_family(host))
         except OSError as error:
             raise ConfigError(
-                f"cannot listen for the web on {host}:{port}: {error.strerror or error}",
+                f"cannot listen for the web on {host}:{port}: {os.strerror(error.errno) if error.errno else error}",
                 hint="choose another address or port under web.listen, or stop what uses it",
             ) from error
         config = uvicorn.Config(

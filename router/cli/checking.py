@@ -41,7 +41,7 @@ def _show_check(found: dict[str, Any]) -> None:
     if not found["errors"]:
         rows = [(name, _short(value)) for name, value in found["coverage"].items()]
         output.table("coverage", ["", ""], rows)
-        output.say(f"[green]The workspace is right[/], with {len(found['warnings'])} warnings.")
+        output.say(f"[green]The workspace is right[/], with {_counted(len(found['warnings']))}.")
 
 
 def _short(value: object) -> str:
@@ -111,3 +111,7 @@ def _show_message(found: dict[str, Any]) -> None:
     if found["quarantined"]:
         rows.append(("quarantined", found["reason"]))
     output.table(found["file"], ["", ""], [(name, str(value)) for name, value in rows])
+
+
+def _counted(warnings: int) -> str:
+    return "no warnings" if not warnings else "1 warning" if warnings == 1 else f"{warnings} warnings"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from router.cli import asking, changing, checking, importing, reporting, running, setup, upkeep
@@ -14,6 +16,25 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+
+
+def _say_version(wanted: bool) -> None:  # typer calls it so
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"usherd {version('usherd')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _usherd(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", help="Say which version this is.", callback=_say_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Takes in every message, and gives it at once to the agent who is able, free and least burdened."""
+
 
 app.command("init")(setup.init)
 
