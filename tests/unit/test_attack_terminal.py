@@ -22,6 +22,7 @@ OBEYED = ("\x1b", "\x9b", "\x07", "\x7f", "\r", "\x08", "\u202e", "\u2066", "\ud
 @pytest.fixture
 def screens(monkeypatch: pytest.MonkeyPatch) -> dict[str, io.StringIO]:
     """What goes to either stream, as a terminal without colours would get it."""
+    output.wants_json(wanted=False)  # whatever a command that another test ran was asked for
     streams = {"out": io.StringIO(), "people": io.StringIO()}
     for name, stream in streams.items():
         old: Console = getattr(output, name)
