@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import smtplib
 import subprocess
 from collections import Counter
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.support.daemons import RunningDaemon, until, write_workspace
+from tests.support.killing import kill
 
 ROOT = Path(__file__).parents[2]
 GB = 1 << 30
@@ -156,7 +156,7 @@ async def test_a_disk_that_is_full_at_the_start_keeps_what_was_accepted(disk: Di
     assert [hand_in(daemon, number) for number in range(5)] == [250] * 5
     store = daemon.store_pid
     daemon.kill()
-    os.kill(store, signal.SIGKILL)
+    kill(store)
     disk.fill()
     daemon.start()
     try:

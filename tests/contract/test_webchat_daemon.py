@@ -122,7 +122,7 @@ async def test_while_the_store_is_down_nothing_is_acknowledged(house: House) -> 
     """With the store dead a message is refused for now or not answered; sent again, it is stored once and in order."""
     async with Visitor(house.url) as visitor:
         await visitor.write("down-0001", "one")
-        house.daemon.kill_store()
+        await asyncio.to_thread(house.daemon.kill_store)
         await visitor.say(type="say", client="down-0002", text="two")
         for _ in range(60):  # as the widget does
             got = await _first_of(visitor, "down-0002")

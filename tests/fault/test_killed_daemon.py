@@ -71,7 +71,7 @@ async def mischief(daemon: RunningDaemon, senders: Senders, chance: random.Rando
         victim = ("daemon", "store", "both")[len(killed) % 3]
         killed.append(victim)
         if victim != "daemon":
-            daemon.kill_store()
+            await asyncio.to_thread(daemon.kill_store)
         if victim != "store":
             await asyncio.to_thread(daemon.kill)
             await asyncio.to_thread(daemon.start)

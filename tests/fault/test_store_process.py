@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from router.shell.disk import DiskGuard
 from router.shell.store import Store, server
 from router.shell.store.embedded import EmbeddedStore, run_alone
 from router.shell.store.locks import DataLocks
+from tests.support.killing import kill
 from tests.support.stores import ROOMY, ROOT, DoomedDaemon, entry, running
 
 
@@ -27,7 +27,7 @@ def _no_store_left(tmp_path: Path) -> Iterator[None]:
     yield
     state = server.read_state(tmp_path) if (tmp_path / "store.lock").exists() else None
     if state is not None and state.pid and alive(state.pid):
-        os.kill(state.pid, signal.SIGKILL)
+        kill(state.pid)
 
 
 async def names_stored(store: Store) -> dict[str, int]:
@@ -85,7 +85,7 @@ class TestKilledDaemon:
         store_pid = daemon.line()["pid"]
         assert isinstance(store_pid, int)
         reported = [daemon.line() for _ in range(50)]
-        os.kill(store_pid, signal.SIGKILL)
+        kill(store_pid)
         reported += daemon.kill()
         async with running(tmp_path) as embedded:
             store = await embedded.open("acme")
@@ -101,7 +101,7 @@ class TestKilledDaemon:
         daemon.kill()
         async with running(tmp_path) as embedded:
             adopted = embedded.pid
-            os.kill(adopted, signal.SIGKILL)
+            kill(adopted)
             await until_restarted(embedded)
             assert embedded.pid != adopted
             assert not embedded.adopted
@@ -134,7 +134,7 @@ class TestKilledDaemon:
             await EmbeddedStore(tmp_path, guard=DiskGuard(tmp_path, ROOMY)).start()
         assert isinstance(store_pid, int)
         assert alive(store_pid)
-        os.kill(store_pid, signal.SIGKILL)
+        kill(store_pid)
 
     def test_a_worker_that_outlives_the_daemon_does_not_pass_for_one(self, tmp_path: Path) -> None:
         """Locks are dropped in forked children, so a lingering worker keeps nobody out."""
@@ -163,7 +163,7 @@ os._exit(0)
             assert locks.take_store() is not None
             locks.release()
         finally:
-            os.kill(worker, signal.SIGKILL)
+            kill(worker)
 
 
 class TestTwoDaemons:
@@ -221,7 +221,7 @@ class TestKilledStore:
                     enough = len(acknowledged) + 200
                     while len(acknowledged) < enough:
                         await asyncio.sleep(0.01)
-                    os.kill(embedded.pid, signal.SIGKILL)
+                    kill(embedded.pid)
                     await until_restarted(embedded, kills)
                 done.set()
             for name in [*acknowledged, *unknown]:
@@ -240,7 +240,7 @@ class TestKilledStore:
         async with running(tmp_path) as embedded:
             store = await embedded.open("acme")
             await asyncio.gather(*(store.ping() for _ in range(10)))
-            os.kill(embedded.pid, signal.SIGKILL)
+            kill(embedded.pid)
             await until_restarted(embedded)
             for number in range(10):
                 await store.inbox_append([entry(f"m{number}")])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+
+from tests.support.killing import kill
 
 _T = TypeVar("_T")
 
@@ -94,16 +95,22 @@ class RunningDaemon:
 
     def kill(self) -> None:
         """SIGKILL to the daemon alone; its store lives on."""
-        os.kill(self.pid, signal.SIGKILL)
+        kill(self.pid)
         self.wait()
 
     def kill_store(self) -> None:
-        """SIGKILL to the store alone."""
-        os.kill(self.store_pid, signal.SIGKILL)
+        """SIGKILL to the store alone, once there is one: after a kill the next is up a moment later."""
+        deadline = time.monotonic() + START_SECONDS_MAX
+        while time.monotonic() < deadline:
+            try:
+                return kill(self.store_pid)
+            except ProcessLookupError:
+                time.sleep(0.01)
+        raise AssertionError("no store to kill")
 
     @property
     def store_pid(self) -> int:
-        """The embedded store's process."""
+        """The embedded store's process; 0 while it is being started."""
         return int(json.loads((self.data / "store.json").read_bytes())["pid"])
 
     def stop(self) -> int:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.daemons import until
+from tests.support.killing import kill
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS_MAX = 120.0
@@ -51,7 +52,7 @@ class Place:
         """End whatever a failed test leaves running, by id."""
         for number in self.processes():
             with suppress(ProcessLookupError):
-                os.kill(number, signal.SIGKILL)
+                kill(number)
         for process in self._started:
             process.wait()
             if process.stdout is not None:
