@@ -5,7 +5,9 @@ import { askDecline, askPriority, askSnooze, askTopics, askTransfer, showHelp, s
 import { h, icon, say, toast } from "./dom.js";
 import { Live } from "./live.js";
 import { assign, forgetDraft, startContact } from "./handing.js";
+import { Head, theme } from "./head.js";
 import { Holds } from "./holds.js";
+import { Keys } from "./keys.js";
 import { LeadView } from "./lead.js";
 import { Lists, Queue } from "./lists.js";
 import { HistoryView, SearchView } from "./search.js";
@@ -14,7 +16,6 @@ import { T } from "./texts.js";
 import { now, refreshTimes, setServerTime } from "./time.js";
 
 const PLACES = { queue: "queue", search: "search", k: "history", lead: "lead" }; // what stands in the address → the view
-const THEMES = ["auto", "light", "dark"];
 
 class App {
   constructor(root) {
@@ -23,10 +24,9 @@ class App {
     this.view = "lists"; // lists | contact | queue: which pane a phone shows
     this.offers = new Set();
     this.threads = new Map();
-    this.singleKeys = localStorage.getItem("usherd-keys") !== "off";
-    this.theme(localStorage.getItem("usherd-theme") || "auto");
+    this.keys = new Keys(this);
+    theme();
     window.addEventListener("hashchange", () => this.route());
-    document.addEventListener("keydown", (event) => this.key(event));
     setInterval(() => refreshTimes(), 1000);
   }
 
@@ -89,32 +89,13 @@ class App {
     this.search = new SearchView(this);
     this.lead = desk.me.role === "agent" ? null : new LeadView(this);
     this.main = h("main", { id: "main", tabindex: "-1" });
-    this.queueCount = h("span", { class: "count" });
-    this.line = h("span", { class: "line", role: "status" });
-    this.themeButton = h("button", { class: "icon-button", onclick: () => this.nextTheme() }, icon("half"));
-    this.theme(localStorage.getItem("usherd-theme") || "auto");
-    this.workspace = h("span", { class: "workspace" });
-    this.notice = h("p", { class: "notice", role: "note", hidden: true });
+    this.head = new Head(this, Boolean(this.lead));
     this.root.replaceChildren(
-      h("a", { class: "skip", href: "#main", onclick: (event) => { event.preventDefault(); this.main.focus(); } }, T.skip),
-      h("header", { class: "top" },
-        h("a", { class: "brand", href: "#/" }, h("img", { src: "/static/desk/icon.svg", alt: "", width: "24", height: "24" }),
-          h("strong", {}, T.brand), this.workspace),
-        this.line,
-        h("nav", { class: "top-nav", "aria-label": T.menu },
-          h("button", { class: "icon-button", "aria-label": T.newContact, title: `${T.newContact} (C)`, onclick: () => this.startContact() }, icon("pen")),
-          h("a", { class: "icon-button", href: "#/search", "aria-label": T.search, title: `${T.search} (/)` }, icon("search")),
-          h("a", { class: "queue-link", href: "#/queue" }, icon("queue"), h("span", { class: "label" }, T.queue), this.queueCount),
-          this.lead && h("a", { class: "queue-link", href: "#/lead", title: `${T.overview} (O)` }, icon("chart"), h("span", { class: "label" }, T.overview)),
-          this.themeButton,
-          h("button", { class: "icon-button", "aria-label": T.helpTitle, title: `${T.helpTitle} (?)`, onclick: () => this.help() }, icon("help")),
-          h("button", { class: "icon-button", "aria-label": T.signOut, title: T.signOut, onclick: () => this.leave() }, icon("out")))),
-      this.notice,
-      h("div", { class: "panes" }, this.lists.root, this.main));
+      this.head.skip, this.head.root, this.head.notice, h("div", { class: "panes" }, this.lists.root, this.main));
     this.live?.end();
     this.live = new Live({
       frame: (frame) => this.frame(frame),
-      state: (connected) => this.connected(connected),
+      state: (connected) => this.head.connected(connected),
       signedOut: () => this.gate(T.signedOut),
     });
     this.showDesk(desk);
@@ -134,38 +115,21 @@ class App {
     else if (frame.type === "waiting") this.queue.update(frame.waiting);
     else if (frame.type === "overview") this.lead?.update(frame.overview);
     else if (frame.type === "others" && frame.id === this.shown) this.thread?.showOthers(frame);
-    else if (frame.type === "queue") this.showQueueCount(frame.queue);
+    else if (frame.type === "queue") this.head.showQueueCount(frame.queue);
     else if (frame.type === "tick") setServerTime(frame.now);
     refreshTimes();
-  }
-
-  connected(connected) {
-    if (this.wasConnected === connected) return;
-    document.body.classList.toggle("offline", !connected);
-    this.line.replaceChildren(connected ? "" : T.offline);
-    if (connected && this.wasConnected === false) say(T.backOnline);
-    this.wasConnected = connected;
   }
 
   showDesk(desk) {
     setServerTime(desk.now);
     this.desk = desk;
-    this.workspace.textContent = desk.workspace;
-    this.notice.textContent = desk.notice;
-    this.notice.hidden = !desk.notice;
+    this.head.showDesk(desk);
     this.lists.update(desk);
-    this.showQueueCount(desk.queue);
-    document.title = T.title(desk.workspace, desk.offers.length);
     for (const offer of desk.offers) {
       if (!this.offers.has(offer.offer)) this.heard(T.newOffer(offer.contact.who, offer.contact.subject));
     }
     this.offers = new Set(desk.offers.map((offer) => offer.offer));
     refreshTimes();
-  }
-
-  showQueueCount(number) {
-    this.queueCount.textContent = number || "";
-    this.queueCount.title = T.queueCount(number);
   }
 
   showCard(card) {
@@ -349,60 +313,7 @@ class App {
   }
 
   help() {
-    return showHelp(this.singleKeys, (on) => {
-      this.singleKeys = on;
-      localStorage.setItem("usherd-keys", on ? "on" : "off");
-    });
-  }
-
-  theme(name) {
-    document.documentElement.dataset.theme = name;
-    if (this.themeButton) {
-      this.themeButton.setAttribute("aria-label", `${T.theme}: ${T.themes[name]}`);
-      this.themeButton.title = `${T.theme}: ${T.themes[name]}`;
-    }
-  }
-
-  nextTheme() {
-    const name = THEMES[(THEMES.indexOf(document.documentElement.dataset.theme) + 1) % THEMES.length];
-    localStorage.setItem("usherd-theme", name);
-    this.theme(name);
-  }
-
-  // -- keys ---------------------------------------------------------------------------------------------------------
-
-  key(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || !this.lists) return;
-    const dialog = event.target.closest("dialog"); // one that has just closed may still have the focus
-    if (dialog ? dialog.open : event.target.closest("input, textarea, select")) return;
-    if (event.key === "Escape") { if (!this.thread?.hideDetails()) location.hash = "#/"; return; }
-    if (event.key === "?") { this.help(); return; }
-    if (!this.singleKeys) return;
-    const does = {
-      j: () => this.step(1), k: () => this.step(-1), q: () => { location.hash = "#/queue"; },
-      "/": () => { location.hash = "#/search"; if (this.view === "search") this.search.open(); },
-      c: () => this.startContact(), o: () => { if (this.lead) location.hash = "#/lead"; },
-      s: () => this.lists.status.focus(),
-      r: () => this.thread?.composer.choose("reply", true), n: () => this.thread?.composer.choose("note", true),
-      w: () => this.shown && this.why(this.shown),
-      a: () => this.shortcut("accept") || this.shortcut("take"), d: () => this.shortcut("decline"),
-      e: () => this.shortcut("resolve"), t: () => this.shortcut("transfer"), z: () => this.shortcut("snooze"),
-    }[event.key.toLowerCase()];
-    if (does) { event.preventDefault(); does(); }
-  }
-
-  shortcut(action) {
-    const card = this.thread?.card;
-    if (!card || !card.actions.includes(action)) return false;
-    this.press(action, card);
-    return true;
-  }
-
-  step(by) {
-    const links = this.lists.order();
-    const place = links.findIndex((link) => link.dataset.contact === this.shown);
-    const next = links[place < 0 ? (by > 0 ? 0 : links.length - 1) : Math.max(0, Math.min(links.length - 1, place + by))];
-    if (next) { next.focus({ preventScroll: false }); this.go(next.dataset.contact); }
+    return showHelp(this.keys.singleKeys, (on) => this.keys.choose(on));
   }
 }
 
