@@ -20,6 +20,7 @@ import structlog
 
 from router.core.errors import BacklogFull, Draining, StoreUnavailable
 from router.core.ports import Appended, InboxEntry
+from router.shell.buggify import point
 from router.shell.store.entries import DIGEST_BYTES, Group, Outcome
 
 log = structlog.get_logger()
@@ -110,6 +111,7 @@ class Intake:
             if len(entry.key) != DIGEST_BYTES or len(entry.body) != DIGEST_BYTES:
                 raise ValueError("key and body of an inbox entry are 16-byte digests")
             size += len(entry.raw) + len(entry.meta)
+        await point("intake.received")
         self._admit(entries, size)
         loop = asyncio.get_running_loop()
         waiting = _Waiting((entries, conflict), size, loop.create_future())
@@ -175,7 +177,9 @@ class Intake:
     async def _send_batch(self, batch: list[_Waiting]) -> None:
         outcomes: list[Outcome]
         try:
+            await point("intake.before_append")
             outcomes = await self._store.inbox_append_many([waiting.group for waiting in batch])
+            await point("intake.after_append")
         except StoreUnavailable as error:
             outcomes = [error] * len(batch)
         except Exception as error:

@@ -17,11 +17,11 @@ import structlog
 from router.core.engine import Engine
 from router.core.errors import JournalBroken, StoreUnavailable
 from router.core.events import Event, LeaderElected
-from router.shell.records import GENESIS, Record, decode, digest, encode
+from router.shell.buggify import point
+from router.shell.records import Position, Record, decode, digest, encode
 
 log = structlog.get_logger()
 
-EMPTY = "0-0"  # the last id of a stream that does not exist
 READ_BATCH_RECORDS = 2_000
 RETRY_SECONDS_MAX = 5.0
 
@@ -63,12 +63,19 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
 class Journal:
     """Position in the chain, and the two things one can do with it: read on, and append."""
 
-    def __init__(self, store: JournalStore) -> None:
+    def __init__(self, store: JournalStore, position: Position | None = None) -> None:
+        """Begin before the first record, or after the one that `position` names."""
+        at = position or Position()
         self._store = store
-        self.last_id = EMPTY
-        self.last_hash = GENESIS
-        self.n = 0
-        self.epochs: list[tuple[int, int]] = []  # (epoch, number of its first record)
+        self.last_id = at.id
+        self.last_hash = at.hash
+        self.n = at.n
+        self.epochs = list(at.epochs)  # (epoch, number of its first record)
+
+    @property
+    def position(self) -> Position:
+        """The place reached, to go on from later."""
+        return Position(n=self.n, id=self.last_id, hash=self.last_hash, epochs=tuple(self.epochs))
 
     @property
     def epoch(self) -> int:
@@ -177,7 +184,9 @@ class Journal:
         delay = 0.05
         while True:
             try:
+                await point("journal.before_append")
                 await self._store.journal_append(self.last_id, rows, blobs)
+                await point("journal.after_append")
             except StoreUnavailable as error:
                 log.warning("journal_append_unknown", records=len(rows), error=str(error), retry_seconds=delay)
                 await asyncio.sleep(delay)

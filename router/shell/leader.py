@@ -19,6 +19,7 @@ from router.core.engine import Engine
 from router.core.errors import Fenced, RouterError, StoreUnavailable
 from router.core.events import Event, MessageDeferred, TimePassed, WorkspaceChanged
 from router.core.values import Workspace
+from router.shell.buggify import point
 from router.shell.clock import Clock, wall_ms
 from router.shell.journal import Drafted, Journal, JournalStore
 from router.shell.reader import Batch, Reader
@@ -155,7 +156,9 @@ class Leader:
             gc.freeze()  # what was replayed lives long: looking at it in each collection would cost tens of ms
             self._clock = Clock(self.engine.state.at)
             at = self._clock.now()
+            await point("leader.before_fence")
             await self.journal.fence(self.engine, node=self._node, at=at, wall=wall_ms())
+            await point("leader.after_fence")
             await self._tidy()
             await self._bring_workspace()
             self._ahead = asyncio.Queue(AHEAD_BATCHES_MAX)
@@ -176,6 +179,7 @@ class Leader:
         while True:
             await asyncio.sleep(LEASE_RENEW_SECONDS)
             try:
+                await point("leader.lease_renew")
                 held = await self._store.lease_renew("leader", self._node, LEASE_MS)
             except StoreUnavailable:
                 continue
@@ -234,6 +238,7 @@ class Leader:
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
             if items:
+                await point("leader.read")
                 cursor = items[-1].id
                 await ahead.put(self._reader.begin(items, self.poisoned))
 
@@ -276,7 +281,9 @@ class Leader:
     async def _apply_batch(self, batch: Batch) -> list[Applied]:
         applied = []
         for begun in batch.items:
+            await point("leader.before_understanding")
             prepared = await self._reader.finish(begun, self.engine.state, self._clock)
+            await point("leader.before_apply")
             event = prepared.event
             if event is not None:
                 applied.append(self._apply(prepared, event))
@@ -304,8 +311,10 @@ class Leader:
         return Applied(prepared, draft)
 
     async def _append(self, applied: list[Applied]) -> None:
+        await point("leader.before_append")
         blobs = await self._lock([blob for one in applied for blob in one.prepared.blobs])
         await self.journal.append([one.draft for one in applied], blobs, wall=wall_ms())
+        await point("leader.after_append")
         self._setbacks = 0
         self._forget([identifier for one in applied for identifier in one.prepared.finished])
         for listener in self.listeners:
@@ -335,7 +344,9 @@ class Leader:
             self._done_news.clear()
             while ids := self._done[:SWEEP_ENTRIES_MAX]:
                 try:
+                    await point("leader.before_sweep")
                     await self._store.inbox_delete(ids)
+                    await point("leader.after_sweep")
                 except StoreUnavailable:
                     await asyncio.sleep(RETRY_SECONDS)
                 else:

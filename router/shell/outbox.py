@@ -22,6 +22,7 @@ from router.core.errors import Fenced, PermanentError, StoreUnavailable
 from router.core.message import Message
 from router.core.ports import InboxEntry
 from router.core.transitions import DeliveryState
+from router.shell.buggify import point
 from router.shell.leader import Applied, Leader
 from router.shell.reader import Internal, internal_entry
 from router.shell.vault import Vault
@@ -230,6 +231,7 @@ class Outbox:
             sent = self._outcomes.get(delivery.message)
             if sent is None:
                 sent = self._outcomes[delivery.message] = await self._send(epoch, delivery, sender)
+                await point("outbox.after_send")
             # Until the outcome is stored it is kept, so that a store that fails just then sends nothing twice.
             log.info("delivery", message=delivery.message, state=sent.state, code=sent.code, attempt=delivery.attempts)
             await self._note(epoch, _after(delivery, sent, sender, self._now()))
@@ -247,9 +249,11 @@ class Outbox:
         if message is None or sender is None:
             why = "the reply was erased" if message is None else f"no way out by {delivery.channel}"
             return Sent(state=DeliveryState.FAILED, detail=why)
+        await point("outbox.before_sending")
         delivery.state = DeliveryState.SENDING
         delivery.attempts += 1
         await self._put(epoch, delivery)
+        await point("outbox.before_send")
         return await _attempt(sender, message)
 
     async def _read(self, identifier: str) -> Message | None:
@@ -269,7 +273,9 @@ class Outbox:
     async def _announce(self, epoch: int, delivery: Delivery) -> None:
         if delivery.state in _FINAL:
             self._pending.pop(delivery.message, None)
+        await point("outbox.before_report")
         await self._report(delivery)
+        await point("outbox.after_report")
         if delivery.state in _FINAL:
             await self._store.outbox_delete(epoch, [delivery.message])
 

@@ -19,6 +19,7 @@ from router.core.events import DeliveryReported, MessageDeferred
 from router.core.ports import Inbox, InboxEntry
 from router.core.state import State
 from router.shell.actions import Actions
+from router.shell.buggify import point
 from router.shell.channel import Channel
 from router.shell.clock import Clock
 from router.shell.store.entries import InboxItem
@@ -213,7 +214,9 @@ class Reader:
         if large:
             await self._keep_raw(original, understood)
         note = Internal(what="understood", message=original.id, kept=large)
+        await point("reader.before_return")
         await self.tell(internal_entry(note, msgspec.json.encode(understood)))
+        await point("reader.after_return")
 
     async def _keep_raw(self, original: InboxItem, understood: Understood) -> None:
         channel = self.channels[original.source]
