@@ -20,7 +20,7 @@ from fastapi import APIRouter
 from channels.email.parse import extract
 from channels.email.receive import SmtpReceiver
 from channels.email.send import SmtpSender
-from router.app import chat, http, local, mail, models
+from router.app import chat, garbage, http, local, mail, models
 from router.app.credentials import StoredCredentials
 from router.app.mail_entries import MailEntries
 from router.app.names import Names, staff_of
@@ -224,6 +224,7 @@ class Daemon:
             ("disk", self.disk.run()),
             ("gauges", self._gauge()),
             ("sweep", self._sweep_files()),
+            ("garbage", garbage.collect(lambda: self.leader.journal.n)),
         ):
             self._exit.push_async_callback(_cancel, self._begin(name, work))
 
