@@ -15,7 +15,9 @@ from router.core.errors import JournalBroken
 from router.core.events import Event
 
 GENESIS = "0" * 64  # what the first record names as its predecessor
+EMPTY = "0-0"  # the last id of a stream that does not exist
 FORMAT = 1
+SEQ_MAX = 2**64 - 1  # in a stream's ids
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +36,19 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     inbox: str
     event: Event
     decisions: tuple[Decision, ...] = ()
+
+
+class Position(msgspec.Struct, frozen=True, kw_only=True):
+    """A place in the journal: after record `n`, which has that id and hash.
+
+    `epochs`: (epoch, number of its first record). `engine`: version of the engine that wrote the current epoch.
+    """
+
+    n: int = 0
+    id: str = EMPTY
+    hash: str = GENESIS
+    epochs: tuple[tuple[int, int], ...] = ()
+    engine: int = 0
 
 
 _ENCODER = msgspec.json.Encoder()
@@ -56,3 +71,9 @@ def decode(raw: bytes, n: int | None = None) -> Record:
 def digest(raw: bytes) -> str:
     """The hash by which the next record names this one (64 hexadecimal digits)."""
     return hashlib.sha256(raw).hexdigest()
+
+
+def id_before(identifier: str) -> str:
+    """The greatest stream id before one: what to read after, so that this one comes first."""
+    epoch, _, seq = identifier.partition("-")
+    return f"{epoch}-{int(seq) - 1}" if int(seq) else f"{max(0, int(epoch) - 1)}-{SEQ_MAX}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+
 from router.core.errors import Fenced, StoreUnavailable
 
 
@@ -36,8 +38,7 @@ class MemoryStore:
 
     async def journal_read(self, after: str, count: int) -> list[tuple[str, bytes]]:
         """Records after an id."""
-        order = {identifier: place for place, (identifier, _) in enumerate(self.rows)}
-        start = order[after] + 1 if after in order else 0
+        start = bisect_right(self.rows, _order(after), key=lambda row: _order(row[0]))
         return self.rows[start : start + count]
 
     async def keys_get_or_create(self, names: list[str]) -> dict[str, bytes]:
@@ -73,3 +74,8 @@ class MemoryStore:
         """Forget some."""
         for name in identifiers:
             self.outbox.pop(name, None)
+
+
+def _order(identifier: str) -> tuple[int, int]:
+    first, _, second = identifier.partition("-")
+    return int(first), int(second)
