@@ -20,6 +20,7 @@ DAEMON_RULES = (
     f"({_K}keys +hmget +hsetnx +hdel)",
     f"({_K}secret +get +setnx)",
     f"({_K}outbox +hset +hdel +hgetall)",
+    f"({_K}nodes +hset +hdel +hgetall)",
     f"({_K}lease:* +get +set +pexpire +del +evalsha)",
     f"({_K}doc:* +get +set +del)",
 )

@@ -10,7 +10,6 @@ Rules:
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
 from pathlib import Path
 from typing import Any, Self
@@ -19,21 +18,21 @@ from redis.exceptions import AuthenticationError, NoPermissionError, NoScriptErr
 
 from router.core.errors import ConfigError, Fenced, StoreUnavailable
 from router.core.ports import Appended, InboxEntry
-from router.shell.store import commands, durability, entries
+from router.shell.store import commands, durability, entries, scripts
 from router.shell.store.blobs import Blobs
 from router.shell.store.commands import FIRST_ID, Command, Keys
 from router.shell.store.entries import Group, InboxItem, Outcome
 from router.shell.store.files import BlobFolder
 from router.shell.store.record_ids import require_ascending
+from router.shell.store.shared import Shared
 from router.shell.store.wire import SignInRefused, Wire, code_of
 
 SECONDS_MAX = 10.0
-SECRET_BYTES = 32
 ORPHAN_SECONDS = 3600.0
 READ_BYTES_MAX = 32 << 20  # of entries read at once; a single one may be larger
 
 
-class Store:
+class Store(Shared):
     """One workspace in one store. Make it with `Store.open`; safe to share between tasks of one loop."""
 
     def __init__(self, wire: Wire, keys: Keys, folder: BlobFolder) -> None:
@@ -119,7 +118,7 @@ class Store:
         calls = entries.merge(groups, files)
         keys = [self.keys.inbox, *self.keys.seen(int(time.time() * 1000))]
         sent = [
-            commands.evalsha(commands.INBOX_APPEND, keys, call.refuse, commands.SEEN_SECONDS, *call.arguments)
+            commands.evalsha(scripts.INBOX_APPEND, keys, call.refuse, commands.SEEN_SECONDS, *call.arguments)
             for call in calls
         ]
         # A failure here leaves the outcome unknown: files stay, and are swept up if no entry names them.
@@ -204,7 +203,7 @@ class Store:
         stored = await self._blobs.prepare(blobs or {})
         keys = [self.keys.journal, *map(self.keys.blob, stored)]
         flat = [part for record in records for part in record]
-        asked = commands.evalsha(commands.JOURNAL_APPEND, keys, expected_last, len(records), *flat, *stored.values())
+        asked = commands.evalsha(scripts.JOURNAL_APPEND, keys, expected_last, len(records), *flat, *stored.values())
         (reply,) = await self._ask(asked)
         if reply.startswith(b"!"):
             raise Fenced(f"the journal is at {reply[1:].decode()}, not at {expected_last}")
@@ -260,107 +259,10 @@ class Store:
         names: set[str] = set()
         after = FIRST_ID
         while after:
-            (reply,) = await self._ask(commands.evalsha(commands.INBOX_FILES, [self.keys.inbox], after))
+            (reply,) = await self._ask(commands.evalsha(scripts.INBOX_FILES, [self.keys.inbox], after))
             after = reply[0].decode()
             names.update(name.decode() for name in reply[1:])
         return names
-
-    # --- customer keys, secret ---
-
-    async def keys_get_or_create(self, names: list[str]) -> dict[str, bytes]:
-        """Return a 32-byte encryption key for each name, made now where there was none; all nodes get the same."""
-        if not names:
-            return {}
-        (found,) = await self._ask(commands.customer_keys_get(self.keys, names))
-        missing = [name for name, value in zip(names, found, strict=True) if value is None]
-        if missing:
-            made = [commands.customer_key_new(self.keys, name, secrets.token_bytes(SECRET_BYTES)) for name in missing]
-            *_, found = await self._ask(*made, commands.customer_keys_get(self.keys, names))
-        return dict(zip(names, found, strict=True))
-
-    async def keys_get(self, names: list[str]) -> dict[str, bytes]:
-        """Return those of the encryption keys that exist: an erased customer's does not."""
-        if not names:
-            return {}
-        (found,) = await self._ask(commands.customer_keys_get(self.keys, names))
-        return {name: value for name, value in zip(names, found, strict=True) if value is not None}
-
-    async def keys_delete(self, names: list[str]) -> None:
-        """Forget encryption keys: what was written under them is unreadable for good."""
-        if names:
-            await self._ask(commands.customer_keys_delete(self.keys, names))
-
-    async def secret(self) -> bytes:
-        """Return the workspace's secret (32 bytes), made on first use."""
-        made = commands.secret_new(self.keys, secrets.token_bytes(SECRET_BYTES))
-        *_, value = await self._ask(made, commands.secret_get(self.keys))
-        return bytes(value)
-
-    # --- leases ---
-
-    async def lease_acquire(self, name: str, owner: str, ttl_ms: int) -> bool:
-        """Take a lease that nobody else holds (or one's own once more) for `ttl_ms`; False if somebody has it."""
-        return await self._lease(commands.LEASE_ACQUIRE, name, owner, ttl_ms)
-
-    async def lease_renew(self, name: str, owner: str, ttl_ms: int) -> bool:
-        """Keep one's lease for another `ttl_ms`; False if it was lost."""
-        return await self._lease(commands.LEASE_RENEW, name, owner, ttl_ms)
-
-    async def lease_release(self, name: str, owner: str) -> bool:
-        """Give one's lease back; False if it was lost before."""
-        return await self._lease(commands.LEASE_RELEASE, name, owner)
-
-    async def lease_owner(self, name: str) -> str | None:
-        """Return who holds a lease."""
-        (owner,) = await self._ask(commands.lease_owner(self.keys, name))
-        return owner.decode() if owner is not None else None
-
-    async def _lease(self, script: str, name: str, owner: str, *ttl_ms: int) -> bool:
-        (done,) = await self._ask(commands.evalsha(script, [self.keys.lease(name)], owner, *ttl_ms))
-        return bool(done)
-
-    # --- outbox ---
-
-    async def outbox_put(self, epoch: int, item_id: str, value: bytes) -> None:
-        """Store the state of one outgoing item. Raises Fenced if the journal has a newer epoch than the caller's."""
-        await self._fenced(commands.OUTBOX_PUT, epoch, item_id, value)
-
-    async def outbox_all(self) -> dict[str, bytes]:
-        """Return the whole outbox."""
-        (reply,) = await self._ask(commands.outbox_all(self.keys))
-        return {reply[i].decode(): reply[i + 1] for i in range(0, len(reply), 2)}
-
-    async def outbox_delete(self, epoch: int, ids: list[str]) -> None:
-        """Forget outgoing items that are done. Raises Fenced like `outbox_put`."""
-        if ids:
-            await self._fenced(commands.OUTBOX_DELETE, epoch, *ids)
-
-    async def _fenced(self, script: str, epoch: int, *args: str | bytes) -> None:
-        asked = commands.evalsha(script, [self.keys.journal, self.keys.outbox], epoch, *args)
-        (reply,) = await self._ask(asked)
-        if reply.startswith(b"!"):
-            raise Fenced(f"the journal is at {reply[1:].decode()}, newer than epoch {epoch}")
-
-    # --- documents ---
-
-    async def doc_get(self, name: str) -> bytes | None:
-        """Return a small document, or None."""
-        (value,) = await self._ask(commands.doc_get(self.keys, name))
-        return bytes(value) if value is not None else None
-
-    async def doc_put(self, name: str, value: bytes) -> None:
-        """Store a small document, replacing the one of that name."""
-        await self._ask(commands.doc_put(self.keys, name, value))
-
-    async def doc_put_new(self, name: str, value: bytes, ttl_ms: int) -> bool:
-        """Store a small document for `ttl_ms` if there is none of that name; False if there is."""
-        (done,) = await self._ask(commands.doc_put_new(self.keys, name, value, ttl_ms))
-        return done is not None
-
-    async def doc_delete(self, name: str) -> bool:
-        """Delete a small document; True for exactly one of several callers: what is single-use is used up by it."""
-        (done,) = await self._ask(commands.doc_delete(self.keys, name))
-        return bool(done)
 
     # --- asking ---
 
@@ -384,7 +286,7 @@ class Store:
         return replies
 
     async def _load_scripts(self) -> None:
-        for reply in await self._wire.round_trip([commands.script_load(script) for script in commands.SCRIPTS]):
+        for reply in await self._wire.round_trip([commands.script_load(script) for script in scripts.SCRIPTS]):
             if isinstance(reply, (AuthenticationError, NoPermissionError)):
                 raise SignInRefused(f"the store refused to let us in ({code_of(reply)})")
             if isinstance(reply, ResponseError):

@@ -1,21 +1,18 @@
-"""Everything usherd says to the store: all keys, commands, Lua and access rules, on one screen each.
+"""Everything usherd says to the store: all keys and commands, on one screen each.
 
 Rules:
 - All keys of a workspace carry one hash tag, so that a script may touch several of them in a cluster.
-- A script begins with `#!lua` and no `allow-oom`: out of memory it is refused *before* it runs, so it does all or
-  nothing (pipelined XADDs with one out-of-memory reply left a hole `1-5, 1-7`, measured). What frees memory, or keeps
-  a lease alive, says `allow-oom`.
-- What is sent twice after a lost reply must not be stored twice: a script looks before it writes.
+- The scripts stand in scripts.py.
 - Nothing here talks to a socket; `Store` (client.py) sends these tuples and reads the answers.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
 from typing import TypeAlias
 
 from router.core.errors import ConfigError
+from router.shell.store.scripts import SHA
 
 Argument: TypeAlias = bytes | str | int
 Command: TypeAlias = tuple[Argument, ...]
@@ -45,6 +42,7 @@ class Keys:
         self.outbox = f"{tag}outbox"
         self.keys = f"{tag}keys"
         self.secret = f"{tag}secret"
+        self.nodes = f"{tag}nodes"
         self._tag = tag
 
     def seen(self, now_ms: int) -> list[str]:
@@ -64,170 +62,6 @@ class Keys:
     def doc(self, name: str) -> str:
         """Return the key of one small document."""
         return f"{self._tag}doc:{name}"
-
-
-# --- scripts -----------------------------------------------------------------------------------------------------
-
-# The id of the newest record ever added, also if it was trimmed away since; 0-0 for a journal that never was.
-_LAST_ID = """
-local function last_id(stream)
-  local info = redis.pcall('XINFO', 'STREAM', stream)
-  if info.err then
-    if string.find(info.err, 'no such key', 1, true) then return '0-0' end
-    error(info.err)
-  end
-  for i = 1, #info, 2 do
-    if info[i] == 'last-generated-id' then return info[i + 1] end
-  end
-end
-"""
-
-# KEYS: inbox, then the day hashes (the first is today's). ARGV: '1' to refuse conflicts, seconds a day hash lives,
-# then per entry: source, key (16 bytes), body digest (16 bytes), meta, raw, file name ('' when raw is inline).
-# A day hash maps key -> body digest + inbox id, so that a duplicate is answered with its first id.
-# Answer: entries now in the inbox, then per entry one of
-#   n<id> new   d<id> duplicate   c<id> new and flagged   D<id> duplicate of a flagged one   r<id> refused   - not tried
-INBOX_APPEND = """#!lua
-local function seen(key)
-  for i = 2, #KEYS do
-    local known = redis.call('HGET', KEYS[i], key)
-    if known then return known end
-  end
-end
-local out = {}
-if ARGV[1] == '1' then
-  local clash = false
-  for i = 3, #ARGV, 6 do
-    local known = seen(ARGV[i + 1])
-    if known and string.sub(known, 1, 16) ~= ARGV[i + 2] then
-      clash = true
-      out[#out + 1] = 'r' .. string.sub(known, 17)
-    elseif known then
-      out[#out + 1] = 'd' .. string.sub(known, 17)
-    else
-      out[#out + 1] = '-'
-    end
-  end
-  if clash then
-    table.insert(out, 1, redis.call('XLEN', KEYS[1]))
-    return out
-  end
-  out = {}
-end
-local added = false
-for i = 3, #ARGV, 6 do
-  local key, body, mark = ARGV[i + 1], ARGV[i + 2], 'n'
-  local known = seen(key)
-  if known and string.sub(known, 1, 16) == body then
-    out[#out + 1] = 'd' .. string.sub(known, 17)
-  else
-    local again = nil
-    if known then
-      mark = 'c'
-      key = redis.sha1hex(key .. body)
-      again = seen(key)
-    end
-    if again then
-      out[#out + 1] = 'D' .. string.sub(again, 17)
-    else
-      local fields = {'source', ARGV[i], 'key', ARGV[i + 1], 'meta', ARGV[i + 3]}
-      if ARGV[i + 5] == '' then
-        fields[7], fields[8] = 'raw', ARGV[i + 4]
-      else
-        fields[7], fields[8] = 'file', ARGV[i + 5]
-      end
-      if mark == 'c' then fields[9], fields[10] = 'conflict', '1' end
-      local id = redis.call('XADD', KEYS[1], '*', unpack(fields))
-      redis.call('HSET', KEYS[2], key, body .. id)
-      out[#out + 1] = mark .. id
-      added = true
-    end
-  end
-end
-if added and redis.call('TTL', KEYS[2]) < 0 then redis.call('EXPIRE', KEYS[2], ARGV[2]) end
-table.insert(out, 1, redis.call('XLEN', KEYS[1]))
-return out
-"""
-
-# KEYS: inbox. ARGV: a position. The file names mentioned by up to 100 entries after it, without moving their raw
-# bytes over the socket. Answer: the last id looked at ('' at the end), then the names.
-INBOX_FILES = """#!lua flags=no-writes
-local out = {''}
-for _, entry in ipairs(redis.call('XRANGE', KEYS[1], '(' .. ARGV[1], '+', 'COUNT', 100)) do
-  out[1] = entry[1]
-  for i = 1, #entry[2], 2 do
-    if entry[2][i] == 'file' then out[#out + 1] = entry[2][i + 1] end
-  end
-end
-return out
-"""
-
-# KEYS: journal, then one key per blob. ARGV: expected last id, number of records, per record id and bytes, then the
-# blobs. The one commit: records and the blobs they mention, only if nobody else wrote since. A batch that is already
-# there, byte for byte, is the retry of an append whose reply was lost.
-# Answer: '+' appended, '=' was there already, or '!' and the journal's last id: fenced.
-JOURNAL_APPEND = (
-    "#!lua"
-    + _LAST_ID
-    + """
-local journal, n = KEYS[1], tonumber(ARGV[2])
-local last = last_id(journal)
-if last ~= ARGV[1] then
-  if last ~= ARGV[1 + 2 * n] then return '!' .. last end
-  for i = 3, 1 + 2 * n, 2 do
-    local entry = redis.call('XRANGE', journal, ARGV[i], ARGV[i])[1]
-    if not entry or entry[2][2] ~= ARGV[i + 1] then return '!' .. last end
-  end
-  return '='
-end
-for i = 2, #KEYS do redis.call('SET', KEYS[i], ARGV[1 + 2 * n + i]) end
-for i = 3, 1 + 2 * n, 2 do redis.call('XADD', journal, ARGV[i], 'r', ARGV[i + 1]) end
-return '+'
-"""
-)
-
-# KEYS: journal, outbox. ARGV: epoch of the caller, id, bytes. Answer: '+', or '!' and the journal's last id: fenced.
-_EPOCH = """
-local last = last_id(KEYS[1])
-if tonumber(string.match(last, '^%d+')) > tonumber(ARGV[1]) then return '!' .. last end
-"""
-OUTBOX_PUT = "#!lua" + _LAST_ID + _EPOCH + "redis.call('HSET', KEYS[2], ARGV[2], ARGV[3])\nreturn '+'\n"
-# The same with ids to forget: it frees memory, so it runs without.
-OUTBOX_DELETE = (
-    "#!lua flags=allow-oom"
-    + _LAST_ID
-    + _EPOCH
-    + "for i = 2, #ARGV do redis.call('HDEL', KEYS[2], ARGV[i]) end\nreturn '+'\n"
-)
-
-# A lease is for liveness only (the store's clock may jump); safety is the fence. KEYS: lease. ARGV: owner, ms.
-LEASE_ACQUIRE = """#!lua flags=allow-oom
-local owner = redis.call('GET', KEYS[1])
-if owner and owner ~= ARGV[1] then return 0 end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-return 1
-"""
-LEASE_RENEW = """#!lua flags=allow-oom
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-return redis.call('PEXPIRE', KEYS[1], ARGV[2])
-"""
-LEASE_RELEASE = """#!lua flags=allow-oom
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-return redis.call('DEL', KEYS[1])
-"""
-
-SCRIPTS = (
-    INBOX_APPEND,
-    INBOX_FILES,
-    JOURNAL_APPEND,
-    OUTBOX_PUT,
-    OUTBOX_DELETE,
-    LEASE_ACQUIRE,
-    LEASE_RENEW,
-    LEASE_RELEASE,
-)
-# SHA-1 is how the protocol names scripts; nothing secret hangs on it.
-SHA = {script: hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest() for script in SCRIPTS}
 
 
 def script_load(script: str) -> Command:
@@ -374,8 +208,8 @@ def outbox_all(keys: Keys) -> Command:
     return ("HGETALL", keys.outbox)
 
 
-def lease_owner(keys: Keys, name: str) -> Command:
-    """Read who holds a lease."""
+def lease_value(keys: Keys, name: str) -> Command:
+    """Read who holds a lease, and how often it was kept."""
     return ("GET", keys.lease(name))
 
 
@@ -389,11 +223,27 @@ def doc_put(keys: Keys, name: str, value: bytes) -> Command:
     return ("SET", keys.doc(name), value)
 
 
-def doc_put_new(keys: Keys, name: str, value: bytes, ttl_ms: int) -> Command:
-    """Store a small document for a time, unless there is one."""
-    return ("SET", keys.doc(name), value, "NX", "PX", ttl_ms)
+def doc_put_new(keys: Keys, name: str, value: bytes, ttl_ms: int | None) -> Command:
+    """Store a small document unless there is one, for a time or (None) for good."""
+    life: Command = () if ttl_ms is None else ("PX", ttl_ms)
+    return ("SET", keys.doc(name), value, "NX", *life)
 
 
 def doc_delete(keys: Keys, name: str) -> Command:
     """Delete a small document."""
     return ("DEL", keys.doc(name))
+
+
+def node_put(keys: Keys, name: str, value: bytes) -> Command:
+    """Store what a node says of itself."""
+    return ("HSET", keys.nodes, name, value)
+
+
+def node_delete(keys: Keys, names: list[str]) -> Command:
+    """Forget nodes."""
+    return ("HDEL", keys.nodes, *names)
+
+
+def nodes_all(keys: Keys) -> Command:
+    """Read what all nodes say of themselves."""
+    return ("HGETALL", keys.nodes)
