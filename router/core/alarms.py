@@ -68,7 +68,7 @@ def _fire_waiting(work: Work, contact: Contact) -> None:
         look = True
     while contact.relaxed < len(workspace.relax):
         step = workspace.relax[contact.relaxed]
-        if contact.turn_at + step.after > now:
+        if contact.turn_at + contact.paused + step.after > now:
             break
         contact.relaxed += 1
         if step.widen is not None:

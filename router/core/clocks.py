@@ -109,7 +109,7 @@ def next_timer(state: State, contact: Contact) -> int | None:
             contact.sticky_until,
             contact.ask_again_at,
             contact.escalate_at,
-            contact.turn_at + workspace.relax[step].after if step < len(workspace.relax) else None,
+            contact.turn_at + contact.paused + workspace.relax[step].after if step < len(workspace.relax) else None,
         ]
     elif contact.state is ContactState.OFFERED:
         instants = [contact.offer.until if contact.offer else None, contact.escalate_at]

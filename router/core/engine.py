@@ -19,6 +19,7 @@ from router.core import (
     events,
     explain,
     intake,
+    jumps,
     matching,
     placing,
     presence,
@@ -131,6 +132,8 @@ def _dispatch(work: Work, event: Event) -> None:
             shadow.answer_seen(work, event)
         case events.TimePassed():
             alarms.fire_due(work)
+        case events.ClockJumped():
+            jumps.jump(work, event)
         case events.StatusSet():
             _by_agent(work, event)
         case events.WorkspaceChanged():

@@ -40,6 +40,16 @@ class TimePassed(EventBase, frozen=True, kw_only=True, tag=True):
     """The clock reached `at`: due timers fire, at most a slice of them at once."""
 
 
+class ClockJumped(EventBase, frozen=True, kw_only=True, tag=True):
+    """The clock was set, or stood still, by more than a minute; `by_ms` is negative for one that was set back.
+
+    `taken`: engine time stands behind the jump now. Otherwise the store's clock did not agree, and this is a note.
+    """
+
+    by_ms: int
+    taken: bool = True
+
+
 # -- messages ------------------------------------------------------------------------------------------------------
 
 
@@ -250,6 +260,7 @@ Event = (
     LeaderElected
     | WorkspaceChanged
     | TimePassed
+    | ClockJumped
     | MessageReceived
     | AnswerSeen
     | MessageDeferred

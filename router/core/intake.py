@@ -311,7 +311,7 @@ def reopen(work: Work, contact: Contact) -> None:
     contact.prefer_agent = contact.agent or work.state.last_agent.get(contact.customer)
     contact.agent = None
     contact.resolved_at = None
-    contact.turn_at = work.now
+    contact.turn_at, contact.paused = work.now, 0
     contact.relaxed = 0
     clocks.restart(work.workspace, contact, work.now)
     placing.wait(work, contact)
@@ -322,7 +322,7 @@ def reopen(work: Work, contact: Contact) -> None:
 def wake(work: Work, contact: Contact, step: str) -> None:
     """A parked contact returns to its owner at full cost, over the limit if need be; without one, to the queue."""
     contact.snoozed_until = None
-    contact.turn_at = work.now
+    contact.turn_at, contact.paused = work.now, 0
     contact.relaxed = 0
     work.emit(WakeContact(contact=contact.id))
     if contact.agent is None:

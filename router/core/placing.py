@@ -354,13 +354,13 @@ def _waits_for_its_agent(work: Work, contact: Contact, profile: Profile) -> bool
     seat = profile.able_ids.get(name)
     if seat is None or seat.absence or seat.room & profile.line.bit:
         return False
-    return work.now < contact.turn_at + work.workspace.sticky_wait
+    return work.now < contact.turn_at + contact.paused + work.workspace.sticky_wait
 
 
 def _stick(work: Work, contact: Contact, profile: Profile) -> None:
     """Let it wait for its agent alone, if it should."""
     if contact.sticky_until is None and _waits_for_its_agent(work, contact, profile):
-        contact.sticky_until = contact.turn_at + work.workspace.sticky_wait
+        contact.sticky_until = contact.turn_at + contact.paused + work.workspace.sticky_wait
         work.touch(contact)
 
 

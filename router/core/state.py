@@ -74,6 +74,7 @@ class Contact(msgspec.Struct, kw_only=True):
     messages: list[MessageRef] = []
     seq: int = 0  # how many contacts had been opened before it: ties between contacts end here
     turn_at: int = 0  # when the ball last came into our court: opened, or the customer wrote
+    paused: int = 0  # ms since then that the clock jumped over: nobody could attend to it
     court_since: int = 0  # since when the owner holds it, or it came back to them
     missed: bool = False  # waits in the heap of those whose promise is broken already
     passed: int = 0  # how often one due within a minute was served before it although it had missed

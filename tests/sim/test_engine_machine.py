@@ -338,6 +338,17 @@ class EngineMachine(RuleBasedStateMachine):
         """A long time passes at once, and timers are overdue."""
         self.apply(e.TimePassed(at=self.later(delay)))
 
+    @rule(delay=DELAYS, by=st.sampled_from([120_000, 3_600_000, 86_400_000, -3_600_000]), taken=st.booleans())
+    def clock_jumps(self, delay: int, by: int, taken: bool) -> None:
+        """The clock is set; offers keep the time that was left."""
+        left = {c.id: c.offer.until - self.at for c in self.engine.state.contacts.values() if c.offer is not None}
+        moved = by if taken and by > 0 else 0
+        self.later(delay)
+        self.apply(e.ClockJumped(at=self.later(moved), by_ms=by, taken=taken))
+        for contact in self.engine.state.contacts.values():
+            if contact.offer is not None and contact.id in left:
+                assert contact.offer.until - self.at == left[contact.id] - delay
+
     @rule()
     def restart(self) -> None:
         """A standby takes over from a snapshot."""
