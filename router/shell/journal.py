@@ -96,11 +96,15 @@ class Journal:
         """
         while rows := await self._store.journal_read(self.last_id, READ_BATCH_RECORDS):
             for identifier, raw in rows:
-                record = decode(raw, self.n + 1)
-                self._check(identifier, record)
-                self._move(identifier, raw, record)
-                yield record
+                yield self.take(identifier, raw)
             await asyncio.sleep(0)
+
+    def take(self, identifier: str, raw: bytes) -> Record:
+        """The next record, as the store gave it, checked; the position moves to it. Raises JournalBroken."""
+        record = decode(raw, self.n + 1)
+        self._check(identifier, record)
+        self._move(identifier, raw, record)
+        return record
 
     def _check(self, identifier: str, record: Record) -> None:
         number = self.n + 1
@@ -132,21 +136,25 @@ class Journal:
         """
         count = 0
         async for record in self.read():
-            decisions = engine.apply(record.event)
+            drive(engine, record)
             count += 1
-            if decisions != record.decisions:
-                raise JournalBroken(f"record {record.n} holds other decisions than replaying it gives", record.n)
             if callable(progress):
                 progress(record.n)
         return count
 
-    async def fence(self, engine: Engine, *, node: str, at: int, wall: int) -> None:
-        """Begin a new epoch: from here on every older leader is refused. Raises Fenced if another was faster."""
+    async def fence(self, engine: Engine, *, node: str, at: int, wall: int) -> Drafted:
+        """Begin a new epoch: from here on every older leader is refused. Raises Fenced if another was faster.
+
+        A fence decides nothing, so that it is written first and applied once it stands: whoever is too late has an
+        engine that is still right, and reads on.
+        """
         epoch = self.epoch + 1
-        event = LeaderElected(at=at, epoch=epoch, node=node)
-        decisions = engine.apply(event)
-        draft = Drafted(engine.state.n, event, decisions, engine.state.version, engine.state.inbox)
+        event, state = LeaderElected(at=at, epoch=epoch, node=node), engine.state
+        draft = Drafted(state.n + 1, event, (), state.version, state.inbox)
         await self._append([draft], {}, wall, first_id=f"{epoch}-0")
+        if engine.apply(event):
+            raise JournalBroken(f"the fence {epoch}-0 decided something", draft.n)
+        return draft
 
     async def append(self, drafts: list[Drafted], blobs: dict[str, bytes], *, wall: int) -> None:
         """Make a batch real, with the blobs it refers to. When it returns, the batch is on disk.
@@ -193,6 +201,12 @@ class Journal:
                 delay = min(delay * 2, RETRY_SECONDS_MAX)
             else:
                 return
+
+
+def drive(engine: Engine, record: Record) -> None:
+    """Apply a record that was read. Raises JournalBroken if the engine decides otherwise than the record says."""
+    if engine.apply(record.event) != record.decisions:
+        raise JournalBroken(f"record {record.n} holds other decisions than replaying it gives", record.n)
 
 
 async def verify(store: JournalStore, *, progress: object = None) -> tuple[Verified, Engine]:
