@@ -47,7 +47,6 @@ MORE_EXAMPLES = {
     "channels.email.smtp.tls.certificate": "/etc/ssl/help.pem",
     "channels.email.smtp.tls.key": "/etc/ssl/help.key",
     "web.url": "https://desk.acme.example",
-    "store.url": "redis://:${STORE_PASSWORD}@127.0.0.1:6379",
 }
 # The model's, not the YAML's: it is written `auto`, or as skills.
 UNWRITTEN = {("reserve", "auto"), ("reserve", "skills")}
@@ -101,9 +100,19 @@ def _uncommented(text: str, words: set[str]) -> str:
             lines.append(line)
             continue
         key = f"{found[1]}{found[2]}{found[3]}:"
-        lines = [one for one in lines if not one.startswith(key)]
+        block = _block(lines, len(found[1] + found[2]))
+        lines[block:] = [one for one in lines[block:] if not one.startswith(key)]
         lines.append(line.replace("# ", "", 1))
     return "\n".join(lines) + "\n"
+
+
+def _block(lines: list[str], indent: int) -> int:
+    """Where the mapping begins that a key so far to the right belongs to."""
+    for place in range(len(lines) - 1, -1, -1):
+        text = lines[place].split("#")[0]
+        if text.strip() and len(text) - len(text.lstrip()) < indent:
+            return place + 1
+    return 0
 
 
 def _collect(value: Any, path: Steps, known: set[Steps], found: dict[Steps, str]) -> None:  # noqa: ANN401

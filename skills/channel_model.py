@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from skills.scalars import Also, Email, Flag, Listed, Listen, Size
+from skills.scalars import Also, Duration, Email, Flag, Listed, Listen, Size
 from skills.secret import Secret, SecretUrl
 
 CHANNELS = ("email", "webchat", "telegram", "slack", "http")
@@ -190,13 +190,17 @@ class Store(ChannelPart):
         return self.url is None
 
 
-class Blobs(ChannelPart):
-    """Where mails and files over 256 kB lie; embedded: the data directory."""
+class Objects(ChannelPart):
+    """Where files lie that are not in the store: a folder, or S3."""
 
     folder: str | None = None
     """A folder that all nodes share."""
     url: SecretUrl | None = None
     """s3://bucket/prefix."""
+    endpoint: str | None = None
+    """For S3 that is not Amazon's: https://host:port of the server."""
+    region: str | None = None
+    """For S3: the bucket's region."""
     access_key: Secret | None = None
     """For S3: ${NAME} or file:PATH."""
     secret_key: Secret | None = None
@@ -205,12 +209,33 @@ class Blobs(ChannelPart):
     """For S3: true for a server without TLS."""
 
     @model_validator(mode="after")
-    def _one(self) -> Blobs:
+    def _one(self) -> Self:
         if self.folder is not None and self.url is not None:
             raise ValueError("takes `folder` or `url`, not both")
+        if self.url is not None and urlsplit(self.url.reveal()).scheme != "s3":
+            raise ValueError("must be s3://bucket/prefix; another server of that kind is named by `endpoint`")
+        if self.endpoint is not None and urlsplit(self.endpoint).scheme not in {"http", "https"}:
+            raise ValueError("`endpoint` is an address such as https://s3.example.com:9000")
+        if (self.endpoint or "").startswith("http://") and not self.plain_http:
+            raise ValueError("`endpoint` has no TLS: use https, or say `plain_http: true`")
         return self
 
     @property
     def embedded(self) -> bool:
         """Whether they lie in the data directory."""
         return self.folder is None and self.url is None
+
+
+class Blobs(Objects):
+    """Where mails and files over 256 kB lie; embedded: the data directory."""
+
+
+class Archive(Objects):
+    """Where snapshots and old records lie; embedded: the data directory."""
+
+    keep: Duration = 30 * 86_400_000
+    """How long records stay in the store before they are in the archive only."""
+    snapshots: Annotated[int, Field(ge=1, le=1_000)] = 3
+    """How many snapshots are kept."""
+    trim_url: SecretUrl | None = None
+    """The store as a user who may trim the journal, if that of `store.url` may not."""

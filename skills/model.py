@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from router.core.values import Assign, Priority, Role
 from skills.answer_model import AutoAnswersConfig
-from skills.channel_model import Blobs, Channels, Store, Web
+from skills.channel_model import Archive, Blobs, Channels, Store, Web
 from skills.reply_model import ReplyConfig
 from skills.scalars import (
     Also,
@@ -293,11 +293,12 @@ def _reserve(value: object) -> object:
 
 
 def _named(value: object) -> object:
-    """`embedded` is the default of `store` and `blobs`: no keys."""
+    """`embedded` is the default of `store`, `blobs` and `archive`: no keys."""
     return {} if value == "embedded" else value
 
 
 _RESERVE_SCHEMA = {"anyOf": [{"const": "auto"}, {"type": "object", "additionalProperties": {"type": "integer"}}]}
+Reserve = Annotated[ReserveConfig, BeforeValidator(_reserve), WithJsonSchema(_RESERVE_SCHEMA)]
 
 
 class WorkspaceConfig(Part):
@@ -335,7 +336,7 @@ class WorkspaceConfig(Part):
     """Steps by which requirements give way."""
     presence: PresenceConfig = PresenceConfig()
     """When an agent goes."""
-    reserve: Annotated[ReserveConfig, BeforeValidator(_reserve), WithJsonSchema(_RESERVE_SCHEMA)] = ReserveConfig()
+    reserve: Reserve = ReserveConfig()
     """auto, or idle holders to keep by skill."""
     unit_costs: dict[Name, Annotated[int, Field(ge=0, le=100)]] = {}
     """Units that one contact of a kind takes of `capacity.units`; 1 for a kind not listed."""
@@ -355,6 +356,8 @@ class WorkspaceConfig(Part):
     """`embedded`, or a server of your own."""
     blobs: Annotated[Blobs, Also(_named, {"const": "embedded"})] = Blobs()
     """Where large mails and files lie: `embedded`, a folder, or S3."""
+    archive: Annotated[Archive, Also(_named, {"const": "embedded"})] = Archive()
+    """Where snapshots and old records lie: `embedded`, a folder, or S3."""
 
     @property
     def accounts(self) -> tuple[str, ...]:
