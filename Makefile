@@ -6,7 +6,11 @@ SHELL := /bin/sh
 
 VENV := .venv
 PY := $(VENV)/bin/python
+RUNS := $(VENV)/.runs
 STAMP := $(VENV)/.installed
+PIP := $(PY) -m pip install --quiet --disable-pip-version-check
+# What builds the command usherd, cut out of the lock with its hashes: the rest of that file is for tests.
+BUILDERS := hatchling|packaging|pathspec|pluggy|tomlkit|trove-classifiers
 # Pytest's arguments: make test ARGS="tests/unit -x"
 ARGS ?=
 
@@ -18,14 +22,16 @@ LOCK := env -u UV_INDEX -u UV_INDEX_URL -u UV_DEFAULT_INDEX -u UV_EXTRA_INDEX_UR
 	-u UV_OVERRIDE UV_CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/bin/uv pip compile --quiet --no-config --universal \
 	--python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-build-options
 
-.PHONY: help install demo test-deps test coverage lint format bench bench-full soak lock clean
+.PHONY: help install develop demo test-deps test coverage lint format bench bench-full soak lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  make %-11s %s\n' "$$name" "$$text"; done
 
-install: $(STAMP) ## make .venv, all of it pinned by hash, with the command usherd in .venv/bin
+install: $(RUNS) ## make .venv with what usherd needs, pinned by hash, and the command usherd in .venv/bin
 
-$(STAMP): requirements.lock pyproject.toml
+develop: $(STAMP) ## the same and what tests and lint need
+
+$(RUNS): requirements-run.lock requirements.lock pyproject.toml
 	@set -e; \
 	if [ ! -x $(PY) ]; then \
 	  for python in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
@@ -39,8 +45,15 @@ $(STAMP): requirements.lock pyproject.toml
 	  "$$python" -m venv $(VENV) || { rm -rf $(VENV); \
 	    echo "this Python cannot make an environment; on Debian: apt-get install python3-venv" >&2; exit 2; }; \
 	fi
-	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@echo "installing what usherd needs, pinned by hash: about a minute"
+	@awk '/^[A-Za-z]/ { kept = /^($(BUILDERS))==/ } kept' requirements.lock >$(VENV)/builders.lock
+	$(PIP) --require-hashes -r requirements-run.lock -r $(VENV)/builders.lock
+	$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(STAMP): $(RUNS)
+	@echo "installing what tests need as well: some minutes"
+	$(PIP) --require-hashes -r requirements.lock
 	@touch $@
 
 demo: install ## the whole daemon on a bundled sample, with simulated agents; it prints where to look
@@ -49,32 +62,32 @@ demo: install ## the whole daemon on a bundled sample, with simulated agents; it
 test-deps: ## install the Debian packages that tests run (where this is allowed); no service is started
 	@bash .ci/test-deps
 
-test: install test-deps ## all tests, the quick ones first; ARGS="tests/unit -x" for some
+test: develop test-deps ## all tests, the quick ones first; ARGS="tests/unit -x" for some
 	$(PY) -m pytest $(ARGS)
 
-coverage: install ## tests of the pure core, with its branch coverage, which is to be 100 %
+coverage: develop ## tests of the pure core, with its branch coverage, which is to be 100 %
 	$(PY) -m pytest tests/unit tests/sim --cov=router/core --cov-branch --cov-report=term-missing --cov-fail-under=100
 
-lint: install ## ruff (rules and format), mypy (strict), the order of packages
+lint: develop ## ruff (rules and format), mypy (strict), the order of packages
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports --no-cache
 
-format: install ## let ruff lay out the code and fix what it can
+format: develop ## let ruff lay out the code and fix what it can
 	$(VENV)/bin/ruff format
 	$(VENV)/bin/ruff check --fix
 
-bench: install ## measure on this machine: durable intake, mails to offers, time from 250 to offer
+bench: develop ## measure on this machine: durable intake, mails to offers, time from 250 to offer
 	$(PY) -m benchmarks
 
-bench-full: install ## the same, longer, with more points
+bench-full: develop ## the same, longer, with more points
 	$(PY) -m benchmarks --full
 
-soak: install ## hours of traffic, watching memory, lag and the journal
+soak: develop ## hours of traffic, watching memory, lag and the journal
 	$(PY) -m benchmarks.soak
 
-lock: install ## write requirements.lock and requirements-run.lock again (UPGRADE=1: newest versions)
+lock: develop ## write requirements.lock and requirements-run.lock again (UPGRADE=1: newest versions)
 	$(LOCK) $(if $(UPGRADE),--upgrade) --extra dev --output-file requirements.lock pyproject.toml
 	$(LOCK) --constraint requirements.lock --no-annotate --output-file requirements-run.lock pyproject.toml
 

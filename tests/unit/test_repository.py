@@ -27,7 +27,20 @@ TOP_LEVEL = {
     "pyproject.toml", "requirements.lock", "requirements-run.lock", "Makefile", "Dockerfile",
     "README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", ".gitignore", ".dockerignore",
 }  # fmt: skip
-TARGETS = {"install", "demo", "test", "test-deps", "lint", "bench", "bench-full", "soak", "lock", "clean", "help"}
+TARGETS = {
+    "install",
+    "develop",
+    "demo",
+    "test",
+    "test-deps",
+    "lint",
+    "bench",
+    "bench-full",
+    "soak",
+    "lock",
+    "clean",
+    "help",
+}
 MODULE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 60
 SENTENCE_LINES_MAX = 3
@@ -76,11 +89,14 @@ def pins(lock: str) -> dict[str, list[tuple[str, int]]]:
 
 
 def project() -> dict[str, list[Requirement]]:
-    """Read pyproject.toml's dependencies: `run` and `dev`."""
+    """Read pyproject.toml's dependencies: `run` and `dev`, with those of our own extras that `dev` takes in."""
     table = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = {name: [Requirement(line) for line in lines] for name, lines in table["optional-dependencies"].items()}
+    ours = [one for one in extras["dev"] if one.name == table["name"]]
+    taken = [each for one in ours for name in sorted(one.extras) for each in extras[name]]
     return {
         "run": [Requirement(line) for line in table["dependencies"]],
-        "dev": [Requirement(line) for line in table["optional-dependencies"]["dev"]],
+        "dev": [one for one in extras["dev"] if one not in ours] + taken,
     }
 
 
@@ -153,6 +169,21 @@ def test_what_runs_is_what_was_tested() -> None:
     run, everything = pins("requirements-run.lock"), pins("requirements.lock")
     assert {name: everything.get(name) for name in run} == run
     assert not {"pytest", "mypy", "ruff", "uv", "playwright"} & set(run)
+
+
+def test_the_command_is_built_by_what_the_makefile_names() -> None:
+    """`make install` takes from the lock what builds the command, and all that this needs."""
+    needed, todo = set[str](), ["hatchling"]
+    while todo:
+        name = canonicalize_name(todo.pop())
+        if name not in needed:
+            needed.add(name)
+            asked = map(Requirement, importlib.metadata.requires(name) or ())
+            todo += [one.name for one in asked if one.marker is None or one.marker.evaluate({"extra": ""})]
+    named = re.search(r"^BUILDERS := (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert named
+    assert set(named.group(1).split("|")) == needed
+    assert needed <= set(pins("requirements.lock"))
 
 
 @pytest.mark.parametrize("lock", ["requirements.lock", "requirements-run.lock"])
