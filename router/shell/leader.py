@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
+from functools import partial
 from typing import Protocol
 
 import msgspec
@@ -23,6 +24,7 @@ from router.shell.buggify import point
 from router.shell.clock import Clock, wall_ms
 from router.shell.journal import Drafted, Journal, JournalStore
 from router.shell.reader import Batch, Reader
+from router.shell.recovery import recover as recover_all
 from router.shell.store.entries import InboxItem
 from router.shell.understanding import Plain, Prepared, Refused
 from router.shell.vault import Vault
@@ -70,6 +72,7 @@ class Applied(msgspec.Struct, frozen=True):
 
 Listener = Callable[[list[Applied]], None]
 Compile = Callable[[int], tuple[str, Workspace]]
+Recover = Callable[[], Awaitable[tuple[Engine, Journal]]]
 Compose = Callable[[Prepared, Drafted], list[Plain]]  # blobs of what a record's decisions say by themselves
 
 
@@ -90,7 +93,9 @@ class Leader:
         reader: Reader,
         compile_workspace: Compile,
         node: str,
+        recover: Recover | None = None,
     ) -> None:
+        """`recover`: how engine and journal are had again; from the first record on if not said."""
         self.engine = Engine()
         self.journal = Journal(store)
         self.leading = False
@@ -103,6 +108,7 @@ class Leader:
         self._reader = reader
         self._compile = compile_workspace
         self._node = node
+        self._recover = recover or partial(recover_all, store)
         self._clock = Clock()
         self._stopping = asyncio.Event()
         self._ready = asyncio.Event()
@@ -146,12 +152,11 @@ class Leader:
         if not await self._store.lease_acquire("leader", self._node, LEASE_MS):
             await asyncio.sleep(RETRY_SECONDS)
             return
-        self.engine, self.journal = Engine(), Journal(self._store)
         lease = asyncio.create_task(self._keep_lease())
         sweeper = asyncio.create_task(self._sweep())
         reader: asyncio.Task[None] | None = None
         try:
-            await self.journal.replay(self.engine)
+            self.engine, self.journal = await self._recover()
             gc.collect()
             gc.freeze()  # what was replayed lives long: looking at it in each collection would cost tens of ms
             self._clock = Clock(self.engine.state.at)
