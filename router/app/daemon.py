@@ -26,6 +26,7 @@ from router.app.mail_entries import MailEntries
 from router.app.names import Names, staff_of
 from router.app.reload import Reloader
 from router.app.server import WebServer
+from router.app.shelves import shelf_of
 from router.app.verify import open_at_url
 from router.core.errors import ConfigError, TransientError
 from router.core.values import Workspace
@@ -43,6 +44,7 @@ from router.shell.metrics import Metrics
 from router.shell.ops import Ops
 from router.shell.outbox import Outbox, Sender
 from router.shell.reader import Reader
+from router.shell.recovery import recover
 from router.shell.store.embedded import EmbeddedStore
 from router.shell.understanding import Facts
 from router.shell.vault import Vault
@@ -158,6 +160,7 @@ class Daemon:
             self.store = await open_at_url(config, blobs)
         self._exit.push_async_callback(self.store.close)
         await self.store.check_durability(relaxed=config.store.durability == "relaxed")
+        self.shelf = shelf_of(config, self.data)
         self.secret = await self.store.secret()
         self.node = local.node_name(self.data)
 
@@ -186,6 +189,7 @@ class Daemon:
             reader=self.reader,
             compile_workspace=self._compile,
             node=self.node,
+            recover=partial(recover, self.store, self.shelf),
         )
         self.metrics = Metrics()
         self.names = Names(lambda: self.config)

@@ -1,0 +1,33 @@
+"""Where a workspace's snapshots and old records lie, as its configuration says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from router.shell.shelf import Place, Shelf
+from skills.channel_model import Objects
+from skills.model import WorkspaceConfig
+
+FOLDER = "archive"  # in the data directory
+
+
+def place_of(objects: Objects, folder: Path) -> Place:
+    """A place as a workspace names it; `folder`: where it is if it names none."""
+    return Place(
+        folder=objects.folder or ("" if objects.url else str(folder)),
+        url=objects.url.reveal() if objects.url else "",
+        endpoint=objects.endpoint or "",
+        region=objects.region or "",
+        access_key=objects.access_key.reveal() if objects.access_key else "",
+        secret_key=objects.secret_key.reveal() if objects.secret_key else "",
+    )
+
+
+def shelf_of(config: WorkspaceConfig, data: Path) -> Shelf:
+    """The shelf of a workspace's snapshots and archive. Raises ConfigError."""
+    return Shelf.at(place_of(config.archive, data / FOLDER), config.workspace)
+
+
+def may_trim(config: WorkspaceConfig) -> bool:
+    """Whether records may leave the store: not when the nodes of a `store.url` would each archive them for itself."""
+    return config.store.embedded or not config.archive.embedded
