@@ -36,25 +36,25 @@ class Fingerprint(msgspec.Struct, frozen=True):
 def fingerprint(raw: bytes) -> Fingerprint:
     """Digest the content of a mail as received.
 
-    A mail that has neither Message-ID nor Date, or no blank line after its header, is digested whole: machines send
-    the same few words again and again, and taking two of them for one would lose the second.
+    A mail that has neither Message-ID nor Date, or no blank line after its header (or only beyond HEADER_SCAN_MAX), is
+    digested whole: machines send the same few words again and again, and taking two for one would lose the second.
     """
-    end = _END_OF_HEADER.search(raw)
+    end = _END_OF_HEADER.search(raw, 0, HEADER_SCAN_MAX)
     fields: dict[bytes, list[bytes]] = {}
     if end is not None:
-        for found in _FIELD.finditer(raw, 0, min(end.start(), HEADER_SCAN_MAX)):
+        for found in _FIELD.finditer(raw, 0, end.start()):
             value = _BLANKS.sub(b" ", found.group(2)).strip()
             fields.setdefault(found.group(1).lower(), []).append(value)
     digest = hashlib.sha256()
     if end is None or (not any(fields.get(b"message-id", ())) and not any(fields.get(b"date", ()))):
-        _update_with_text(digest, raw)
+        _update_with_text(digest, raw, 0)
         return Fingerprint(b"", digest.digest())
     for name in (b"from", b"date", b"subject"):
         values = fields.get(name, ())
         digest.update(b"%s:%d\n" % (name, len(values)))
         for value in values:
             digest.update(b"%d:%s\n" % (len(value), value))
-    _update_with_text(digest, raw[end.end() :])
+    _update_with_text(digest, raw, end.end())
     return Fingerprint(b" ".join(fields.get(b"message-id", ())), digest.digest())
 
 
@@ -74,16 +74,28 @@ def identity(account: str, raw: bytes) -> tuple[bytes, bytes]:
     return identity_of(account, fingerprint(raw))
 
 
-def _update_with_text(digest: hashlib._Hash, text: bytes) -> None:
-    """Add text with its line ends levelled and without the empty lines at its end, which servers add and take.
+def _update_with_text(digest: hashlib._Hash, text: bytes, start: int) -> None:
+    """Add text from `start` on, with its line ends levelled and without the empty lines at its end.
 
-    In pieces: levelling 25 MB at once would keep every other thread from running for a tenth of a second.
+    Servers add and take those. In pieces: 25 MB at once would keep every other thread from running for a tenth of a
+    second.
     """
-    end = len(text.rstrip(b"\r\n"))
-    start = 0
+    end = _last_word(text, start)
     while start < end:
         stop = min(start + PIECE_SIZE, end)
         while stop < end and text[stop - 1] == _RETURN:
             stop += 1  # a line end is not torn
         digest.update(text[start:stop].replace(b"\r\n", b"\n"))
         start = stop
+
+
+def _last_word(text: bytes, start: int) -> int:
+    """Where the line ends at the end of a text begin."""
+    end = len(text)
+    while end > start:
+        piece = text[max(start, end - PIECE_SIZE) : end]
+        kept = len(piece.rstrip(b"\r\n"))
+        end -= len(piece) - kept
+        if kept:
+            break
+    return end
