@@ -18,14 +18,15 @@ import structlog
 
 from router.core.engine import Engine
 from router.core.errors import Fenced, RouterError, StoreUnavailable
-from router.core.events import Event, MessageDeferred, TimePassed, WorkspaceChanged
+from router.core.events import ClockJumped, Event, MessageDeferred, TimePassed, WorkspaceChanged
 from router.core.values import Workspace
 from router.shell.buggify import point
-from router.shell.clock import Clock, wall_ms
+from router.shell.clock import Clock, Jump, wall_ms
 from router.shell.journal import Drafted, Journal, JournalStore
 from router.shell.reader import Batch, Reader
 from router.shell.recovery import recover as recover_all
 from router.shell.store.entries import InboxItem
+from router.shell.timekeeping import Attendance, AttendanceStore
 from router.shell.understanding import Plain, Prepared, Refused
 from router.shell.vault import Vault
 
@@ -43,7 +44,7 @@ RETRY_SECONDS = 0.2
 REBUILD_SECONDS_MAX = 30.0
 
 
-class LeaderStore(JournalStore, Protocol):
+class LeaderStore(JournalStore, AttendanceStore, Protocol):
     """What the leader asks of the store, besides the journal."""
 
     async def inbox_read(self, after: str, count: int, block_ms: int) -> list[InboxItem]:
@@ -94,8 +95,9 @@ class Leader:
         compile_workspace: Compile,
         node: str,
         recover: Recover | None = None,
+        clock: Clock | None = None,
     ) -> None:
-        """`recover`: how engine and journal are had again; from the first record on if not said."""
+        """`recover`: how engine and journal are had again, if not from the first record on. `clock`: the node's."""
         self.engine = Engine()
         self.journal = Journal(store)
         self.leading = False
@@ -109,7 +111,8 @@ class Leader:
         self._compile = compile_workspace
         self._node = node
         self._recover = recover or partial(recover_all, store)
-        self._clock = Clock()
+        self._clock = clock or Clock()
+        self._attendance = Attendance(store, self._clock)
         self._stopping = asyncio.Event()
         self._ready = asyncio.Event()
         self._background: set[asyncio.Task[None]] = set()
@@ -159,11 +162,13 @@ class Leader:
             self.engine, self.journal = await self._recover()
             gc.collect()
             gc.freeze()  # what was replayed lives long: looking at it in each collection would cost tens of ms
-            self._clock = Clock(self.engine.state.at)
-            at = self._clock.now()
+            at = self._clock.reach(self.engine.state.at)
+            alone = await self._attendance.lacking(self.engine.state, at)
             await point("leader.before_fence")
-            await self.journal.fence(self.engine, node=self._node, at=at, wall=wall_ms())
+            await self.journal.fence(self.engine, node=self._node, at=at - alone, wall=wall_ms())
             await point("leader.after_fence")
+            if alone:
+                await self._append([self._jump(Jump(alone, taken=True))])
             await self._tidy()
             await self._bring_workspace()
             self._ahead = asyncio.Queue(AHEAD_BATCHES_MAX)
@@ -186,11 +191,18 @@ class Leader:
             try:
                 await point("leader.lease_renew")
                 held = await self._store.lease_renew("leader", self._node, LEASE_MS)
+                if self.leading:
+                    await self._attendance.note()
             except StoreUnavailable:
                 continue
             if not held and not await self._store.lease_acquire("leader", self._node, LEASE_MS):
                 msg = "another node holds the lease"
                 raise Fenced(msg)
+
+    def _jump(self, jump: Jump) -> Applied:
+        """Journaled, because it moves along what is counted in people's attention."""
+        event = ClockJumped(at=self._clock.now(), by_ms=jump.by_ms, taken=jump.taken)
+        return self._apply(Prepared(event=event), event)
 
     async def _tidy(self) -> None:
         """Forget entries that were journaled but not deleted before the last leader ended."""
@@ -256,6 +268,8 @@ class Leader:
             applied = [] if batch is None else await self._apply_batch(batch)
             proposed = self._proposed[:]
             applied += [self._change(version, workspace) for version, workspace, _ in proposed]
+            jump = self._clock.take_jump()
+            applied += [self._jump(jump)] if jump is not None else []
             now = self._clock.now()
             if now >= self._look_at:
                 self._look_at = now + HORIZON_LOOK_MS

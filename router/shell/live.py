@@ -8,6 +8,7 @@ import structlog
 
 from router.core import ledger
 from router.core.errors import PoisonError
+from router.core.events import ClockJumped
 from router.core.message import Message
 from router.core.state import State
 from router.desk.ports import Changed, Directory
@@ -75,7 +76,7 @@ def changed_by(applied: list[Applied]) -> Changed:
     agents: dict[str, None] = {}
     everything = False
     for one in applied:
-        everything = everything or hasattr(one.draft.event, "workspace")
+        everything = everything or hasattr(one.draft.event, "workspace") or isinstance(one.draft.event, ClockJumped)
         for item in (one.draft.event, *one.draft.decisions):
             for name in ("contact", "into"):
                 contact = getattr(item, name, "")
