@@ -115,7 +115,7 @@ class Reader:
         begun = [Begun(entry=item, poisoned=item.id in poisoned) for item in items]
         hostile = [one for one in begun if self._is_hostile(one.entry.source)]
         now = loop.time()
-        raws = [Raw(one.entry.raw, one.entry.meta, self.channels[one.entry.source].normalise) for one in hostile]
+        raws = [_raw_of(one.entry, self.channels[one.entry.source]) for one in hostile]
         for one, future in zip(hostile, self._workers.understand(raws), strict=True):
             one.future = future
             one.deadline = now + (0.0 if len(one.entry.raw) >= LARGE_BYTES_MIN else DEFER_SECONDS)
@@ -204,8 +204,7 @@ class Reader:
         """Understand a deferred message anew, after a restart."""
         items = await self._insist_get([message])
         for item in items:
-            raw = Raw(item.raw, item.meta, self.channels[item.source].normalise)
-            [future] = self._workers.understand([raw])
+            [future] = self._workers.understand([_raw_of(item, self.channels[item.source])])
             await self._bring_back(item, await future)
 
     async def _bring_back(self, original: InboxItem, understood: Understood) -> None:
@@ -325,6 +324,12 @@ class Reader:
             account=contact.account,
         )
         return released(source, _UNDERSTOOD.decode(entry.raw), self.facts, clock.now())
+
+
+def _raw_of(entry: InboxItem, channel: Channel) -> Raw:
+    """What a worker is given; what lies in a file it reads there."""
+    raw = b"" if entry.path else entry.raw
+    return Raw(raw, entry.meta, channel.normalise, path=entry.path, size=len(entry.raw))
 
 
 def _source(channel: Channel, entry: InboxItem, *, inbox: str = "") -> Source:

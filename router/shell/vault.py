@@ -13,6 +13,7 @@ from typing import Protocol
 
 import msgspec
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from router.core.errors import PermanentError
@@ -24,6 +25,7 @@ KEYS_CACHED_MAX = 50_000
 COMPRESS_BYTES_MIN = 1_024
 COMPRESS_BYTES_MAX = 1 << 20  # what is larger holds the journal up for longer than the space is worth
 THREAD_BYTES_MIN = 128 << 10
+PIECE_BYTES = 256 << 10
 
 _MESSAGE = msgspec.json.Decoder(Message)
 
@@ -65,7 +67,7 @@ class Vault:
 
     def __init__(self, store: KeyStore) -> None:
         self._store = store
-        self._keys: dict[str, AESGCM] = {}
+        self._keys: dict[str, bytes] = {}
 
     async def prepare(self, identities: set[str]) -> None:
         """Fetch or make the keys of `identities`, so that `lock` can do without waiting."""
@@ -76,7 +78,7 @@ class Vault:
             self._keys.clear()
             missing = sorted(identities)
         for name, key in (await self._store.keys_get_or_create(missing)).items():
-            self._keys[name] = AESGCM(key)
+            self._keys[name] = key
 
     def lock(self, blob: str, identity: str, plain: bytes) -> bytes:
         """`plain` encrypted for `identity`, whose key must have been prepared."""
@@ -85,8 +87,10 @@ class Vault:
         flag = b"\0"
         if COMPRESS_BYTES_MIN <= len(plain) <= COMPRESS_BYTES_MAX:
             flag, plain = b"\1", zlib.compress(plain, 1)
-        sealed = self._keys[identity].encrypt(nonce, flag + plain, blob.encode())
-        return bytes((VERSION, len(name))) + name + nonce + sealed
+        head = bytes((VERSION, len(name))) + name + nonce
+        if len(plain) > COMPRESS_BYTES_MAX:
+            return _sealed_in_pieces(self._keys[identity], head, nonce, plain, blob.encode())
+        return head + AESGCM(self._keys[identity]).encrypt(nonce, flag + plain, blob.encode())
 
     async def lock_blob(self, blob: str, identity: str, plain: bytes) -> tuple[str, bytes]:
         """(id, blob); large ones are locked in a thread, since compressing them would hold everybody up."""
@@ -104,18 +108,14 @@ class Vault:
         unknown = sorted(set(owners.values()) - self._keys.keys())
         if unknown:
             found = await self._store.keys_get(unknown)
-            self._keys.update((name, AESGCM(key)) for name, key in found.items())
-        return {blob: self._open(blob, sealed[blob], owner) for blob, owner in owners.items() if owner in self._keys}
+            self._keys.update(found)
+        keys = {blob: self._keys[owner] for blob, owner in owners.items() if owner in self._keys}
+        return {blob: await self._opened(blob, sealed[blob], key) for blob, key in keys.items()}
 
-    def _open(self, blob: str, sealed: bytes, owner: str) -> bytes:
-        start = 2 + sealed[1]
-        nonce, body = sealed[start : start + NONCE_BYTES], sealed[start + NONCE_BYTES :]
-        try:
-            plain = self._keys[owner].decrypt(nonce, body, blob.encode())
-        except InvalidTag as error:
-            msg = f"blob {blob} was tampered with or belongs to another key"
-            raise PermanentError(msg) from error
-        return zlib.decompress(plain[1:]) if plain[:1] == b"\1" else plain[1:]
+    async def _opened(self, blob: str, sealed: bytes, key: bytes) -> bytes:
+        if len(sealed) < THREAD_BYTES_MIN:
+            return _open(blob, sealed, key)
+        return await asyncio.to_thread(_open, blob, sealed, key)
 
     async def messages(self, ids: list[str]) -> dict[str, Message]:
         """Messages in normal form by message id; erased ones are left out."""
@@ -126,3 +126,25 @@ class Vault:
         """Drop keys from memory; the store's copy is the caller's to delete."""
         for name in identities:
             self._keys.pop(name, None)
+
+
+def _sealed_in_pieces(key: bytes, head: bytes, nonce: bytes, plain: bytes, blob: bytes) -> bytes:
+    """As `AESGCM.encrypt`, uncompressed, after `head`; at no time is every other thread held up for the whole of it."""
+    encryptor = Cipher(algorithms.AES(key), modes.GCM(nonce)).encryptor()
+    encryptor.authenticate_additional_data(blob)
+    view = memoryview(plain)
+    sealed = [head, encryptor.update(b"\0")]
+    sealed += [encryptor.update(view[at : at + PIECE_BYTES]) for at in range(0, len(plain), PIECE_BYTES)]
+    sealed += [encryptor.finalize(), encryptor.tag]
+    return b"".join(sealed)
+
+
+def _open(blob: str, sealed: bytes, key: bytes) -> bytes:
+    start = 2 + sealed[1]
+    nonce, body = sealed[start : start + NONCE_BYTES], memoryview(sealed)[start + NONCE_BYTES :]
+    try:
+        plain = AESGCM(key).decrypt(nonce, body, blob.encode())
+    except InvalidTag as error:
+        msg = f"blob {blob} was tampered with or belongs to another key"
+        raise PermanentError(msg) from error
+    return zlib.decompress(plain[1:]) if plain[:1] == b"\1" else plain[1:]

@@ -48,11 +48,16 @@ class Understood(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Raw(msgspec.Struct, frozen=True):
-    """One input for a worker: bytes as received, the entry's JSON, and the channel's function."""
+    """One input for a worker: bytes as received, the entry's JSON, and the channel's function.
+
+    `path`: a file to read the bytes from instead, `size` of them: 25 MB are not pickled and piped to a worker.
+    """
 
     raw: bytes
     meta: bytes
     normalise: Normalise
+    path: str = ""
+    size: int = 0
 
 
 class Models(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,7 +107,8 @@ def classify(message: Message) -> Understood:
 def understand(item: Raw) -> Understood:
     """Normalise and classify one input. Whatever goes wrong inside is the input's fault and said in `problem`."""
     try:
-        return classify(item.normalise(item.raw, item.meta))
+        raw = Path(item.path).read_bytes() if item.path else item.raw
+        return classify(item.normalise(raw, item.meta))
     except PoisonError as error:
         return Understood(problem=str(error) or error.code)
     except (Exception, SystemExit) as error:  # noqa: BLE001  # the edge: hostile input may raise anything
@@ -176,7 +182,7 @@ class Workers:
         group: list[int] = []
         held = 0
         for index, item in enumerate(items):
-            size = len(item.raw)
+            size = item.size or len(item.raw)
             if size > SMALL_BYTES_MAX:
                 self._run("large", [item], [futures[index]])
                 continue

@@ -29,10 +29,11 @@ async def test_what_is_locked_is_opened(plain: bytes) -> None:
     assert await Vault(store).open(["raw:1-0"]) == {"raw:1-0": plain}
 
 
-async def test_a_large_blob_comes_back() -> None:
-    """A blob that is locked in a thread is the same as a small one."""
+@pytest.mark.parametrize("size", [500_000, (1 << 20) + 1, 3_000_001])
+async def test_a_large_blob_comes_back(size: int) -> None:
+    """A blob that is locked in a thread, or in pieces, is the same as a small one."""
     store = MemoryStore()
-    plain = bytes(range(256)) * 2_000
+    plain = (bytes(range(256)) * 12_000)[:size]
     vault = await sealed(store, plain)
     assert await vault.open(["raw:1-0"]) == {"raw:1-0": plain}
 

@@ -100,6 +100,19 @@ async def test_large_inputs_go_to_the_large_pool(workers: Workers) -> None:
     assert large.message.message_id != small.message.message_id == exact.message.message_id
 
 
+async def test_a_worker_reads_a_large_input_from_its_file(workers: Workers, tmp_path: Path) -> None:
+    """What lies in a file is read there, in the large pool; one whose file is gone is a problem."""
+    file = tmp_path / "large"
+    file.write_bytes(b"fine " * SMALL_BYTES_MAX)
+    there = Raw(b"", b"{}", obey, path=str(file), size=file.stat().st_size)
+    gone = Raw(b"", b"{}", obey, path=str(tmp_path / "gone"), size=1)
+    async with asyncio.timeout(GUARD_SECONDS):
+        found, missing = await asyncio.gather(*workers.understand([there, gone]))
+    assert found.message is not None
+    assert found.message.text.startswith("fine fine")
+    assert missing.problem == "FileNotFoundError while reading the message"
+
+
 async def test_all_of_them_bad_at_once(workers: Workers) -> None:
     """A task of nothing but bad inputs is told for each, and the pools go on."""
     results = await read(workers, "die", "raise", "poison", "kill")

@@ -24,7 +24,10 @@ Outcome: TypeAlias = list[Appended] | StoreUnavailable
 
 
 class InboxItem(msgspec.Struct, frozen=True, kw_only=True):
-    """One stored input: `raw` as received. `lost` says that its file is gone, so a person must be told."""
+    """One stored input: `raw` as received. `lost` says that its file is gone, so a person must be told.
+
+    `path`: of the file that holds `raw`, if it is too large for the store.
+    """
 
     id: str
     source: str
@@ -33,6 +36,7 @@ class InboxItem(msgspec.Struct, frozen=True, kw_only=True):
     key: bytes
     conflict: bool = False
     lost: bool = False
+    path: str = ""
 
 
 class Call(msgspec.Struct):
@@ -119,7 +123,7 @@ def decode(stored: tuple[bytes, list[bytes]]) -> tuple[InboxItem, str]:
 def with_file(item: InboxItem, folder: BlobFolder, name: str) -> InboxItem:
     """Return the entry with its file's bytes; blocks. A missing file is `lost`, one entry must not stop the others."""
     try:
-        return msgspec.structs.replace(item, raw=folder.read(name))
+        return msgspec.structs.replace(item, raw=folder.read(name), path=folder.path(name))
     except FileNotFoundError:
         return msgspec.structs.replace(item, lost=True)
 

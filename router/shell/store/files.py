@@ -51,6 +51,10 @@ class BlobFolder:
         """Return a file's bytes. Raises FileNotFoundError."""
         return self._path(name).read_bytes()
 
+    def path(self, name: str) -> str:
+        """Where a file is, for another process to read. Raises FileNotFoundError."""
+        return str(self._path(name).absolute())
+
     def delete(self, names: list[str]) -> None:
         """Delete files; those already gone are fine. No fsync: one that comes back after a crash is swept up."""
         for name in names:
