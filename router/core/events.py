@@ -22,11 +22,25 @@ class EventBase(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 # -- the process ---------------------------------------------------------------------------------------------------
 
 
+class LossAccepted(msgspec.Struct, frozen=True, kw_only=True):
+    """Records are gone, and an admin said to go on without them.
+
+    `after`: number of the record whose state was gone on from. `seen`: the last record that is known to have stood;
+    those in between are lost. `missing`: (first, last) of records up to `after` that are in the state and can no
+    longer be read.
+    """
+
+    after: int
+    seen: int
+    missing: tuple[tuple[int, int], ...] = ()
+
+
 class LeaderElected(EventBase, frozen=True, kw_only=True, tag=True):
-    """A node began a new epoch; the first record of each epoch, the fence."""
+    """A node began a new epoch; the first record of each epoch, the fence. `loss`: what was accepted to be gone."""
 
     epoch: int
     node: str
+    loss: LossAccepted | None = None
 
 
 class WorkspaceChanged(EventBase, frozen=True, kw_only=True, tag=True):

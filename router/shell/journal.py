@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Protocol
 
 import msgspec
@@ -16,13 +17,15 @@ import structlog
 
 from router.core.engine import Engine
 from router.core.errors import JournalBroken, StoreUnavailable
-from router.core.events import Event, LeaderElected
+from router.core.events import Event, LeaderElected, LossAccepted
+from router.core.version import ENGINE
 from router.shell.buggify import point
 from router.shell.records import Position, Record, decode, digest, encode
 
 log = structlog.get_logger()
 
 READ_BATCH_RECORDS = 2_000
+LOSS = b'"loss":{'  # in the bytes of a fence that went on after a loss, and of nothing else
 RETRY_SECONDS_MAX = 5.0
 
 
@@ -37,6 +40,10 @@ class JournalStore(Protocol):
 
     async def journal_read(self, after: str, count: int) -> list[tuple[str, bytes]]:
         """(id, record) after an id, in order."""
+        ...
+
+    async def journal_last(self) -> str:
+        """The id of the newest record that ever was; '0-0' if there never was one."""
         ...
 
 
@@ -60,6 +67,26 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
     problem: str = ""
 
 
+class OtherEngine(JournalBroken):
+    """A record was decided by an engine of another version, so that replaying it here would give another state."""
+
+    code = "other_engine"
+
+    def __init__(self, record: Record) -> None:
+        remedy = (
+            "start the newer usherd"
+            if record.engine > ENGINE
+            else "start the usherd that wrote it and stop it in order: it leaves a snapshot to go on from"
+        )
+        super().__init__(
+            f"record {record.n} was decided by engine {record.engine}, and this is engine {ENGINE}: {remedy}", record.n
+        )
+
+
+class Unchained(JournalBroken):
+    """A record names another as the one before it."""
+
+
 class Journal:
     """Position in the chain, and the two things one can do with it: read on, and append."""
 
@@ -71,11 +98,14 @@ class Journal:
         self.last_hash = at.hash
         self.n = at.n
         self.epochs = list(at.epochs)  # (epoch, number of its first record)
+        self.losses = list(at.losses)  # number and event of each fence that went on after a loss
 
     @property
     def position(self) -> Position:
         """The place reached, to go on from later."""
-        return Position(n=self.n, id=self.last_id, hash=self.last_hash, epochs=tuple(self.epochs))
+        return Position(
+            n=self.n, id=self.last_id, hash=self.last_hash, epochs=tuple(self.epochs), losses=tuple(self.losses)
+        )
 
     @property
     def epoch(self) -> int:
@@ -95,9 +125,45 @@ class Journal:
         The position moves with each. Raises JournalBroken.
         """
         while rows := await self._store.journal_read(self.last_id, READ_BATCH_RECORDS):
-            for identifier, raw in rows:
-                yield self.take(identifier, raw)
+            for place, (identifier, raw) in enumerate(rows):
+                try:
+                    record = self.take(identifier, raw)
+                except JournalBroken as broken:
+                    if (found := await self._accepted(rows[place:])) is None:
+                        raise await self._blame(broken, raw, rows[place + 1 : place + 2]) from None
+                    yield self.take(*found)
+                    break  # and read on after it
+                yield record
             await asyncio.sleep(0)
+
+    async def _accepted(self, rows: list[tuple[str, bytes]]) -> tuple[str, bytes] | None:
+        """The fence, later on, that an admin had written to go on from here without what stands in between."""
+        while rows:
+            for identifier, raw in rows:
+                if LOSS in raw and self._goes_on(raw):
+                    return identifier, raw
+            rows = await self._store.journal_read(rows[-1][0], READ_BATCH_RECORDS)
+        return None
+
+    def _goes_on(self, raw: bytes) -> bool:
+        with suppress(JournalBroken):
+            record = decode(raw)
+            event = record.event
+            if isinstance(event, LeaderElected) and event.loss is not None:
+                return (record.n, record.prev) == (self.n + 1, self.last_hash)
+        return False
+
+    async def _blame(self, broken: JournalBroken, raw: bytes, after: list[tuple[str, bytes]]) -> JournalBroken:
+        """Where a record does not follow, either it or the one before was changed: the next one knows which."""
+        if not isinstance(broken, Unchained) or self.n == 0:
+            return broken
+        if not after:
+            last = self.n + 1
+            return JournalBroken(f"record {self.n} was changed, or record {last} after it", self.n)
+        with suppress(JournalBroken):
+            if decode(after[0][1]).prev == digest(raw):
+                return JournalBroken(f"record {self.n} was changed: the next one names another", self.n)
+        return JournalBroken(f"record {self.n + 1} was changed: it does not follow, nor is it followed", self.n + 1)
 
     def take(self, identifier: str, raw: bytes) -> Record:
         """The next record, as the store gave it, checked; the position moves to it. Raises JournalBroken."""
@@ -119,7 +185,7 @@ class Journal:
         if record.n != number:
             raise JournalBroken(f"record {number} says it is number {record.n}", number)
         if record.prev != self.last_hash:
-            raise JournalBroken(f"record {number} does not follow from the one before it: the chain is broken", number)
+            raise Unchained(f"record {number} does not follow from the one before it: the chain is broken", number)
 
     def _move(self, identifier: str, raw: bytes, record: Record) -> None:
         self.last_id = identifier
@@ -127,6 +193,8 @@ class Journal:
         self.n = record.n
         if isinstance(record.event, LeaderElected):
             self.epochs.append((record.event.epoch, record.n))
+            if record.event.loss is not None:
+                self.losses.append((record.n, record.event))
 
     async def replay(self, engine: Engine, *, progress: object = None) -> int:
         """Drive `engine` with every record after the position; gives how many there were.
@@ -142,14 +210,18 @@ class Journal:
                 progress(record.n)
         return count
 
-    async def fence(self, engine: Engine, *, node: str, at: int, wall: int) -> Drafted:
+    async def fence(
+        self, engine: Engine, *, node: str, at: int, wall: int, loss: LossAccepted | None = None, epoch: int = 0
+    ) -> Drafted:
         """Begin a new epoch: from here on every older leader is refused. Raises Fenced if another was faster.
+
+        `loss`: what is gone, if it was accepted; `epoch`: a later one than the next.
 
         A fence decides nothing, so that it is written first and applied once it stands: whoever is too late has an
         engine that is still right, and reads on.
         """
-        epoch = self.epoch + 1
-        event, state = LeaderElected(at=at, epoch=epoch, node=node), engine.state
+        epoch = max(epoch, self.epoch + 1)
+        event, state = LeaderElected(at=at, epoch=epoch, node=node, loss=loss), engine.state
         draft = Drafted(state.n + 1, event, (), state.version, state.inbox)
         await self._append([draft], {}, wall, first_id=f"{epoch}-0")
         if engine.apply(event):
@@ -205,6 +277,8 @@ class Journal:
 
 def drive(engine: Engine, record: Record) -> None:
     """Apply a record that was read. Raises JournalBroken if the engine decides otherwise than the record says."""
+    if record.engine != ENGINE:
+        raise OtherEngine(record)
     if engine.apply(record.event) != record.decisions:
         raise JournalBroken(f"record {record.n} holds other decisions than replaying it gives", record.n)
 

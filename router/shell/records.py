@@ -7,28 +7,37 @@ which contain the hash of the record before: whoever changes one must change all
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 import msgspec
 
 from router.core.decisions import Decision
 from router.core.errors import JournalBroken
-from router.core.events import Event
+from router.core.events import Event, LeaderElected
+from router.core.version import ENGINE
 
 GENESIS = "0" * 64  # what the first record names as its predecessor
 EMPTY = "0-0"  # the last id of a stream that does not exist
 FORMAT = 1
+Builtins: TypeAlias = dict[str, Any]
+Upgrade = Callable[[Builtins], Builtins]
+UPGRADES: dict[int, Upgrade] = {}  # from a record's format to the next; `v` itself need not be set
+
 SEQ_MAX = 2**64 - 1  # in a stream's ids
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
     """One event, its decisions, and where they stand.
 
-    `n`: global number from 1 (the engine's count of applied events). `prev`: hash of the record before. `wall`: the
-    node's clock, ms. `config`: version of the workspace in force after the event. `inbox`: the inbox position after
-    it; what stands behind it has not been dealt with.
+    `v`: format of the record. `engine`: version of the engine that decided. `n`: global number from 1 (the engine's
+    count of applied events). `prev`: hash of the record before. `wall`: the node's clock, ms. `config`: version of the
+    workspace in force after the event. `inbox`: the inbox position after it; what stands behind it has not been dealt
+    with.
     """
 
     v: int = FORMAT
+    engine: int = ENGINE
     n: int
     prev: str
     wall: int
@@ -41,14 +50,14 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 class Position(msgspec.Struct, frozen=True, kw_only=True):
     """A place in the journal: after record `n`, which has that id and hash.
 
-    `epochs`: (epoch, number of its first record). `engine`: version of the engine that wrote the current epoch.
+    `epochs`: (epoch, number of its first record). `losses`: number and event of each fence that went on after a loss.
     """
 
     n: int = 0
     id: str = EMPTY
     hash: str = GENESIS
     epochs: tuple[tuple[int, int], ...] = ()
-    engine: int = 0
+    losses: tuple[tuple[int, LeaderElected], ...] = ()
 
 
 _ENCODER = msgspec.json.Encoder()
@@ -61,11 +70,35 @@ def encode(record: Record) -> bytes:
 
 
 def decode(raw: bytes, n: int | None = None) -> Record:
-    """The record in `raw`. Raises JournalBroken, naming `n` where it is known."""
+    """The record in `raw`, one of an older format upgraded. Raises JournalBroken, naming `n` where it is known."""
     try:
-        return _DECODER.decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise JournalBroken(f"record {n if n is not None else '?'} cannot be read: {error}", n) from error
+        record = _DECODER.decode(raw)
+        return record if record.v == FORMAT else _of_other_format(raw, n)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return _of_other_format(raw, n)
+
+
+def _of_other_format(raw: bytes, n: int | None) -> Record:
+    name = f"record {n if n is not None else '?'}"
+    try:
+        found = msgspec.json.decode(raw, type=Builtins)
+        written = msgspec.convert(found["v"], int)
+        if written > FORMAT:
+            raise JournalBroken(
+                f"{name} has format {written}, and this usherd reads up to {FORMAT}: start the newer one that wrote it",
+                n,
+            )
+        found = {**upgraded(found, written, FORMAT, UPGRADES), "v": FORMAT}
+        return msgspec.convert(found, Record, strict=False)
+    except (msgspec.MsgspecError, UnicodeDecodeError, KeyError) as error:
+        raise JournalBroken(f"{name} cannot be read: {error}", n) from error
+
+
+def upgraded(found: Builtins, written: int, wanted: int, steps: Mapping[int, Upgrade]) -> Builtins:
+    """Decoded JSON of one format as that of another: `steps` has a pure function from each format to the next."""
+    for step in range(written, wanted):
+        found = steps[step](found)
+    return found
 
 
 def digest(raw: bytes) -> str:

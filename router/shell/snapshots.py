@@ -9,14 +9,12 @@ from __future__ import annotations
 import hashlib
 import re
 import zlib
-from collections.abc import Callable
-from typing import Any
 
 import msgspec
 
 from router.core.errors import PermanentError
 from router.core.state import State
-from router.shell.records import Position
+from router.shell.records import Builtins, Position, Upgrade, upgraded
 from router.shell.shelf import Shelf
 
 FOLDER = "snapshots"
@@ -25,9 +23,7 @@ LEVEL = 1  # of zlib: the state is a fifth afterwards; a higher one costs second
 _MAGIC = b"usherd-snapshot "
 _NAME = re.compile(rf"{FOLDER}/(\d{{12}})-e(\d+)-[0-9a-f]{{16}}\.snapshot")
 
-Builtins = dict[str, Any]
-# From a state's format to the next: pure functions over the decoded JSON.
-UPGRADES: dict[int, Callable[[Builtins], Builtins]] = {}
+UPGRADES: dict[int, Upgrade] = {}  # from a state's format to the next
 
 
 class Damaged(PermanentError):
@@ -107,9 +103,7 @@ def _state(encoded: bytes, written: int) -> State:
         return msgspec.json.decode(encoded, type=State)
     if written > STATE_FORMAT:
         raise Damaged(f"a newer usherd wrote it (state format {written}, this one reads up to {STATE_FORMAT})")
-    found: Builtins = msgspec.json.decode(encoded)
-    for step in range(written, STATE_FORMAT):
-        found = UPGRADES[step](found)
+    found = upgraded(msgspec.json.decode(encoded, type=Builtins), written, STATE_FORMAT, UPGRADES)
     return msgspec.convert(found, State, strict=False)
 
 

@@ -41,6 +41,10 @@ class MemoryStore:
         start = bisect_right(self.rows, _order(after), key=lambda row: _order(row[0]))
         return self.rows[start : start + count]
 
+    async def journal_last(self) -> str:
+        """The id of the newest record."""
+        return self.rows[-1][0] if self.rows else "0-0"
+
     async def keys_get_or_create(self, names: list[str]) -> dict[str, bytes]:
         """Keys, made where missing."""
         for name in names:

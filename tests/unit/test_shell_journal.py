@@ -55,15 +55,25 @@ async def test_ids_count_from_the_fence() -> None:
 
 
 @pytest.mark.parametrize("changed", [1, 2])
-async def test_a_changed_record_breaks_the_chain(changed: int) -> None:
-    """A record that was changed and still can be read is noticed at the record that follows it."""
+async def test_a_changed_record_is_named(changed: int) -> None:
+    """A record that was changed and still can be read is noticed by the one that follows it, and named."""
     store = MemoryStore()
     await written(store)
     name, raw = store.rows[changed - 1]
     store.rows[changed - 1] = (name, raw.replace(b'"wall":', b'"wall":1'))
     verdict, _ = await verify(store)
-    assert (verdict.ok, verdict.first_bad) == (False, changed + 1)
-    assert "chain" in verdict.problem
+    assert (verdict.ok, verdict.first_bad) == (False, changed)
+    assert f"record {changed} was changed" in verdict.problem
+
+
+async def test_a_changed_reference_is_named() -> None:
+    """Where the hash of the record before was changed, the record that holds it is named, not the one before."""
+    store = MemoryStore()
+    await written(store)
+    name, raw = store.rows[1]
+    store.rows[1] = (name, raw.replace(digest(store.rows[0][1]).encode(), b"0" * 64))
+    verdict, _ = await verify(store)
+    assert (verdict.ok, verdict.first_bad) == (False, 2)
 
 
 async def test_a_hole_is_named() -> None:
