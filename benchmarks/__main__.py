@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from rich.console import Console
 
-from benchmarks import chat, desk, journey, reload
+from benchmarks import chat, desk, engine, journey, reload
 from benchmarks.figures import Figure, show
 
 Section = Callable[[bool], list[Figure]]
@@ -22,6 +22,7 @@ SECTIONS: dict[str, tuple[str, Section]] = {
     "offered": ("From SMTP to the offer", lambda full: journey.offered(full=full)),
     "chat": ("From a visitor to a desk", lambda full: chat.run(full=full)),
     "desk": ("The desk on 5,000 open contacts", lambda full: desk.run(full=full)),
+    "engine": ("Decisions of the engine, with records", lambda full: engine.run(full=full)),
     "reload": ("Reload under load", lambda full: reload.run(full=full)),
 }
 TABLES = {  # modules that print tables of their own

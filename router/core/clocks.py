@@ -28,19 +28,18 @@ def start_response(workspace: Workspace, contact: Contact, at: int) -> None:
     renew(workspace, contact)
 
 
-def stop_response(workspace: Workspace, contact: Contact) -> None:
-    """Somebody answered."""
+def stop_response(contact: Contact) -> None:
+    """Somebody answered; `pause_resolution` is next and renews what is promised."""
     contact.response_from = None
     contact.responded = True
     contact.escalated = 0
-    renew(workspace, contact)
 
 
 def run_resolution(workspace: Workspace, contact: Contact, at: int) -> None:
     """The clock of the resolution runs from now on."""
     if contact.resolution_since is None:
         contact.resolution_since = at
-    renew(workspace, contact)
+        renew(workspace, contact)
 
 
 def pause_resolution(workspace: Workspace, contact: Contact, at: int) -> None:
@@ -64,24 +63,24 @@ def restart(workspace: Workspace, contact: Contact, at: int) -> None:
 def renew(workspace: Workspace, contact: Contact) -> None:
     """Compute from clocks, promises and priority: the due times, the key in the line, and the next escalation."""
     hours = intervals(workspace, contact)
-    contact.response_due = contact.resolution_due = None
-    target = contact.sla.next_response if contact.responded else contact.sla.first_response
+    promised = contact.sla
+    response = resolution = None
+    target = promised.next_response if contact.responded else promised.first_response
     if target is not None and contact.response_from is not None:
-        contact.response_due = sla.due(contact.response_from, target, hours)
-    if contact.sla.resolution is not None and contact.resolution_since is not None:
-        left = max(0, contact.sla.resolution - contact.resolution_used)
-        contact.resolution_due = sla.due(contact.resolution_since, left, hours)
-    promised = [due for due in (contact.response_due, contact.resolution_due) if due is not None]
-    contact.due = min(promised) if promised else None
-    base = contact.turn_at + NO_PROMISE if contact.due is None else contact.due
+        response = sla.due(contact.response_from, target, hours)
+    if promised.resolution is not None and contact.resolution_since is not None:
+        resolution = sla.due(contact.resolution_since, max(0, promised.resolution - contact.resolution_used), hours)
+    contact.response_due, contact.resolution_due = response, resolution
+    contact.due = due = (
+        response if resolution is None or (response is not None and response < resolution) else resolution
+    )
+    base = contact.turn_at + NO_PROMISE if due is None else due
     contact.order = base - workspace.credits.get(contact.priority.value, 0)
-    contact.escalate_at = _next_escalation(contact, hours)
+    contact.escalate_at = _next_escalation(contact, hours) if contact.escalated < len(contact.escalate) else None
 
 
 def _next_escalation(contact: Contact, hours: tuple[Interval, ...] | None) -> int | None:
     """The instant at which the next step's share of the response (or else the resolution) target has passed."""
-    if contact.escalated >= len(contact.escalate):
-        return None
     share = contact.escalate[contact.escalated].share
     if contact.response_due is not None and contact.response_from is not None:
         target = contact.sla.next_response if contact.responded else contact.sla.first_response

@@ -88,14 +88,14 @@ def reply(work: Work, event: ReplyWritten, contact: Contact) -> None:
         wait_on_customer(work, contact, event.agent)
         return
     work.step(contact, "reply")
-    clocks.stop_response(work.workspace, contact)
+    clocks.stop_response(contact)
     close(work, contact)
 
 
 def wait_on_customer(work: Work, contact: Contact, agent: str) -> None:
     """Something was sent: the ball is with the customer, and the agent who keeps the contact has room again."""
     work.step(contact, "reply")
-    clocks.stop_response(work.workspace, contact)
+    clocks.stop_response(contact)
     clocks.pause_resolution(work.workspace, contact, work.now)
     work.let_go(contact, agent, park=True)
     work.touch(contact)

@@ -27,6 +27,7 @@ from router.core import (
     shadow,
     starting,
 )
+from router.core.board import SCAN_FROM
 from router.core.decisions import Candidate, Explanation
 from router.core.errors import PermanentError
 from router.core.index import Index
@@ -54,10 +55,14 @@ class NoSuchContact(PermanentError):
 class Engine:
     """Decides what becomes of messages and who works on what."""
 
-    def __init__(self, state: State | None = None) -> None:
-        """Begin anew, or go on from a state, which the engine owns from now on; indexes are derived from it."""
+    def __init__(self, state: State | None = None, *, scan_from: int = SCAN_FROM) -> None:
+        """Begin anew, or go on from a state, which the engine owns from now on; indexes are derived from it.
+
+        Where more than `scan_from` agents are able, they are looked at in arrays; it changes no decision.
+        """
         self.state = State() if state is None else state
-        self.index = Index(self.state)
+        self.index = Index(self.state, scan_from)
+        self._inbox = _order(self.state.inbox)
 
     @classmethod
     def rehearsal(cls, workspace: Workspace, at: int = 0) -> Engine:
@@ -72,8 +77,10 @@ class Engine:
         state = self.state
         state.n += 1
         state.at = max(state.at, event.at)
-        if _order(event.inbox) > _order(state.inbox):
-            state.inbox = event.inbox
+        if event.inbox:
+            order = _order(event.inbox)
+            if order > self._inbox:
+                state.inbox, self._inbox = event.inbox, order
         self.index.advance()
         work = Work(state, self.index)
         _dispatch(work, event)
@@ -99,18 +106,16 @@ class Engine:
         if found is None:
             raise NoSuchContact(contact)
         profile = self.index.profile_of(found)
-        free = matching.eligible(profile, found)
         sticky = found.prefer_agent if found.sticky_until is not None else None
-        best = matching.first(profile, found, free)
-        return explain.explain(profile, found, free, best, self.state.at, sticky=sticky)
+        choice = matching.choose(self.index, profile, found)
+        return explain.explain(profile, found, choice, self.state.at, sticky=sticky)
 
     def candidates(
         self, requirement: Requirement, kind: str, team: str | None = None, limit: int | None = None
     ) -> tuple[Candidate, ...]:
         """Agents who could be given such a contact now, best first; all of them, or the first `limit`."""
         profile = self.index.profile(requirement, kind, team)
-        free = matching.eligible(profile, None)
-        best = matching.first(profile, None, free, len(free) if limit is None else limit)
+        best = matching.choose(self.index, profile, None, len(profile.able) if limit is None else limit).best
         keys = [matching.key_of(profile, None, seat, self.state.at) for seat in best]
         return tuple(
             Candidate(agent=seat.agent.id, rank=rank, key=key, why=explain.words(key, None, self.state.at))

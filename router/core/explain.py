@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from router.core.decisions import Candidate, Explanation
@@ -11,7 +11,8 @@ from router.core.matching import key_of
 from router.core.values import WHOLE
 
 if TYPE_CHECKING:
-    from router.core.index import Profile, Seat
+    from router.core.board import Profile
+    from router.core.matching import Choice
     from router.core.state import Contact
 
 MINUTE = 60_000
@@ -21,24 +22,20 @@ ACCEPTED = "accepted the offer"
 
 
 def explain(
-    profile: Profile,
-    contact: Contact | None,
-    free: list[Seat],
-    best: list[Seat],
-    now: int,
-    *,
-    sticky: str | None = None,
+    profile: Profile, contact: Contact | None, choice: Choice, now: int, *, sticky: str | None = None
 ) -> Explanation:
-    """The record of one look for an agent. `free`: the eligible, and `best` the first few of them in order."""
-    keys = [key_of(profile, contact, seat, now) for seat in best]
+    """The record of one look for an agent, and what it chose from."""
+    keys = [key_of(profile, contact, seat, now) for seat in choice.best]
     return Explanation(
         requirement=profile.requirement,
         kind=profile.kind,
         able=len(profile.able),
-        ruled_out=ruled_out(profile, contact, len(free)),
+        ruled_out=ruled_out(profile, contact, choice.free),
         candidates=tuple(
-            Candidate(agent=seat.agent.id, rank=number, key=key, why=words(key, contact, now))
-            for number, (seat, key) in enumerate(zip(best, keys, strict=True), 1)
+            [
+                Candidate(agent=seat.agent.id, rank=number, key=key, why=words(key, contact, now))
+                for number, (seat, key) in enumerate(zip(choice.best, keys, strict=True), 1)
+            ]
         ),
         deciding=deciding(keys),
         relaxation=contact.relaxed if contact is not None else 0,
@@ -47,32 +44,47 @@ def explain(
 
 
 def ruled_out(profile: Profile, contact: Contact | None, free: int) -> tuple[tuple[str, int], ...]:
-    """How many agents each reason rules out, most first, ties by reason. O(able), and less if all able are free."""
-    counts = profile.ruled_out
-    if free < len(profile.able):
-        bit = profile.line.bit
-        declined = contact.declined if contact is not None else ()
-        if declined:
-            able = [seat for seat in profile.able if seat.agent.id not in declined]
-            reasons = ["declined"] * (len(profile.able) - len(able))
-        else:
-            able, reasons = profile.able, []
-        reasons += [seat.absence or "at capacity" for seat in able if not seat.room & bit]
-        counts = Counter(counts)
-        counts.update(reasons)
-    return tuple(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+    """How many agents each reason rules out, most first, ties by reason. Nobody is looked at but who declined."""
+    counts = dict(profile.group.ruled_out)
+    full = len(profile.able) - free
+    for reason, number in profile.group.absent.items():
+        if number:
+            counts[reason] = number
+            full -= number
+    if contact is not None and contact.declined:
+        for name in contact.declined:
+            seat = profile.able_ids.get(name)
+            if seat is None:
+                continue
+            counts["declined"] = counts.get("declined", 0) + 1
+            if seat.absence:
+                counts[seat.absence] -= 1
+            else:
+                full -= 1
+    counts["at capacity"] = full
+    return tuple(sorted([item for item in counts.items() if item[1]], key=_most_first))
+
+
+def _most_first(item: tuple[str, int]) -> tuple[int, str]:
+    return -item[1], item[0]
 
 
 def words(key: tuple[int, ...], contact: Contact | None, now: int) -> str:
     """A candidate's key in words."""
     person, missing, band, _, idle = key
+    lapsed = person > 1 and contact is not None
+    return _words(person == 0, lapsed, missing, band, max(0, min(-idle, now)) // MINUTE)
+
+
+@lru_cache(maxsize=4096)  # the same few words again and again
+def _words(served: bool, lapsed: bool, missing: int, band: int, minutes: int) -> str:  # noqa: FBT001 parts of a key
     low = band * BAND * 100 // WHOLE
-    said = [f"{low}-{low + BAND * 100 // WHOLE} % utilised", f"idle {_span(min(-idle, now))}"]
+    said = [f"{low}-{low + BAND * 100 // WHOLE} % utilised", f"idle {_span(minutes)}"]
     if missing:
         said.insert(0, f"lacks {missing} preferred skill" + ("s" if missing > 1 else ""))
-    if person == 0:
+    if served:
         said.insert(0, "served this customer last")
-    elif person > 1 and contact is not None:
+    elif lapsed:
         said.insert(0, "let an offer of it lapse")
     return ", ".join(said)
 
@@ -106,9 +118,8 @@ def accepted(profile: Profile) -> Explanation:
     return Explanation(requirement=profile.requirement, kind=profile.kind, able=len(profile.able), deciding=ACCEPTED)
 
 
-def _span(duration: int) -> str:
-    """A duration in words, rounded down."""
-    minutes = max(0, duration) // MINUTE
+def _span(minutes: int) -> str:
+    """A duration in words."""
     if minutes < 1:
         return "less than a minute"
     if minutes < HOURS_FROM:

@@ -12,81 +12,31 @@ from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
 from router.core import clocks, ledger
+from router.core.board import SCAN_FROM, SCARCITY_MAX, Board, Group, Line, Profile, Seat, packed
 from router.core.rules import Facts, Outcome, apply_rules, relaxed, sort_topics
 from router.core.transitions import ContactState
-from router.core.values import Agent, Requirement, Skills, Status
+from router.core.values import Requirement, Skills, Status
 
 if TYPE_CHECKING:
     from collections.abc import Container
 
-    from router.core.state import AgentState, Contact, State
+    from router.core.board import Entry
+    from router.core.state import Contact, State
 
 PROFILES_MAX = 4_096  # above that, profiles nobody waits in are forgotten
 OUTCOMES_MAX = 10_000
+LONGEST_IDLE = "longest-idle"  # the strategy of a team that ranks by that alone
 CONVERSATIONS = ("chat", "messaging")  # kinds in which a customer has one open contact a channel, not many
 
-Entry = tuple[int, int, str, "Line", bool]  # order, seq, contact, line, missed
 TimerKey = tuple[int, str]  # 0 an agent's shift, 1 a contact; id
-
-
-class Line:
-    """Contacts waiting for the same agents: two heaps, in time and missed."""
-
-    __slots__ = ("bit", "in_time", "kind", "missed", "waiting")
-
-    def __init__(self, kind: str, bit: int) -> None:
-        self.kind = kind
-        self.bit = bit
-        self.in_time: list[Entry] = []
-        self.missed: list[Entry] = []
-        self.waiting = 0
-
-
-class Profile:
-    """Requirement, kind and team; who is able to serve it, and why the others are not."""
-
-    __slots__ = ("able", "able_ids", "kind", "line", "must_scarcity", "requirement", "ruled_out", "shortfall", "team")
-
-    def __init__(self, requirement: Requirement, kind: str, team: str | None, bit: int) -> None:
-        self.requirement = requirement
-        self.kind = kind
-        self.team = team
-        self.line = Line(kind, bit)
-        self.must_scarcity = 0
-        self.able: list[Seat] = []  # by id
-        self.able_ids: dict[str, Seat] = {}
-        self.ruled_out: dict[str, int] = {}
-        self.shortfall: dict[str, int] = {}  # agent -> preferred skills missing; empty if nothing is preferred
-
-
-class Seat:
-    """One agent with what matching asks of them, precomputed."""
-
-    __slots__ = (
-        "absence", "agent", "credited", "lines", "load", "rank", "room", "scarcity", "state", "sticky", "teams",
-        "units", "used",
-    )  # fmt: skip
-
-    def __init__(self, agent: Agent, state: AgentState, teams: tuple[str, ...]) -> None:
-        self.agent = agent
-        self.state = state
-        self.teams = teams
-        self.load: dict[str, int] = {}  # by kind
-        self.units = 0
-        self.absence = ""  # "" or away | busy | offline | off shift
-        self.room = 0  # a bit for each kind they could take one more of now
-        self.used = 0  # utilisation, of 10,000
-        self.scarcity = 0
-        self.rank = 0  # band, scarcity and idle_since in one integer: smaller first
-        self.lines: list[Line] = []  # of all profiles they are able to serve, and their own
-        self.sticky: dict[str, Line] = {}  # by kind: contacts that wait for them alone
 
 
 class Index:
     """Everything derived from a state."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, scan_from: int = SCAN_FROM) -> None:
         self.state = state
+        self.scan_from = scan_from
         self.tick = state.at // ledger.TICK
         self.timers: list[tuple[int, int, int, str]] = []
         self.timer_of: dict[TimerKey, int] = {}
@@ -113,16 +63,17 @@ class Index:
         self.entries.clear()
         self.outcomes: dict[Facts, Outcome] = {}
         self.profiles: dict[tuple[Requirement, str, str | None], Profile] = {}
-        self.ables: dict[tuple[Skills, str, str | None], tuple[list[Seat], dict[str, int]]] = {}
+        self.groups: dict[tuple[Skills, str, str | None], Group] = {}
         self.kind_bits: dict[str, int] = {}
         teams: dict[str, list[str]] = {}
         for team in workspace.teams.values():
             for member in team.members:
                 teams.setdefault(member, []).append(team.id)
         self.seats = {
-            name: Seat(agent, self.state.agents[name], (agent.team, *teams.get(name, ())))
-            for name, agent in sorted(workspace.agents.items())
+            name: Seat(agent, self.state.agents[name], (agent.team, *teams.get(name, ())), number)
+            for number, (name, agent) in enumerate(sorted(workspace.agents.items()))
         }
+        self.board = Board(len(self.seats)) if len(self.seats) > self.scan_from else None
         holders: dict[str, int] = {}
         for seat in self.seats.values():
             for skill in seat.agent.skills:
@@ -130,16 +81,29 @@ class Index:
         self.scarcity_of = {skill: len(self.seats) * 100 // number for skill, number in holders.items()}
         for seat in self.seats.values():
             seat.scarcity = sum(self.scarcity_of[skill] for skill in seat.agent.skills)
+        self._order_scarcities()
+        for seat in self.seats.values():
             for contact_id in seat.state.held:
                 self.load(seat, self.state.contacts[contact_id], 1)
             self.refresh(seat)
+            self.refresh_rank(seat)
             self.arm_shift(seat)
+
+    def _order_scarcities(self) -> None:
+        """Give each seat its place among the scarcities of all, so that a rank needs few bits for it."""
+        values = sorted({seat.scarcity for seat in self.seats.values()})
+        coarse = max(1, -(-len(values) // (SCARCITY_MAX + 1)))
+        places = {value: place // coarse for place, value in enumerate(values)}
+        for seat in self.seats.values():
+            seat.scarcity_order = places[seat.scarcity]
 
     def bit(self, kind: str) -> int:
         """The bit that stands for a kind in `Seat.room`; a kind seen for the first time is added to all seats."""
         bit = self.kind_bits.get(kind)
         if bit is None:
             bit = self.kind_bits[kind] = 1 << len(self.kind_bits)
+            if self.board is not None:
+                self.board.add_kind()
             for seat in self.seats.values():
                 self.refresh_room(seat)
         return bit
@@ -172,16 +136,12 @@ class Index:
             return found
         if len(self.profiles) >= self.profiles_max:
             self._forget_profiles()
-        profile = Profile(requirement, kind, team, self.bit(kind))
-        profile.able, profile.ruled_out = self._able(requirement.must, kind, team)
+        profile = Profile(requirement, kind, team, self.bit(kind), self._group(requirement.must, kind, team))
+        asked = self.state.workspace.teams.get(team or "")
+        profile.by_idle = asked is not None and asked.strategy == LONGEST_IDLE
         profile.must_scarcity = sum(self.scarcity_of.get(skill, 0) for skill, _ in requirement.must)
         for seat in profile.able:
-            profile.able_ids[seat.agent.id] = seat
             seat.lines.append(profile.line)
-            if requirement.prefer:
-                profile.shortfall[seat.agent.id] = sum(
-                    seat.agent.skills.get(skill, 0) < level for skill, level in requirement.prefer
-                )
         self.profiles[key] = profile
         return profile
 
@@ -192,10 +152,10 @@ class Index:
             requirement = relaxed(self.state.workspace, requirement, contact.relaxed)
         return self.profile(requirement, contact.kind, contact.team)
 
-    def _able(self, must: Skills, kind: str, team: str | None) -> tuple[list[Seat], dict[str, int]]:
+    def _group(self, must: Skills, kind: str, team: str | None) -> Group:
         """Seats that could ever serve, by id, and how many others each reason rules out."""
         key = (must, kind, team)
-        found = self.ables.get(key)
+        found = self.groups.get(key)
         if found is None:
             able: list[Seat] = []
             ruled_out: dict[str, int] = {}
@@ -205,7 +165,7 @@ class Index:
                     able.append(seat)
                 else:
                     ruled_out[reason] = ruled_out.get(reason, 0) + 1
-            found = self.ables[key] = (able, ruled_out)
+            found = self.groups[key] = Group(able, ruled_out, self.scan_from)
         return found
 
     def _lack(self, seat: Seat, must: Skills, kind: str, team: str | None) -> str | None:
@@ -224,13 +184,20 @@ class Index:
     def _forget_profiles(self) -> None:
         """Drop the profiles that nobody waits in: what they say can be derived again."""
         self.profiles = {key: profile for key, profile in self.profiles.items() if profile.line.waiting}
-        self.ables.clear()
+        self.groups = {
+            (requirement.must, kind, team): profile.group
+            for (requirement, kind, team), profile in self.profiles.items()
+        }
         self.profiles_max = max(PROFILES_MAX, 2 * len(self.profiles))
         for seat in self.seats.values():
             seat.lines = list(seat.sticky.values())
+            seat.groups.clear()
         for profile in self.profiles.values():
             for seat in profile.able:
                 seat.lines.append(profile.line)
+        for group in self.groups.values():
+            for seat in group.able:
+                seat.groups.append(group)
 
     # -- seats -----------------------------------------------------------------------------------------------------
 
@@ -240,36 +207,60 @@ class Index:
         seat.units += change * self.cost(contact.kind)
 
     def refresh(self, seat: Seat) -> None:
-        """Recompute what depends on the agent's state: absence, room and rank."""
+        """Recompute what depends on the agent's state, but for what they took on: absence, room and rank."""
         status = seat.state.status
         here = status is Status.AVAILABLE or self.state.workspace.shadow
-        seat.absence = status.value if not here else "" if seat.state.on_shift else "off shift"
-        self.refresh_room(seat)
-        self.refresh_rank(seat)
+        absence = status.value if not here else "" if seat.state.on_shift else "off shift"
+        if absence != seat.absence:
+            for group in seat.groups:
+                counts = group.absent
+                if seat.absence:
+                    counts[seat.absence] -= 1
+                if absence:
+                    counts[absence] = counts.get(absence, 0) + 1
+            seat.absence = absence
+        self._set_room(seat)
+        self._set_rank(seat)
 
     def refresh_room(self, seat: Seat) -> None:
         """Which kinds the seat could take one more of now."""
+        self._set_room(seat)
+        if self.board is not None:
+            self.board.put(seat)
+
+    def _set_room(self, seat: Seat) -> None:
         seat.room = 0
         if seat.absence:
             return
-        limit = seat.agent.units
+        limit, capacity, load = seat.agent.units, seat.agent.capacity, seat.load
         for kind, bit in self.kind_bits.items():
-            fits = limit is None or seat.units + self.cost(kind) <= limit
-            if fits and seat.load.get(kind, 0) < seat.agent.capacity.get(kind, 0):
+            if load.get(kind, 0) < capacity.get(kind, 0) and (limit is None or seat.units + self.cost(kind) <= limit):
                 seat.room |= bit
 
     def refresh_rank(self, seat: Seat) -> None:
+        """What the agent took on, or how long they are there, changed."""
+        seat.effort, seat.available = ledger.totals(seat.state, self.state.workspace, self.tick)
+        self._set_rank(seat)
+
+    def _set_rank(self, seat: Seat) -> None:
         """Utilisation band, scarcity, idle since: in one integer, so that a scan compares plain numbers."""
-        seat.used = ledger.utilisation(seat.agent, seat.state, self.state.workspace, self.tick)
-        band = seat.used // ledger.BAND
-        seat.rank = (((band << 32) | seat.scarcity) << 44) | seat.state.idle_since
+        seat.used = ledger.ratio(seat.agent, seat.state, self.state.workspace, self.tick, seat.effort, seat.available)
+        seat.rank = packed(seat.used // ledger.BAND, seat.scarcity_order, seat.state.idle_since)
+        if self.board is not None:
+            self.board.put(seat)
 
     def advance(self) -> None:
-        """Follow the clock: ranks change by themselves only from one tick to the next."""
+        """Follow the clock: ranks change by themselves only from one tick to the next, sums from slot to slot."""
         tick = self.state.at // ledger.TICK
-        if tick != self.tick:
-            self.tick = tick
-            for seat in self.seats.values():
+        if tick == self.tick:
+            return
+        workspace = self.state.workspace
+        same_slot = ledger.slot_at(workspace, tick) == ledger.slot_at(workspace, self.tick)
+        self.tick = tick
+        for seat in self.seats.values():
+            if same_slot:
+                self._set_rank(seat)
+            else:
                 self.refresh_rank(seat)
 
     def sticky_line(self, seat: Seat, kind: str) -> Line:

@@ -63,19 +63,33 @@ def close_presence(state: AgentState, workspace: Workspace, at: int) -> None:
     _forget(state.presence, at // length)
 
 
-def utilisation(agent: Agent, state: AgentState, workspace: Workspace, tick: int) -> int:
-    """Effort credited over time available in the window, of 10,000; more than that when overloaded.
+def slot_at(workspace: Workspace, tick: int) -> int:
+    """The slot that a tick lies in."""
+    return tick * TICK // slot_length(workspace)
+
+
+def totals(state: AgentState, workspace: Workspace, tick: int) -> tuple[int, int]:
+    """Effort credited, and presence but for the open span, in the window: ms. They hold until the slot ends."""
+    oldest = slot_at(workspace, tick) - SLOTS + 1
+    effort = sum(ms for slot, ms in state.credited.items() if slot >= oldest)
+    return effort, sum(ms for slot, ms in state.presence.items() if slot >= oldest)
+
+
+def ratio(agent: Agent, state: AgentState, workspace: Workspace, tick: int, effort: int, available: int) -> int:
+    """Effort over time available, of 10,000, given the `totals` and the open span of presence.
 
     The time available has a floor, so that a newcomer is neither flooded nor starved, and is scaled by `share`.
     """
-    now = tick * TICK
-    oldest = now // slot_length(workspace) - SLOTS + 1
-    effort = sum(ms for slot, ms in state.credited.items() if slot >= oldest)
-    available = sum(ms for slot, ms in state.presence.items() if slot >= oldest)
     if state.available_since is not None:
+        now = tick * TICK
         available += max(0, now - max(state.available_since, now - workspace.utilisation_window))
     available = max(available, workspace.utilisation_floor)
     return effort * WHOLE // max(1, available * agent.share // WHOLE)
+
+
+def utilisation(agent: Agent, state: AgentState, workspace: Workspace, tick: int) -> int:
+    """Effort credited over time available in the window, of 10,000; more than that when overloaded."""
+    return ratio(agent, state, workspace, tick, *totals(state, workspace, tick))
 
 
 def _forget(slots: dict[int, int], newest: int) -> None:

@@ -9,22 +9,38 @@ enough, then one that is due within a minute, then the missed, then the others, 
 from __future__ import annotations
 
 from heapq import nsmallest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from router.core.board import NO_ROOM, least
 from router.core.ledger import BAND
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
 
-    from router.core.index import Index, Line, Profile, Seat
+    from router.core.board import Board, Line, Profile, Ranks, Seat
+    from router.core.index import Index
     from router.core.state import Contact
 
 NEAR = 60_000  # ms: due so soon, a contact in time goes before one that has missed
 PASSES_MAX = 3  # so often a missed contact may be passed over
 SHOWN = 5  # candidates in a record
 
-Ranked = tuple[int, int, int, str]  # preference of person, skills missing, Seat.rank, id: smaller first
+Ranked = tuple[int, int, int, str]  # preference of person, skills missing, rank, id: smaller first
 Urgency = tuple[int, int, int]  # class, order, seq: smaller first
+
+
+class Choice(NamedTuple):
+    """Who could be given a contact now: how many, and the first few, best first."""
+
+    free: int
+    best: list[Seat]
+
+
+def choose(index: Index, profile: Profile, contact: Contact | None, number: int = SHOWN) -> Choice:
+    """The best of those who could be given a contact of a profile now. O(able), in arrays where they are many."""
+    if index.board is not None and profile.group.numbers is not None:
+        return scan(index.board, profile, profile.group.numbers, contact, number)
+    return look_at_each(profile, contact, number)
 
 
 def rank(profile: Profile, contact: Contact | None, seat: Seat) -> Ranked:
@@ -33,31 +49,74 @@ def rank(profile: Profile, contact: Contact | None, seat: Seat) -> Ranked:
     person = 1
     if contact is not None:
         person = 2 if name in contact.lapsed else 0 if name == contact.prefer_agent else 1
-    return person, profile.shortfall.get(name, 0), seat.rank, name
+    return person, profile.shortfall.get(name, 0), seat.state.idle_since if profile.by_idle else seat.rank, name
 
 
-def eligible(profile: Profile, contact: Contact | None) -> list[Seat]:
-    """Seats that could be given a contact of a profile now, by id. O(able)."""
+def look_at_each(profile: Profile, contact: Contact | None, number: int) -> Choice:
+    """Each able seat in turn."""
     bit = profile.line.bit
     free = [seat for seat in profile.able if seat.room & bit]
-    if contact is not None and contact.declined:
-        return [seat for seat in free if seat.agent.id not in contact.declined]
-    return free
-
-
-def first(profile: Profile, contact: Contact | None, free: list[Seat], number: int = SHOWN) -> list[Seat]:
-    """The best few of the eligible, best first."""
-    plain = not profile.shortfall and (contact is None or not (contact.lapsed or contact.prefer_agent))
+    plain = not profile.shortfall and not profile.by_idle
+    if contact is not None:
+        plain = plain and not (contact.lapsed or contact.prefer_agent)
+        if contact.declined:
+            free = [seat for seat in free if seat.agent.id not in contact.declined]
     if plain:
         # `free` is by id and nsmallest is stable, so that ties end in the id
-        return nsmallest(number, free, key=_rank_of)
-    return nsmallest(number, free, key=lambda seat: rank(profile, contact, seat))
+        return Choice(len(free), nsmallest(number, free, key=_rank_of))
+    return Choice(len(free), nsmallest(number, free, key=lambda seat: rank(profile, contact, seat)))
+
+
+def scan(board: Board, profile: Profile, numbers: Ranks, contact: Contact | None, number: int) -> Choice:
+    """The same, where many are able: in arrays, but for those few of whom the contact says something."""
+    values = board.ranks(profile, numbers)
+    apart: list[Seat] = []
+    if contact is not None and (contact.declined or contact.lapsed or contact.prefer_agent is not None):
+        apart = _set_apart(profile, values, numbers, contact)
+    free = len(values) - int((values == NO_ROOM).sum())
+    best: list[Seat] = []
+    if free:
+        for part in _by_shortfall(profile, values):
+            best += [profile.able[place] for place in least(part, number - len(best))]
+            if len(best) == number:
+                break
+    if apart:
+        best = nsmallest(number, [*apart, *best], key=lambda seat: rank(profile, contact, seat))
+    return Choice(free + len(apart), best)
+
+
+def _set_apart(profile: Profile, values: Ranks, numbers: Ranks, contact: Contact) -> list[Seat]:
+    """Take those out of the array whom the contact names; gives those of them who could have it."""
+    apart: list[Seat] = []
+    for name in dict.fromkeys((*contact.declined, *contact.lapsed, contact.prefer_agent or "")):
+        seat = profile.able_ids.get(name)
+        if seat is not None:
+            values[int(numbers.searchsorted(seat.number))] = NO_ROOM
+            if seat.room & profile.line.bit and name not in contact.declined:
+                apart.append(seat)
+    return apart
+
+
+def _by_shortfall(profile: Profile, values: Ranks) -> Iterable[Ranks]:
+    """The array once for each number of preferred skills missing, fewest first, without the others."""
+    if profile.shortfalls is None:
+        yield values
+        return
+    for missing in sorted(set(profile.shortfall.values())):
+        part = values.copy()
+        part[profile.shortfalls != missing] = NO_ROOM
+        yield part
 
 
 def key_of(profile: Profile, contact: Contact | None, seat: Seat, now: int) -> tuple[int, ...]:
     """The ranking key as it stands in the record."""
-    person, missing, _, _ = rank(profile, contact, seat)
-    return person, missing, seat.used // BAND, other_scarcity(profile, seat), seat.state.idle_since - now
+    name = seat.agent.id
+    person = 1 if contact is None else 2 if name in contact.lapsed else 0 if name == contact.prefer_agent else 1
+    missing = profile.shortfall[name] if profile.shortfall else 0
+    idle = seat.state.idle_since - now
+    if profile.by_idle:
+        return person, missing, 0, 0, idle
+    return person, missing, seat.used // BAND, other_scarcity(profile, seat), idle
 
 
 def other_scarcity(profile: Profile, seat: Seat) -> int:

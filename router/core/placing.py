@@ -19,19 +19,22 @@ from router.core.decisions import (
     ReleaseContact,
     RescindOffer,
 )
+from router.core.matching import Choice
 from router.core.state import Offer
 from router.core.transitions import ContactState, OfferState, next_offer_state
 from router.core.values import Assign
 
 if TYPE_CHECKING:
+    from router.core.board import Line, Profile, Seat
     from router.core.decisions import Explanation
-    from router.core.index import Index, Line, Profile, Seat
+    from router.core.index import Index
     from router.core.rules import Outcome
     from router.core.state import Contact
     from router.core.work import Work
 
 Head = tuple["matching.Urgency", "Contact", "Contact | None", "Line"]
 
+NOBODY = Choice(0, [])
 ASK_AGAIN = 300_000  # ms after which those who declined are asked again, when nobody else is left
 
 
@@ -47,9 +50,9 @@ def _look(work: Work, contact: Contact) -> None:
     profile = work.index.profile_of(contact)
     contact.decided_at = work.state.n
     # a record of a contact that waits for its own agent lists those who are free and passed over for that
-    free = matching.eligible(profile, contact) if _sticky(contact) else []
-    best = matching.first(profile, contact, free)
-    explanation = explain.explain(profile, contact, free, best, work.now, sticky=_sticky(contact))
+    sticky = _sticky(contact)
+    choice = NOBODY if sticky is None else matching.choose(work.index, profile, contact)
+    explanation = explain.explain(profile, contact, choice, work.now, sticky=sticky)
     due = contact.order if contact.due is None else contact.due
     work.emit(QueueContact(contact=contact.id, due=due, explanation=explanation))
     work.touch(contact)
@@ -59,20 +62,20 @@ def try_place(work: Work, contact: Contact) -> bool:
     """Give a waiting contact to its best agent, if there is one; its own agent only, if it waits for that one."""
     profile = work.index.profile_of(contact)
     _stick(work, contact, profile)
-    free = matching.eligible(profile, contact)
-    if contact.sticky_until is not None:
-        free = [seat for seat in free if seat.agent.id == contact.prefer_agent]
-    while free:
-        best = matching.first(profile, contact, free)
-        edge = best[0].state.shift_edge
+    while True:
+        choice = matching.choose(work.index, profile, contact)
+        if contact.sticky_until is not None:
+            own = profile.able_ids.get(contact.prefer_agent or "")
+            choice = Choice(choice.free, [seat for seat in choice.best if seat is own])
+        if not choice.best:
+            return False
+        seat = choice.best[0]
+        edge = seat.state.shift_edge
         if edge is None or edge > work.now:
-            sticky = contact.prefer_agent if best[0].agent.id == contact.prefer_agent else None
-            give(work, contact, best[0], explain.explain(profile, contact, free, best, work.now, sticky=sticky))
+            sticky = contact.prefer_agent if seat.agent.id == contact.prefer_agent else None
+            give(work, contact, seat, explain.explain(profile, contact, choice, work.now, sticky=sticky))
             return True
-        # the timer of the shift's end is late: nobody is given work after hours
-        work.turn_shift(best[0])
-        free = [seat for seat in free if seat is not best[0]]
-    return False
+        work.turn_shift(seat)  # the timer of the shift's end is late: nobody is given work after hours
 
 
 def give(work: Work, contact: Contact, seat: Seat, explanation: Explanation) -> None:
@@ -290,7 +293,8 @@ def _fill(work: Work, seat: Seat) -> None:
             passed.passed += 1
         profile = index.profile_of(contact)
         sticky = contact.prefer_agent if contact.prefer_agent == seat.agent.id else None
-        give(work, contact, seat, explain.explain(profile, contact, [seat], [seat], work.now, sticky=sticky))
+        choice = Choice(1 if sticky is None else matching.choose(index, profile, contact).free, [seat])
+        give(work, contact, seat, explain.explain(profile, contact, choice, work.now, sticky=sticky))
 
 
 def _joint_pass(work: Work, look: list[Contact], freed: list[Seat]) -> None:

@@ -13,8 +13,8 @@ from router.core.decisions import SetStatus
 from router.core.values import Status
 
 if TYPE_CHECKING:
+    from router.core.board import Seat
     from router.core.events import StatusSet
-    from router.core.index import Seat
     from router.core.state import Contact
     from router.core.work import Work
 

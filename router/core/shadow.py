@@ -48,7 +48,7 @@ def answer_seen(work: Work, event: AnswerSeen) -> None:
     work.emit(AttachMessage(contact=contact.id, message=event.message))
     if contact.state is ContactState.RESOLVED:
         return
-    clocks.stop_response(work.workspace, contact)
+    clocks.stop_response(contact)
     commands.close(work, contact)
     if agent is not None:
         work.remember_agent(contact, agent)

@@ -14,8 +14,9 @@ from router.core.transitions import ContactState, next_contact_state
 from router.core.values import Role, Status
 
 if TYPE_CHECKING:
+    from router.core.board import Seat
     from router.core.decisions import Decision
-    from router.core.index import Index, Seat
+    from router.core.index import Index
     from router.core.state import Contact, State
     from router.core.values import Workspace
 
@@ -129,6 +130,7 @@ class Work:
         else:
             ledger.close_presence(seat.state, self.workspace, self.now)
         self.index.refresh(seat)
+        self.index.refresh_rank(seat)
         if not seat.absence:
             self.freed[seat.agent.id] = seat
 
