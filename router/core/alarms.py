@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from router.core import clocks, intake, placing, presence
+from router.core import clocks, intake, leaving, placing, presence
 from router.core.decisions import NotifySupervisors
 from router.core.transitions import ContactState
 from router.core.values import Priority
@@ -38,7 +38,7 @@ def _fire(work: Work, contact: Contact) -> None:
     """Do the one thing of a contact that is due; the next is a timer of its own."""
     now = work.now
     if contact.state is ContactState.RESOLVED:
-        _forget(work, contact)
+        leaving.leave(work, contact)
     elif contact.state is ContactState.SNOOZED:
         intake.wake(work, contact, "customer_wrote")
     elif contact.escalate_at is not None and contact.escalate_at <= now:
@@ -108,12 +108,3 @@ def _take_for(work: Work, contact: Contact) -> None:
     if contact.agent is not None:
         placing.release(work, contact, "escalation")
         placing.wait(work, contact)
-
-
-def _forget(work: Work, contact: Contact) -> None:
-    """A closed contact leaves the state once it can no longer be reopened."""
-    for ref in contact.messages:
-        work.index.place.pop(ref.id, None)
-        work.state.quarantined.pop(ref.id, None)
-        work.state.externals.pop(ref.external, None)
-    del work.state.contacts[contact.id]

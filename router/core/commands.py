@@ -102,7 +102,10 @@ def wait_on_customer(work: Work, contact: Contact, agent: str) -> None:
 
 
 def note(work: Work, event: NoteWritten, contact: Contact) -> None:
-    """Said among colleagues: attached to the contact, whatever its state."""
+    """Said among colleagues: attached to the contact, whatever its state, unless it was erased."""
+    if contact.flag == intake.ERASED:
+        work.refuse("not-open")
+        return
     contact.messages.append(MessageRef(id=event.message, direction="note", at=work.now, agent=event.agent))
     work.index.place[event.message] = contact.id
 
@@ -177,7 +180,7 @@ def reopen(work: Work, event: ContactReopened, contact: Contact) -> None:
     """Not done after all; it prefers the agent who had it."""
     if contact.agent != event.agent and not work.supervises(event.agent):
         work.refuse("not-yours", contact.agent or "")
-    elif contact.state is not ContactState.RESOLVED or contact.joined is not None:
+    elif contact.state is not ContactState.RESOLVED or contact.joined is not None or contact.flag == intake.ERASED:
         work.refuse("bad-state", contact.state.value)
     else:
         intake.reopen(work, contact)

@@ -186,11 +186,26 @@ class JoinContacts(DecisionBase, frozen=True, kw_only=True, tag=True):
     into: str
 
 
+class ForgetContact(DecisionBase, frozen=True, kw_only=True, tag=True):
+    """A closed contact leaves the state: it can no longer be reopened."""
+
+    contact: str
+
+
+class EraseCustomer(DecisionBase, frozen=True, kw_only=True, tag=True):
+    """Delete these keys, and what these messages said; these contacts show no more that there ever was a customer."""
+
+    erasure: str
+    contacts: tuple[str, ...]
+    keys: tuple[str, ...]
+    messages: tuple[str, ...]
+
+
 class Refuse(DecisionBase, frozen=True, kw_only=True, tag=True):
     """A command changed nothing. `code` is stable; `detail` names who was first, what is allowed, ….
 
     Codes: no-such-contact | no-such-agent | no-such-team | not-yours | not-open | offer-over | already-yours | taken |
-    not-allowed | bad-state | bad-topic | bad-time | shadow.
+    not-allowed | bad-state | bad-topic | bad-time | shadow | no-such-customer.
     """
 
     code: str
@@ -217,4 +232,6 @@ Decision = (
     | NotifySupervisors
     | JoinContacts
     | Refuse
+    | ForgetContact
+    | EraseCustomer
 )

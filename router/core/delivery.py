@@ -45,7 +45,8 @@ def _note(work: Work, message: str, state: str) -> None:
             if after is None:
                 return
             ref.delivery = after
-            if after is DeliveryState.FAILED and ref.auto is None:  # nobody waits for an auto-answer
+            # nobody waits for an auto-answer, and what was erased on its way out is nobody's loss
+            if after is DeliveryState.FAILED and ref.auto is None and contact.flag != intake.ERASED:
                 work.emit(NotifySupervisors(reason="delivery-failed", contact=contact.id, detail=message))
                 if contact.state is ContactState.WAITING_CUSTOMER:
                     intake.wake(work, contact, "undelivered")

@@ -16,6 +16,7 @@ from router.core import (
     autoanswers,
     commands,
     delivery,
+    erasing,
     events,
     explain,
     intake,
@@ -128,7 +129,7 @@ def _order(inbox: str) -> tuple[int, int]:
     return intake.stream_order(inbox) or (-1, -1)
 
 
-def _dispatch(work: Work, event: Event) -> None:
+def _dispatch(work: Work, event: Event) -> None:  # noqa: C901, PLR0912 one line an event
     match event:
         case events.MessageReceived():
             intake.receive(work, event)
@@ -139,8 +140,6 @@ def _dispatch(work: Work, event: Event) -> None:
             alarms.fire_due(work)
         case events.ClockJumped():
             jumps.jump(work, event)
-        case events.StatusSet():
-            _by_agent(work, event)
         case events.WorkspaceChanged():
             reload.change_workspace(work, event)
         case events.LeaderElected():
@@ -153,6 +152,10 @@ def _dispatch(work: Work, event: Event) -> None:
             intake.release(work, event)
         case events.DeliveryReported():
             delivery.report(work, event)
+        case events.CommandRefused():
+            work.refuse(event.code, event.detail)
+        case events.CustomerErased() | events.ErasureDone():
+            erasing.follow(work, event)
         case _:
             _by_agent(work, event)
 

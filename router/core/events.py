@@ -44,10 +44,14 @@ class LeaderElected(EventBase, frozen=True, kw_only=True, tag=True):
 
 
 class WorkspaceChanged(EventBase, frozen=True, kw_only=True, tag=True):
-    """A workspace came into force. `version` is the hash of its content."""
+    """A workspace came into force. `version` is the hash of its content.
+
+    `base`: the version that it replaces; if another is in force by then nothing changes. None: whatever is in force.
+    """
 
     version: str
     workspace: Workspace
+    base: str | None = None
 
 
 class TimePassed(EventBase, frozen=True, kw_only=True, tag=True):
@@ -62,6 +66,24 @@ class ClockJumped(EventBase, frozen=True, kw_only=True, tag=True):
 
     by_ms: int
     taken: bool = True
+
+
+class CustomerErased(EventBase, frozen=True, kw_only=True, tag=True):
+    """Everything of a customer is to go: named by their id, by a contact of theirs, or by keyed hashes of an address.
+
+    `erasure`: the id of the entry that asked for it.
+    """
+
+    erasure: str
+    customer: str = ""
+    contact: str = ""
+    identities: tuple[str, ...] = ()
+
+
+class ErasureDone(EventBase, frozen=True, kw_only=True, tag=True):
+    """What the engine said is to be deleted is deleted."""
+
+    erasure: str
 
 
 # -- messages ------------------------------------------------------------------------------------------------------
@@ -252,6 +274,13 @@ class SenderLetIn(AgentEvent, frozen=True, kw_only=True, tag=True):
     contact: str
 
 
+class CommandRefused(EventBase, frozen=True, kw_only=True, tag=True):
+    """A command, or another request of ours, of which no event could be made. `detail` holds nothing personal."""
+
+    code: str
+    detail: str = ""
+
+
 ContactCommand = (
     OfferAccepted
     | OfferDeclined
@@ -296,4 +325,7 @@ Event = (
     | ContactRetagged
     | PrioritySet
     | SenderLetIn
+    | CommandRefused
+    | CustomerErased
+    | ErasureDone
 )

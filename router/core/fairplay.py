@@ -10,7 +10,7 @@ from router.core.transitions import ContactState
 
 if TYPE_CHECKING:
     from router.core.events import Event
-    from router.core.state import Contact
+    from router.core.state import Contact, State
     from router.core.values import Agent, Requirement, Skills, Workspace
 
 
@@ -78,3 +78,9 @@ def rightful_holder(contact: Contact) -> str | None:
     if contact.offer is not None:
         return contact.offer.agent
     return None if contact.state is ContactState.RESOLVED else contact.agent
+
+
+def known_for_nothing(state: State) -> list[str]:
+    """Customers whose identities are kept although no contact is theirs, and nobody is known to have served them."""
+    kept = {contact.customer: 1 for contact in state.contacts.values()} | dict.fromkeys(state.last_agent, 1)
+    return [customer for customer in state.identities.values() if customer not in kept]

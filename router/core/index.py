@@ -8,11 +8,12 @@ the heap and are skipped when they come to its top.
 
 from __future__ import annotations
 
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
 
 from router.core import clocks, ledger
 from router.core.board import SCAN_FROM, SCARCITY_MAX, Board, Group, Line, Profile, Seat, packed
+from router.core.leaving import Customers
 from router.core.rules import Facts, Outcome, apply_rules, relaxed, sort_topics
 from router.core.transitions import ContactState
 from router.core.values import Requirement, Skills, Status
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 PROFILES_MAX = 4_096  # above that, profiles nobody waits in are forgotten
 OUTCOMES_MAX = 10_000
+STALE_MAX = 1_000  # entries of a heap that no longer hold, besides as many as hold
 LONGEST_IDLE = "longest-idle"  # the strategy of a team that ranks by that alone
 CONVERSATIONS = ("chat", "messaging")  # kinds in which a customer has one open contact a channel, not many
 
@@ -44,6 +46,7 @@ class Index:
         self.place: dict[str, str] = {}  # message -> contact, "" for the auto list
         self.open_chats: dict[tuple[str, str, str, str], list[str]] = {}  # customer, channel, account, kind
         self.profiles_max = PROFILES_MAX
+        self.customers = Customers(state)
         self.reload()
         for contact in state.contacts.values():
             self.sync(contact)
@@ -285,6 +288,7 @@ class Index:
                 self.entries[contact.id] = entry
                 heappush(line.missed if contact.missed else line.in_time, entry)
                 line.waiting += 1
+                self._tidy(line)
         elif held is not None:
             self._leave(contact.id)
         self._arm((1, contact.id), contact.seq, clocks.next_timer(self.state, contact))
@@ -322,6 +326,13 @@ class Index:
         if not known:
             del self.open_chats[key]
 
+    def _tidy(self, line: Line) -> None:
+        """Drop what no longer holds, where that is most of a heap: what nobody takes never comes to the top."""
+        for heap in (line.in_time, line.missed):
+            if len(heap) > 2 * line.waiting + STALE_MAX:
+                heap[:] = [entry for entry in heap if self.entries.get(entry[2]) is entry]
+                heapify(heap)
+
     def _leave(self, contact: str) -> None:
         entry = self.entries.pop(contact, None)
         if entry is not None:
@@ -356,3 +367,6 @@ class Index:
             return
         self.timer_of[key] = at
         heappush(self.timers, (at, key[0], seq, key[1]))
+        if len(self.timers) > 2 * len(self.timer_of) + STALE_MAX:  # of long ago put off, and never due
+            self.timers = [one for one in self.timers if self.timer_of.get((one[1], one[3])) == one[0]]
+            heapify(self.timers)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from router.core import clocks, placing
+from router.core import clocks, leaving, placing
 from router.core.decisions import (
     AttachMessage,
     FileAuto,
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from router.core.work import Work
 
 BOUNCE = "bounce"
+ERASED = "erased"  # a flag: nothing joins such a contact
 
 
 def receive(work: Work, event: MessageReceived) -> None:
@@ -38,6 +39,8 @@ def receive(work: Work, event: MessageReceived) -> None:
     if event.message in work.index.place:
         return  # applied before: a message is in one place only
     claimed = resolve_joined(work, event.thread) or answered(work, event.answers)
+    if claimed is not None and len(claimed.messages) >= leaving.MESSAGES_MAX:
+        claimed = None
     if event.auto is not None:
         _file_auto(work, event, claimed)
         return
@@ -47,11 +50,11 @@ def receive(work: Work, event: MessageReceived) -> None:
     if claimed is None and event.kind in CONVERSATIONS:
         claimed = _conversation(work, event)
     if claimed is None:
-        _open(work, event)
+        _open(work, event, follows=_closed_long_ago(work, event.thread))
     elif event.sender not in claimed.participants:
         _open(work, event, flag="unknown-sender", claims=claimed.id)
     elif claimed.state is ContactState.RESOLVED and not _can_reopen(work, claimed):
-        _open(work, event)
+        _open(work, event, follows=claimed.id)
     else:
         _join(work, claimed, event)
 
@@ -84,7 +87,9 @@ def release(work: Work, event: MessageReleased) -> None:
         return
     contact.flag = ""
     contact.participants = _named(event.sender, *contact.participants)
+    leaving.give_up(work, contact)
     contact.customer = customer_of(work, event.sender)
+    work.index.customers.count(contact.customer, 1)
     for ref in contact.messages:
         if ref.id == event.message:
             ref.sender = event.sender
@@ -115,11 +120,11 @@ def let_in(work: Work, contact: Contact, into: Contact) -> None:
 
 
 def resolve_joined(work: Work, name: str | None) -> Contact | None:
-    """The contact of that id, or the one it was joined into; None if the state no longer has it."""
+    """The contact of that id, or the one it was joined into; None if the state no longer has it, or it was erased."""
     contact = work.state.contacts.get(name or "")
     while contact is not None and contact.joined is not None:
         contact = work.state.contacts.get(contact.joined)
-    return contact
+    return None if contact is None or contact.flag == ERASED else contact
 
 
 def answered(work: Work, answers: tuple[str, ...]) -> Contact | None:
@@ -138,12 +143,14 @@ def know(work: Work, external: str, message: str) -> None:
 
 
 def list_auto(work: Work, auto: Auto) -> None:
-    """Put a message on the list of those that open no contact; the list keeps them as long as closed contacts are."""
+    """Put a message on the list of those that open no contact; they leave it when closed contacts do, or it is full."""
     autos = work.state.autos
     autos[auto.message] = auto
     work.index.place[auto.message] = ""
     # the oldest come first, the new one stays
-    while (oldest := next(iter(autos.values()))).at + work.workspace.reopen_window < work.now:
+    while (oldest := next(iter(autos.values()))).at + work.workspace.reopen_window < work.now or (
+        len(autos) > leaving.AUTOS_MAX
+    ):
         del autos[oldest.message], work.index.place[oldest.message]
 
 
@@ -155,6 +162,7 @@ def customer_of(work: Work, identity: str) -> str:
     if known is None:
         work.state.customers_seen += 1
         known = work.state.identities[identity] = f"k{work.state.customers_seen}"
+        work.index.customers.identities[known] = [identity]
     return known
 
 
@@ -166,7 +174,8 @@ def _file_auto(work: Work, event: MessageReceived, claimed: Contact | None) -> N
     home = claimed
     if home is None and event.about is not None:
         home = resolve_joined(work, work.index.place.get(event.about))
-    belongs = home is not None and (event.auto == BOUNCE or event.sender in home.participants)
+    room = home is not None and len(home.messages) < leaving.MESSAGES_MAX
+    belongs = home is not None and room and (event.auto == BOUNCE or event.sender in home.participants)
     if home is not None and belongs:
         _attach(work, home, event)
         return
@@ -178,18 +187,26 @@ def _conversation(work: Work, event: MessageReceived) -> Contact | None:
     """The open contact of this customer on this channel and account, the newest one."""
     customer = work.state.identities.get(event.sender, "")
     known = work.index.open_chats.get((customer, event.channel, event.account, event.kind))
-    return work.state.contacts[known[-1]] if known else None
+    newest = work.state.contacts[known[-1]] if known else None
+    return newest if newest is not None and len(newest.messages) < leaving.MESSAGES_MAX else None
 
 
 def _can_reopen(work: Work, contact: Contact) -> bool:
     return work.now < (contact.resolved_at or 0) + work.workspace.reopen_window
 
 
-def _open(work: Work, event: MessageReceived, *, flag: str = "", claims: str | None = None) -> None:
+def _closed_long_ago(work: Work, thread: str | None) -> str | None:
+    """A contact of ours that the state no longer has: it can be named, and nothing else."""
+    return None if thread in work.state.contacts else thread
+
+
+def _open(
+    work: Work, event: MessageReceived, *, flag: str = "", claims: str | None = None, follows: str | None = None
+) -> None:
     contact = new_contact(
         work, sender=event.sender, channel=event.channel, kind=event.kind, account=event.account, flag=flag
     )
-    contact.claims = claims
+    contact.claims, contact.follows = claims, follows
     contact.participants = _named(event.sender, *event.cc)
     contact.language, contact.tier, contact.topics = event.language, event.tier, event.topics
     placing.classify(work, contact)
@@ -232,6 +249,7 @@ def _begin(work: Work, contact: Contact, ref: MessageRef) -> None:
 def enter(work: Work, contact: Contact, ref: MessageRef) -> None:
     """Enter a new contact into the state with its first message, and start its clocks."""
     work.state.contacts[contact.id] = contact
+    work.index.customers.count(contact.customer, 1)
     _insert(work, contact, ref)
     clocks.restart(work.workspace, contact, work.now)
     work.index.note_open(contact)
@@ -290,7 +308,8 @@ def stream_order(name: str) -> tuple[int, int] | None:
 
 def _join(work: Work, contact: Contact, event: MessageReceived) -> None:
     """A participant wrote again."""
-    contact.participants = _named(*contact.participants, *event.cc)
+    if len(contact.participants) < leaving.PARTICIPANTS_MAX:
+        contact.participants = _named(*contact.participants, *event.cc)
     _attach(work, contact, event)
     _answer_customer(work, contact)
 

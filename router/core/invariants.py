@@ -20,6 +20,7 @@ from router.core.fairplay import (
     by_person,
     holds,
     in_team,
+    known_for_nothing,
     must_have,
     on_shift,
     over_capacity,
@@ -133,6 +134,10 @@ class Auditor:
             case d.JoinContacts():
                 self._closed(decision.contact)
                 self.allowed[decision.into].update(self.allowed[decision.contact])
+            case d.ForgetContact():
+                self._left(decision.contact)
+            case d.EraseCustomer():
+                self._erased(decision)
             case d.SetStatus():
                 self.status[decision.agent] = decision.status
             case d.QueueContact() | d.ReopenContact():
@@ -231,6 +236,18 @@ class Auditor:
     def _closed(self, contact: str) -> None:
         self._waits_no_more(contact)
         self._unhold(contact)
+
+    def _left(self, contact: str) -> None:
+        if contact in self.holder or contact in self.lines.get(self.line_of[contact], {}):
+            self._wrong("I1", f"{contact} leaves the state and is not closed")
+
+    def _erased(self, decision: d.EraseCustomer) -> None:
+        """I7: from now on the customer takes part in nothing that there is."""
+        for contact in decision.contacts:
+            self.allowed[contact] = {}
+        for key in decision.keys:
+            for writers in self.allowed.values():
+                writers.pop(key.partition(".")[0], None)
 
     def _unhold(self, contact: str) -> None:
         agent = self.holder.pop(contact, None)
@@ -349,6 +366,8 @@ def check_state(state: State) -> list[Violation]:
         for ref in contact.messages:
             if ref.direction == "in" and ref.auto is None and ref.sender and ref.sender not in contact.participants:
                 wrong("I7", f"{ref.id} in {contact.id} is of somebody who takes no part")
+    for customer in known_for_nothing(state):
+        wrong("I7", f"{customer} is known, and nothing refers to them")
     return found
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from router.core import clocks, commands, intake
+from router.core import clocks, commands, intake, leaving
 from router.core.decisions import AttachMessage, FileAuto
 from router.core.state import Auto, MessageRef
 from router.core.transitions import ContactState
@@ -27,7 +27,7 @@ def answer_seen(work: Work, event: AnswerSeen) -> None:
     if event.message in work.index.place:
         return
     contact = intake.answered(work, event.answers)
-    if contact is None:
+    if contact is None or len(contact.messages) >= leaving.MESSAGES_MAX:
         intake.list_auto(work, Auto(message=event.message, channel=event.channel, auto=STAFF, at=work.now))
         work.emit(FileAuto(message=event.message, auto=STAFF))
         return

@@ -94,6 +94,7 @@ class Contact(msgspec.Struct, kw_only=True):
     escalated: int = 0  # steps done
     escalate_at: int | None = None  # instant of the next step
     credited_slot: int | None = None  # slot of the owner's ledger that `effort` stands in
+    follows: str | None = None  # an earlier contact that the customer answered to and that cannot be reopened
 
 
 class AgentState(msgspec.Struct, kw_only=True):
@@ -122,6 +123,14 @@ class Auto(msgspec.Struct, frozen=True, kw_only=True):
     at: int
 
 
+class Erasure(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be deleted outside the engine: keys by name, and what messages said. It is redone until it is done."""
+
+    at: int
+    keys: tuple[str, ...]
+    messages: tuple[str, ...]
+
+
 class State(msgspec.Struct, kw_only=True):
     """Everything. `n` counts applied events and so is the number of the last record."""
 
@@ -146,3 +155,5 @@ class State(msgspec.Struct, kw_only=True):
     auto_answered: dict[str, int] = {}  # "answer customer" -> at, of the last 24 hours, oldest first
     auto_answers_sent: list[int] = []  # instants of those of the last hour
     auto_answers_off_until: int = 0  # there were too many
+    erased: dict[str, int] = {}  # keyed hash -> how often it was erased: its keys are numbered
+    erasing: dict[str, Erasure] = {}  # by the id of the entry that asked for it: not yet carried out

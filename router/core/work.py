@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from router.core import ledger, rules, sla
+from router.core import leaving, ledger, rules, sla
 from router.core.decisions import Refuse
 from router.core.transitions import ContactState, next_contact_state
 from router.core.values import Role, Status
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from router.core.index import Index
     from router.core.state import Contact, State
     from router.core.values import Workspace
-
-LAST_AGENTS_MAX = 100_000
 
 
 class Work:
@@ -71,14 +69,9 @@ class Work:
         return found is not None and found.role in {Role.SUPERVISOR, Role.ADMIN}
 
     def remember_agent(self, contact: Contact, agent: str) -> None:
-        """Who served this customer last; the oldest memories go first. Nobody is known by no name."""
-        if not contact.customer:
-            return
-        last = self.state.last_agent
-        last.pop(contact.customer, None)
-        last[contact.customer] = agent
-        if len(last) > LAST_AGENTS_MAX:
-            del last[next(iter(last))]
+        """Who served this customer last. Nobody is known by no name."""
+        if contact.customer:
+            leaving.remember_agent(self, contact.customer, agent)
 
     # -- what agents hold ------------------------------------------------------------------------------------------
 

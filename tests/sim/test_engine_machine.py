@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from router.core import events as e
+from router.core.decisions import EraseCustomer
 from router.core.engine import Engine
 from router.core.invariants import Auditor, check_idle, check_state
 from router.core.state import State
@@ -337,6 +338,28 @@ class EngineMachine(RuleBasedStateMachine):
     def time_jumps(self, delay: int) -> None:
         """A long time passes at once, and timers are overdue."""
         self.apply(e.TimePassed(at=self.later(delay)))
+
+    @rule(delay=DELAYS, number=numbers, how=st.sampled_from(["contact", "customer", "identity", "nobody"]))
+    def erase(self, delay: int, number: int, how: str) -> None:
+        """A customer is erased; nothing in the state says any more that they were here."""
+        contact = self.engine.state.contacts.get(self.pick(number))
+        sender = SENDERS[number % len(SENDERS)]
+        named = {
+            "contact": {"contact": contact.id if contact is not None else "c0"},
+            "customer": {"customer": contact.customer if contact is not None else "k0"},
+            "identity": {"identities": (sender,)},
+            "nobody": {"customer": "k0"},
+        }[how]
+        inbox = self.inbox()
+        event = e.CustomerErased(at=self.later(delay), inbox=inbox, erasure=inbox, **named)  # type: ignore[arg-type]
+        decisions = self.apply(event)
+        for made in decisions:
+            if isinstance(made, EraseCustomer):
+                gone = [key.partition(".")[0] for key in made.keys]
+                held = msgspec.to_builtins([*self.engine.state.contacts.values(), self.engine.state.identities])
+                assert not any(f"'{identity}'" in str(held) for identity in gone)
+                if number % 2:
+                    self.apply(e.ErasureDone(at=self.at, inbox=self.inbox(), erasure=inbox))
 
     @rule(delay=DELAYS, by=st.sampled_from([120_000, 3_600_000, 86_400_000, -3_600_000]), taken=st.booleans())
     def clock_jumps(self, delay: int, by: int, taken: bool) -> None:

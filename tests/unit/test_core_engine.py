@@ -12,7 +12,7 @@ import pytest
 
 from router.core import events as e
 from router.core import index as index_module
-from router.core import work as work_module
+from router.core import leaving
 from router.core.engine import Engine, NoSuchContact
 from router.core.errors import ConfigError, JournalBroken
 from router.core.message import Address, Message
@@ -137,7 +137,7 @@ def test_profiles_nobody_waits_in_are_forgotten(monkeypatch: pytest.MonkeyPatch)
 
 def test_memories_of_last_agents_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """The oldest goes first; who is served again is remembered anew."""
-    monkeypatch.setattr(work_module, "LAST_AGENTS_MAX", 2)
+    monkeypatch.setattr(leaving, "LAST_AGENTS_MAX", 2)
     scene = Scene(pushing(agent("ana", capacity={"email": 9})))
     for sender in ("p1", "p2", "p1", "p3"):
         scene.mail(sender, None)

@@ -290,3 +290,11 @@ def test_a_contact_out_of_nothing_is_noticed() -> None:
         contact="c9", message="9-0", customer="k9", requirement=MUST, priority=Priority.NORMAL, due=None
     )
     assert told(scene, opened) == ["I1 c9 is opened without a message having been received"]
+
+
+def test_what_leaves_the_state_must_be_closed_and_who_is_kept_must_be_known_for_something() -> None:
+    """A contact that waits, or has an owner, cannot be forgotten; a customer without any cannot be remembered."""
+    scene = waiting(ANA)
+    assert told(scene, d.ForgetContact(contact="c1")) == ["I1 c1 leaves the state and is not closed"]
+    scene.engine.state.identities["p7"] = "k7"
+    assert [one.detail for one in check_state(scene.engine.state)] == ["k7 is known, and nothing refers to them"]

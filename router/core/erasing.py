@@ -1,0 +1,113 @@
+"""Erasing a customer: their contacts close and say no more whose they were; what was written goes with its keys.
+
+The engine holds no word of anybody, so it says what is to be deleted, and remembers that until it was. Whoever is
+erased and writes again is a new customer under a new key: one that comes back from a backup opens nothing new.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from router.core import commands
+from router.core.decisions import EraseCustomer
+from router.core.events import CustomerErased, ErasureDone
+from router.core.intake import ERASED
+from router.core.state import Erasure
+from router.core.transitions import ContactState
+
+if TYPE_CHECKING:
+    from router.core.state import Contact
+    from router.core.work import Work
+
+
+def key_name(identity: str, times: int) -> str:
+    """The name of the key that locks what an identity writes after it was erased so many times."""
+    return f"{identity}.{times}" if times else identity
+
+
+def follow(work: Work, event: CustomerErased | ErasureDone) -> None:
+    """Somebody is to be erased, or what belonged to somebody is gone; told twice, that counts once."""
+    if isinstance(event, CustomerErased):
+        erase(work, event)
+    else:
+        work.state.erasing.pop(event.erasure, None)
+
+
+def erase(work: Work, event: CustomerErased) -> None:
+    """Close and empty the customer's contacts, forget who they are, and say what is to be deleted."""
+    state = work.state
+    contact = state.contacts.get(event.contact)
+    if event.contact and contact is None:
+        work.refuse("no-such-contact", event.contact)
+        return
+    named = [event.customer, contact.customer if contact is not None else ""]
+    named += [state.identities.get(identity, "") for identity in event.identities]
+    customers = dict.fromkeys(customer for customer in named if _known(work, customer))
+    identities = dict.fromkeys(event.identities)
+    for customer in customers:
+        identities |= dict.fromkeys(work.index.customers.identities.get(customer, ()))
+    if not customers and not identities:
+        work.refuse("no-such-customer", event.customer)
+        return
+    contacts: list[str] = []
+    messages: dict[str, int] = {}
+    for one in state.contacts.values():
+        if one.customer in customers:
+            messages |= _empty(work, one)
+            contacts.append(one.id)
+        else:
+            messages |= _leave_thread(one, identities)
+    _forget(work, customers, identities)
+    keys = tuple(_new_key(work, identity) for identity in identities)
+    state.erasing[event.erasure] = Erasure(at=work.now, keys=keys, messages=tuple(messages))
+    work.emit(EraseCustomer(erasure=event.erasure, contacts=tuple(contacts), keys=keys, messages=tuple(messages)))
+
+
+def _known(work: Work, customer: str) -> bool:
+    customers = work.index.customers
+    return bool(customer) and (customer in customers.contacts or customer in customers.identities)
+
+
+def _empty(work: Work, contact: Contact) -> dict[str, int]:
+    """Close a contact of the customer's; gives its messages."""
+    if contact.state is not ContactState.RESOLVED:
+        commands.close(work, contact)
+    for ref in contact.messages:
+        ref.sender = None
+        work.state.quarantined.pop(ref.id, None)
+        if work.state.externals.get(ref.external) == ref.id:
+            del work.state.externals[ref.external]
+        ref.external = ""
+    work.index.customers.count(contact.customer, -1)
+    contact.flag, contact.customer, contact.participants = ERASED, "", []
+    contact.claims = contact.follows = contact.language = contact.tier = None
+    return {ref.id: 1 for ref in contact.messages}
+
+
+def _leave_thread(contact: Contact, identities: dict[str, None]) -> dict[str, int]:
+    """Somebody else's contact, in which they had a part: it stays without them; gives what they wrote there."""
+    if not any(one in identities for one in contact.participants):
+        return {}
+    contact.participants = [one for one in contact.participants if one not in identities]
+    written = [ref for ref in contact.messages if ref.sender in identities]
+    for ref in written:
+        ref.sender = None
+    return {ref.id: 1 for ref in written}
+
+
+def _forget(work: Work, customers: dict[str, None], identities: dict[str, None]) -> None:
+    state = work.state
+    for customer in customers:
+        work.index.customers.identities.pop(customer, None)
+        state.last_agent.pop(customer, None)
+    for identity in identities:
+        state.identities.pop(identity, None)
+    for budget in [one for one in state.auto_answered if one.partition(" ")[2] in customers]:
+        del state.auto_answered[budget]
+
+
+def _new_key(work: Work, identity: str) -> str:
+    """The name of the key in use until now; from now on there is another."""
+    times = work.state.erased.get(identity, 0)
+    work.state.erased[identity] = times + 1
+    return key_name(identity, times)

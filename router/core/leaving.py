@@ -1,0 +1,80 @@
+"""What leaves the state, so that it does not grow for ever: closed contacts, and customers whom nothing refers to.
+
+A closed contact stays as long as it may be reopened. A customer is known while one of their contacts is in the state,
+or while it is remembered who served them last; of these memories the oldest go first.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from router.core.decisions import ForgetContact
+
+if TYPE_CHECKING:
+    from router.core.state import Contact, State
+    from router.core.work import Work
+
+LAST_AGENTS_MAX = 200_000
+AUTOS_MAX = 100_000
+MESSAGES_MAX = 2_000  # of one contact; the next opens another
+PARTICIPANTS_MAX = 200  # of one contact; who is named beyond that may not write in it
+
+
+class Customers:
+    """Derived from a state: how many contacts each customer has in it, and by which identities they are known."""
+
+    def __init__(self, state: State) -> None:
+        self.contacts: dict[str, int] = {}
+        self.identities: dict[str, list[str]] = {}
+        for contact in state.contacts.values():
+            self.count(contact.customer, 1)
+        for identity, customer in state.identities.items():
+            self.identities.setdefault(customer, []).append(identity)
+
+    def count(self, customer: str, change: int) -> None:
+        """One contact more, or one less; nobody is known by no name."""
+        if customer:
+            number = self.contacts.get(customer, 0) + change
+            if number:
+                self.contacts[customer] = number
+            else:
+                del self.contacts[customer]
+
+
+def leave(work: Work, contact: Contact) -> None:
+    """A closed contact can no longer be reopened: its messages' ids go with it."""
+    state = work.state
+    for ref in contact.messages:
+        work.index.place.pop(ref.id, None)
+        state.quarantined.pop(ref.id, None)
+        if state.externals.get(ref.external) == ref.id:
+            del state.externals[ref.external]
+    del state.contacts[contact.id]
+    work.emit(ForgetContact(contact=contact.id))
+    give_up(work, contact)
+
+
+def give_up(work: Work, contact: Contact) -> None:
+    """The contact is its customer's no more: it left, or turned out to be somebody else's."""
+    work.index.customers.count(contact.customer, -1)
+    forget_customer(work, contact.customer)
+
+
+def forget_customer(work: Work, customer: str) -> None:
+    """Forget by which identities somebody is known, unless something still refers to them."""
+    customers = work.index.customers
+    if customer in customers.contacts or customer in work.state.last_agent:
+        return
+    for identity in customers.identities.pop(customer, ()):
+        del work.state.identities[identity]
+
+
+def remember_agent(work: Work, customer: str, agent: str) -> None:
+    """Who served this customer last; the oldest memories go first."""
+    last = work.state.last_agent
+    last.pop(customer, None)
+    last[customer] = agent
+    if len(last) > LAST_AGENTS_MAX:
+        oldest = next(iter(last))
+        del last[oldest]
+        forget_customer(work, oldest)
