@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from router.cli import asking, changing, checking, importing, reporting, running, setup, upkeep
+from router.cli import asking, changing, checking, importing, reporting, running, setup, simulating, upkeep
 
 app = typer.Typer(
     name="usherd",
@@ -47,6 +47,8 @@ app.command("message")(checking.message)
 app.command("diff")(changing.diff)
 
 app.command("import")(importing.import_contacts)
+
+app.command("simulate")(simulating.simulate)
 
 app.command("status")(asking.status)
 app.command("queue")(asking.queue)

@@ -1,0 +1,107 @@
+"""Runs a scenario: each policy under each seed, on the same customers; and puts the figures together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from router.core.errors import ConfigError
+from router.sim.baseline_rules import ENGINE, NATIVE, RULES
+from router.sim.baselines import Baseline
+from router.sim.figures import Figures, figures, summary
+from router.sim.live import Live
+from router.sim.measuring import Measured
+from router.sim.reading import Scenario, read_scenario
+from router.sim.work import Person, Router
+from router.sim.world import World
+from skills.findings import unknown
+
+ALL = "all"
+USUAL = (ENGINE, "longest_idle", "least_open", "round_robin")
+
+
+def policies(wanted: Sequence[str]) -> tuple[str, ...]:
+    """The policies named, `all` for the engine and every baseline. Raises ConfigError for a name nobody knows."""
+    known = (ENGINE, *RULES)
+    found: dict[str, None] = {}
+    for name in wanted or USUAL:
+        if name == ALL:
+            found.update(dict.fromkeys((ENGINE, *(rule for rule in RULES if rule != "listed"))))
+            continue
+        plain = name.removesuffix(NATIVE)
+        if plain not in known or name == ENGINE + NATIVE:
+            message, hint = unknown("policy", name, (*known, ALL))
+            raise ConfigError(message, hint=f"{hint}; `NAME{NATIVE}` is a baseline as its original is triggered")
+        found[name] = None
+    return tuple(found)
+
+
+def run(
+    scenario: Scenario, policy: str, seed: int, progress: Callable[[int], None] | None = None
+) -> tuple[Measured, float]:
+    """One run; what it left behind, and how many seconds it took."""
+
+    def router_of(people: Sequence[Person]) -> Router:
+        return Live(scenario, people) if policy == ENGINE else Baseline(policy, scenario, people, seed)
+
+    begun = time.perf_counter()
+    measured = World(scenario, router_of, seed).run(progress)
+    return measured, time.perf_counter() - begun
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One run, as it is sent to another process."""
+
+    path: Path
+    minutes: float | None
+    policy: str
+    seed: int
+
+
+def done(task: Task) -> Figures:
+    """The figures of one run."""
+    return figures(*run(read_scenario(task.path, task.minutes), task.policy, task.seed))
+
+
+def simulate(
+    path: Path,
+    wanted: Sequence[str] = (),
+    seeds: Iterable[int] = (),
+    *,
+    minutes: float | None = None,
+    processes: int = 1,
+    tell: Callable[[Task], None] | None = None,
+) -> dict[str, Any]:
+    """The result of DESIGN.md: `{scenario, seeds, policies: {NAME: figures}}`. Raises ConfigError.
+
+    `seeds`: the scenario's own, if none is given. `processes` at once; the result does not depend on it. `tell` hears
+    of each run that is over.
+    """
+    scenario = read_scenario(path, minutes)
+    names = policies(wanted)
+    numbers = list(seeds) or [scenario.seed]
+    tasks = [Task(path, minutes, name, seed) for name in names for seed in numbers]
+    runs: dict[str, list[Figures]] = {name: [] for name in names}
+    for task, found in zip(tasks, _all(tasks, processes), strict=True):
+        runs[task.policy].append(found)
+        if tell is not None:
+            tell(task)
+    return {
+        "scenario": scenario.name,
+        "seeds": numbers,
+        "policies": {name: summary(runs[name]) for name in names},
+    }
+
+
+def _all(tasks: Sequence[Task], processes: int) -> Iterator[Figures]:
+    if processes <= 1 or len(tasks) == 1:
+        yield from map(done, tasks)
+        return
+    with ProcessPoolExecutor(min(processes, len(tasks)), mp_context=get_context("spawn")) as pool:
+        yield from pool.map(done, tasks)
