@@ -31,9 +31,9 @@ from router.app.verify import open_at_url
 from router.core.errors import ConfigError, TransientError
 from router.core.values import Workspace
 from router.shell.actions import Actions
-from router.shell.autoanswers import AutoAnswerer, Wording, local_time
+from router.shell.autoanswers import AutoAnswerer, Wording, switched_off
 from router.shell.channel import Channel
-from router.shell.clock import wall_ms
+from router.shell.clock import Clock
 from router.shell.disk import DiskGuard
 from router.shell.dispatch import Dispatcher
 from router.shell.identities import identity_of
@@ -46,6 +46,7 @@ from router.shell.outbox import Outbox, Sender
 from router.shell.reader import Reader
 from router.shell.recovery import recover
 from router.shell.store.embedded import EmbeddedStore
+from router.shell.timekeeping import TimeWatch
 from router.shell.understanding import Facts
 from router.shell.vault import Vault
 from router.shell.workers import Models, Workers, use_models
@@ -75,6 +76,7 @@ class Daemon:
         self.smtp: tuple[str, int] | None = None
         self.http: tuple[str, int] = ("", 0)
         self.stopping = False
+        self.clock = Clock()
         self._exit = AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
         self.threshold: int | None = None
@@ -161,6 +163,8 @@ class Daemon:
         self._exit.push_async_callback(self.store.close)
         await self.store.check_durability(relaxed=config.store.durability == "relaxed")
         self.shelf = shelf_of(config, self.data)
+        self.time = TimeWatch(self.clock, self.store.time, leading=lambda: self.leader.leading)
+        await self.time.begin()
         self.secret = await self.store.secret()
         self.node = local.node_name(self.data)
 
@@ -190,6 +194,7 @@ class Daemon:
             compile_workspace=self._compile,
             node=self.node,
             recover=partial(recover, self.store, self.shelf),
+            clock=self.clock,
         )
         self.metrics = Metrics()
         self.names = Names(lambda: self.config)
@@ -201,7 +206,7 @@ class Daemon:
             leader=self.leader,
             senders=self._senders(),
             tell=self.reader.tell,
-            now=wall_ms,
+            now=self.clock.now,
         )
         self.leader.listeners += [
             self.commands.committed,
@@ -211,8 +216,11 @@ class Daemon:
         ]
         self.leader.refusals.append(self.commands.refused)
         self.leader.compose = AutoAnswerer(self._wording, self.stationery).blobs
-        self._troubles += [self.disk.problems, lambda: [] if self.leader.leading else ["this node does not lead"]]
-        self._troubles.append(self._auto_answers_off)
+        self._troubles += [
+            self.disk.problems,
+            lambda: switched_off(self.leader.engine.state, self.clock.now(), self.config.timezone),
+        ]
+        self._troubles.append(lambda: [] if self.leader.leading else ["this node does not lead"])
         self._exit.callback(self._farewell)
         leading = self._begin("leader", self.leader.run())
         self._exit.push_async_callback(self._stop_leading, leading)
@@ -220,13 +228,14 @@ class Daemon:
         self._begin_background()
 
     def _begin_background(self) -> None:
-        self.reloader = Reloader(self, now=wall_ms)
-        self._troubles.append(self.reloader.problems)
+        self.reloader = Reloader(self, now=self.clock.now)
+        self._troubles += [self.reloader.problems, self.time.problems]
         for name, work in (
             ("reloader", self.reloader.run()),
             ("outbox", self.outbox.run()),
             ("disk", self.disk.run()),
             ("gauges", self._gauge()),
+            ("time", self.time.run()),
             ("sweep", self._sweep_files()),
             ("garbage", garbage.collect(lambda: self.leader.journal.n)),
         ):
@@ -309,19 +318,13 @@ class Daemon:
             metrics=self.metrics.registry,
             ready=lambda: self.leader.leading and not self.stopping,
             stopping=lambda: self.stopping,
+            clock=self.clock.now,
         )
 
     # -- what the parts ask for ------------------------------------------------------------------------------------
 
     def _compile(self, now: int) -> tuple[str, Workspace]:
         return self.loaded.version, compile_workspace(self.config, now, topic_threshold=self.threshold)
-
-    def _auto_answers_off(self) -> list[str]:
-        state = self.leader.engine.state
-        if state.auto_answers_off_until <= wall_ms():
-            return []
-        until = local_time(state.auto_answers_off_until, self.config.timezone)
-        return [f"automatic answers are off until {until}: there were more than auto_answers.per_hour allows"]
 
     def _wording(self) -> Wording:
         config = self.config
@@ -377,6 +380,7 @@ class Daemon:
         self.metrics.inbox_lag.set(self._inbox_lag)
         self.metrics.outbox_lag.set(self.outbox.lag)
         self.metrics.waiting.set(waiting)
+        self.metrics.clock_ahead.set((self.clock.node - self.clock.now()) / 1_000)
         channels: dict[str, object] = {"http": {"listen": f"{self.http[0]}:{self.http[1]}"}}
         if self.smtp is not None:
             channels["email"] = {"listen": f"{self.smtp[0]}:{self.smtp[1]}", "received": self.receiver.mails}

@@ -18,6 +18,7 @@ from router.core.decisions import SendAutoAnswer
 from router.core.errors import PermanentError
 from router.core.events import MessageReceived
 from router.core.message import Message
+from router.core.state import State
 from router.shell.journal import Drafted
 from router.shell.replies import Stationery, Written, reply
 from router.shell.understanding import Plain, Prepared
@@ -100,3 +101,11 @@ def local_time(at: int, zone: str) -> str:
     """An instant as people of any language read it: `2026-11-23 09:00 (Europe/Madrid)`."""
     moment = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at)).astimezone(ZoneInfo(zone))
     return f"{moment:%Y-%m-%d %H:%M} ({zone})"
+
+
+def switched_off(state: State, now: int, zone: str) -> list[str]:
+    """What `usherd status` says while there were too many."""
+    if state.auto_answers_off_until <= now:
+        return []
+    until = local_time(state.auto_answers_off_until, zone)
+    return [f"automatic answers are off until {until}: there were more than auto_answers.per_hour allows"]

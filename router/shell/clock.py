@@ -81,6 +81,11 @@ class Clock:
         self._now = max(self.now(), last)
         return self._now
 
+    def begin_at(self, at: int) -> None:
+        """Begin at another instant than the node's clock says; before anybody has read this one."""
+        self._now = at
+        self.astray = self._wall() - at
+
     # -- what a watch has found ------------------------------------------------------------------------------------
 
     def follow_back(self, *, following: bool) -> None:

@@ -34,6 +34,11 @@ class Metrics:
         self.workspace = Gauge(
             "usherd_workspace_info", "The workspace in force, by its version", ["version"], registry=self.registry
         )
+        self.clock_ahead = Gauge(
+            "usherd_clock_ahead_seconds",
+            "The node's clock less engine time: past 60 it jumped",
+            registry=self.registry,
+        )
         self.waiting = Gauge("usherd_waiting", "Contacts that wait for an agent", registry=self.registry)
 
     def committed(self, applied: list[Applied]) -> None:

@@ -19,6 +19,7 @@ import structlog
 
 from router.core.decisions import SendAutoAnswer, SendReply
 from router.core.errors import Fenced, PermanentError, StoreUnavailable
+from router.core.events import ClockJumped
 from router.core.message import Message
 from router.core.ports import InboxEntry
 from router.core.transitions import DeliveryState
@@ -152,6 +153,9 @@ class Outbox:
     def committed(self, applied: list[Applied]) -> None:
         """A listener of the leader: new replies to send."""
         for one in applied:
+            if isinstance(one.draft.event, ClockJumped) and one.draft.event.taken:
+                for delivery in self._pending.values():  # nobody tried in the time that was jumped over
+                    delivery.first_at += max(0, one.draft.event.by_ms)
             for decision in one.draft.decisions:
                 if isinstance(decision, SendReply | SendAutoAnswer) and decision.message not in self._pending:
                     self._pending[decision.message] = Delivery(

@@ -49,7 +49,21 @@ class TimeWatch:
         self._compared_at = monotonic() - COMPARE_MS
         self._finding = ""  # "" | node | store | back | unclear: what is wrong at present
         self._apart = 0  # ms, of what is wrong
+        self._settled = False  # node and store have agreed once
         self._took = (0, 0)  # the last jump ahead, and when by the monotonic clock
+
+    async def begin(self) -> None:
+        """Before anything goes by the clock: of two that disagree the one behind. Time can be caught up, not undone.
+
+        Raises StoreUnavailable.
+        """
+        store = await self._store_time()
+        apart = self._clock.node - store
+        if apart > JUMP_MS:
+            self._clock.begin_at(store)
+            self._find("node", apart)
+        elif apart < -JUMP_MS:
+            self._find("store", -apart)
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -78,6 +92,7 @@ class TimeWatch:
         node, now = clock.node, clock.now()
         if abs(node - store) <= JUMP_MS:
             clock.astray = 0
+            self._settled = True
             self._follow(clock.jumped)
         elif abs(store - now) <= JUMP_MS:
             clock.astray = node - store
@@ -85,6 +100,10 @@ class TimeWatch:
         elif abs(node - now) <= JUMP_MS:
             clock.astray = 0
             self._find("store", store - node)
+        elif not self._settled and node < now < store:
+            clock.astray = node - store  # a clock that is behind the journal's last record is wrong
+            self._follow(clock.jumped)
+            self._find("node", node - store)
         else:
             self._find("unclear", node - store)
 
@@ -107,9 +126,7 @@ class TimeWatch:
                 self._clock.announce(Jump(apart, taken=finding == "back"))
         elif self._finding and not finding:
             log.info("clocks_agree")
-        if new or not finding:  # slewing makes it smaller bit by bit: that is no news
-            self._apart = apart
-        self._finding = finding
+        self._finding, self._apart = finding, apart  # slewing makes it smaller bit by bit: that is no news
 
     def problems(self) -> list[str]:
         """What an admin should put right, or know."""

@@ -95,6 +95,11 @@ class Store(Shared):
         if not relaxed:
             durability.require_durable(durability.parse_info(reply), settings)
 
+    async def time(self) -> int:
+        """Return what the store's clock says, ms."""
+        (now,) = await self._ask(commands.store_time())
+        return int(now[0]) * 1000 + int(now[1]) // 1000
+
     async def memory_share(self) -> float:
         """Return the share (0-1) of its memory the store uses."""
         return durability.memory_share(await self.facts("memory"))
