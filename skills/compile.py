@@ -62,6 +62,7 @@ def compile_workspace(
         sticky_wait=config.stickiness.wait_at_most,
         hand_back=dict(sorted(config.presence.hand_back.items())),
         grace=config.presence.grace,
+        reopen_window=config.reopen_within,
         relax=tuple(
             Relax(after=step.after, drop=step.drop, lower=step.lower, widen=step.widen)
             for step in sorted(config.relax, key=lambda step: step.after)

@@ -12,7 +12,7 @@ SPANS = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s"))
 # Keys whose values are milliseconds, wherever they stand.
 TIMED = frozenset(
     {"first_response", "next_response", "resolution", "effort", "after", "wait_at_most", "grace", "accept_within"}
-    | {"hand_back", "priorities", "accept_within_default", "default_effort", "reopen_window", "utilisation_window"}
+    | {"hand_back", "priorities", "accept_within_default", "default_effort", "reopen_within", "utilisation_window"}
 )
 SHARES = frozenset({"share", "at"})
 

@@ -34,6 +34,7 @@ WRITTEN = {
     "sticky_wait": "stickiness.wait_at_most",
     "hand_back": "presence.hand_back",
     "grace": "presence.grace",
+    "reopen_window": "reopen_within",
     "reserve_auto": "reserve.auto",
     "unsure": "topic_model.unsure",
 }

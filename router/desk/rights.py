@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from router.core.intake import ERASED
 from router.core.state import Contact, State
 from router.core.transitions import ContactState
 from router.core.values import Agent, Role
@@ -36,7 +37,8 @@ def may_see(state: State, agent: str, contact: Contact) -> bool:
     if desk is None:
         return False
     served = (state.contacts.get(held) for held in (*desk.held, *desk.parked))
-    return any(other is not None and other.customer == contact.customer for other in served)
+    customer = contact.customer  # of an erased contact there is none
+    return any(other is not None and customer and other.customer == customer for other in served)
 
 
 _OWN = {
@@ -57,7 +59,7 @@ _LEADS = {
 
 def actions(state: State, agent: str, contact: Contact) -> tuple[str, ...]:
     """What the agent may try on the contact as it stands, in the order of the buttons."""
-    if on_roster(state, agent) is None or contact.joined is not None:
+    if on_roster(state, agent) is None or contact.joined is not None or contact.flag == ERASED:
         return ()
     found: dict[str, None] = {}
     if contact.offer is not None and contact.offer.agent == agent:

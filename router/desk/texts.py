@@ -88,6 +88,8 @@ _REFUSALS = {
     "no-way-back": "There is no address of the customer's to answer to.",
     "too-long": "That is too long: {detail}.",
     "empty": "Nothing is written yet.",
+    "files-over": "There are too many files, or they are too large: {detail}.",
+    "files-gone": "A file of this reply is no longer kept. Remove it and attach it again.",
     "bad-request": "Something is missing or not as it should be: {detail}.",
     "internal": "Something went wrong inside. It is in the log; nothing was done.",
     "bad-field": "Something is missing or not as it should be: {detail}.",
@@ -100,6 +102,7 @@ FLAGS = {
     "unknown-sender": "It answers a contact of ours, but came from an address we do not know there. "
     "Look who wrote before you let it in.",
     "quarantined": "This message could not be read safely. It is stored whole; a supervisor can look at it and retry.",
+    "erased": "The customer was erased at their wish. What was written is gone for good.",
     "conflict": "The same message came twice under one key, with different words. Both are kept.",
 }
 
@@ -142,6 +145,7 @@ NO_SUBJECT = "(no subject)"
 SYSTEM = "usherd"
 SHADOW = "Shadow mode: usherd decides and explains beside you, and sends nothing."
 FAILED = "Your last reply was not delivered. Write another way, or try again."
+FOLLOWS = "It answers contact {contact}, which was closed too long ago to be reopened."
 OFFERED_TO = "It is offered to {who} at the moment."
 FIRST_CONTACT = "First contact with us."
 LATE = "This takes longer than usual. It shows here as soon as it is done."

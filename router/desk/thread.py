@@ -157,6 +157,8 @@ def _banners(contact: Contact, names: Directory, *, shadow: bool) -> tuple[Banne
         text = texts.FLAGS.get(contact.flag, contact.flag)
         action = "let_in" if contact.flag == "unknown-sender" and contact.claims else ""
         found.append(Banner(code=contact.flag, text=text, action=action))
+    if contact.follows:
+        found.append(Banner(code="follows", text=texts.FOLLOWS.format(contact=contact.follows)))
     # whatever came since: the report that it failed comes as a message too
     reply = next((ref for ref in reversed(contact.messages) if ref.delivery is not None and ref.auto is None), None)
     if reply is not None and reply.delivery is DeliveryState.FAILED:

@@ -180,6 +180,7 @@ class House:
         self.names: Directory = Names()
         self.written: dict[str, Message] = {}
         self.files: dict[tuple[str, int], tuple[str, str, bytes]] = {}
+        self.kept: dict[str, tuple[str, str, str, bytes]] = {}  # of agents, by id
         self.inbox = Inbox()
         self.credentials = Credentials()
         self.acted: dict[str, Outcome] = {}
@@ -227,7 +228,7 @@ class House:
         return self.acted[key]
 
     def _act(self, agent: str, action: str, fields: dict[str, object]) -> Outcome:
-        known = {name: value for name, value in fields.items() if name not in {"text", "answers", "cc"}}
+        known = {name: value for name, value in fields.items() if name not in {"text", "answers", "cc", "files"}}
         at, contact = self.clock(), str(fields.get("contact", ""))
         event: msgspec.Struct
         if action == "status":
@@ -239,8 +240,10 @@ class House:
                 contact = f"a{self._serial + 1}-0"
                 known |= {"contact": contact, "recipient": f"hash-of-{fields['to']}", "channel": "email"}
                 known |= {"kind": "email", "account": ""}
-            if text:
+            enclosed = tuple(fields.get("files", ()))  # type: ignore[arg-type]
+            if text or enclosed:
                 known["message"] = self._write(agent, text, tuple(fields.get("cc", ())))  # type: ignore[arg-type]
+            self._enclose(str(known.get("message", "")), enclosed)
             if action == "start":
                 self._address(str(known["message"]), str(fields["to"]), str(fields["subject"]))
             event = msgspec.convert({"at": at, "agent": agent, **known}, EVENT_OF[action])
@@ -258,6 +261,23 @@ class House:
             text=text,
         )
         return name
+
+    async def keep(self, contact: str, name: str, content_type: str, content: bytes) -> str:
+        """A file that an agent sends, by the name its reply will have."""
+        if self.act_gate is not None:
+            await self.act_gate.wait()
+        if not content:
+            raise ValueError
+        identifier = f"file-{len(self.kept) + 1}"
+        self.kept[identifier] = (contact, name, content_type, content)
+        return identifier
+
+    def _enclose(self, message: str, ids: tuple[str, ...]) -> None:
+        for part, identifier in enumerate(ids):
+            _, name, kind, content = self.kept[identifier]
+            self.files[message, part] = (name, kind, content)
+            one = Attachment(filename=name, content_type=kind, size=len(content), sha256="", part=part)
+            self.written[message].attachments += (one,)
 
     def _address(self, message: str, to: str, subject: str) -> None:
         written = self.written[message]
@@ -297,7 +317,14 @@ class House:
         """Have the engine decide, and tell everybody what changed."""
         decisions = self.engine.apply(event)
         changed = Changed(
-            contacts=tuple(dict.fromkeys(_named((event, *decisions), "contact", "into"))),
+            contacts=tuple(
+                dict.fromkeys(
+                    [
+                        *_named((event, *decisions), "contact", "into"),
+                        *(contact for made in decisions for contact in getattr(made, "contacts", ())),
+                    ]
+                )
+            ),
             agents=tuple(dict.fromkeys(_named((event, *decisions), "agent", "target"))),
             everything=isinstance(event, events.WorkspaceChanged),
         )
@@ -373,6 +400,7 @@ class House:
             "texts": self,
             "commands": self,
             "operations": self,
+            "enclosures": self,
             "inbox": self.inbox,
             "credentials": self.credentials,
             "secret": b"s" * 32,
