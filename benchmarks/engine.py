@@ -231,9 +231,9 @@ def _reload(bench: Bench) -> Figure:
     spans = []
     for change in range(1, 4):
         event = e.WorkspaceChanged(at=bench.at, version=f"v{change}", workspace=workspace(1_000, 200, change=change))
-        begun = time.perf_counter()
+        begun = time.thread_time()
         bench.apply(event)
-        spans.append(time.perf_counter() - begun)
+        spans.append(time.thread_time() - begun)
     return Figure(
         "reload of a matrix of 1,000 agents, 100,000 waiting, slowest of 3",
         f"{max(spans):.2f} s",

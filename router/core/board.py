@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     Ranks = npt.NDArray[np.int64]
 
 SCAN_FROM = 128  # above so many able agents the arrays are scanned
+FEW = 16
 NO_ROOM = 2**63 - 1  # stands in the arrays where a seat has no room; no rank is as great
 
 BAND_BITS, SCARCITY_BITS, IDLE_BITS = 10, 12, 42  # of a rank, the greatest first: 64 in all, offset to fit int64
@@ -143,14 +144,20 @@ class Board:
 
 
 def least(values: Ranks, number: int) -> list[int]:
-    """Places of the `number` smallest values but NO_ROOM, smallest first; of equals the first comes first."""
-    if len(values) > number:
-        bound = np.partition(values, number - 1)[number - 1]
-        places = np.flatnonzero(values <= bound)
-    else:
-        places = np.arange(len(values))
-    order = places[np.argsort(values[places], kind="stable")][:number]
-    return [int(place) for place in order if values[place] != NO_ROOM]
+    """Places of the `number` smallest values but NO_ROOM, smallest first; of equals the first comes first.
+
+    A few are found one by one, and taken out of `values` on the way.
+    """
+    if number > FEW:
+        return [int(place) for place in np.argsort(values, kind="stable")[:number] if values[place] != NO_ROOM]
+    found: list[int] = []
+    while len(found) < min(number, len(values)):
+        place = int(values.argmin())
+        if values[place] == NO_ROOM:
+            break
+        found.append(place)
+        values[place] = NO_ROOM
+    return found
 
 
 def packed(band: int, scarcity_order: int, idle_since: int) -> int:

@@ -58,13 +58,15 @@ class Index:
 
     # -- the workspace ---------------------------------------------------------------------------------------------
 
-    def reload(self) -> None:
-        """Build seats anew from the workspace; lines and timers are empty until each contact is synced."""
+    def reload(self, *, keep_timers: bool = False) -> None:
+        """Build seats anew from the workspace; lines are empty until each contact is synced, and timers if not kept."""
         workspace = self.state.workspace
-        self.timers.clear()
-        self.timer_of.clear()
+        # agents' own timers are set again below
+        self.timer_of = {key: at for key, at in self.timer_of.items() if key[0] == 1} if keep_timers else {}
+        if not keep_timers:
+            self.timers.clear()
         self.entries.clear()
-        self.outcomes: dict[Facts, Outcome] = {}
+        self.outcomes: dict[tuple[object, ...], Outcome] = {}
         self.profiles: dict[tuple[Requirement, str, str | None], Profile] = {}
         self.groups: dict[tuple[Skills, str, str | None], Group] = {}
         self.kind_bits: dict[str, int] = {}
@@ -118,15 +120,16 @@ class Index:
     def outcome(self, contact: Contact) -> Outcome:
         """What the rules say of a contact, remembered by what they look at."""
         best, others = sort_topics(self.state.workspace, contact.topics, certain=contact.topics_set)
-        facts = Facts(
-            channel=contact.channel, kind=contact.kind, account=contact.account, language=contact.language,
-            tier=contact.tier, best=best, others=others,
-        )  # fmt: skip
-        found = self.outcomes.get(facts)
+        key = (contact.channel, contact.kind, contact.account, contact.language, contact.tier, best, others)
+        found = self.outcomes.get(key)
         if found is None:
             if len(self.outcomes) >= OUTCOMES_MAX:
                 self.outcomes.clear()
-            found = self.outcomes[facts] = apply_rules(self.state.workspace, facts)
+            facts = Facts(
+                channel=contact.channel, kind=contact.kind, account=contact.account, language=contact.language,
+                tier=contact.tier, best=best, others=others,
+            )  # fmt: skip
+            found = self.outcomes[key] = apply_rules(self.state.workspace, facts)
         return found
 
     # -- profiles --------------------------------------------------------------------------------------------------
@@ -160,29 +163,34 @@ class Index:
         key = (must, kind, team)
         found = self.groups.get(key)
         if found is None:
-            able: list[Seat] = []
-            ruled_out: dict[str, int] = {}
-            for seat in self.seats.values():
-                reason = self._lack(seat, must, kind, team)
-                if reason is None:
-                    able.append(seat)
-                else:
-                    ruled_out[reason] = ruled_out.get(reason, 0) + 1
-            found = self.groups[key] = Group(able, ruled_out, self.scan_from)
+            found = self.groups[key] = Group(*self._sift(must, kind, team), self.scan_from)
         return found
 
-    def _lack(self, seat: Seat, must: Skills, kind: str, team: str | None) -> str | None:
-        """Why a seat can never serve, in words; None if it can."""
-        if team is not None and team not in seat.teams:
-            return "other team"
-        skills = seat.agent.skills
+    def _sift(self, must: Skills, kind: str, team: str | None) -> tuple[list[Seat], dict[str, int]]:
+        """Seats that could serve, and in words what the others lack, each the first thing only."""
+        left = list(self.seats.values())
+        ruled_out: dict[str, int] = {}
+
+        def keep(seats: list[Seat], reason: str) -> list[Seat]:
+            if len(seats) < len(left):
+                ruled_out[reason] = len(left) - len(seats)
+            return seats
+
+        if team is not None:
+            left = keep([seat for seat in left if team in seat.teams], "other team")
         for skill, level in must:
-            if skills.get(skill, 0) < level:
-                return f"skill {skill} below {level}"
-        units = seat.agent.units
-        if seat.agent.capacity.get(kind, 0) < 1 or (units is not None and units < self.cost(kind)):
-            return f"no capacity for {kind}"
-        return None
+            left = keep(
+                [seat for seat in left if seat.agent.skills.get(skill, 0) >= level], f"skill {skill} below {level}"
+            )
+        cost = self.cost(kind)
+        return keep(
+            [
+                seat
+                for seat in left
+                if seat.agent.capacity.get(kind, 0) > 0 and (seat.agent.units is None or seat.agent.units >= cost)
+            ],
+            f"no capacity for {kind}",
+        ), ruled_out
 
     def _forget_profiles(self) -> None:
         """Drop the profiles that nobody waits in: what they say can be derived again."""
@@ -280,18 +288,22 @@ class Index:
         """Bring lines and timers in step with a contact that may have changed."""
         held = self.entries.get(contact.id)
         if contact.state is ContactState.WAITING:
-            seat = self.seats.get(contact.prefer_agent or "") if contact.sticky_until is not None else None
-            line = self.profile_of(contact).line if seat is None else self.sticky_line(seat, contact.kind)
-            if held is None or held[3] is not line or held[0] != contact.order or held[4] != contact.missed:
-                self._leave(contact.id)
-                entry: Entry = (contact.order, contact.seq, contact.id, line, contact.missed)
-                self.entries[contact.id] = entry
-                heappush(line.missed if contact.missed else line.in_time, entry)
-                line.waiting += 1
-                self._tidy(line)
+            self.line_up(contact, held)
         elif held is not None:
             self._leave(contact.id)
         self._arm((1, contact.id), contact.seq, clocks.next_timer(self.state, contact))
+
+    def line_up(self, contact: Contact, held: Entry | None = None) -> None:
+        """Enter a waiting contact into its line, if it does not stand in its place there (`held`) already."""
+        seat = self.seats.get(contact.prefer_agent or "") if contact.sticky_until is not None else None
+        line = self.profile_of(contact).line if seat is None else self.sticky_line(seat, contact.kind)
+        if held is None or held[3] is not line or held[0] != contact.order or held[4] != contact.missed:
+            self._leave(contact.id)
+            entry: Entry = (contact.order, contact.seq, contact.id, line, contact.missed)
+            self.entries[contact.id] = entry
+            heappush(line.missed if contact.missed else line.in_time, entry)
+            line.waiting += 1
+            self._tidy(line)
 
     def head(self, line: Line, agent: str | None, *, missed: bool, skip: Container[str] = ()) -> Contact | None:
         """The contact to be served first of one heap, passing over those `agent` declined, or to skip. O(those)."""

@@ -11,6 +11,8 @@ from __future__ import annotations
 from heapq import nsmallest
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 from router.core.board import NO_ROOM, least
 from router.core.ledger import BAND
 
@@ -73,7 +75,7 @@ def scan(board: Board, profile: Profile, numbers: Ranks, contact: Contact | None
     apart: list[Seat] = []
     if contact is not None and (contact.declined or contact.lapsed or contact.prefer_agent is not None):
         apart = _set_apart(profile, values, numbers, contact)
-    free = len(values) - int((values == NO_ROOM).sum())
+    free = int(np.count_nonzero(values != NO_ROOM))
     best: list[Seat] = []
     if free:
         for part in _by_shortfall(profile, values):

@@ -165,6 +165,12 @@ def widen(work: Work, contact: Contact) -> bool:
     return True
 
 
+def widen_again(work: Work, contact: Contact) -> None:
+    """Rules named the team anew; a relaxation step that let any team serve it stays in force."""
+    if contact.relaxed and any(step.widen for step in work.workspace.relax[: contact.relaxed]):
+        widen(work, contact)
+
+
 def classify(work: Work, contact: Contact) -> None:
     """Requirement, team, priority and promises by the rules; clocks are the caller's to renew.
 

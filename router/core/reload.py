@@ -18,12 +18,16 @@ from router.core.values import Status
 if TYPE_CHECKING:
     from router.core.events import WorkspaceChanged
     from router.core.state import Contact
+    from router.core.values import Workspace
     from router.core.work import Work
 
 
 def change_workspace(work: Work, event: WorkspaceChanged) -> None:
-    """Put a workspace in force."""
+    """Put a workspace in force, if what it was made from still is."""
     state = work.state
+    if event.base is not None and event.base != state.version:
+        work.refuse("stale-base", state.version)
+        return
     former = state.workspace
     state.version = event.version
     state.workspace = event.workspace
@@ -39,15 +43,16 @@ def change_workspace(work: Work, event: WorkspaceChanged) -> None:
         shift = (True, None) if hours is None else sla.open_at(work.now, hours)
         state.agents[name].on_shift, state.agents[name].shift_edge = shift
     _forget_owners(work, homeless)
-    work.index.reload()
+    kept = _timers(former) == _timers(event.workspace)
+    work.index.reload(keep_timers=kept)
     for seat in work.index.seats.values():
         work.be_present(seat)
     for contact in homeless:
         placing.wait(work, contact)
     for contact in state.contacts.values():
         if contact.state in {ContactState.WAITING, ContactState.OFFERED}:
-            _judge(work, contact)
-        else:
+            _judge(work, contact, same_timers=kept)
+        elif not kept:
             work.touch(contact)
     for contact in homeless:
         placing.place(work, contact)
@@ -91,22 +96,36 @@ def _reset_ledger(agent: AgentState, at: int) -> None:
         open_presence(agent, at)
 
 
-def _judge(work: Work, contact: Contact) -> None:
-    """Judge a contact that nobody owns by the new rules; an offer stands if its agent is still able."""
-    before = (contact.requirement, contact.team, contact.priority)
+def _timers(workspace: Workspace) -> tuple[object, ...]:
+    """What the next timer of a contact depends on, besides the contact and its owner."""
+    return workspace.relax, workspace.hand_back, workspace.reopen_window, workspace.shadow
+
+
+def _judge(work: Work, contact: Contact, *, same_timers: bool) -> None:
+    """Judge a contact that nobody owns by the new rules; an offer stands if its agent is still able.
+
+    There may be a hundred thousand of them: what stays as it was is only entered into its line again.
+    """
+    requirement, team, priority = contact.requirement, contact.team, contact.priority
     was_dead_end = contact.dead_end
-    outcome = work.index.outcome(contact)
     if contact.flag != "quarantined":
+        outcome = work.index.outcome(contact)
         if not contact.priority_set:
             contact.priority = outcome.priority
         placing.route(work, contact, outcome)
-    if (contact.requirement, contact.team, contact.priority) != before:
+        placing.widen_again(work, contact)
+    changed = contact.team != team or contact.priority is not priority or contact.requirement != requirement
+    if changed:
         placing.announce(work, contact)
         if not was_dead_end:
             placing.tell_dead_end(work, contact)
     if contact.sticky_until is not None:
         contact.sticky_until = None  # the agent it waits for may be gone, or able no more: look again
         placing.place(work, contact)
+        changed = True
+    if contact.offer is None and same_timers and not changed:
+        work.index.line_up(contact)
+        return
     work.touch(contact)
     if contact.offer is not None and contact.offer.agent not in work.index.profile_of(contact).able_ids:
         placing.withdraw(work, contact, "workspace")

@@ -43,6 +43,11 @@ def sort_topics(
 
     `certain`: a person set them, so the first one holds whatever its probability.
     """
+    if len(topics) == 1:  # as most have
+        ((topic, p),) = topics
+        if topic not in workspace.topics:
+            return None, ()
+        return (topic, ()) if certain or p >= workspace.topic_threshold else (None, (topic,))
     known = [(topic, p) for topic, p in topics if topic in workspace.topics]
     if not known:
         return None, ()

@@ -50,7 +50,7 @@ Skills = tuple[tuple[str, int], ...]  # sorted by skill; levels 1 to 5
 Interval = tuple[int, int]  # [from, until)
 
 
-class Requirement(msgspec.Struct, frozen=True, order=True):
+class Requirement(msgspec.Struct, frozen=True, order=True, cache_hash=True):
     """Skills and levels a contact must have, and those it would prefer."""
 
     must: Skills = ()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from router.core import decisions as d
 from router.core import events as e
 from router.core.transitions import ContactState
-from router.core.values import Priority, Rule, Status, Team, When
-from tests.support.engine_scene import ANA, BEN, HOUR, MINUTE, SUE, Scene, agent, desk, pushing
+from router.core.values import Priority, Relax, Rule, Sla, Status, Team, When
+from tests.support.engine_scene import ANA, BEN, HOUR, MINUTE, SUE, T0, Scene, agent, desk, pushing
 
 
 def test_new_agents_are_offline_until_they_say_so() -> None:
@@ -177,3 +179,30 @@ def test_what_waits_for_a_removed_agent_waits_for_them_no_longer() -> None:
     scene.apply(e.StatusSet(at=scene.at, agent="ben", status=Status.AVAILABLE))
     scene.reload(pushing(agent("ben", skills={"refunds": 2}, capacity={"email": 9}), sticky_wait=10 * MINUTE))
     assert [scene.contact(name).agent for name in ("c1", "c2", "c3", "c4")] == ["ben"] * 4
+
+
+def test_what_any_team_may_serve_since_it_waited_long_stays_so() -> None:
+    """A relaxation step in force is not undone by new rules that name the team again."""
+    rules = (Rule(when=When(topic="bags"), team="back"),)
+    workspace = desk(ANA, agent("bea", "back"), rules=rules, relax=(Relax(after=MINUTE, widen="team"),))
+    scene = Scene(workspace, away=("ana", "bea"))
+    name = scene.mail(topic="bags")
+    assert scene.contact(name).team == "back"
+    scene.wait(2 * MINUTE)
+    assert scene.contact(name).team is None
+    scene.reload(msgspec.structs.replace(workspace, sla=Sla(first_response=HOUR)))
+    assert scene.contact(name).team is None
+    scene.status("ana", Status.AVAILABLE)
+    assert scene.one(d.OfferTo).agent == "ana"
+
+
+def test_timers_stand_or_are_set_anew() -> None:
+    """A reload that changes no span leaves each timer; one that shortens the first relaxation brings it forward."""
+    workspace = desk(ANA, relax=(Relax(after=HOUR, drop="prefer"),))
+    scene = Scene(workspace, away=("ana",))
+    scene.mail()
+    before = scene.engine.next_timer()
+    scene.reload(msgspec.structs.replace(workspace, grace=1))
+    assert scene.engine.next_timer() == before == T0 + HOUR
+    scene.reload(msgspec.structs.replace(workspace, relax=(Relax(after=MINUTE, drop="prefer"),)))
+    assert scene.engine.next_timer() == T0 + MINUTE
