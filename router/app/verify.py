@@ -8,8 +8,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from router.core.errors import ConfigError, StoreUnavailable
+from router.shell.audit import Verified, verify
 from router.shell.disk import DiskGuard
-from router.shell.journal import Verified, verify
 from router.shell.store import server
 from router.shell.store.client import Store
 from router.shell.store.embedded import EmbeddedStore

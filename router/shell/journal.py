@@ -20,7 +20,7 @@ from router.core.errors import JournalBroken, StoreUnavailable
 from router.core.events import Event, LeaderElected, LossAccepted
 from router.core.version import ENGINE
 from router.shell.buggify import point
-from router.shell.records import Position, Record, decode, digest, encode
+from router.shell.records import Position, Record, decode, digest, encode, id_before
 
 log = structlog.get_logger()
 
@@ -57,16 +57,6 @@ class Drafted(msgspec.Struct, frozen=True):
     inbox: str
 
 
-class Verified(msgspec.Struct, frozen=True, kw_only=True):
-    """What `usherd journal verify` says."""
-
-    records: int
-    ok: bool
-    first_bad: int | None
-    state_hash: str
-    problem: str = ""
-
-
 class OtherEngine(JournalBroken):
     """A record was decided by an engine of another version, so that replaying it here would give another state."""
 
@@ -81,6 +71,15 @@ class OtherEngine(JournalBroken):
         super().__init__(
             f"record {record.n} was decided by engine {record.engine}, and this is engine {ENGINE}: {remedy}", record.n
         )
+
+
+class Detour(JournalBroken):
+    """An admin said to go on from an earlier record than has been read by now: read again, with that `detours`."""
+
+    def __init__(self, after: int, fence: str) -> None:
+        super().__init__(f"what follows record {after} was given up", after + 1)
+        self.after = after
+        self.fence = fence
 
 
 class Unchained(JournalBroken):
@@ -99,6 +98,7 @@ class Journal:
         self.n = at.n
         self.epochs = list(at.epochs)  # (epoch, number of its first record)
         self.losses = list(at.losses)  # number and event of each fence that went on after a loss
+        self.detours: dict[int, str] = {}  # record -> id of the fence to be read after it, instead of what follows it
 
     @property
     def position(self) -> Position:
@@ -119,41 +119,58 @@ class Journal:
                 return f"{epoch}-{n - first}"
         raise KeyError(n)
 
-    async def read(self) -> AsyncIterator[Record]:
+    async def read(self, *, leap: bool = False) -> AsyncIterator[Record]:
         """The records after the position, checked one by one: ids without holes, numbers, chain.
 
-        The position moves with each. Raises JournalBroken.
+        The position moves with each. `leap`: over a gap that an admin accepted; the state on its far side is then only
+        in a snapshot. Raises JournalBroken.
         """
-        while rows := await self._store.journal_read(self.last_id, READ_BATCH_RECORDS):
+        while rows := await self._store.journal_read(self._detour() or self.last_id, READ_BATCH_RECORDS):
             for place, (identifier, raw) in enumerate(rows):
                 try:
                     record = self.take(identifier, raw)
                 except JournalBroken as broken:
-                    if (found := await self._accepted(rows[place:])) is None:
-                        raise await self._blame(broken, raw, rows[place + 1 : place + 2]) from None
-                    yield self.take(*found)
+                    if (found := await self._accepted(rows[place:], leap=leap)) is None:
+                        raise self._blame(broken, raw, rows[place + 1 : place + 2]) from None
+                    yield self._leap(*found) if leap else self.take(*found)
                     break  # and read on after it
                 yield record
+                if self.n in self.detours:
+                    break
             await asyncio.sleep(0)
 
-    async def _accepted(self, rows: list[tuple[str, bytes]]) -> tuple[str, bytes] | None:
+    def _detour(self) -> str | None:
+        """What to read after instead of the last record, where an admin said to go on elsewhere."""
+        fence = self.detours.get(self.n)
+        return None if fence is None else id_before(fence)
+
+    async def _accepted(self, rows: list[tuple[str, bytes]], *, leap: bool) -> tuple[str, bytes] | None:
         """The fence, later on, that an admin had written to go on from here without what stands in between."""
         while rows:
             for identifier, raw in rows:
-                if LOSS in raw and self._goes_on(raw):
+                if LOSS in raw and self._goes_on(identifier, raw, leap=leap):
                     return identifier, raw
             rows = await self._store.journal_read(rows[-1][0], READ_BATCH_RECORDS)
         return None
 
-    def _goes_on(self, raw: bytes) -> bool:
-        with suppress(JournalBroken):
+    def _goes_on(self, identifier: str, raw: bytes, *, leap: bool) -> bool:
+        try:
             record = decode(raw)
-            event = record.event
-            if isinstance(event, LeaderElected) and event.loss is not None:
-                return (record.n, record.prev) == (self.n + 1, self.last_hash)
-        return False
+        except JournalBroken:
+            return False
+        event = record.event
+        if not isinstance(event, LeaderElected) or event.loss is None:
+            return False
+        if not leap and record.n <= self.n and record.n - 1 not in self.detours:
+            raise Detour(record.n - 1, identifier)
+        return leap or (record.n, record.prev) == (self.n + 1, self.last_hash)
 
-    async def _blame(self, broken: JournalBroken, raw: bytes, after: list[tuple[str, bytes]]) -> JournalBroken:
+    def _leap(self, identifier: str, raw: bytes) -> Record:
+        record = decode(raw)
+        self.last_id, self.last_hash, self.n = id_before(identifier), record.prev, record.n - 1
+        return self.take(identifier, raw)
+
+    def _blame(self, broken: JournalBroken, raw: bytes, after: list[tuple[str, bytes]]) -> JournalBroken:
         """Where a record does not follow, either it or the one before was changed: the next one knows which."""
         if not isinstance(broken, Unchained) or self.n == 0:
             return broken
@@ -281,14 +298,3 @@ def drive(engine: Engine, record: Record) -> None:
         raise OtherEngine(record)
     if engine.apply(record.event) != record.decisions:
         raise JournalBroken(f"record {record.n} holds other decisions than replaying it gives", record.n)
-
-
-async def verify(store: JournalStore, *, progress: object = None) -> tuple[Verified, Engine]:
-    """Read the whole journal, check the chain, replay it; gives the verdict and the engine as far as it got."""
-    journal, engine = Journal(store), Engine()
-    try:
-        await journal.replay(engine, progress=progress)
-    except JournalBroken as error:
-        verdict = Verified(records=journal.n, ok=False, first_bad=error.first_bad, state_hash="", problem=str(error))
-        return verdict, engine
-    return Verified(records=journal.n, ok=True, first_bad=None, state_hash=engine.state_hash()), engine

@@ -8,7 +8,8 @@ from router.core.engine import Engine
 from router.core.errors import Fenced, JournalBroken
 from router.core.events import Event, StatusSet, TimePassed, WorkspaceChanged
 from router.core.values import Agent, Status, Workspace
-from router.shell.journal import Drafted, Journal, verify
+from router.shell.audit import verify
+from router.shell.journal import Drafted, Journal
 from router.shell.records import decode, digest
 from tests.support.memory_store import MemoryStore
 

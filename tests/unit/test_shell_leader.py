@@ -24,7 +24,7 @@ from router.core.events import (
 )
 from router.core.values import Workspace
 from router.shell import leader as leader_module
-from router.shell.journal import verify
+from router.shell.audit import verify
 from router.shell.leader import Applied
 from router.shell.store import Store
 from tests.support.shell_scene import PATIENCE_SECONDS, WORKSPACE, ShellStore, Stage, until, written
