@@ -106,7 +106,8 @@ async def _encrypt(client: aiosmtplib.SMTP, send: Send) -> list[Step]:
     if not client.supports_extension("starttls"):
         needed = send.tls == "starttls" or send.user is not None
         hint = "use the port for submission (587), or `tls: always` with 465" if needed else ""
-        return [Step(step="starttls", ok=not needed, says="it offers no encryption (STARTTLS)", hint=hint)]
+        says = "it offers no encryption (STARTTLS)" if needed else "replies go as they are: it offers no encryption"
+        return [Step(step="starttls", ok=not needed, says=says, hint=hint)]
     checked = send.tls == "starttls" or send.user is not None
     try:
         await client.starttls(validate_certs=checked)

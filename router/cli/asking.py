@@ -106,7 +106,7 @@ def contacts(  # each is a flag
         for contact in found["contacts"]
     ]
     columns = ["contact", "state", "channel", "customer", "subject", "topics", "priority", "agent"]
-    output.table(f"{len(rows)} contacts", columns, rows)
+    output.table("1 contact" if len(rows) == 1 else f"{len(rows)} contacts", columns, rows)
 
 
 def explain(  # each is a flag
@@ -128,9 +128,12 @@ def explain(  # each is a flag
     if found["deciding"]:
         output.say(f"decided by: {output.escape(found['deciding'])}")
     rows = [(one["rank"], one["agent"], one["why"]) for one in found["candidates"]]
-    output.table("candidates", ["rank", "agent", "why"], rows)
+    if rows:
+        output.table("candidates", ["rank", "agent", "why"], rows)
     if found["ruled_out"]:
         output.table("ruled out", ["reason", "agents"], list(found["ruled_out"].items()))
+    if not rows and {"offline", "away"} & set(found["ruled_out"]):
+        output.say("  [dim]try:[/] agents choose Available on their desks; `usherd link AGENT` signs one in")
 
 
 def _ask(data: Path, url: str | None, token: str | None, json: bool, path: str, **query: object) -> dict[str, Any]:

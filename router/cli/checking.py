@@ -39,17 +39,26 @@ def _show_check(found: dict[str, Any]) -> None:
             if one["hint"]:
                 output.say(f"  [dim]try:[/] {output.escape(one['hint'])}")
     if not found["errors"]:
-        rows = [(name, _short(value)) for name, value in found["coverage"].items()]
-        output.table("coverage", ["", ""], rows)
+        _show_coverage(found["coverage"])
         output.say(f"[green]The workspace is right[/], with {_counted(len(found['warnings']))}.")
 
 
-def _short(value: object) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {_short(item)}" for key, item in value.items()) or "none"
-    if isinstance(value, list | tuple):
-        return ", ".join(map(str, value)) or "none"
-    return str(value)
+def _show_coverage(coverage: dict[str, Any]) -> None:
+    """Who can take what, and in how many hours of the coming week nobody is there for it."""
+    rows = [
+        (
+            topic,
+            " ".join(f"{skill}≥{level}" for skill, level in one["requirement"].items()) or "anybody",
+            one["team"] or "any",
+            ", ".join(one["able"]) or "nobody",
+            f"{one['uncovered_hours']:g}",
+        )
+        for topic, one in coverage["topics"].items()
+    ]
+    output.table("coverage", ["topic", "requires", "team", "able", "hours a week without anybody"], rows)
+    output.table("", ["skill", "held by"], list(coverage["skills"].items()))
+    if coverage["never_chosen"]:
+        output.say(f"never chosen for anything: {output.escape(', '.join(coverage['never_chosen']))}")
 
 
 def message(files: Files, config: Config = CONFIG, json: Json = False) -> None:

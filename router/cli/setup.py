@@ -158,3 +158,7 @@ def _show(found: dict[str, Any]) -> None:
     output.say(
         f"and, when it says `ready`, in another terminal, for a link to the desk:\n  [bold]{output.escape(link)}[/]"
     )
+    output.say("Choose Available there: contacts are offered to nobody else.")
+    if found["listen"].get("smtp"):
+        where = f"127.0.0.1:{found['listen']['smtp']}"
+        output.say(f"How your mail server hands its mail to {where}: docs/start.md, “Bring mail in”.")

@@ -221,6 +221,16 @@ async def test_a_text_that_begins_with_slashes_stays_inside(site: Site, page: Pa
     assert said(site, contact, "out") == []
 
 
+async def test_who_is_offline_is_told_why_nothing_comes(site: Site, page: Page) -> None:
+    """Until an agent chooses Available the empty desk says that this is missing; then it promises offers."""
+    await enter(page, site)
+    await expect(page.locator(".lists .empty:visible")).to_contain_text("Choose Available")
+    await expect(page.locator("main .empty")).to_contain_text("Choose Available")
+    await page.get_by_label("Status").select_option("available")
+    await expect(page.locator(".lists .empty:visible")).to_contain_text("New offers appear here")
+    await expect(page.locator("main .empty")).to_contain_text("wait for the next offer")
+
+
 async def test_a_used_link_says_what_to_do(site: Site, page: Page) -> None:
     """Who comes with a link that was used is told how to get another."""
     link = site.link("ana")

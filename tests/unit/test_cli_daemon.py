@@ -136,6 +136,7 @@ def test_explain(daemon: RunningDaemon) -> None:
     run = plain(daemon, "explain", refund)
     assert "waits" in run.stderr
     assert "billing≥2" in run.stderr
+    assert "choose Available" in run.stderr  # everybody who could is offline
 
 
 @pytest.mark.parametrize(

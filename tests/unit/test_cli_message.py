@@ -89,4 +89,7 @@ def test_check_of_the_sample() -> None:
     spoken = usherd("check", "--config", SAMPLE / "workspace")
     assert spoken.returncode == 0
     assert "The workspace is right" in spoken.stderr
-    assert "coverage" in spoken.stdout
+    assert "hours a week without anybody" in spoken.stdout
+    for topic, covered in found["coverage"]["topics"].items():
+        rows = [line for line in spoken.stdout.splitlines() if line.startswith(f"{topic} ")]
+        assert ", ".join(covered["able"]) in rows[0]

@@ -94,7 +94,10 @@ export class Lists {
       section.more.textContent = more ? T.listMore(more) : "";
       section.more.hidden = !more;
       section.node.hidden = rows.length === 0 && key !== "open";
-      if (section.empty) section.empty.hidden = rows.length > 0 || desk.offers.length > 0;
+      if (section.empty) {
+        section.empty.hidden = rows.length > 0 || desk.offers.length > 0;
+        section.empty.textContent = desk.me.status === "available" || desk.notice ? T.emptyOpen : T.emptyOpenNotAvailable;
+      }
       patch(section.list, rows, (row) => row.offer || row.id, (row) => section.render(this.app, row));
     }
     this.mark(this.app.shown);

@@ -6,6 +6,7 @@ import { h, icon, say, toast } from "./dom.js";
 import { Live } from "./live.js";
 import { assign, forgetDraft, startContact } from "./handing.js";
 import { Head, theme } from "./head.js";
+import { filesOf } from "./enclosing.js";
 import { Holds } from "./holds.js";
 import { Keys } from "./keys.js";
 import { LeadView } from "./lead.js";
@@ -89,6 +90,7 @@ class App {
     this.search = new SearchView(this);
     this.lead = desk.me.role === "agent" ? null : new LeadView(this);
     this.main = h("main", { id: "main", tabindex: "-1" });
+    this.emptyWord = h("p"); // what stands there while no contact is open
     this.head = new Head(this, Boolean(this.lead));
     this.root.replaceChildren(
       this.head.skip, this.head.root, this.head.notice, h("div", { class: "panes" }, this.lists.root, this.main));
@@ -125,6 +127,7 @@ class App {
     this.desk = desk;
     this.head.showDesk(desk);
     this.lists.update(desk);
+    this.emptyWord.textContent = desk.me.status === "available" || desk.notice ? T.emptyMain : T.emptyMainNotAvailable;
     for (const offer of desk.offers) {
       if (!this.offers.has(offer.offer)) this.heard(T.newOffer(offer.contact.who, offer.contact.subject));
     }
@@ -166,7 +169,7 @@ class App {
     else if (this.view === "history") this.openHistory(decodeURIComponent(id || ""));
     else {
       this.thread = null;
-      this.main.replaceChildren(h("div", { class: "empty big" }, icon("email"), h("p", {}, T.emptyMain), h("p", { class: "muted" }, T.emptyMainHint)));
+      this.main.replaceChildren(h("div", { class: "empty big" }, icon("email"), this.emptyWord, h("p", { class: "muted" }, T.emptyMainHint)));
     }
   }
 
@@ -256,6 +259,7 @@ class App {
     }
     const composer = this.threads.get(one.fields.contact)?.composer;
     localStorage.removeItem(`usherd-draft-${this.agent}-${one.fields.contact}-reply`);
+    localStorage.removeItem(filesOf(this.agent, one.fields.contact));
     composer?.copied.clear();
     composer?.reload();
     toast(answer.message, "good", one.fields.resolve ? { label: T.reopen, does: () => this.act("reopen", { contact: one.fields.contact }) } : null);
