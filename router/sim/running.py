@@ -45,13 +45,16 @@ def run(
     scenario: Scenario, policy: str, seed: int, progress: Callable[[int], None] | None = None
 ) -> tuple[Measured, float]:
     """One run; what it left behind, and how many seconds it took."""
-
-    def router_of(people: Sequence[Person]) -> Router:
-        return Live(scenario, people) if policy == ENGINE else Baseline(policy, scenario, people, seed)
-
     begun = time.perf_counter()
-    measured = World(scenario, router_of, seed).run(progress)
+    measured = World(scenario, router_for(policy, scenario, seed), seed).run(progress)
     return measured, time.perf_counter() - begun
+
+
+def router_for(policy: str, scenario: Scenario, seed: int) -> Callable[[Sequence[Person]], Router]:
+    """What makes the router of a policy, once its people are there."""
+    if policy == ENGINE:
+        return lambda people: Live(scenario, people)
+    return lambda people: Baseline(policy, scenario, people, seed)
 
 
 @dataclass(frozen=True, slots=True)
