@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 from urllib.parse import urlsplit
@@ -37,6 +38,29 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     secret_key: str = ""
 
 
+def bucket_of(place: Place, workspace: str) -> tuple[S3Store, str]:
+    """The part of a bucket that belongs to one workspace, and its name for people. Raises ConfigError."""
+    parts = urlsplit(place.url)
+    if parts.scheme != "s3" or not parts.netloc:
+        raise ConfigError(f"{place.url!r} is no address in S3", hint="write s3://bucket/prefix")
+    config = {
+        "endpoint": place.endpoint,
+        "region": place.region or ("us-east-1" if place.endpoint else ""),
+        "access_key_id": place.access_key,
+        "secret_access_key": place.secret_key,
+    }
+    plain = place.endpoint.startswith("http://")
+    prefix = f"{parts.path.strip('/')}/{workspace}".strip("/")
+    objects = S3Store(
+        parts.netloc,
+        prefix=prefix,
+        config={name: value for name, value in config.items() if value},  # type: ignore[arg-type]
+        client_options={"allow_http": plain, "timeout": f"{SECONDS_MAX:.0f}s", "connect_timeout": "5s"},
+        retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=15)},
+    )
+    return objects, f"s3://{parts.netloc}/{prefix}"
+
+
 class Shelf:
     """Objects by name. Make it with `Shelf.at`."""
 
@@ -58,24 +82,8 @@ class Shelf:
                     f"the archive's folder {folder} cannot be used ({error.strerror})", hint="correct archive.folder"
                 ) from None
             return cls(LocalStore(folder), folder)
-        parts = urlsplit(place.url)
-        if parts.scheme != "s3" or not parts.netloc:
-            raise ConfigError(f"{place.url!r} is no address in S3", hint="write s3://bucket/prefix")
-        config = {
-            "endpoint": place.endpoint,
-            "region": place.region or ("us-east-1" if place.endpoint else ""),
-            "access_key_id": place.access_key,
-            "secret_access_key": place.secret_key,
-        }
-        plain = place.endpoint.startswith("http://")
-        prefix = f"{parts.path.strip('/')}/{workspace}".strip("/")
-        objects = S3Store(
-            parts.netloc,
-            prefix=prefix,
-            config={name: value for name, value in config.items() if value},  # type: ignore[arg-type]
-            client_options={"allow_http": plain, "timeout": f"{SECONDS_MAX:.0f}s"},
-        )
-        return cls(objects, name=f"s3://{parts.netloc}/{prefix}")
+        objects, name = bucket_of(place, workspace)
+        return cls(objects, name=name)
 
     @property
     def shared(self) -> bool:

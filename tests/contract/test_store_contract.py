@@ -11,23 +11,15 @@ import pytest
 from router.core.errors import ConfigError, Fenced
 from router.core.ports import Appended
 from router.shell.store import Store
-from router.shell.store.commands import INLINE_BYTES_MAX, Keys
+from router.shell.store.commands import Keys
 from tests.support.stores import at_url, entry, opened
-
-LARGE = b"x" * (INLINE_BYTES_MAX + 1)
 
 
 @pytest.fixture(params=["embedded", "url"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    """A store of each kind, with its blobs in `tmp_path/blobs`."""
+    """A store of each kind."""
     async with (opened if request.param == "embedded" else at_url)(tmp_path) as either:
         yield either
-
-
-def blob_files(tmp_path: Path) -> list[str]:
-    """Return the names of the large values on disk."""
-    folder = tmp_path / "blobs"
-    return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
 
 
 class TestInbox:
@@ -103,22 +95,6 @@ class TestInbox:
             [(True, False)],
         ]
         assert await store.inbox_length() == 3
-
-    async def test_a_large_entry_is_a_file_until_it_is_deleted(self, store: Store, tmp_path: Path) -> None:
-        """Raw bytes over 256 kB are a file; a duplicate leaves none; deleting the entry deletes it."""
-        (first,) = await store.inbox_append([entry("a", raw=LARGE)])
-        assert await store.inbox_append([entry("a", raw=LARGE)]) == [Appended(first.id, duplicate=True)]
-        assert len(blob_files(tmp_path)) == 1
-        (item,) = await store.inbox_read("0-0", 10)
-        assert item.raw == LARGE
-        await store.inbox_delete([first.id])
-        assert blob_files(tmp_path) == []
-
-    async def test_an_entry_whose_file_is_gone_is_lost_and_not_in_the_way(self, store: Store, tmp_path: Path) -> None:
-        """A missing file marks its entry; the entries behind it are read."""
-        await store.inbox_append([entry("a", raw=LARGE), entry("b")])
-        (tmp_path / "blobs" / blob_files(tmp_path)[0]).unlink()
-        assert [(item.lost, item.raw) for item in await store.inbox_read("0-0", 10)] == [(True, b""), (False, b"hello")]
 
     async def test_entries_are_found_by_id(self, store: Store) -> None:
         """Those that still stand are returned, the others left out."""
@@ -197,41 +173,6 @@ class TestJournal:
         reading = asyncio.create_task(store.journal_read("1-0", 10, block_ms=30_000))
         await store.journal_append("1-0", [("1-1", b"b")])
         assert await reading == [("1-1", b"b")]
-
-
-class TestBlobs:
-    """Small values in the store, large ones as files."""
-
-    async def test_small_and_large_come_back(self, store: Store, tmp_path: Path) -> None:
-        """Both kinds are read back, replaced and deleted under their names; missing ones are left out."""
-        await store.blobs_put({"s/1": b"", "l/1": LARGE})
-        assert await store.blobs_get(["s/1", "l/1", "no"]) == {"s/1": b"", "l/1": LARGE}
-        assert len(blob_files(tmp_path)) == 1
-        await store.blobs_delete(["s/1", "l/1", "no"])
-        assert await store.blobs_get(["s/1", "l/1"]) == {}
-        assert blob_files(tmp_path) == []
-
-    async def test_a_fenced_batch_cannot_touch_the_file_of_a_valid_one(self, store: Store) -> None:
-        """A stale leader's large blob of the same name leaves the one that was journaled as it is."""
-        await store.journal_append("0-0", [("2-0", b"r")], {"m1": LARGE})
-        with pytest.raises(Fenced):
-            await store.journal_append("0-0", [("1-0", b"r")], {"m1": LARGE + b"stale"})
-        assert await store.blobs_get(["m1"]) == {"m1": LARGE}
-
-    async def test_only_orphans_are_swept(self, store: Store, tmp_path: Path) -> None:
-        """Files that an entry or a blob refers to stay; what lost replies and crashes left goes."""
-        await store.inbox_append([entry("a", raw=LARGE)])
-        await store.blobs_put({"m/1": LARGE})
-        kept = blob_files(tmp_path)
-        await store.blobs_put({"m/2": LARGE})
-        orphan = (set(blob_files(tmp_path)) - set(kept)).pop()
-        await store.blobs_put({"m/2": b"small now"})
-        for name in ("inbox-0123", "inbox-0123.partial", "blob-gone-0123"):
-            (tmp_path / "blobs" / name).write_bytes(b"")
-        assert await store.sweep_files(older_seconds=-1) == 4
-        assert blob_files(tmp_path) == kept
-        assert orphan not in kept
-        assert await store.sweep_files() == 0
 
 
 class TestSmallThings:

@@ -1,11 +1,11 @@
-"""Blobs: message texts and raw mails, encrypted before they come here; small ones in the store, large ones as files.
+"""Blobs: message texts and raw mails, encrypted before they come here; small ones in the store, large ones beside it.
 
 A stored value begins with one byte that says which: INLINE and the bytes, or FILE and the name of a file.
 """
 
 from __future__ import annotations
 
-import asyncio
+import itertools
 from collections.abc import Awaitable
 from typing import Any, Protocol
 from urllib.parse import quote, unquote
@@ -13,11 +13,13 @@ from urllib.parse import quote, unquote
 from router.core.errors import StoreUnavailable
 from router.shell.store import commands
 from router.shell.store.commands import Command, Keys
-from router.shell.store.files import BlobFolder
+from router.shell.store.files import BlobPlace
+from router.shell.store.orphans import Orphans
 
 FILE_PREFIX = "blob-"
 INLINE = b"\x00"
 FILE = b"\x01"
+HEADS_MAX = 500  # asked for in one round trip
 NAME_BYTES_MAX = 160  # quoted; it is part of a file's name
 
 
@@ -32,24 +34,29 @@ class Ask(Protocol):
 class Blobs:
     """The blobs of one workspace."""
 
-    def __init__(self, ask: Ask, keys: Keys, folder: BlobFolder) -> None:
-        """`folder` holds values over 256 kB."""
+    def __init__(self, ask: Ask, keys: Keys, files: BlobPlace) -> None:
+        """`files` holds values over 256 kB."""
         self._ask = ask
         self._keys = keys
-        self._folder = folder
+        self._files = files
+        self._orphans = Orphans()
 
-    async def prepare(self, blobs: dict[str, bytes]) -> dict[str, bytes]:
-        """Write large values to files, durably; return what the store is to hold for each name."""
+    async def prepare(self, blobs: dict[str, bytes], spare_bytes: int = 0) -> dict[str, bytes]:
+        """Write large values to files, durably; return what the store is to hold for each name.
+
+        `spare_bytes`: values up to this size are put into the store where they cannot be written as files now.
+        """
         stored = {}
         for name, value in blobs.items():
             if len(value) <= commands.INLINE_BYTES_MAX:
                 stored[name] = INLINE + value
                 continue
             try:
-                file = await asyncio.to_thread(self._folder.write, _prefix(name), value)
-            except OSError as error:
-                raise StoreUnavailable(f"a large blob could not be written ({error.strerror})") from None
-            stored[name] = FILE + file.encode()
+                stored[name] = FILE + (await self._files.write(_prefix(name), value)).encode()
+            except StoreUnavailable:
+                if len(value) > spare_bytes:
+                    raise
+                stored[name] = INLINE + value
         return stored
 
     async def put(self, blobs: dict[str, bytes]) -> None:
@@ -67,38 +74,33 @@ class Blobs:
         for name, value in zip(names, values, strict=True):
             if value is None:
                 continue
-            if value[:1] == FILE:
-                try:
-                    found[name] = await asyncio.to_thread(self._folder.read, value[1:].decode())
-                except FileNotFoundError:
-                    continue
-            else:
-                found[name] = value[1:]
+            whole = await self._files.read(value[1:].decode()) if value[:1] == FILE else value[1:]
+            if whole is not None:
+                found[name] = whole
         return found
 
     async def delete(self, names: list[str]) -> None:
         """Delete blobs and their files."""
         if not names:
             return
-        *heads, _ = await self._ask(
-            *(commands.blob_head(self._keys, name) for name in names), commands.blobs_delete(self._keys, names)
-        )
+        heads = await self._ask(*(commands.blob_head(self._keys, name) for name in names))
         files = [head[1:].decode() for head in heads if head[:1] == FILE]
-        if files:
-            await asyncio.to_thread(self._folder.delete, files)
+        if files:  # first, so that asking again after an error finds what is left
+            await self._files.delete(files)
+        await self._ask(commands.blobs_delete(self._keys, names))
 
-    async def sweep(self, older_seconds: float) -> int:
-        """Delete files no blob refers to; return how many."""
-        found = await asyncio.to_thread(self._folder.older_than, older_seconds, FILE_PREFIX)
-        useless = []
-        for file in found:
+    async def sweep(self, seconds: float) -> int:
+        """Delete files no blob has referred to for `seconds`, as far as this process saw; return how many."""
+        useless: list[str] = []
+        found = iter(await self._files.names(FILE_PREFIX))
+        while batch := list(itertools.islice(found, HEADS_MAX)):
             # blob-<quoted name>-<token>: the blob of that name must point to this very file
-            quoted = file.removeprefix(FILE_PREFIX).rpartition("-")[0]
-            (head,) = await self._ask(commands.blob_head(self._keys, unquote(quoted)))
-            if head != FILE + file.encode():
-                useless.append(file)
-        await asyncio.to_thread(self._folder.delete, useless)
-        return len(useless)
+            names = [unquote(file.removeprefix(FILE_PREFIX).rpartition("-")[0]) for file in batch]
+            heads = await self._ask(*(commands.blob_head(self._keys, name) for name in names))
+            useless += [file for file, head in zip(batch, heads, strict=True) if head != FILE + file.encode()]
+        ripe = self._orphans.ripe(useless, seconds)
+        await self._files.delete(ripe)
+        return len(ripe)
 
 
 def _prefix(name: str) -> str:

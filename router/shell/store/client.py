@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,25 +23,28 @@ from router.shell.store import commands, durability, entries, scripts
 from router.shell.store.blobs import Blobs
 from router.shell.store.commands import FIRST_ID, Command, Keys
 from router.shell.store.entries import Group, InboxItem, Outcome
-from router.shell.store.files import BlobFolder
+from router.shell.store.files import BlobFolder, BlobPlace
+from router.shell.store.orphans import Orphans
 from router.shell.store.record_ids import require_ascending
 from router.shell.store.shared import Shared
 from router.shell.store.wire import SignInRefused, Wire, code_of
 
 SECONDS_MAX = 10.0
 ORPHAN_SECONDS = 3600.0
+SPARE_BYTES_MAX = 1 << 20  # of a journaled blob: a place for large values that is down stops nobody else
 READ_BYTES_MAX = 32 << 20  # of entries read at once; a single one may be larger
 
 
 class Store(Shared):
     """One workspace in one store. Make it with `Store.open`; safe to share between tasks of one loop."""
 
-    def __init__(self, wire: Wire, keys: Keys, folder: BlobFolder) -> None:
+    def __init__(self, wire: Wire, keys: Keys, files: BlobPlace) -> None:
         """See `open`."""
         self.keys = keys
         self._wire = wire
-        self._folder = folder
-        self._blobs = Blobs(self._ask, keys, folder)
+        self._files = files
+        self._orphans = Orphans()
+        self._blobs = Blobs(self._ask, keys, files)
         self._inbox_files: dict[str, str] = {}  # entry id -> file, of entries read here and not deleted yet
         self.inbox_count = 0  # entries in the inbox, as of the last append or count
 
@@ -50,17 +54,17 @@ class Store(Shared):
         url_or_socket: str,
         workspace: str,
         *,
-        blobs: Path,
+        blobs: Path | BlobPlace,
         user: str | None = None,
         password: str | None = None,
         seconds_max: float = SECONDS_MAX,
     ) -> Self:
-        """Connect; `blobs` is the folder of values over 256 kB, shared by all nodes; `seconds_max` a call's deadline.
+        """Connect; `blobs`: where values over 256 kB lie, shared by all nodes; `seconds_max`: a call's deadline.
 
         Raises ConfigError (URL, workspace name, or the store refuses the sign-in) or StoreUnavailable.
         """
         wire = Wire(url_or_socket, user, password, seconds_max)
-        store = cls(wire, Keys(workspace), BlobFolder(blobs))
+        store = cls(wire, Keys(workspace), BlobFolder(blobs) if isinstance(blobs, Path) else blobs)
         try:
             await store._load_scripts()
         except SignInRefused as error:
@@ -119,7 +123,7 @@ class Store(Shared):
 
     async def inbox_append_many(self, groups: list[Group]) -> list[Outcome]:
         """Store several callers' groups in one round trip and one fsync; each group gets its own answer."""
-        files = await asyncio.gather(*(entries.write_large(batch, self._folder) for batch, _ in groups))
+        files = await asyncio.gather(*(entries.write_large(batch, self._files) for batch, _ in groups))
         calls = entries.merge(groups, files)
         keys = [self.keys.inbox, *self.keys.seen(int(time.time() * 1000))]
         sent = [
@@ -133,7 +137,7 @@ class Store(Shared):
             if not isinstance(reply, ResponseError):
                 self.inbox_count = reply[0]
         if useless:
-            await asyncio.to_thread(self._folder.delete, useless)
+            await self._forget_files(useless)
         return outcomes
 
     async def inbox_read(self, after: str, count: int, block_ms: int = 0) -> list[InboxItem]:
@@ -161,7 +165,7 @@ class Store(Shared):
             item, file = entries.decode(raw)
             if file:
                 self._inbox_files[item.id] = file
-                item = await asyncio.to_thread(entries.with_file, item, self._folder, file)
+                item = await entries.with_file(item, self._files, file)
             size += len(item.raw)
             items.append(item)
         return items
@@ -172,8 +176,7 @@ class Store(Shared):
             return
         await self._ask(commands.inbox_delete(self.keys, ids))
         files = [file for entry_id in ids if (file := self._inbox_files.pop(entry_id, None))]
-        if files:
-            await asyncio.to_thread(self._folder.delete, files)
+        await self._forget_files(files)
 
     async def inbox_length(self) -> int:
         """Return how many entries the inbox holds."""
@@ -205,7 +208,7 @@ class Store(Shared):
         batch. Keep a batch under 8 MB, it is one command.
         """
         require_ascending(expected_last, records)
-        stored = await self._blobs.prepare(blobs or {})
+        stored = await self._blobs.prepare(blobs or {}, SPARE_BYTES_MAX)
         keys = [self.keys.journal, *map(self.keys.blob, stored)]
         flat = [part for record in records for part in record]
         asked = commands.evalsha(scripts.JOURNAL_APPEND, keys, expected_last, len(records), *flat, *stored.values())
@@ -252,13 +255,19 @@ class Store(Shared):
         """Delete blobs and their files."""
         await self._blobs.delete(names)
 
-    async def sweep_files(self, older_seconds: float = ORPHAN_SECONDS) -> int:
-        """Delete files nothing refers to (left by lost replies and crashes); return how many. Run it now and then."""
-        found = await asyncio.to_thread(self._folder.older_than, older_seconds, f"{entries.FILE_PREFIX}-")
+    async def sweep_files(self, seconds: float = ORPHAN_SECONDS) -> int:
+        """Delete large values that nothing has referred to for `seconds`; return how many. Run it now and then."""
+        found = await self._files.names(f"{entries.FILE_PREFIX}-")
         if found:
-            found = sorted(set(found) - await self._inbox_file_names())
-            await asyncio.to_thread(self._folder.delete, found)
-        return len(found) + await self._blobs.sweep(older_seconds)
+            found = self._orphans.ripe(sorted(set(found) - await self._inbox_file_names()), seconds)
+            await self._files.delete(found)
+        return len(found) + await self._blobs.sweep(seconds)
+
+    async def _forget_files(self, names: list[str]) -> None:
+        """Delete values that nothing refers to any more. What stays for want of an answer is swept up."""
+        if names:
+            with suppress(StoreUnavailable):
+                await self._files.delete(names)
 
     async def _inbox_file_names(self) -> set[str]:
         names: set[str] = set()

@@ -6,7 +6,7 @@ A group that refuses conflicts has a call of its own, since it may be refused wi
 
 from __future__ import annotations
 
-import asyncio
+from contextlib import suppress
 from typing import TypeAlias
 
 import msgspec
@@ -14,7 +14,7 @@ import msgspec
 from router.core.errors import StoreUnavailable
 from router.core.ports import Appended, InboxEntry
 from router.shell.store.commands import INLINE_BYTES_MAX
-from router.shell.store.files import BlobFolder
+from router.shell.store.files import BlobPlace
 
 FILE_PREFIX = "inbox"
 DIGEST_BYTES = 16
@@ -47,16 +47,17 @@ class Call(msgspec.Struct):
     groups: list[int]
 
 
-async def write_large(batch: list[InboxEntry], folder: BlobFolder) -> list[str] | StoreUnavailable:
+async def write_large(batch: list[InboxEntry], files: BlobPlace) -> list[str] | StoreUnavailable:
     """Write raw bytes that are too large for the store to files; return a name per entry, '' for the others."""
     names = [""] * len(batch)
     for place, entry in enumerate(batch):
         if len(entry.raw) > INLINE_BYTES_MAX:
             try:
-                names[place] = await asyncio.to_thread(folder.write, FILE_PREFIX, entry.raw)
-            except OSError as error:
-                await asyncio.to_thread(folder.delete, [name for name in names if name])
-                return StoreUnavailable(f"a large message could not be written ({error.strerror})")
+                names[place] = await files.write(FILE_PREFIX, entry.raw)
+            except StoreUnavailable as error:
+                with suppress(StoreUnavailable):  # what stays is swept up
+                    await files.delete([name for name in names if name])
+                return error
     return names
 
 
@@ -120,12 +121,12 @@ def decode(stored: tuple[bytes, list[bytes]]) -> tuple[InboxItem, str]:
     return item, fields.get(b"file", b"").decode()
 
 
-def with_file(item: InboxItem, folder: BlobFolder, name: str) -> InboxItem:
-    """Return the entry with its file's bytes; blocks. A missing file is `lost`, one entry must not stop the others."""
-    try:
-        return msgspec.structs.replace(item, raw=folder.read(name), path=folder.path(name))
-    except FileNotFoundError:
+async def with_file(item: InboxItem, files: BlobPlace, name: str) -> InboxItem:
+    """Return the entry with its file's bytes. A missing file is `lost`, one entry must not stop the others."""
+    raw = await files.read(name)
+    if raw is None:
         return msgspec.structs.replace(item, lost=True)
+    return msgspec.structs.replace(item, raw=raw, path=files.path(name))
 
 
 def _check(entry: InboxEntry) -> None:

@@ -1,4 +1,4 @@
-"""Large values as files: a 25 MB value in the store would block everybody for 0.13 s.
+"""Large values beside the store, as files: a 25 MB value in it would block everybody for 0.13 s.
 
 Rules:
 - A file is whole or not there: written under another name, fsynced, renamed, and then its folder is fsynced.
@@ -8,24 +8,57 @@ Rules:
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import secrets
-import time
 from pathlib import Path
+from typing import Protocol
+
+from router.core.errors import StoreUnavailable
 
 PARTIAL = ".partial"
 
 
+class BlobPlace(Protocol):
+    """Where large values lie: a folder, or objects in S3 (objects.py). Errors are StoreUnavailable."""
+
+    async def write(self, prefix: str, value: bytes) -> str:
+        """Store `value` durably; return its name, which begins with `prefix`. After an error nothing refers to it."""
+        ...
+
+    async def read(self, name: str) -> bytes | None:
+        """Return a value; None if there is none of that name."""
+        ...
+
+    def path(self, name: str) -> str:
+        """Where a value is a file, for another process to read; else ""."""
+        ...
+
+    async def delete(self, names: list[str]) -> None:
+        """Delete values; those already gone are fine."""
+        ...
+
+    async def names(self, prefix: str) -> list[str]:
+        """Return the names of all values that begin with `prefix`, also of those half written."""
+        ...
+
+
 class BlobFolder:
-    """The folder of large values. All methods block: call them in a thread."""
+    """The folder of large values."""
 
     def __init__(self, folder: Path) -> None:
         """`folder` is made, private, when the first file is written."""
         self._folder = folder
 
-    def write(self, prefix: str, value: bytes) -> str:
-        """Store `value` durably; return its file name, which begins with `prefix`. Raises OSError, leaving nothing."""
+    async def write(self, prefix: str, value: bytes) -> str:
+        """Store `value` durably; return its file name. Raises StoreUnavailable, leaving nothing."""
+        try:
+            return await asyncio.to_thread(self._write, prefix, value)
+        except OSError as error:
+            raise StoreUnavailable(f"a large value could not be written ({error.strerror})") from None
+
+    def _write(self, prefix: str, value: bytes) -> str:
         if not self._folder.is_dir():
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             _sync(self._folder.parent)
@@ -47,27 +80,37 @@ class BlobFolder:
             raise
         return name
 
-    def read(self, name: str) -> bytes:
-        """Return a file's bytes. Raises FileNotFoundError."""
-        return self._path(name).read_bytes()
+    async def read(self, name: str) -> bytes | None:
+        """Return a file's bytes."""
+        try:
+            return await asyncio.to_thread(self._path(name).read_bytes)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StoreUnavailable(f"a large value could not be read ({error.strerror})") from None
 
     def path(self, name: str) -> str:
         """Where a file is, for another process to read. Raises FileNotFoundError."""
         return str(self._path(name).absolute())
 
-    def delete(self, names: list[str]) -> None:
-        """Delete files; those already gone are fine. No fsync: one that comes back after a crash is swept up."""
+    async def delete(self, names: list[str]) -> None:
+        """Delete files. No fsync: one that comes back after a crash is swept up."""
+        await asyncio.to_thread(self._delete, names)
+
+    def _delete(self, names: list[str]) -> None:
         for name in names:
             with contextlib.suppress(FileNotFoundError):
                 self._path(name).unlink()
 
-    def older_than(self, seconds: float, prefix: str) -> list[str]:
-        """Return names of files written more than `seconds` ago, partial ones included."""
+    async def names(self, prefix: str) -> list[str]:
+        """Return the names of files, partial ones included."""
+        return await asyncio.to_thread(self._names, prefix)
+
+    def _names(self, prefix: str) -> list[str]:
         if not self._folder.is_dir():
             return []
-        limit = time.time() - seconds
         with os.scandir(self._folder) as found:
-            return [entry.name for entry in found if entry.name.startswith(prefix) and entry.stat().st_mtime < limit]
+            return [entry.name for entry in found if entry.name.startswith(prefix)]
 
     def _path(self, name: str) -> Path:
         if "/" in name or name.startswith("."):
