@@ -15,12 +15,13 @@ from bisect import bisect_right
 import msgspec
 
 from router.core.errors import JournalBroken
-from router.shell.journal import JournalStore
+from router.shell.journal import Journal, JournalStore
 from router.shell.records import digest, id_before
 from router.shell.shelf import Shelf
 
 FOLDER = "journal"
 SEGMENT_RECORDS_MAX = 50_000
+SEGMENT_RECORDS_MIN = 1_000
 LEVEL = 6
 _NAME = re.compile(rf"{FOLDER}/(\d{{12}})-(\d{{12}})_(\d+)-(\d+)_([0-9a-f]{{16}})\.jsonl\.gz")
 _BEGIN, _MIDDLE, _END = b'{"id":"', b'","record":', b"}"
@@ -155,3 +156,30 @@ class History:
         for found, raw in await self.journal_read(id_before(identifier), 1):
             return raw if found == identifier else None
         return None
+
+
+async def extend(
+    archive: Archive, journal: Journal, *, upto: int, before: int, records_min: int = SEGMENT_RECORDS_MIN
+) -> int:
+    """Put records into segments, from where the archive ends: up to number `upto`, and written before `before` (ms).
+
+    `journal` stands at the archive's end and reads the store. Fewer than `records_min` wait for more. Gives the number
+    of records put away. Raises JournalBroken.
+    """
+    rows: list[Row] = []
+    done, last = 0, journal.n
+    async for identifier, raw, record in journal.rows(leap=True):
+        over = record.n > upto or record.wall >= before
+        if over or len(rows) == SEGMENT_RECORDS_MAX or (rows and record.n != last + 1):
+            if len(rows) >= (records_min if over else 1):
+                await archive.put(rows, last)
+                done += len(rows)
+            rows = []
+        if over:
+            return done
+        rows.append((identifier, raw))
+        last = record.n
+    if len(rows) >= max(1, records_min):
+        await archive.put(rows, last)
+        done += len(rows)
+    return done

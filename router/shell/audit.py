@@ -6,6 +6,7 @@ What an older engine decided is read and not replayed; from the snapshot on that
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import msgspec
 
@@ -14,9 +15,9 @@ from router.core.errors import JournalBroken
 from router.core.version import ENGINE
 from router.shell import snapshots
 from router.shell.archive import Archive, History
-from router.shell.journal import Journal, JournalStore, drive
+from router.shell.journal import Journal, JournalStore, detours, drive
 from router.shell.records import Record
-from router.shell.recovery import at_end, check_before
+from router.shell.recovery import at_end, check_before, newest
 from router.shell.shelf import Shelf
 from router.shell.snapshots import Damaged, Label
 from router.shell.witness import Witness
@@ -63,13 +64,29 @@ class _Audit:
         expected = self.journal.n + 1
         async for record in self.journal.read(leap=True):
             if record.n != expected:
-                self.engine = None  # over a gap that was accepted
+                await self._over_a_gap(expected, record)
             expected = record.n + 1
             self._replay(record)
             for label in self._labels.pop(record.n, []):
                 await self._compare(label)
             if progress is not None:
                 progress(record.n)
+
+    async def _over_a_gap(self, expected: int, after: Record) -> None:
+        """What an admin said to go on over: the state on its far side is that of a snapshot right before, if any."""
+        self.engine, self.compared_from = None, None
+        for n in sorted(self._labels):
+            for label in self._labels.pop(n) if expected <= n < after.n else []:
+                with suppress(Damaged):
+                    found = await snapshots.load(self._shelf_of(label), label.name)
+                    if (label.n, found.header.position.hash) == (after.n - 1, after.prev):
+                        self.engine, self.compared_from = Engine(found.state), after.n
+                        self.snapshots += 1
+
+    def _shelf_of(self, label: Label) -> Shelf:
+        if self._shelf is None:
+            raise Damaged(f"{label.name} lies nowhere")
+        return self._shelf
 
     def _replay(self, record: Record) -> None:
         if record.engine > ENGINE:
@@ -81,9 +98,8 @@ class _Audit:
 
     async def _compare(self, label: Label) -> None:
         """A snapshot with the state that the records give."""
-        assert self._shelf is not None
         try:
-            found = await snapshots.load(self._shelf, label.name)
+            found = await snapshots.load(self._shelf_of(label), label.name)
         except Damaged as error:
             self.bad.append(JournalBroken(f"snapshot {label.name} of record {label.n}: {error}", label.n))
             return
@@ -113,6 +129,8 @@ async def verify(
     """Read the whole journal, check the chain, replay it; gives the verdict and the engine as far as it got."""
     archive = None if shelf is None else Archive(shelf)
     journal = Journal(store if archive is None else History(store, archive))
+    if shelf is not None and (known := await newest(shelf)) is not None:
+        journal.detours = detours(known.header.position.losses)
     audit = _Audit(journal, shelf, [] if shelf is None else await snapshots.listed(shelf))
     try:
         await audit.run(progress)

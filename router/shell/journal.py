@@ -86,6 +86,11 @@ class Unchained(JournalBroken):
     """A record names another as the one before it."""
 
 
+def detours(losses: tuple[tuple[int, LeaderElected], ...]) -> dict[int, str]:
+    """Record → id of the fence that is read after it, instead of what follows: as an admin said after a loss."""
+    return {event.loss.after: f"{event.epoch}-0" for _, event in losses if event.loss is not None}
+
+
 class Journal:
     """Position in the chain, and the two things one can do with it: read on, and append."""
 
@@ -98,7 +103,7 @@ class Journal:
         self.n = at.n
         self.epochs = list(at.epochs)  # (epoch, number of its first record)
         self.losses = list(at.losses)  # number and event of each fence that went on after a loss
-        self.detours: dict[int, str] = {}  # record -> id of the fence to be read after it, instead of what follows it
+        self.detours = detours(at.losses)
 
     @property
     def position(self) -> Position:
@@ -125,6 +130,11 @@ class Journal:
         The position moves with each. `leap`: over a gap that an admin accepted; the state on its far side is then only
         in a snapshot. Raises JournalBroken.
         """
+        async for _, _, record in self.rows(leap=leap):
+            yield record
+
+    async def rows(self, *, leap: bool = False) -> AsyncIterator[tuple[str, bytes, Record]]:
+        """The same, each with its id and its bytes."""
         while rows := await self._store.journal_read(self._detour() or self.last_id, READ_BATCH_RECORDS):
             for place, (identifier, raw) in enumerate(rows):
                 try:
@@ -132,9 +142,9 @@ class Journal:
                 except JournalBroken as broken:
                     if (found := await self._accepted(rows[place:], leap=leap)) is None:
                         raise self._blame(broken, raw, rows[place + 1 : place + 2]) from None
-                    yield self._leap(*found) if leap else self.take(*found)
+                    yield *found, self._leap(*found) if leap else self.take(*found)
                     break  # and read on after it
-                yield record
+                yield identifier, raw, record
                 if self.n in self.detours:
                     break
             await asyncio.sleep(0)

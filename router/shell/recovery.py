@@ -66,7 +66,7 @@ async def _replayed(
         await check_before(store, base.header.position)
     engine = Engine() if base is None else Engine(base.state)
     journal = Journal(history) if base is None else Journal(history, base.header.position)
-    journal.detours = detours
+    journal.detours |= detours
     try:
         await journal.replay(engine, progress=progress)
     except Detour as found:

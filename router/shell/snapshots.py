@@ -18,6 +18,7 @@ from router.shell.records import Builtins, Position, Upgrade, upgraded
 from router.shell.shelf import Shelf
 
 FOLDER = "snapshots"
+ASIDE = "set-aside"
 STATE_FORMAT = 1
 LEVEL = 1  # of zlib: the state is a fifth afterwards; a higher one costs seconds and saves little
 _MAGIC = b"usherd-snapshot "
@@ -131,6 +132,14 @@ async def load(shelf: Shelf, name: str) -> Snapshot:
     if raw is None:
         raise Damaged("it is gone")
     return decode(raw)
+
+
+async def set_aside(shelf: Shelf, name: str) -> None:
+    """Keep a snapshot that must not be used for people to look at, where nobody finds it to start from."""
+    raw = await shelf.get(name)
+    if raw is not None:
+        await shelf.put(f"{ASIDE}/{name.removeprefix(FOLDER + '/')}", raw)
+        await shelf.delete([name])
 
 
 async def prune(shelf: Shelf, keep: int) -> list[str]:

@@ -117,6 +117,10 @@ class Witness:
         found = [loss for seen in (self.last, await self._beside()) if (loss := await self._lacks(journal, seen))]
         return max(found, key=lambda loss: loss.seen.n) if found else None
 
+    async def furthest(self) -> Seen:
+        """The later one of what this node saw and what a leader noted beside the journal."""
+        return max(self.last, await self._beside(), key=lambda seen: seen.n)
+
     async def _beside(self) -> Seen:
         raw = await self._store.doc_get(DOC)
         return Seen() if raw is None else _decode(raw)

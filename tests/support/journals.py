@@ -5,6 +5,7 @@ from __future__ import annotations
 from obstore.store import MemoryStore as Objects
 
 from router.core.engine import Engine
+from router.core.errors import Fenced
 from router.core.events import StatusSet, WorkspaceChanged
 from router.core.values import Agent, Status, Workspace
 from router.core.version import ENGINE
@@ -24,6 +25,15 @@ class DocStore(MemoryStore):
     def __init__(self) -> None:
         super().__init__()
         self.docs: dict[str, bytes] = {}
+        self.generated = ""
+
+    async def journal_append(
+        self, expected_last: str, records: list[tuple[str, bytes]], blobs: dict[str, bytes]
+    ) -> None:
+        """All, or Fenced if the last id that ever was is not the one expected."""
+        if await self.journal_last() != expected_last:
+            raise Fenced(expected_last)
+        self.rows += records
         self.generated = ""
 
     async def journal_last(self) -> str:
