@@ -26,7 +26,7 @@ from router.app.mail_entries import MailEntries
 from router.app.names import Names, staff_of
 from router.app.reload import Reloader
 from router.app.server import WebServer
-from router.app.shelves import shelf_of
+from router.app.shelves import blobs_of, shelf_of
 from router.app.verify import open_at_url
 from router.core.errors import ConfigError, TransientError
 from router.core.values import Workspace
@@ -147,10 +147,9 @@ class Daemon:
 
     async def _start_store(self) -> None:
         config = self.config
-        if config.blobs.url is not None:
-            raise ConfigError("blobs in S3 are not supported by this version", hint="give `blobs` a folder")
         self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        blobs = Path(config.blobs.folder) if config.blobs.folder else self.data / "blobs"
+        blobs = await blobs_of(config, self.data)
+        self._troubles.append(blobs.problems)
         self.disk = DiskGuard(self.data)
         if config.store.url is None:
             embedded = EmbeddedStore(self.data, guard=self.disk)

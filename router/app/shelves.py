@@ -1,14 +1,17 @@
-"""Where a workspace's snapshots and old records lie, as its configuration says."""
+"""Where a workspace's large values, snapshots and old records lie, as its configuration says."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from router.shell.shelf import Place, Shelf
+from router.shell.store.files import BlobFolder, BlobPlace
+from router.shell.store.objects import BlobObjects
 from skills.channel_model import Objects
 from skills.model import WorkspaceConfig
 
 FOLDER = "archive"  # in the data directory
+BLOBS = "blobs"  # likewise
 
 
 def place_of(objects: Objects, folder: Path) -> Place:
@@ -26,6 +29,13 @@ def place_of(objects: Objects, folder: Path) -> Place:
 def shelf_of(config: WorkspaceConfig, data: Path) -> Shelf:
     """The shelf of a workspace's snapshots and archive. Raises ConfigError."""
     return Shelf.at(place_of(config.archive, data / FOLDER), config.workspace)
+
+
+async def blobs_of(config: WorkspaceConfig, data: Path) -> BlobPlace:
+    """The place of a workspace's mails and files over 256 kB. Raises ConfigError where S3 does not take them."""
+    if config.blobs.url is not None:
+        return await BlobObjects.at(place_of(config.blobs, data / BLOBS), config.workspace)
+    return BlobFolder(Path(config.blobs.folder) if config.blobs.folder else data / BLOBS)
 
 
 def may_trim(config: WorkspaceConfig) -> bool:

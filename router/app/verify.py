@@ -7,12 +7,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from router.app.shelves import blobs_of
 from router.core.errors import ConfigError, StoreUnavailable
 from router.shell.audit import Verified, verify
 from router.shell.disk import DiskGuard
 from router.shell.store import server
 from router.shell.store.client import Store
 from router.shell.store.embedded import EmbeddedStore
+from router.shell.store.files import BlobPlace
 from router.shell.store.locks import DataLocks
 from skills.model import WorkspaceConfig
 from skills.workspace import load
@@ -29,7 +31,7 @@ async def verify_journal(config: Path, data: Path, *, progress: Callable[[int], 
 @asynccontextmanager
 async def opened(config: WorkspaceConfig, data: Path) -> AsyncIterator[Store]:
     """The workspace's store: at its URL, or in the data directory, started for the while if nobody runs it."""
-    blobs = Path(config.blobs.folder) if config.blobs.folder else data / "blobs"
+    blobs = await blobs_of(config, data)
     if config.store.url is not None:
         store = await open_at_url(config, blobs)
         try:
@@ -54,7 +56,7 @@ async def opened(config: WorkspaceConfig, data: Path) -> AsyncIterator[Store]:
     embedded = EmbeddedStore(data, guard=DiskGuard(data))
     await embedded.start()
     try:
-        store = await embedded.open(config.workspace)
+        store = await embedded.open(config.workspace, blobs=blobs)
         try:
             yield store
         finally:
@@ -63,7 +65,7 @@ async def opened(config: WorkspaceConfig, data: Path) -> AsyncIterator[Store]:
         await embedded.stop()
 
 
-async def open_at_url(config: WorkspaceConfig, blobs: Path) -> Store:
+async def open_at_url(config: WorkspaceConfig, blobs: BlobPlace) -> Store:
     """The store at `store.url`. Raises ConfigError, without the password, where nobody answers."""
     if config.store.url is None:
         raise ConfigError("there is no store.url")

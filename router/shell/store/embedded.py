@@ -26,6 +26,7 @@ from router.core.errors import ConfigError, StoreUnavailable
 from router.shell.disk import DiskGuard
 from router.shell.store import server
 from router.shell.store.client import Store
+from router.shell.store.files import BlobPlace
 from router.shell.store.locks import DataLocks
 
 log: Any = structlog.get_logger()
@@ -111,8 +112,8 @@ class EmbeddedStore:
         """Return `problem` as the list the status page is made of; empty when nothing is wrong."""
         return [self.problem] if self.problem else []
 
-    async def open(self, workspace: str, *, blobs: Path | None = None, seconds_max: float = 10.0) -> Store:
-        """Open a workspace in this store; `blobs`: the folder of large values, if not the one in the data directory."""
+    async def open(self, workspace: str, *, blobs: Path | BlobPlace | None = None, seconds_max: float = 10.0) -> Store:
+        """Open a workspace in this store; `blobs`: where large values lie, if not in the data directory."""
         return await Store.open(
             self.socket,
             workspace,

@@ -43,6 +43,10 @@ class BlobPlace(Protocol):
         """Return the names of all values that begin with `prefix`, also of those half written."""
         ...
 
+    def problems(self) -> list[str]:
+        """What an admin should mend."""
+        ...
+
 
 class BlobFolder:
     """The folder of large values."""
@@ -111,6 +115,10 @@ class BlobFolder:
             return []
         with os.scandir(self._folder) as found:
             return [entry.name for entry in found if entry.name.startswith(prefix)]
+
+    def problems(self) -> list[str]:
+        """A folder has none of its own: the disk is watched elsewhere."""
+        return []
 
     def _path(self, name: str) -> Path:
         if "/" in name or name.startswith("."):
