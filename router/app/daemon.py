@@ -35,7 +35,7 @@ from router.shell.autoanswers import AutoAnswerer, Wording, switched_off
 from router.shell.channel import Channel
 from router.shell.clock import Clock
 from router.shell.disk import DiskGuard
-from router.shell.dispatch import Dispatcher
+from router.shell.dispatch import Dispatcher, Past
 from router.shell.identities import identity_of
 from router.shell.intake import Intake
 from router.shell.leader import Leader
@@ -59,7 +59,6 @@ from skills.workspace import Loaded
 log = structlog.get_logger()
 
 PRELOAD = ("channels.email.parse", "router.app.mail")
-READY_SECONDS_MAX = 120.0
 GAUGE_SECONDS = 0.5
 SWEEP_SECONDS = 3_600.0
 
@@ -105,7 +104,10 @@ class Daemon:
             await self.stop()
 
     async def start(self) -> None:
-        """Bring everything up; returns when this node leads and listens. Raises ConfigError, JournalBroken."""
+        """Bring everything up; returns when this node leads or follows, and listens.
+
+        Raises ConfigError, JournalBroken.
+        """
         try:
             await self._start_store()
             self.models, self.threshold = await asyncio.to_thread(models.prepare, self.config, self.data)
@@ -121,7 +123,8 @@ class Daemon:
         self._exit.callback(local.withdraw, self.data)
         smtp = f"{self.smtp[0]}:{self.smtp[1]}" if self.smtp else None
         where = f"{self.http[0]}:{self.http[1]}"
-        log.info("ready", smtp=smtp, http=where, data=str(self.data), node=self.node, pid=os.getpid())
+        leads = self.leader.leading
+        log.info("ready", smtp=smtp, http=where, data=str(self.data), node=self.node, pid=os.getpid(), leading=leads)
 
     @property
     def url(self) -> str:
@@ -198,7 +201,7 @@ class Daemon:
         self.metrics = Metrics()
         self.names = Names(lambda: self.config)
         self.live = Live(self.leader, self.names)
-        self.commands = Dispatcher(self.intake)
+        self.commands = Dispatcher(self.intake, Past(self.store, self.leader))
         self.outbox = Outbox(
             store=self.store,
             vault=self.vault,
@@ -213,7 +216,7 @@ class Daemon:
             self.live.committed,
             self.metrics.committed,
         ]
-        self.leader.refusals.append(self.commands.refused)
+        self.leader.follower.renewals.append(self.live.renewed)
         self.leader.compose = AutoAnswerer(self._wording, self.stationery).blobs
         self._troubles += [
             self.disk.problems,
@@ -223,7 +226,7 @@ class Daemon:
         self._exit.callback(self._farewell)
         leading = self._begin("leader", self.leader.run())
         self._exit.push_async_callback(self._stop_leading, leading)
-        await self._first(leading, self.leader.ready())
+        await self._first(leading)
         self._begin_background()
 
     def _begin_background(self) -> None:
@@ -265,17 +268,13 @@ class Daemon:
         with suppress(TransientError):
             await self.store.lease_release("leader", self.node)
 
-    async def _first(self, leading: asyncio.Task[None], ready: Coroutine[None, None, None]) -> None:
-        """Wait until this node leads; whatever ends the leader before that is raised."""
-        waiting = asyncio.create_task(ready)
-        await asyncio.wait([leading, waiting], return_when=asyncio.FIRST_COMPLETED, timeout=READY_SECONDS_MAX)
+    async def _first(self, leading: asyncio.Task[None]) -> None:
+        """Wait until this node leads, or follows the one that does; whatever ends it before that is raised."""
+        waiting = asyncio.create_task(self.leader.started())
+        await asyncio.wait([leading, waiting], return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
         if leading.done():
-            waiting.cancel()
             leading.result()
-        if not waiting.done():
-            waiting.cancel()
-            owner = await self.store.lease_owner("leader")
-            raise ConfigError(f"node {owner} leads this workspace and did not let go", hint="stop it first")
 
     async def _start_doors(self) -> None:
         config = self.config
@@ -315,15 +314,17 @@ class Daemon:
             local_token=self._local_token,
             settings=WebSettings(public_url=self.config.web.url or ""),
             metrics=self.metrics.registry,
-            ready=lambda: self.leader.leading and not self.stopping,
+            ready=lambda: self.leader.follower.current and not self.stopping,
             stopping=lambda: self.stopping,
             clock=self.clock.now,
         )
 
     # -- what the parts ask for ------------------------------------------------------------------------------------
 
-    def _compile(self, now: int) -> tuple[str, Workspace]:
-        return self.loaded.version, compile_workspace(self.config, now, topic_threshold=self.threshold)
+    async def _compile(self, now: int, _in_force: str) -> tuple[str, Workspace]:
+        loaded = self.loaded
+        compiled = partial(compile_workspace, loaded.config, now, topic_threshold=self.threshold)
+        return loaded.version, await asyncio.to_thread(compiled)
 
     def _wording(self) -> Wording:
         config = self.config

@@ -20,7 +20,7 @@ from router.core.state import Contact
 from router.core.transitions import ContactState
 from router.core.values import WHOLE
 from router.shell.clock import wall_ms
-from router.shell.leader import Applied
+from router.shell.follower import Applied
 
 NEWS_KEPT_MAX = 200
 HELD = (ContactState.OFFERED, ContactState.ASSIGNED)

@@ -80,7 +80,14 @@ class Source(Protocol):
 
     @property
     def state(self) -> State:
-        """The state after the last commit. Never kept over an await: another commit may replace it."""
+        """The state. Never kept over an await; read after `settled` by whoever shows what stands."""
+        ...
+
+    async def settled(self) -> State:
+        """The state after the last commit, good until the next await. Raises StoreUnavailable if that takes long.
+
+        While the store has not confirmed what was decided last, the state is ahead of what stands.
+        """
         ...
 
     @property
@@ -101,7 +108,10 @@ class Texts(Protocol):
     """What was written, decrypted. Notes and replies are messages as well."""
 
     async def messages(self, ids: list[str]) -> Mapping[str, Message]:
-        """Normal forms by message id; one that was erased or cannot be read is absent."""
+        """Normal forms by message id; one that was erased or cannot be read is absent.
+
+        When this returns the state is settled, as after `Source.settled`.
+        """
         ...
 
     async def attachment(self, message: str, part: int) -> tuple[str, str, bytes]:

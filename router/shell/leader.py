@@ -1,80 +1,64 @@
 """The leader: takes what stands in the inbox, in order, and makes it real, one journal append at a time.
 
-Reading and understanding run ahead of applying; applying and appending are one thing at a time. After the append, and
-only then, everybody hears of it. If anything is in doubt the engine is thrown away and rebuilt from the journal.
+Every node follows the journal with an engine that is always current, and tries to get the lease. Whoever gets it reads
+to the end, appends the fence, and leads with the very engine it has. Reading and understanding run ahead of applying;
+applying and appending are one thing at a time. After the append, and only then, everybody hears of it. An engine that
+is ahead of the journal when its node is fenced, or that failed, is thrown away and had again from the journal.
 """
 
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from functools import partial
 from typing import Protocol
 
-import msgspec
 import structlog
 
 from router.core.engine import Engine
-from router.core.errors import Fenced, RouterError, StoreUnavailable
+from router.core.errors import Fenced, JournalBroken, RouterError, StoreUnavailable
 from router.core.events import ClockJumped, Event, MessageDeferred, TimePassed, WorkspaceChanged
+from router.core.state import State
 from router.core.values import Workspace
 from router.shell.buggify import point
-from router.shell.clock import Clock, Jump, wall_ms
-from router.shell.journal import Drafted, Journal, JournalStore
+from router.shell.clock import Clock, wall_ms
+from router.shell.follower import Applied, Follower, FollowerStore, Recover
+from router.shell.journal import Drafted, Journal
+from router.shell.lease import Lease, LeaseStore
 from router.shell.reader import Batch, Reader
 from router.shell.recovery import recover as recover_all
 from router.shell.store.entries import InboxItem
+from router.shell.sweeping import Sweeper, SweeperStore
 from router.shell.timekeeping import Attendance, AttendanceStore
-from router.shell.understanding import Plain, Prepared, Refused
+from router.shell.understanding import Plain, Prepared
 from router.shell.vault import Vault
 
 log = structlog.get_logger()
 
 READ_MESSAGES_MAX = 64
 READ_BLOCK_MS = 500
+FOLLOW_BLOCK_MS = 200
 AHEAD_BATCHES_MAX = 2
-SWEEP_ENTRIES_MAX = 512
-LEASE_MS = 5_000
-LEASE_RENEW_SECONDS = 1.0
+ATTENDANCE_SECONDS = 1.0
 HORIZON_MS_MIN = 200 * 86_400_000  # calendars that reach less far are expanded anew
 HORIZON_LOOK_MS = 3_600_000
 RETRY_SECONDS = 0.2
 REBUILD_SECONDS_MAX = 30.0
 
 
-class LeaderStore(JournalStore, AttendanceStore, Protocol):
-    """What the leader asks of the store, besides the journal."""
+class LeaderStore(FollowerStore, LeaseStore, SweeperStore, AttendanceStore, Protocol):
+    """What the leader asks of the store."""
 
     async def inbox_read(self, after: str, count: int, block_ms: int) -> list[InboxItem]:
         """Entries after an id, in order, waiting for the first at most `block_ms`."""
         ...
 
-    async def inbox_delete(self, ids: list[str]) -> None:
-        """Forget entries that are in their place."""
-        ...
 
-    async def lease_acquire(self, name: str, owner: str, ttl_ms: int) -> bool:
-        """Whether `owner` holds the lease now."""
-        ...
-
-    async def lease_renew(self, name: str, owner: str, ttl_ms: int) -> bool:
-        """Whether `owner` still held it."""
-        ...
-
-
-class Applied(msgspec.Struct, frozen=True):
-    """What the engine made of an entry; on disk by the time that listeners hear of it."""
-
-    prepared: Prepared
-    draft: Drafted
-
-
-Listener = Callable[[list[Applied]], None]
-Compile = Callable[[int], tuple[str, Workspace]]
-Recover = Callable[[], Awaitable[tuple[Engine, Journal]]]
+Compile = Callable[[int, str], Awaitable[tuple[str, Workspace]]]  # (now, version in force) -> what is to be in force
 Compose = Callable[[Prepared, Drafted], list[Plain]]  # blobs of what a record's decisions say by themselves
+Happen = Callable[[int], Event]  # what was found out beside the inbox, once its time is known
+_Asked = tuple[Happen, asyncio.Future[Drafted]]
 
 
 class Rebuild(RouterError):
@@ -84,7 +68,7 @@ class Rebuild(RouterError):
 
 
 class Leader:
-    """One node's claim to lead, and the loop of the one that does."""
+    """One node's part: it follows, and leads while the lease is its own."""
 
     def __init__(
         self,
@@ -98,11 +82,10 @@ class Leader:
         clock: Clock | None = None,
     ) -> None:
         """`recover`: how engine and journal are had again, if not from the first record on. `clock`: the node's."""
-        self.engine = Engine()
-        self.journal = Journal(store)
+        self.follower = Follower(store, recover or partial(recover_all, store))
+        self.listeners = self.follower.listeners  # who hears of each commit, whoever made it
+        self.lease = Lease(store, "leader", node)
         self.leading = False
-        self.listeners: list[Listener] = []
-        self.refusals: list[Callable[[bytes, Refused], None]] = []
         self.compose: Compose = _nothing
         self.poisoned: set[str] = set()
         self._store = store
@@ -110,133 +93,160 @@ class Leader:
         self._reader = reader
         self._compile = compile_workspace
         self._node = node
-        self._recover = recover or partial(recover_all, store)
         self._clock = clock or Clock()
         self._attendance = Attendance(store, self._clock)
+        self._sweeper = Sweeper(store)
         self._stopping = asyncio.Event()
         self._ready = asyncio.Event()
+        self._started = asyncio.Event()
         self._background: set[asyncio.Task[None]] = set()
         self._look_at = 0  # when to see next how far the calendars reach
         self._setbacks = 0  # how often in a row the engine failed where leaving an entry out does not help
         self._ahead: asyncio.Queue[Batch] = asyncio.Queue(AHEAD_BATCHES_MAX)
-        self._proposed: list[tuple[str, Workspace, asyncio.Future[None]]] = []
-        self._done: list[str] = []  # entries that are in their place and may be deleted
-        self._done_news = asyncio.Event()
+        self._asked: list[_Asked] = []
+
+    @property
+    def engine(self) -> Engine:
+        """The node's engine; ahead of the journal while an append is under way, see `settled`."""
+        return self.follower.engine
+
+    @property
+    def journal(self) -> Journal:
+        """The place in the journal that is reached."""
+        return self.follower.journal
+
+    async def settled(self) -> State:
+        """The state as the journal has it, good until the next await. Raises StoreUnavailable."""
+        return await self.follower.settled()
 
     async def ready(self) -> None:
         """Wait until this node leads."""
         await self._ready.wait()
+
+    async def started(self) -> None:
+        """Wait until this node leads, or is current while another one leads."""
+        await self._started.wait()
 
     def stop(self) -> None:
         """Finish the batch at hand and end."""
         self._stopping.set()
 
     async def run(self) -> None:
-        """Lead until `stop`; after a fence or a doubt, begin again. Raises JournalBroken."""
+        """Follow and lead until `stop`; after a fence or a doubt, begin again. Raises JournalBroken."""
         while not self._stopping.is_set():
             try:
-                await self._lead()
+                await self._follow()
+                if not self._stopping.is_set():
+                    await self._lead()
             except StoreUnavailable as error:
                 log.warning("leader_waits_for_store", error=str(error))
                 await asyncio.sleep(RETRY_SECONDS)
             except (Fenced, Rebuild) as error:
                 log.warning("leader_begins_again", code=error.code, error=str(error))
                 await self._pause(min(RETRY_SECONDS * 2 ** min(self._setbacks, 10), REBUILD_SECONDS_MAX))
-            finally:
-                self.leading = False
-                self._ready.clear()
 
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._stopping.wait()
 
+    # -- following -------------------------------------------------------------------------------------------------
+
+    async def _follow(self) -> None:
+        """Apply what others write until the lease is ours, or we are to stop."""
+        if not self.follower.current:
+            await self.follower.begin()
+        while not self._stopping.is_set():
+            if await self.lease.look():
+                return
+            if self.lease.holder:
+                self._started.set()
+            await self.follower.read_on(FOLLOW_BLOCK_MS)
+
+    # -- leading ---------------------------------------------------------------------------------------------------
+
     async def _lead(self) -> None:
-        if not await self._store.lease_acquire("leader", self._node, LEASE_MS):
-            await asyncio.sleep(RETRY_SECONDS)
-            return
-        lease = asyncio.create_task(self._keep_lease())
-        sweeper = asyncio.create_task(self._sweep())
-        reader: asyncio.Task[None] | None = None
+        works = (self._keep_lease(), self._sweeper.run(), self._note_attendance())
+        helpers = [asyncio.create_task(work) for work in works]
         try:
-            self.engine, self.journal = await self._recover()
-            gc.collect()
-            gc.freeze()  # what was replayed lives long: looking at it in each collection would cost tens of ms
-            at = self._clock.reach(self.engine.state.at)
-            alone = await self._attendance.lacking(self.engine.state, at)
-            await point("leader.before_fence")
-            await self.journal.fence(self.engine, node=self._node, at=at - alone, wall=wall_ms())
-            await point("leader.after_fence")
-            if alone:
-                await self._append([self._jump(Jump(alone, taken=True))])
-            await self._tidy()
+            await self._fence()
+            await self._sweeper.tidy(self.engine.state)
             await self._bring_workspace()
             self._ahead = asyncio.Queue(AHEAD_BATCHES_MAX)
-            reader = asyncio.create_task(self._read_ahead(self._ahead, self.engine.state.inbox))
+            helpers.append(asyncio.create_task(self._read_ahead(self._ahead, self.engine.state.inbox)))
             self._resume_deferred()
             self.leading = True
             self._ready.set()
+            self._started.set()
             log.info("leading", epoch=self.engine.state.epoch, records=self.engine.state.n)
-            await self._loop((lease, sweeper, reader))
+            await self._loop(helpers)
         finally:
-            for task in (lease, sweeper, reader):
-                if task is not None:
-                    task.cancel()
-                    with suppress(asyncio.CancelledError, RouterError):
-                        await task
+            self.leading = False
+            self._ready.clear()
+            if self.follower.ahead:
+                self.follower.throw_away()
+            for task in helpers:
+                task.cancel()
+                with suppress(asyncio.CancelledError, RouterError):
+                    await task
 
     async def _keep_lease(self) -> None:
+        await self.lease.keep()
+        msg = "another node holds the lease"
+        raise Fenced(msg)
+
+    async def _note_attendance(self) -> None:
         while True:
-            await asyncio.sleep(LEASE_RENEW_SECONDS)
-            try:
-                await point("leader.lease_renew")
-                held = await self._store.lease_renew("leader", self._node, LEASE_MS)
-                if self.leading:
+            await asyncio.sleep(ATTENDANCE_SECONDS)
+            if self.leading:
+                with suppress(StoreUnavailable):
                     await self._attendance.note()
-            except StoreUnavailable:
-                continue
-            if not held and not await self._store.lease_acquire("leader", self._node, LEASE_MS):
-                msg = "another node holds the lease"
-                raise Fenced(msg)
 
-    def _jump(self, jump: Jump) -> Applied:
-        """Journaled, because it moves along what is counted in people's attention."""
-        event = ClockJumped(at=self._clock.now(), by_ms=jump.by_ms, taken=jump.taken)
-        return self._apply(Prepared(event=event), event)
-
-    async def _tidy(self) -> None:
-        """Forget entries that were journaled but not deleted before the last leader ended."""
-        after, end = "0-0", self.engine.state.inbox
-        while items := await self._store.inbox_read(after, READ_MESSAGES_MAX, 0):
-            old = [item.id for item in items if _order(item.id) <= _order(end)]
-            done = [identifier for identifier in old if identifier not in self.engine.state.deferred]
-            if done:
-                await self._store.inbox_delete(done)
-            if len(old) < len(items):
-                return
-            after = items[-1].id
+    async def _fence(self) -> None:
+        """Read to the end and begin an epoch. Raises Fenced if somebody wrote meanwhile: then there is more to read."""
+        while await self.follower.read_on():
+            pass
+        at = self._clock.reach(self.engine.state.at)
+        alone = await self._attendance.lacking(self.engine.state, at)
+        await point("leader.before_fence")
+        try:
+            draft = await self.journal.fence(self.engine, node=self._node, at=at - alone, wall=wall_ms())
+        except Fenced as error:
+            if await self.follower.read_on():
+                raise
+            here = self.journal
+            raise JournalBroken(f"the journal ended with {here.last_id}, and does no more: {error}", here.n) from error
+        await point("leader.after_fence")
+        await self.follower.stand([Applied(Prepared(event=draft.event), draft)])
+        if alone:
+            jump = ClockJumped(at=self._clock.now(), by_ms=alone, taken=True)
+            await self._commit([Prepared(event=jump)])
 
     async def _bring_workspace(self) -> None:
-        version, workspace = self._compile(self._clock.now())
-        if version != self.engine.state.version or self._ends_soon():
-            await self._append([self._change(version, workspace)])
+        state = self.engine.state
+        version, workspace = await self._compile(self._clock.now(), state.version)
+        if version != state.version or _ends_soon(state.workspace, self._clock.now()):
+            await self._commit([Prepared(event=self._changed(version, workspace)(self._clock.now()))])
         self._look_at = self._clock.now() + HORIZON_LOOK_MS
 
-    def _ends_soon(self) -> bool:
-        """Whether calendars do not reach far enough."""
-        return _horizon(self.engine.state.workspace) < self._clock.now() + HORIZON_MS_MIN
+    @staticmethod
+    def _changed(version: str, workspace: Workspace, base: str | None = None, inbox: str = "") -> Happen:
+        return lambda at: WorkspaceChanged(at=at, inbox=inbox, version=version, workspace=workspace, base=base)
 
-    def _change(self, version: str, workspace: Workspace) -> Applied:
-        event = WorkspaceChanged(at=self._clock.now(), version=version, workspace=workspace)
-        return self._apply(Prepared(event=event), event)
+    async def propose(self, version: str, workspace: Workspace, base: str | None = None, inbox: str = "") -> Drafted:
+        """Put a workspace in force, if `base` is (None: in any case); it is journaled when this returns.
 
-    async def propose(self, version: str, workspace: Workspace) -> None:
-        """Put a workspace in force; when this returns it is journaled. Waits while nobody leads."""
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._proposed.append((version, workspace, done))
+        `inbox`: the entry that asked for it. Waits while this node does not lead.
+        """
+        return await self.record(self._changed(version, workspace, base, inbox))
+
+    async def record(self, happen: Happen) -> Drafted:
+        """Journal what was found out beside the inbox; gives what the engine made of it. Waits while not leading."""
+        done: asyncio.Future[Drafted] = asyncio.get_running_loop().create_future()
+        self._asked.append((happen, done))
         with suppress(asyncio.QueueFull):  # then the loop is at work and sees it soon
             self._ahead.put_nowait(Batch([]))
-        await done
+        return await done
 
     def _resume_deferred(self) -> None:
         for message in self.engine.state.deferred:
@@ -259,31 +269,47 @@ class Leader:
                 cursor = items[-1].id
                 await ahead.put(self._reader.begin(items, self.poisoned))
 
-    async def _loop(self, helpers: tuple[asyncio.Task[None], ...]) -> None:
+    async def _loop(self, helpers: list[asyncio.Task[None]]) -> None:
         while not self._stopping.is_set():
             for task in helpers:
                 if task.done():
                     task.result()
             batch = await self._next(self._ahead)
-            applied = [] if batch is None else await self._apply_batch(batch)
-            proposed = self._proposed[:]
-            applied += [self._change(version, workspace) for version, workspace, _ in proposed]
-            jump = self._clock.take_jump()
-            applied += [self._jump(jump)] if jump is not None else []
-            now = self._clock.now()
-            if now >= self._look_at:
-                self._look_at = now + HORIZON_LOOK_MS
-                applied += [self._change(*self._compile(now))] if self._ends_soon() else []
-            timer = self.engine.next_timer()
-            if timer is not None and timer <= now:
-                event = TimePassed(at=now)
-                applied.append(self._apply(Prepared(event=event), event))
-            if applied:
-                await self._append(applied)
-            del self._proposed[: len(proposed)]
-            for _, _, done in proposed:
+            prepared = [] if batch is None else await self._understand(batch)
+            asked = [one for one in self._asked if not one[1].done()]
+            found = [Prepared(event=happen(self._clock.now())) for happen, _ in asked]
+            await self._look_ahead()
+            applied = await self._commit([*prepared, *found, *self._time()])
+            self._asked = [one for one in self._asked if one not in asked]
+            drafts = {id(one.prepared): one.draft for one in applied}
+            for (_, done), one in zip(asked, found, strict=True):
                 if not done.done():
-                    done.set_result(None)
+                    done.set_result(drafts[id(one)])
+
+    async def _look_ahead(self) -> None:
+        """Have the calendars expanded before they end; it takes a thread its time."""
+        now = self._clock.now()
+        if now >= self._look_at:
+            self._look_at = now + HORIZON_LOOK_MS
+            if _ends_soon(self.engine.state.workspace, now):
+                self._spawn(self._expand(now))
+
+    async def _expand(self, now: int) -> None:
+        base = self.engine.state.version
+        version, workspace = await self._compile(now, base)
+        self._asked.append((self._changed(version, workspace, base), asyncio.get_running_loop().create_future()))
+
+    def _time(self) -> list[Prepared]:
+        """A jump of the clock whose turn has come, and that time has passed where something is due."""
+        found: list[Event] = []
+        jump = self._clock.take_jump()
+        if jump is not None:
+            found.append(ClockJumped(at=self._clock.now(), by_ms=jump.by_ms, taken=jump.taken))
+        now = self._clock.now()
+        timer = self.engine.next_timer()
+        if timer is not None and timer <= now:
+            found.append(TimePassed(at=now))
+        return [Prepared(event=event) for event in found]
 
     async def _next(self, ahead: asyncio.Queue[Batch]) -> Batch | None:
         timer = self.engine.next_timer()
@@ -297,22 +323,35 @@ class Leader:
                 return await ahead.get()
         return None
 
-    async def _apply_batch(self, batch: Batch) -> list[Applied]:
-        applied = []
+    async def _understand(self, batch: Batch) -> list[Prepared]:
+        """The events of a batch, by the state as it is journaled: nothing is applied while anything is waited for."""
+        found = []
         for begun in batch.items:
             await point("leader.before_understanding")
             prepared = await self._reader.finish(begun, self.engine.state, self._clock)
-            await point("leader.before_apply")
-            event = prepared.event
-            if event is not None:
-                applied.append(self._apply(prepared, event))
+            if prepared.event is None:
+                self._sweeper.forget(prepared.finished)
             else:
-                self._forget(prepared.finished)
-            if prepared.refused is not None:
-                for tell in self.refusals:
-                    tell(prepared.key, prepared.refused)
-            if isinstance(event, MessageDeferred):
+                found.append(prepared)
+            if isinstance(prepared.event, MessageDeferred):
                 self._spawn(self._reader.resume_when(begun))
+        return found
+
+    async def _commit(self, prepared: list[Prepared]) -> list[Applied]:
+        """Apply, append, tell. The engine is ahead of the journal only from here until the store has answered."""
+        if not prepared:
+            return []
+        await self._have_keys(prepared)
+        await point("leader.before_apply")
+        self.follower.run_ahead()
+        applied = [self._apply(one, one.event) for one in prepared if one.event is not None]
+        await point("leader.before_append")
+        blobs = await self._lock(prepared)
+        await self.journal.append([one.draft for one in applied], blobs, wall=wall_ms())
+        await point("leader.after_append")
+        self._setbacks = 0
+        self._sweeper.forget([identifier for one in applied for identifier in one.prepared.finished])
+        await self.follower.stand(applied)
         return applied
 
     def _apply(self, prepared: Prepared, event: Event) -> Applied:
@@ -329,58 +368,27 @@ class Leader:
             raise Rebuild(msg) from error
         return Applied(prepared, draft)
 
-    async def _append(self, applied: list[Applied]) -> None:
-        await point("leader.before_append")
-        blobs = await self._lock([blob for one in applied for blob in one.prepared.blobs])
-        await self.journal.append([one.draft for one in applied], blobs, wall=wall_ms())
-        await point("leader.after_append")
-        self._setbacks = 0
-        self._forget([identifier for one in applied for identifier in one.prepared.finished])
-        for listener in self.listeners:
-            try:
-                listener(applied)
-            except Exception as error:  # what is journaled stands, and the others must hear of it
-                log.exception("listener_failed", error=type(error).__name__)
-
-    async def _lock(self, plain: list[Plain]) -> dict[str, bytes]:
+    async def _have_keys(self, prepared: list[Prepared]) -> None:
+        """Fetch the keys of what is to be locked, however long that takes."""
         while True:
             try:
-                await self._vault.prepare({blob.identity for blob in plain})
+                await self._vault.prepare({blob.identity for one in prepared for blob in one.blobs})
             except StoreUnavailable:
                 await asyncio.sleep(RETRY_SECONDS)
             else:
-                break
+                return
+
+    async def _lock(self, prepared: list[Prepared]) -> dict[str, bytes]:
+        await self._have_keys(prepared)  # also of what the engine's decisions say by themselves
+        plain = [blob for one in prepared for blob in one.blobs]
         return dict([await self._vault.lock_blob(blob.blob, blob.identity, blob.plain) for blob in plain])
-
-    def _forget(self, ids: list[str]) -> None:
-        self._done += ids
-        self._done_news.set()
-
-    async def _sweep(self) -> None:
-        """Delete finished entries, many at once, however long the store takes; off the way of everything else."""
-        while True:
-            await self._done_news.wait()
-            self._done_news.clear()
-            while ids := self._done[:SWEEP_ENTRIES_MAX]:
-                try:
-                    await point("leader.before_sweep")
-                    await self._store.inbox_delete(ids)
-                    await point("leader.after_sweep")
-                except StoreUnavailable:
-                    await asyncio.sleep(RETRY_SECONDS)
-                else:
-                    del self._done[: len(ids)]
 
 
 def _nothing(_: Prepared, __: Drafted) -> list[Plain]:
     return []
 
 
-def _order(identifier: str) -> tuple[int, int]:
-    milliseconds, _, sequence = identifier.partition("-")
-    return int(milliseconds), int(sequence or 0)
-
-
-def _horizon(workspace: Workspace) -> int:
-    """The instant that all calendars reach; for ever, where there are none."""
-    return min((intervals[-1][1] for intervals in workspace.calendars.values() if intervals), default=1 << 62)
+def _ends_soon(workspace: Workspace, now: int) -> bool:
+    """Whether calendars do not reach far enough."""
+    horizon = min((intervals[-1][1] for intervals in workspace.calendars.values() if intervals), default=1 << 62)
+    return horizon < now + HORIZON_MS_MIN

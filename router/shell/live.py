@@ -12,7 +12,8 @@ from router.core.events import ClockJumped
 from router.core.message import Message
 from router.core.state import State
 from router.desk.ports import Changed, Directory
-from router.shell.leader import Applied, Leader
+from router.shell.follower import Applied
+from router.shell.leader import Leader
 from router.shell.vault import Vault, raw_blob
 
 log = structlog.get_logger()
@@ -31,8 +32,12 @@ class Live:
 
     @property
     def state(self) -> State:
-        """The state after the last commit."""
+        """The state; ahead of the journal while an append is under way, see `settled`."""
         return self._leader.engine.state
+
+    async def settled(self) -> State:
+        """The state after the last commit, until the next await. Raises StoreUnavailable."""
+        return await self._leader.settled()
 
     @property
     def names(self) -> Directory:
@@ -55,10 +60,15 @@ class Live:
         return lambda: void(self._callbacks.pop(number, None))
 
     def committed(self, applied: list[Applied]) -> None:
-        """A listener of the leader."""
-        if not self._callbacks:
-            return
-        changed = changed_by(applied)
+        """A listener of each commit."""
+        if self._callbacks:
+            self._tell(changed_by(applied))
+
+    def renewed(self) -> None:
+        """The engine is another one: whatever was derived from the one before is to be had anew."""
+        self._tell(Changed(everything=True))
+
+    def _tell(self, changed: Changed) -> None:
         for callback in tuple(self._callbacks.values()):
             try:
                 callback(changed)
@@ -98,8 +108,10 @@ class Library:
         self._extract = extract
 
     async def messages(self, ids: list[str]) -> dict[str, Message]:
-        """Normal forms by message id; erased ones are absent."""
-        return await self._vault.messages(ids)
+        """Normal forms by message id; erased ones are absent. Returns when the state is settled again."""
+        found = await self._vault.messages(ids)
+        await self._leader.settled()  # whoever asked goes on reading the state, and is to see what stands
+        return found
 
     async def attachment(self, message: str, part: int) -> tuple[str, str, bytes]:
         """(file name, content type, bytes). Raises KeyError when there is none."""

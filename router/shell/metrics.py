@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from router.core.decisions import OfferTo, OpenContact, Refuse
 from router.core.events import DeliveryReported, MessageDeferred, MessageQuarantined, MessageReceived, WorkspaceChanged
 from router.shell.clock import wall_ms
-from router.shell.leader import Applied
+from router.shell.follower import Applied
 
 SECONDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5, 5.0, 10.0, 60.0)
 

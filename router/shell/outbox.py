@@ -24,7 +24,8 @@ from router.core.message import Message
 from router.core.ports import InboxEntry
 from router.core.transitions import DeliveryState
 from router.shell.buggify import point
-from router.shell.leader import Applied, Leader
+from router.shell.follower import Applied
+from router.shell.leader import Leader
 from router.shell.reader import Internal, internal_entry
 from router.shell.vault import Vault
 
@@ -151,8 +152,8 @@ class Outbox:
         self._outcomes.clear()
 
     def committed(self, applied: list[Applied]) -> None:
-        """A listener of the leader: new replies to send."""
-        for one in applied:
+        """A listener: new replies to send, if this node leads. The next leader finds them in the engine."""
+        for one in applied if self._leader.leading else ():
             if isinstance(one.draft.event, ClockJumped) and one.draft.event.taken:
                 for delivery in self._pending.values():  # nobody tried in the time that was jumped over
                     delivery.first_at += max(0, one.draft.event.by_ms)

@@ -15,7 +15,7 @@ import msgspec
 import structlog
 
 from router.core.errors import PermanentError, StoreUnavailable, TransientError
-from router.core.events import DeliveryReported, MessageDeferred
+from router.core.events import CommandRefused, DeliveryReported, MessageDeferred
 from router.core.ports import Inbox, InboxEntry
 from router.core.state import State
 from router.shell.actions import Actions
@@ -131,7 +131,7 @@ class Reader:
         try:
             return await self._finish(begun, state, clock)
         except Refused as refusal:
-            return Prepared(event=None, finished=[entry.id], key=entry.key, refused=refusal)
+            return _refused(entry, refusal, clock)
         except StoreUnavailable:
             raise  # not the entry's fault
         except Exception as error:
@@ -141,8 +141,7 @@ class Reader:
     async def _given_up(self, entry: InboxItem, clock: Clock) -> Prepared:
         """The end of an entry on which usherd itself fails: it must not come back for ever, nor vanish unseen."""
         if entry.source == "command":
-            refusal = Refused("internal", "this action could not be carried out; it was logged")
-            return Prepared(event=None, finished=[entry.id], key=entry.key, refused=refusal)
+            return _refused(entry, Refused("internal"), clock)
         if entry.source != "internal":
             return self._problem(entry, self.channels.get(entry.source, self.channels["email"]), FAILED, clock)
         with suppress(msgspec.MsgspecError, UnicodeDecodeError):
@@ -173,7 +172,7 @@ class Reader:
         entry = begun.entry
         while True:
             try:
-                return await self._actions.prepare(entry.id, entry.meta, entry.raw, entry.key, state, clock.now())
+                return await self._actions.prepare(entry.id, entry.meta, entry.raw, state, clock.now())
             except StoreUnavailable:
                 await asyncio.sleep(RETRY_SECONDS)
 
@@ -324,6 +323,12 @@ class Reader:
             account=contact.account,
         )
         return released(source, _UNDERSTOOD.decode(entry.raw), self.facts, clock.now())
+
+
+def _refused(entry: InboxItem, refusal: Refused, clock: Clock) -> Prepared:
+    """Journaled too: whoever waits for an answer may be at another node, or ask again after a restart."""
+    event = CommandRefused(at=clock.now(), inbox=entry.id, code=refusal.code, detail=refusal.detail)
+    return Prepared(event=event, finished=[entry.id])
 
 
 def _raw_of(entry: InboxItem, channel: Channel) -> Raw:

@@ -33,7 +33,7 @@ UNREADABLE = "A message that could not be read"
 
 
 class Refused(RouterError):
-    """A command was understood and cannot be done. `code` as in the decision Refuse."""
+    """A command was understood and cannot be done. `code` and `detail` are journaled: nothing personal in them."""
 
     def __init__(self, code: str, detail: str = "") -> None:
         super().__init__(detail or code)
@@ -53,14 +53,11 @@ class Prepared(msgspec.Struct, kw_only=True):
     """An entry's outcome on its way to the journal.
 
     `event`: None if there is nothing to record. `finished`: inbox entries that are in their place once it is journaled.
-    `key`: the idempotency key of a command, for whoever waits for its outcome; `refused`: it made no sense.
     """
 
     event: Event | None
     blobs: list[Plain] = []
     finished: list[str] = []
-    key: bytes = b""
-    refused: Refused | None = None
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):

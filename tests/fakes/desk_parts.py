@@ -199,6 +199,10 @@ class House:
         """The engine's."""
         return self.engine.state
 
+    async def settled(self) -> State:
+        """Always: what is applied here stands."""
+        return self.engine.state
+
     def utilisation(self, agent: str) -> int:
         """A third, for those who exist."""
         return 3_300 if agent in self.state.agents else 0

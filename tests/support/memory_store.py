@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from bisect import bisect_right
 
 from router.core.errors import Fenced, StoreUnavailable
@@ -36,9 +37,12 @@ class MemoryStore:
             self.fail_after -= 1
             raise StoreUnavailable("the answer was lost")
 
-    async def journal_read(self, after: str, count: int) -> list[tuple[str, bytes]]:
-        """Records after an id."""
+    async def journal_read(self, after: str, count: int, block_ms: int = 0) -> list[tuple[str, bytes]]:
+        """Records after an id; blocks shortly."""
         start = bisect_right(self.rows, _order(after), key=lambda row: _order(row[0]))
+        if block_ms and start == len(self.rows):
+            await asyncio.sleep(0.002)
+            start = bisect_right(self.rows, _order(after), key=lambda row: _order(row[0]))
         return self.rows[start : start + count]
 
     async def journal_last(self) -> str:

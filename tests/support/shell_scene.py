@@ -22,8 +22,9 @@ from router.core.values import Agent, Role, Team, Workspace
 from router.desk.ports import Outcome
 from router.shell.actions import Actions
 from router.shell.channel import Channel, ThreadMatch
-from router.shell.dispatch import Dispatcher
-from router.shell.leader import Applied, Leader
+from router.shell.dispatch import Dispatcher, Past
+from router.shell.follower import Applied
+from router.shell.leader import Leader
 from router.shell.reader import Internal, Reader, internal_entry
 from router.shell.records import Record, decode
 from router.shell.store.entries import InboxItem
@@ -82,7 +83,9 @@ class ShellStore(MemoryStore):
         self.down = False
         self.fail_deletes = 0
         self.fail_outbox = 0
+        self.looked_up = 0
         self._last = 0
+        self._kept = 0
 
     def _answer(self) -> None:
         if self.down:
@@ -140,12 +143,27 @@ class ShellStore(MemoryStore):
 
     async def journal_get(self, identifier: str) -> bytes | None:
         """One record."""
+        self.looked_up += 1
         return dict(self.rows).get(identifier)
 
-    async def lease_acquire(self, name: str, owner: str, ttl_ms: int) -> bool:
+    async def lease_acquire(self, name: str, owner: str, ttl_ms: int, stale: str = "") -> bool:
         """Whoever is first."""
         self._answer()
+        if stale and self.leases.get(name) == stale:
+            del self.leases[name]
         return self.leases.setdefault(name, owner) == owner
+
+    async def lease_value(self, name: str) -> str | None:
+        """Who holds it; a count for each time somebody asks, as if it were being kept."""
+        self._answer()
+        self._kept += 1
+        owner = self.leases.get(name)
+        return None if owner is None else f"{owner} {self._kept}"
+
+    async def lease_release(self, name: str, owner: str) -> bool:
+        """Give it back."""
+        self._answer()
+        return self.leases.get(name) == owner and self.leases.pop(name) == owner
 
     async def lease_renew(self, name: str, owner: str, ttl_ms: int) -> bool:
         """Whether it is still held."""
@@ -262,17 +280,20 @@ class Stage:
             channels=self.channels,
             facts=Facts(secret=SECRET, own=frozenset({HELP}), tier_of=lambda _: None),
         )
+
+        async def compiled(now: int, in_force: str) -> tuple[str, Workspace]:
+            return version, workspace
+
         self.leader = Leader(
             store=self.store,
             vault=self.vault,
             reader=self.reader,
-            compile_workspace=lambda _: (version, workspace),
+            compile_workspace=compiled,
             node=node,
         )
-        self.commands = Dispatcher(self.store)
+        self.commands = Dispatcher(self.store, Past(self.store, self.leader))
         self.heard: list[Applied] = []
         self.leader.listeners += [self.commands.committed, self._hear]
-        self.leader.refusals.append(self.commands.refused)
         self._keys = 0
 
     def _hear(self, applied: list[Applied]) -> None:

@@ -24,7 +24,7 @@ async def prepared(command: dict[str, object], text: str = "", state: State | No
     actions = Actions(Vault(ShellStore()), PlainStationery(), str.upper)
     meta = msgspec.json.encode({"agent": "ana", **command})
     raw = msgspec.json.encode({"text": text}) if text else b""
-    return await actions.prepare("5-0", meta, raw, b"key", state or State(), 7)
+    return await actions.prepare("5-0", meta, raw, state or State(), 7)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ async def test_a_command_becomes_its_event(command: dict[str, object], expected:
     """Each action without words becomes the event of its name, at the time and under the entry it came by."""
     found = await prepared(command)
     assert found.event == expected
-    assert (found.finished, found.key, found.blobs) == (["5-0"], b"key", [])
+    assert (found.finished, found.blobs) == (["5-0"], [])
 
 
 async def test_what_is_written_becomes_a_blob_beside_its_event() -> None:
@@ -78,7 +78,7 @@ async def test_what_is_written_becomes_a_blob_beside_its_event() -> None:
         for action, kind in (("note", e.NoteWritten), ("reply", e.ReplyWritten), ("transfer", e.TransferAsked)):
             actions = Actions(stage.vault, PlainStationery(), str.upper)
             meta = msgspec.json.encode({"agent": "ana", "action": action, "contact": contact, "resolve": True})
-            found = await actions.prepare("9-0", meta, b'{"text":"Hello"}', b"k", stage.leader.engine.state, 7)
+            found = await actions.prepare("9-0", meta, b'{"text":"Hello"}', stage.leader.engine.state, 7)
             assert isinstance(found.event, kind)
             assert found.event.message == "9-0"
             [blob] = found.blobs
@@ -93,7 +93,7 @@ async def started(**personal: str) -> Prepared:
     """What comes of ana's wish to write to somebody first."""
     actions = Actions(Vault(ShellStore()), PlainStationery(), str.upper)
     meta = b'{"agent":"ana","action":"start","topics":["refund"]}'
-    return await actions.prepare("5-0", meta, msgspec.json.encode(personal), b"key", State(), 7)
+    return await actions.prepare("5-0", meta, msgspec.json.encode(personal), State(), 7)
 
 
 async def test_a_contact_is_opened_by_a_mail_that_carries_its_id() -> None:
@@ -119,7 +119,7 @@ async def test_a_contact_is_opened_by_a_mail_that_carries_its_id() -> None:
         "u.a5-0.5-0@acme.example",
     )
     assert message.reply_to == (Address(address="help+a5-0@acme.example"),)
-    assert (found.finished, found.key) == (["5-0"], b"key")
+    assert found.finished == ["5-0"]
 
 
 @pytest.mark.parametrize(

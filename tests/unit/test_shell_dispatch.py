@@ -9,8 +9,8 @@ import pytest
 from router.core.errors import StoreUnavailable
 from router.core.events import NoteWritten, StatusSet
 from router.shell import dispatch as dispatch_module
-from router.shell.dispatch import Dispatcher, command_entry
-from tests.support.shell_scene import Stage, until
+from router.shell.dispatch import Dispatcher, Past, command_entry
+from tests.support.shell_scene import Stage, until, written
 
 
 async def test_the_same_key_is_one_action_with_one_outcome() -> None:
@@ -114,16 +114,60 @@ async def test_an_action_that_could_not_be_stored_raises() -> None:
 
 
 async def test_only_so_many_outcomes_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The memory of outcomes is bounded; the oldest goes first."""
+    """The memory of outcomes is bounded, the oldest goes first; what is not in it is looked up in the journal."""
     monkeypatch.setattr(dispatch_module, "OUTCOMES_KEPT_MAX", 3)
-    monkeypatch.setattr(dispatch_module, "SETTLED_SECONDS", 0.01)
     stage = Stage()
     async with stage.leading():
         for number in range(5):
             await stage.commands.act("ana", "status", {"status": "available"}, f"k{number}")
+        looked = stage.store.looked_up
         assert (await stage.commands.act("ana", "status", {"status": "available"}, "k4")).ok
-        with pytest.raises(StoreUnavailable):
-            await stage.commands.act("ana", "status", {"status": "available"}, "k0")
+        assert stage.store.looked_up == looked
+        assert (await stage.commands.act("ana", "status", {"status": "available"}, "k0")).ok
+        assert stage.store.looked_up > looked
+    assert len(stage.store.events(StatusSet)) == 5
+
+
+@pytest.mark.parametrize(
+    ("action", "fields", "code"),
+    [
+        ("status", {"status": "available"}, ""),
+        ("take", {"contact": "c999"}, "no-such-contact"),
+        ("status", {"status": "asleep"}, "bad-request"),
+        ("dance", {}, "bad-request"),
+    ],
+)
+async def test_a_retry_after_a_restart_is_answered(action: str, fields: dict[str, object], code: str) -> None:
+    """Whatever became of an action, another process answers its retry with the same, and journals nothing more."""
+    stage = Stage()
+    async with stage.leading():
+        for number in range(20):
+            await stage.receive(written(f"before {number}"))
+        first = await stage.commands.act("ana", action, fields, "k1")
+        for number in range(20):
+            await stage.receive(written(f"after {number}"))
+        await until(lambda: len(stage.contacts) == 40)
+    assert (first.ok, first.code) == (not code, code)
+    records = len(stage.store.rows)
+    again = Stage(stage.store)
+    async with again.leading():
+        assert await again.commands.act("ana", action, fields, "k1") == first
+    assert len(stage.store.rows) == records + 1  # the second leader's fence
+
+
+async def test_the_record_of_any_entry_is_found() -> None:
+    """Each journaled entry's record is found by its id, however many there are; an unknown one has none."""
+    stage = Stage()
+    async with stage.leading():
+        entries = [await stage.receive(written(f"m{number}")) for number in range(70)]
+        await until(lambda: len(stage.contacts) == 70)
+        past = Past(stage.store, stage.leader)
+        for entry in entries:
+            record = await past.record_of(entry)
+            assert record is not None
+            assert record.event.inbox == entry
+        assert await past.record_of("1-0") is None
+        assert await past.record_of("9999999999999-0") is None
 
 
 def test_what_is_written_is_kept_apart_from_what_is_asked() -> None:

@@ -24,8 +24,9 @@ from router.core.events import (
 )
 from router.core.values import Workspace
 from router.shell import leader as leader_module
+from router.shell import lease as lease_module
 from router.shell.audit import verify
-from router.shell.leader import Applied
+from router.shell.follower import Applied
 from router.shell.store import Store
 from tests.support.shell_scene import PATIENCE_SECONDS, WORKSPACE, ShellStore, Stage, until, written
 from tests.support.stores import opened
@@ -35,7 +36,8 @@ from tests.support.stores import opened
 def _brisk(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waits between tries are short."""
     monkeypatch.setattr(leader_module, "RETRY_SECONDS", 0.01)
-    monkeypatch.setattr(leader_module, "LEASE_RENEW_SECONDS", 0.01)
+    monkeypatch.setattr(lease_module, "KEEP_SECONDS", 0.01)
+    monkeypatch.setattr(lease_module, "LOOK_SECONDS", 0.0)
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, wrong: Callable[[Event], bool]) -> None:
@@ -91,8 +93,7 @@ async def test_listeners_hear_only_of_what_stands() -> None:
     heard = [step for step in stage.store.trace if step != "append"]
     first = heard.index("heard")
     assert heard[first - 1 :][::2] == ["appended"] * (len(heard[first - 1 :]) // 2)
-    journaled = [record.n for record in stage.store.records() if not isinstance(record.event, LeaderElected)]
-    assert [one.draft.n for one in stage.heard] == journaled
+    assert [one.draft.n for one in stage.heard] == [record.n for record in stage.store.records()]
 
 
 @pytest.mark.parametrize("how", ["fail_before", "fail_after"])

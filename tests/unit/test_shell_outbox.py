@@ -16,6 +16,7 @@ from router.core.events import DeliveryReported
 from router.core.message import Message
 from router.core.transitions import DeliveryState
 from router.shell import leader as leader_module
+from router.shell import lease as lease_module
 from router.shell import outbox as outbox_module
 from router.shell.outbox import Delivery, Outbox, Sender, Sent
 from tests.support.shell_scene import WORKSPACE, ShellStore, Stage, until, written
@@ -339,7 +340,7 @@ async def test_no_more_than_a_few_are_sent_at_once() -> None:
 
 async def test_a_fenced_leader_sends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where another leader has begun an epoch the old one's *sending* is refused, and so nothing leaves by it."""
-    monkeypatch.setattr(leader_module, "LEASE_RENEW_SECONDS", 3_600)  # the old one has not noticed yet
+    monkeypatch.setattr(lease_module, "KEEP_SECONDS", 3_600)  # the old one has not noticed yet
     office = Office()
     office.postman.answers = [D.DEFERRED]
     refused = asyncio.Event()
