@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -161,7 +162,7 @@ def _error_of_use(snapshots: list[tuple[int, list[float]]], chosen: list[int]) -
     picked = [snapshots[round(place)] for place in np.linspace(0, len(snapshots) - 1, BATCHES + 1)]
     shares = [
         sum(after[number] - before[number] for number in chosen) / len(chosen) / (then - at)
-        for (at, before), (then, after) in zip(picked, picked[1:], strict=False)
+        for (at, before), (then, after) in pairwise(picked)
         if then > at
     ]
     return float(np.std(shares, ddof=1)) / math.sqrt(len(shares))

@@ -16,7 +16,7 @@ from router.core.values import Assign
 from router.sim.baseline_rules import IMMEDIATE, NATIVE, RULES, Rule, lots
 from router.sim.baseline_seats import Book, Line, Seat
 from router.sim.reading import Scenario
-from router.sim.work import Job, Move, Moved, Person, Told
+from router.sim.work import Job, Move, Moved, Person, Phase, Told
 
 
 class Baseline:
@@ -108,7 +108,7 @@ class Baseline:
     def _time(self, at: int) -> None:
         while self._lapses and self._lapses[0][0] <= at:
             _, _, offer, job = heappop(self._lapses)
-            if job.offer == offer and job.agent is not None and job.started is None:
+            if job.offer == offer and job.phase is Phase.OFFERED:
                 self._lapse(at, job)
         if self.trigger.every and at >= self._polled + self.trigger.every:
             self._catch_up(at)
