@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from channels.webchat import Entries, address_of, extract, normalise
+from channels.webchat import Entries, address_of, extract, normalise, safe_name
 from channels.webchat.entries import CHAT, FORM
+from channels.webchat.files import safe_type
 from router.core.errors import PoisonError
 from router.core.message import Message
 from router.core.transitions import DeliveryState
@@ -42,6 +43,11 @@ class ChatSender:
     def retry_after(self, attempts: int, waited_ms: int) -> int | None:  # noqa: ARG002 - the shape of every sender
         """There is nothing to wait for."""
         return None
+
+
+def tidy(name: str, content_type: str) -> tuple[str, str]:
+    """A file's name and type as they may travel on, whoever named them."""
+    return safe_name(name), safe_type(content_type)
 
 
 def by_channel(mail: Extract) -> Extract:

@@ -36,6 +36,7 @@ from router.shell.channel import Channel
 from router.shell.clock import Clock
 from router.shell.disk import DiskGuard
 from router.shell.dispatch import Dispatcher, Past
+from router.shell.enclosures import Enclosures
 from router.shell.identities import identity_of
 from router.shell.intake import Intake
 from router.shell.leader import Leader
@@ -201,6 +202,7 @@ class Daemon:
         self.metrics = Metrics()
         self.names = Names(lambda: self.config)
         self.live = Live(self.leader, self.names)
+        self.enclosures = Enclosures(self.store, self.vault, state=lambda: self.leader.engine.state, tidy=chat.tidy)
         self.commands = Dispatcher(self.intake, Past(self.store, self.leader))
         self.outbox = Outbox(
             store=self.store,
@@ -249,6 +251,7 @@ class Daemon:
             await asyncio.sleep(SWEEP_SECONDS)
             with suppress(TransientError):
                 await self.store.sweep_files()
+                await self.enclosures.sweep()
 
     async def _gauge(self) -> None:
         """Measure what takes a question to the store."""
@@ -303,6 +306,7 @@ class Daemon:
             source=self.live,
             texts=Library(self.vault, self.leader, chat.by_channel(extract)),
             commands=self.commands,
+            enclosures=self.enclosures,
             operations=ops,
             inbox=self.intake,
             credentials=StoredCredentials(self.store),
@@ -372,7 +376,7 @@ class Daemon:
         if send is not None:
             sender = SmtpSender(mail.send_settings(send))
             self._exit.push_async_callback(sender.close)
-            senders["email"] = senders["http"] = mail.MailSender(sender, self.config.workspace)
+            senders["email"] = senders["http"] = mail.MailSender(sender, self.config.workspace, self.vault)
         return senders
 
     def _gauges(self) -> dict[str, object]:

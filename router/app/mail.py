@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import socket
 from collections.abc import Callable
@@ -13,7 +14,7 @@ import msgspec
 import structlog
 
 from channels.email import thread
-from channels.email.compose import Outgoing, compose
+from channels.email.compose import Outgoing, OutgoingAttachment, compose
 from channels.email.parse import MailSettings, parse
 from channels.email.send import SendSettings, SmtpSender, retry_after
 from channels.email.smtp_settings import SmtpSettings
@@ -22,7 +23,9 @@ from router.core.message import Address, Message
 from router.core.transitions import DeliveryState
 from router.shell.channel import Channel, Normalise, ThreadMatch
 from router.shell.clock import milliseconds
+from router.shell.enclosures import content_of
 from router.shell.outbox import Sent
+from router.shell.vault import Vault
 from skills.channel_model import EmailChannel, Send, Smtp
 from skills.model import WorkspaceConfig
 
@@ -160,22 +163,35 @@ class MailStationery:
 class MailSender:
     """Implements the outbox's `Sender` by SMTP."""
 
-    def __init__(self, sender: SmtpSender, workspace: str) -> None:
+    def __init__(self, sender: SmtpSender, workspace: str, vault: Vault) -> None:
         self._sender = sender
         self._workspace = workspace
+        self._vault = vault
 
     async def send(self, message: Message) -> Sent:
         """Try once. The recipients are those of the message, frozen when it was written.
 
         What a machine wrote leaves with the null sender: nothing can answer it, and its bounce goes nowhere.
         """
-        raw = compose(outgoing(message, self._workspace))
+        raw = await self._letter(message)
         recipients = [entry.address for entry in (*message.to, *message.cc)]
         back = message.reply_to[0] if message.reply_to else message.from_  # so that a bounce finds the contact
         result = await self._sender.send("" if message.auto else back.address, recipients, raw)
         if result.refused and result.state == "sent":
             log.warning("delivery_partly_refused", recipients=len(recipients), refused=len(result.refused))
         return Sent(state=DeliveryState(result.state), code=result.code, detail=result.text)
+
+    async def _letter(self, message: Message) -> bytes:
+        """The mail. Raises PermanentError if a file of it was erased."""
+        mail = outgoing(message, self._workspace)
+        if not message.attachments:
+            return compose(mail)
+        contents = [await content_of(self._vault, one) for one in message.attachments]
+        files = tuple(
+            OutgoingAttachment(filename=one.filename, content_type=one.content_type, content=content)
+            for one, content in zip(message.attachments, contents, strict=True)
+        )
+        return await asyncio.to_thread(compose, msgspec.structs.replace(mail, attachments=files))
 
     def retry_after(self, attempts: int, waited_ms: int) -> int | None:
         """One minute to four hours, for two days."""

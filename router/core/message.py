@@ -26,6 +26,7 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
     inline: bool = False
     part: int = -1
     content_id: str = ""  # without angle brackets: what `cid:` in the HTML refers to
+    blob: str = ""  # of a file that an agent enclosed: where its bytes are; "" for a part of the raw message
 
 
 class Bounce(msgspec.Struct, frozen=True, kw_only=True):

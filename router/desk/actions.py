@@ -19,6 +19,8 @@ TEXT_CHARACTERS_MAX = 100_000
 SUBJECT_CHARACTERS_MAX = 300
 COPIES_MAX = 100
 KEY_CHARACTERS_MAX = 100
+FILES_MAX = 10  # of one reply
+FILES_BYTES_MAX = 18_000_000  # of one reply in all: in base64 just under the 25 MB that most mail servers take
 
 
 class Fields(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=False):
@@ -61,6 +63,7 @@ class ReplyFields(Fields, frozen=True, kw_only=True):
     resolve: bool = False
     answers: str = ""
     cc: tuple[str, ...] = ()  # addresses of the message's copy line who get it too
+    files: tuple[str, ...] = ()  # ids of files that were stored for it; with them the text may be empty
 
 
 class StartFields(Fields, frozen=True, kw_only=True):
@@ -175,7 +178,8 @@ def _problem(fields: Fields) -> str:
     """What no type can say: an empty or endless text, two receivers of one transfer."""
     text = fields.text if isinstance(fields, ReplyFields | NoteFields | TransferFields | StartFields) else None
     if text is not None:
-        if not text.strip() and not isinstance(fields, TransferFields):
+        enclosing = isinstance(fields, ReplyFields) and bool(fields.files)
+        if not text.strip() and not enclosing and not isinstance(fields, TransferFields):
             return "a text"
         if len(text) > TEXT_CHARACTERS_MAX:
             return f"at most {TEXT_CHARACTERS_MAX} characters"

@@ -12,6 +12,7 @@ import msgspec
 from router.core.state import Contact, State
 from router.core.transitions import ContactState
 from router.desk import rights, roster, texts
+from router.desk.actions import FILES_BYTES_MAX, FILES_MAX
 from router.desk.figures import Figures
 from router.desk.index import DeskIndex
 from router.desk.overview import board, overview
@@ -98,6 +99,8 @@ class Desk:
             queue=queue,
             notice=texts.SHADOW if state.workspace.shadow else "",
             hold_ms=self._hold_ms,
+            files_max=FILES_MAX,
+            files_bytes=FILES_BYTES_MAX,
         )
 
     def _me(self, state: State, agent: str) -> Me:

@@ -119,6 +119,17 @@ class Texts(Protocol):
         ...
 
 
+class Enclosures(Protocol):
+    """Where files lie that agents send with a reply."""
+
+    async def keep(self, contact: str, name: str, content_type: str, content: bytes) -> str:
+        """Store a file for a reply in this contact; its id, once it is on disk.
+
+        Raises KeyError for an unknown contact, ValueError for an empty or too large file, TransientError.
+        """
+        ...
+
+
 class Commands(Protocol):
     """How an agent acts."""
 

@@ -82,6 +82,8 @@ class DeskView(View, frozen=True, kw_only=True):
     notice: str = ""  # stands over the whole desk: shadow mode
     more: dict[str, int] = {}  # by list: how many are not in it, for there are too many
     hold_ms: int = 0  # a page holds a reply back so long, to be undone
+    files_max: int = 0  # that a reply may have
+    files_bytes: int = 0  # that they may have in all
 
 
 class Waiting(View, frozen=True, kw_only=True):

@@ -16,7 +16,7 @@ from router.core.events import ContactStarted, Event
 from router.core.message import Message
 from router.core.state import Contact, State
 from router.desk.addresses import address_of
-from router.shell.identities import SYSTEM
+from router.shell.enclosures import enclosed, owner_of
 from router.shell.replies import NoWayBack, Stationery, Written, as_answered, internal, opening, reply
 from router.shell.understanding import Plain, Prepared, Refused
 from router.shell.vault import Vault, message_blob
@@ -63,6 +63,7 @@ class Command(msgspec.Struct, kw_only=True):
     resolve: bool = False
     answers: str = ""  # the customer's message that a reply answers, and so who gets it; "": their last
     cc: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()  # enclosed with a reply, by ids
 
 
 class Spoken(msgspec.Struct, kw_only=True):
@@ -100,7 +101,8 @@ class Actions:
         if len(spoken.text) > TEXT_CHARACTERS_MAX:
             raise Refused("too-long", f"a message may have {TEXT_CHARACTERS_MAX:,} characters")
         prepared = Prepared(event=None, finished=[inbox])
-        if command.action in {"reply", "note", "transfer"} and spoken.text:
+        says = bool(spoken.text) or (command.action == "reply" and bool(command.files))
+        if command.action in {"reply", "note", "transfer"} and says:
             prepared.blobs = [await self._written(inbox, command, spoken.text, state, at)]
         elif command.action in {"reply", "note"} or (command.action == "start" and not spoken.text.strip()):
             raise Refused("empty", "there is nothing written")
@@ -140,11 +142,10 @@ class Actions:
             raise Refused("no-such-contact", command.contact)
         if command.action == "reply":
             message = await self._reply(inbox, command, text, contact, at)
+            message.attachments = await enclosed(self._vault, contact.id, command.files)
         else:
             message = internal(agent=command.agent, text=text)
-        owner = next((ref.sender for ref in contact.messages if ref.sender), None)
-        owner = owner or next(iter(contact.participants), SYSTEM)
-        return Plain(message_blob(inbox), owner, msgspec.json.encode(message))
+        return Plain(message_blob(inbox), owner_of(contact), msgspec.json.encode(message))
 
     async def _reply(self, inbox: str, command: Command, text: str, contact: Contact, at: int) -> Message:
         recent = contact.messages[-HISTORY_MESSAGES_MAX:]

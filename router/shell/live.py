@@ -7,11 +7,12 @@ from collections.abc import Callable
 import structlog
 
 from router.core import ledger
-from router.core.errors import PoisonError
+from router.core.errors import PermanentError, PoisonError
 from router.core.events import ClockJumped
 from router.core.message import Message
 from router.core.state import State
 from router.desk.ports import Changed, Directory
+from router.shell.enclosures import content_of
 from router.shell.follower import Applied
 from router.shell.leader import Leader
 from router.shell.vault import Vault, raw_blob
@@ -118,8 +119,20 @@ class Library:
         blob = raw_blob(message)
         raw = (await self._vault.open([blob])).get(blob)
         if raw is None:
-            raise KeyError(message)
+            return await self._enclosed(message, part)
         try:
             return self._extract(raw, part)
         except PoisonError as error:
             raise KeyError(message) from error
+
+    async def _enclosed(self, message: str, part: int) -> tuple[str, str, bytes]:
+        """A file that an agent sent: what was not received has no raw bytes to take it from."""
+        ours = (await self._vault.messages([message])).get(message)
+        found = ours.attachments if ours is not None else ()
+        for one in found:
+            if one.part == part and one.blob:
+                try:
+                    return one.filename, one.content_type, await content_of(self._vault, one)
+                except PermanentError as error:
+                    raise KeyError(message) from error
+        raise KeyError(message)

@@ -12,7 +12,7 @@ from fastapi.staticfiles import StaticFiles
 
 from router.desk.model import Desk
 from router.desk.search import Search
-from router.web import access, api, chat, desk, imports, live, operations, problems, wall
+from router.web import access, api, chat, chat_files, desk, enclosures, imports, live, operations, problems, wall
 from router.web.chat_cors import ChatCors
 from router.web.openapi import describe
 from router.web.pages import STATIC
@@ -61,6 +61,7 @@ def create_app(parts: WebParts) -> FastAPI:
     app.state.parts = parts
     app.state.desk = Desk(parts.source, parts.texts, parts.clock, round(parts.settings.hold_seconds * 1000))
     app.state.search = Search(parts.source, parts.texts, parts.clock)
+    app.state.uploads = enclosures.Uploads(parts.settings.uploads_max)
     app.state.feed = live.Feed(parts, app.state.desk)
     app.state.chat = chat.open_room(parts, app.state.desk.index)
     if app.state.chat is not None:
@@ -71,9 +72,11 @@ def create_app(parts: WebParts) -> FastAPI:
         imports.routes,
         operations.routes,
         desk.routes,
+        enclosures.routes,
         live.routes,
         wall.routes,
         chat.routes,
+        chat_files.routes,
         *parts.pages,
     ):
         app.include_router(routes)

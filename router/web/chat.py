@@ -1,4 +1,4 @@
-"""The chat of visitors: the page to try it, the widget's script, the line it talks on, and files.
+"""The chat of visitors: the page to try it, the widget's script, and the line it talks on; for files see `chat_files`.
 
 A widget may stand on another site: whoever asks must come from this server's own pages or from one of the origins that
 the workspace lists, and nothing here goes by cookies. Every line begins with `hello` and the visitor's pass. From the
@@ -13,11 +13,10 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated
-from urllib.parse import unquote
 
 import msgspec
-from fastapi import APIRouter, Depends, Header, Request
-from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import FileResponse, Response
 from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -31,10 +30,8 @@ from router.web.chat_parts import Chat
 from router.web.chat_pass import Pass, Passes
 from router.web.chat_view import VisitorView
 from router.web.chat_widget import STATIC, Widget, assemble
-from router.web.desk import disposition
 from router.web.parts import WebParts
 from router.web.problems import Problem
-from router.web.shield import FILE_POLICY
 
 NONSENSE = 4400
 BAD_PASS = 4401
@@ -288,7 +285,7 @@ async def _store(room: Room, line: Line, said: Say | Leave, wait: int) -> None:
         line.say("refused", client=said.client, code="slow", retry=wait)
         return
     try:
-        identifier = await _append(room, _entry(room, line, said))
+        identifier = await append(room, _entry(room, line, said))
     except ValueError as error:
         line.say("refused", client=said.client, code=str(error), retry=None)
     except TransientError as error:
@@ -306,7 +303,7 @@ def _entry(room: Room, line: Line, said: Say | Leave) -> InboxEntry:
     return entries.left(line.visitor, said.client, said.email, said.text, name)
 
 
-async def _append(room: Room, entry: InboxEntry) -> str:
+async def append(room: Room, entry: InboxEntry) -> str:
     """The id under which it is on disk. Raises TransientError, ValueError for an id used for something else."""
     if room.parts.stopping():
         raise Draining
@@ -314,69 +311,3 @@ async def _append(room: Room, entry: InboxEntry) -> str:
     if appended.conflict:
         raise ValueError("conflict")
     return appended.id
-
-
-# -- files ---------------------------------------------------------------------------------------------------------
-
-
-@routes.post("/files")
-async def send_file(
-    request: Request,
-    room: RoomHere,
-    x_chat_client: Annotated[str, Header()] = "",
-    x_chat_name: Annotated[str, Header()] = "",
-) -> Response:
-    """Take one file, which is a message of its own. 202 once it is on disk."""
-    if not room.welcomes(request):
-        raise Problem(403, "chat_site")
-    held, address = room.holder(request), address_of(request)
-    announced = request.headers.get("content-length", "")
-    if not announced.isdecimal() or int(announced) > room.chat.limits.file_bytes:
-        raise Problem(413, "too_large", limit=room.chat.limits.file_bytes)
-    wait = room.gate.wait_file(held.visitor, address)
-    if wait:
-        raise Problem(429, "chat_slow", retry_after=wait)
-    if not room.gate.uploads.enter(address):
-        raise Problem(429, "chat_slow", retry_after=room.parts.settings.retry_after_seconds)
-    try:
-        async with asyncio.timeout(room.chat.settings.upload_seconds):
-            content = await _content(request, room.chat.limits.file_bytes)
-        kind = request.headers.get("content-type", "")
-        name = unquote(x_chat_name[: NAME_CHARACTERS_MAX * 3], errors="replace")
-        entry = await asyncio.to_thread(room.chat.entries.sent, held.visitor, x_chat_client, name, kind, content)
-        return JSONResponse({"id": await _append(room, entry)}, status_code=202)
-    except TimeoutError:
-        raise Problem(408, "chat_slow") from None
-    except ValueError as error:
-        raise Problem(409 if str(error) == "conflict" else 422, "chat_refused", detail=str(error)) from None
-    finally:
-        room.gate.uploads.leave(address)
-
-
-async def _content(request: Request, limit: int) -> bytes:
-    """The body, read only as far as the limit."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            raise Problem(413, "too_large", limit=limit)
-    return bytes(body)
-
-
-@routes.get("/files/{message}/{part}")
-async def fetch_file(message: str, part: int, request: Request, room: RoomHere) -> Response:
-    """A file of the visitor's own conversation, as a download only."""
-    if "origin" in request.headers and not room.welcomes(request):
-        raise Problem(403, "chat_site")
-    held = room.holder(request)
-    if not await room.feed.view.has(held.visitor, room.chat.identity(held.visitor), message):
-        raise Problem(404, "no_message")
-    try:
-        name, _, content = await room.parts.texts.attachment(message, part)
-    except KeyError:
-        raise Problem(404, "no_message") from None
-    return Response(
-        content,
-        media_type="application/octet-stream",  # never the sender's word for it
-        headers={"Content-Disposition": disposition(name), "Content-Security-Policy": FILE_POLICY},
-    )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-PATH = "/chat/files"
+PATHS = ("/chat/files/", "/chat/links/")
 ASKED_AGAIN_SECONDS = 600
 
 
@@ -21,7 +21,8 @@ class ChatCors:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer what a browser asks beforehand; pass on the rest, with the header that lets the widget read it."""
         origin = Headers(scope=scope).get("origin", "") if scope["type"] == "http" else ""
-        listed = origin.lower() in self._origins() and (scope["path"] == PATH or scope["path"].startswith(PATH + "/"))
+        path = f"{scope.get('path', '')}/"
+        listed = origin.lower() in self._origins() and path.startswith(PATHS)
         if not listed:
             await self._app(scope, receive, send)
             return

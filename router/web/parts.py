@@ -13,7 +13,7 @@ from fastapi import APIRouter
 from prometheus_client import CollectorRegistry
 
 from router.core.ports import Inbox, InboxEntry
-from router.desk.ports import Commands, Operations, Source, Texts
+from router.desk.ports import Commands, Enclosures, Operations, Source, Texts
 from router.web.chat_parts import Chat
 
 
@@ -75,6 +75,8 @@ class WebSettings:
     """Limits and spans, each with its unit last."""
 
     public_url: str = ""  # where browsers reach us, for sign-in links; "" = the address of the request
+    uploads_max: int = 8  # files of agents on their way in at the same time: each is held in memory
+    upload_seconds: float = 120.0  # for the whole of a file
     session_seconds: int = 12 * 3600
     link_seconds: int = 600
     body_bytes_max: int = 35_000_000  # a 25 MB file in base64
@@ -108,6 +110,7 @@ class WebParts:
     secret: bytes
     intake: Intake | None = None
     mails: Mails | None = None
+    enclosures: Enclosures | None = None  # None: agents send no files
     chat: Chat | None = None
     pages: tuple[APIRouter, ...] = ()  # of whoever runs the daemon inside something else, such as the demo
     local_token: str = ""

@@ -20,6 +20,7 @@ PROBLEMS: dict[str, tuple[str, str]] = {
     "no_contact": ("There is no such contact, or it is not for you to see.", ""),
     "no_agent": ("Nobody in the roster has the id `{agent}`.", "`usherd agents` lists them."),
     "no_message": ("There is no such message.", ""),
+    "no_customer": ("Nobody is known by this address or id.", "give an address as it is written in `usherd contacts`"),
     "key_missing": (
         "The header Idempotency-Key is missing.",
         "Send a value of 1 to 200 visible characters that is the same when you retry, and new for each new message.",
@@ -37,8 +38,14 @@ PROBLEMS: dict[str, tuple[str, str]] = {
     "not_assigned": ("The contact was not given to `{agent}`: {why}.", ""),
     "chat_site": ("This site may not show the chat.", "List its origin under `channels.webchat.origins`."),
     "chat_pass": ("This visitor's pass is not ours, or its time is over.", "Open the chat again."),
+    "chat_link": ("This link is over, or not ours.", "Open the chat and choose the file again."),
     "chat_slow": ("That was too much at once.", "Try again a little later."),
     "chat_refused": ("The file was not taken: {detail}", ""),
+    "not_answered_by_you": ("You do not answer this contact now.", "Take it first."),
+    "files_large": ("The files of a reply may have {limit} MB in all.", ""),
+    "files_empty": ("This file is empty.", ""),
+    "files_busy": ("Other files are still on their way.", "Try again in a moment."),
+    "files_slow": ("The file took too long to arrive.", "Try again on a better connection."),
     "backlog_full": ("More is waiting than this workspace's limits allow.", "Nothing was stored. Try again later."),
     "draining": ("This node is stopping.", "Nothing was stored. Try again in a moment."),
     "store_unavailable": (

@@ -244,7 +244,7 @@ class House:
                 contact = f"a{self._serial + 1}-0"
                 known |= {"contact": contact, "recipient": f"hash-of-{fields['to']}", "channel": "email"}
                 known |= {"kind": "email", "account": ""}
-            enclosed = tuple(fields.get("files", ()))  # type: ignore[arg-type]
+            enclosed: tuple[str, ...] = tuple(fields.get("files", ()))  # type: ignore[arg-type]
             if text or enclosed:
                 known["message"] = self._write(agent, text, tuple(fields.get("cc", ())))  # type: ignore[arg-type]
             self._enclose(str(known.get("message", "")), enclosed)

@@ -21,8 +21,9 @@ from router.core.values import AutoAnswers
 from router.shell.autoanswers import AutoAnswerer, Wording, words
 from router.shell.outbox import Outbox, Sent
 from router.shell.understanding import Source, wants_no_answer
+from router.shell.vault import Vault
 from skills.model import WorkspaceConfig
-from tests.support.shell_scene import HELP, WORKSPACE, PlainStationery, Stage, until, written
+from tests.support.shell_scene import HELP, WORKSPACE, PlainStationery, ShellStore, Stage, until, written
 
 RECEIPT = {"en": "We have it, reference {reference}.", "es": "Lo tenemos, referencia {reference}."}
 WORDING = Wording(
@@ -259,7 +260,7 @@ class Wire(SmtpSender):
 async def test_an_automatic_answer_leaves_with_the_null_sender() -> None:
     """A bounce of it would go nowhere; a person's reply leaves with the contact's address."""
     wire = Wire()
-    sender = MailSender(wire, "acme")
+    sender = MailSender(wire, "acme", Vault(ShellStore()))
     await sender.send(automatic())
     await sender.send(msgspec.structs.replace(automatic(), auto=None))
     assert wire.senders == ["", "help+t_c1_x@acme.example"]

@@ -51,6 +51,25 @@ export async function act(action, fields, waiting, key = newKey()) {
   }
 }
 
+// Stores a file for a reply to a contact; its id. `progress` is told the share that is sent, up to 1.
+export function upload(contact, file, progress) {
+  return new Promise((done, fail) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", `/desk/api/contacts/${encodeURIComponent(contact)}/files`);
+    request.responseType = "json";
+    const named = { ...HEADERS, "Content-Type": file.type || "application/octet-stream", "X-File-Name": encodeURIComponent(file.name) };
+    for (const [name, value] of Object.entries(named)) request.setRequestHeader(name, value);
+    request.upload.onprogress = (event) => { if (event.lengthComputable) progress(event.loaded / event.total); };
+    request.onload = () => {
+      const error = request.response?.error || {};
+      if (request.status === 202) done(request.response);
+      else fail(new Refused(request.status, error.code || "failed", error.message || ""));
+    };
+    request.onerror = request.onabort = () => fail(new Error());
+    request.send(file);
+  });
+}
+
 // Sent by a page that goes; nobody hears the answer. Whoever asks again with the same key does.
 export function sendOnLeaving(action, fields, key) {
   try {

@@ -2,6 +2,7 @@
 
 import { get } from "./api.js";
 import { fill, h, icon, say, toast } from "./dom.js";
+import { Enclosing } from "./enclosing.js";
 import { askSaved, unfilled } from "./saved.js";
 import { T } from "./texts.js";
 
@@ -16,7 +17,8 @@ export class Composer {
     this.copied = new Set(); // addresses in copy that were ticked
     this.line = h("p", { class: "goes-to", id: `goes-${contact}` });
     this.text = h("textarea", { rows: "3", dir: "auto", "aria-describedby": `goes-${contact}`, data: { focus: "text" },
-      oninput: () => this.changed(), onkeydown: (event) => this.key(event) });
+      oninput: () => this.changed(), onkeydown: (event) => this.key(event),
+      onpaste: (event) => { if (!this.isNote() && this.files.from(event.clipboardData)) event.preventDefault(); } });
     this.tabs = ["reply", "note"].map((mode) =>
       h("button", { class: "tab", type: "button", data: { mode, focus: `mode-${mode}` }, onclick: () => this.choose(mode, true) },
         icon(mode === "reply" ? "email" : "note"), T[mode]));
@@ -31,9 +33,13 @@ export class Composer {
     this.undoButton = button("", "undo", () => this.held && this.app.holds.undo(this.held.key), T.undo);
     this.nowButton = button("primary", "now", () => this.held && this.app.holds.now(this.held.key), T.sendNow);
     this.keys = h("kbd", {}, T.sendKeys);
-    this.root = h("form", { class: "composer", onsubmit: (event) => event.preventDefault() },
-      h("div", { class: "composer-head", role: "group", "aria-label": T.writeWhat }, this.tabs, this.line), this.copies, this.text, this.signature,
-      h("div", { class: "composer-foot" }, this.savedButton, this.waiting, this.count, this.keys, this.undoButton, this.nowButton,
+    this.files = new Enclosing(app, contact, () => this.card && this.show());
+    const over = (event) => { if (event.dataTransfer?.types.includes("Files") && !this.noFiles()) { event.preventDefault(); this.dropping(true); } };
+    this.root = h("form", { class: "composer", data: { drop: T.drop }, onsubmit: (event) => event.preventDefault(), ondragenter: over, ondragover: over,
+      ondragleave: (event) => { if (!this.root.contains(event.relatedTarget)) this.dropping(false); },
+      ondrop: (event) => { this.dropping(false); if (!this.noFiles() && this.files.from(event.dataTransfer)) event.preventDefault(); } },
+      h("div", { class: "composer-head", role: "group", "aria-label": T.writeWhat }, this.tabs, this.line), this.copies, this.text, this.signature, this.files.root,
+      h("div", { class: "composer-foot" }, this.savedButton, this.files.button, this.files.limit, this.waiting, this.count, this.keys, this.undoButton, this.nowButton,
         this.resolveButton, this.sendButton));
     this.text.value = localStorage.getItem(this.store()) || "";
     this.fit();
@@ -103,7 +109,13 @@ export class Composer {
     this.signature.textContent = note ? "" : this.card?.signature || "";
     this.signature.hidden = !this.signature.textContent;
     this.sendButton.replaceChildren(icon(note ? "note" : "telegram"), this.busy ? T.sending : note ? T.saveNote : T.send);
-    const empty = !this.text.value.trim() || this.busy;
+    this.files.lock(this.noFiles());
+    this.files.root.hidden = note;
+    this.files.button.hidden = this.files.limit.hidden = this.noFiles();
+    const files = !note && (this.files.ready().length > 0);
+    const pending = !note && !held && this.files.pending();
+    if (pending !== this.pending) { this.pending = pending; this.waiting.textContent = pending ? T.filesPending : ""; }
+    const empty = (!this.text.value.trim() && !files) || pending || this.busy;
     this.sendButton.hidden = Boolean(held);
     this.sendButton.disabled = empty;
     this.resolveButton.hidden = note || Boolean(held) || !this.card?.actions.includes("resolve");
@@ -112,6 +124,15 @@ export class Composer {
     this.savedButton.hidden = note || Boolean(held);
     this.keys.textContent = held ? T.undoKeys : T.sendKeys;
     this.text.readOnly = this.busy || Boolean(held);
+  }
+
+  // Whether no file can be attached now.
+  noFiles() {
+    return this.isNote() || this.busy || Boolean(this.held) || !this.card?.actions.includes("reply");
+  }
+
+  dropping(on) {
+    this.root.classList.toggle("dropping", on);
   }
 
   isNote() {
@@ -171,10 +192,11 @@ export class Composer {
 
   async send(resolve) {
     const written = this.text.value;
-    if (this.busy || this.held || !written.trim() || !this.card) return;
+    if (this.busy || this.held || !this.card) return;
     const note = this.isNote();
     const text = note && written.startsWith(NOTE_SIGN) ? written.slice(NOTE_SIGN.length).trimStart() : written;
-    if (!text.trim()) return;
+    if (!text.trim() && (note || !this.files.ready().length)) return;
+    if (!note && this.files.pending()) { toast(T.filesPending, "bad"); return; }
     if (note) await this.save(text);
     else this.hold(text, resolve);
   }
@@ -189,7 +211,7 @@ export class Composer {
     }
     const cc = this.card.cc.map((party) => party.address).filter((address) => this.copied.has(address));
     this.left = false; // whoever leaves while it is sent is not called back
-    this.app.holds.add("reply", { contact: this.id, text, resolve, answers: this.card.answers, cc }, this.card.contact.who, this.app.desk.hold_ms);
+    this.app.holds.add("reply", { contact: this.id, text, resolve, answers: this.card.answers, cc, files: this.files.ready().map((one) => one.id) }, this.card.contact.who, this.app.desk.hold_ms);
   }
 
   // `held`: this contact's reply that is not sent yet, or nothing.
@@ -220,6 +242,7 @@ export class Composer {
 
   // What is kept changed without us.
   reload() {
+    this.files.reload();
     if (this.held) return;
     this.text.value = localStorage.getItem(this.store()) || "";
     this.fit();

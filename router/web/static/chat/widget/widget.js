@@ -340,11 +340,9 @@ class Widget {
 
   async fetch(id, file) {
     try {
-      const answer = await fetch(new URL(`/chat/files/${id}/${file.part}`, base), { headers: { Authorization: `Bearer ${keep.get("pass")}` }, credentials: "omit" });
+      const answer = await fetch(new URL(`/chat/links/${id}/${file.part}`, base), { method: "POST", headers: { Authorization: `Bearer ${keep.get("pass")}` }, credentials: "omit" });
       if (!answer.ok) throw new Error(answer.status);
-      const url = URL.createObjectURL(await answer.blob());
-      h("a", { href: url, download: file.name }).click();
-      setTimeout(() => URL.revokeObjectURL(url), 60000);
+      h("a", { href: new URL((await answer.json()).url, base), download: file.name }).click();
     } catch {
       this.tell(T.gone, true);
     }

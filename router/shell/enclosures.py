@@ -1,0 +1,191 @@
+"""Files that agents enclose with a reply: stored first, under the customer's key, then named by the reply.
+
+A file is two blobs, its bytes and a card that says what it is and for which contact; the id is random. The reply's
+message points at the bytes, so that they are neither copied nor decrypted in the leader's turn. What no reply has
+named after UNUSED_MS is deleted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+import structlog
+
+from router.core.errors import PermanentError
+from router.core.message import Attachment, Message
+from router.core.state import Contact, State
+from router.desk.actions import FILES_BYTES_MAX, FILES_MAX
+from router.shell.identities import SYSTEM
+from router.shell.understanding import Refused
+from router.shell.vault import Vault
+
+log = structlog.get_logger()
+
+ID_BYTES = 16
+UNUSED_MS = 7 * 86_400_000  # a draft may lie over a weekend
+LIST = "enclosures"  # the document that lists files whose time is not over: id -> (ms, contact)
+
+
+class EnclosureStore(Protocol):
+    """What enclosures ask of the store."""
+
+    async def blobs_put(self, blobs: dict[str, bytes]) -> None:
+        """Keep blobs; durable when it returns."""
+        ...
+
+    async def blobs_delete(self, names: list[str]) -> None:
+        """Delete blobs."""
+        ...
+
+    async def doc_get(self, name: str) -> bytes | None:
+        """A small document, or None."""
+        ...
+
+    async def doc_put(self, name: str, value: bytes) -> None:
+        """Replace a small document."""
+        ...
+
+
+class Card(msgspec.Struct, frozen=True, kw_only=True):
+    """What a file is. `name` and `type` are made safe; `size` in bytes, `sha256` in hexadecimal digits."""
+
+    contact: str
+    name: str
+    type: str
+    size: int
+    sha256: str
+
+
+_CARD = msgspec.json.Decoder(Card)
+_LIST = msgspec.json.Decoder(dict[str, tuple[int, str]])
+
+
+def file_blob(identifier: str) -> str:
+    """The blob id of a file's bytes."""
+    return f"file:{identifier}"
+
+
+def card_blob(identifier: str) -> str:
+    """The blob id of a file's card."""
+    return f"card:{identifier}"
+
+
+def owner_of(contact: Contact) -> str:
+    """The identity whose key locks what agents write to a contact: its customer's."""
+    owner = next((ref.sender for ref in contact.messages if ref.sender), None)
+    return owner or next(iter(contact.participants), SYSTEM)
+
+
+async def enclosed(vault: Vault, contact: str, ids: tuple[str, ...]) -> tuple[Attachment, ...]:
+    """The files that a reply names, as its attachments. Raises Refused: too many, too large, gone, or of another."""
+    if not ids:
+        return ()
+    if len(ids) > FILES_MAX or len(set(ids)) < len(ids):
+        raise Refused("files-over", f"at most {FILES_MAX}")
+    opened = await vault.open([card_blob(identifier) for identifier in ids])
+    cards = {blob: _CARD.decode(raw) for blob, raw in opened.items()}
+    found: list[Attachment] = []
+    for part, identifier in enumerate(ids):
+        card = cards.get(card_blob(identifier))
+        if card is None or card.contact != contact:
+            raise Refused("files-gone")
+        found.append(
+            Attachment(
+                filename=card.name,
+                content_type=card.type,
+                size=card.size,
+                sha256=card.sha256,
+                part=part,
+                blob=file_blob(identifier),
+            )
+        )
+    if sum(one.size for one in found) > FILES_BYTES_MAX:
+        raise Refused("files-over", f"at most {FILES_BYTES_MAX // 1_000_000} MB in all")
+    return tuple(found)
+
+
+async def content_of(vault: Vault, attachment: Attachment) -> bytes:
+    """The bytes of an enclosed file. Raises PermanentError if it was erased."""
+    found = (await vault.open([attachment.blob])).get(attachment.blob)
+    if found is None:
+        raise PermanentError("a file of this message is gone")
+    return found
+
+
+class Enclosures:
+    """Keeps files for replies that are being written, and forgets those that were never sent."""
+
+    def __init__(
+        self,
+        store: EnclosureStore,
+        vault: Vault,
+        *,
+        state: Callable[[], State],
+        tidy: Callable[[str, str], tuple[str, str]],
+    ) -> None:
+        """`tidy` makes a name and a content type safe."""
+        self._store = store
+        self._vault = vault
+        self._state = state
+        self._tidy = tidy
+        self._listing = asyncio.Lock()
+
+    async def keep(self, contact: str, name: str, content_type: str, content: bytes) -> str:
+        """Store a file for a reply in this contact; its id, once it is on disk.
+
+        Raises KeyError for an unknown contact, ValueError for an empty or too large file, StoreUnavailable.
+        """
+        if not 0 < len(content) <= FILES_BYTES_MAX:
+            raise ValueError("a file is neither empty nor over the limit")
+        owner = owner_of(self._state().contacts[contact])
+        digest = await asyncio.to_thread(hashlib.sha256, content)
+        safe, kind = self._tidy(name, content_type)
+        card = Card(contact=contact, name=safe, type=kind, size=len(content), sha256=digest.hexdigest())
+        identifier = secrets.token_hex(ID_BYTES)
+        await self._list(identifier, contact)  # first: what is stored and not listed would never be deleted
+        await self._vault.prepare({owner})
+        locked = [
+            await self._vault.lock_blob(file_blob(identifier), owner, content),
+            await self._vault.lock_blob(card_blob(identifier), owner, msgspec.json.encode(card)),
+        ]
+        await self._store.blobs_put(dict(locked))
+        return identifier
+
+    async def _list(self, identifier: str, contact: str) -> None:
+        async with self._listing:
+            listed = await self._read()
+            listed[identifier] = (self._state().at, contact)
+            await self._store.doc_put(LIST, msgspec.json.encode(listed))
+
+    async def _read(self) -> dict[str, tuple[int, str]]:
+        raw = await self._store.doc_get(LIST)
+        return _LIST.decode(raw) if raw is not None else {}
+
+    async def sweep(self) -> int:
+        """Delete files that no reply has named in time; gives how many. Raises StoreUnavailable."""
+        async with self._listing:
+            listed = await self._read()
+            limit = self._state().at - UNUSED_MS
+            old = {identifier: contact for identifier, (at, contact) in listed.items() if at <= limit}
+            if not old:
+                return 0
+            sent = {blob for contact in dict.fromkeys(old.values()) for blob in await self._sent(contact)}
+            useless = [identifier for identifier in old if file_blob(identifier) not in sent]
+            names = [name(identifier) for identifier in useless for name in (file_blob, card_blob)]
+            await self._store.blobs_delete(names)
+            kept = {identifier: entry for identifier, entry in listed.items() if identifier not in old}
+            await self._store.doc_put(LIST, msgspec.json.encode(kept))
+        log.info("enclosures_swept", files=len(useless))
+        return len(useless)
+
+    async def _sent(self, contact: str) -> list[str]:
+        """Blobs that replies of a contact point at."""
+        found = self._state().contacts.get(contact)
+        ids = [ref.id for ref in found.messages if ref.direction == "out"] if found is not None else []
+        messages: dict[str, Message] = await self._vault.messages(ids)
+        return [one.blob for message in messages.values() for one in message.attachments if one.blob]
