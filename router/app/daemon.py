@@ -26,7 +26,8 @@ from router.app.mail_entries import MailEntries
 from router.app.names import Names, staff_of
 from router.app.reload import Reloader
 from router.app.server import WebServer
-from router.app.shelves import blobs_of, shelf_of
+from router.app.shelves import blobs_of
+from router.app.upkeep import Upkeep
 from router.app.verify import open_at_url
 from router.core.errors import ConfigError, TransientError
 from router.core.values import Workspace
@@ -45,7 +46,6 @@ from router.shell.metrics import Metrics
 from router.shell.ops import Ops
 from router.shell.outbox import Outbox, Sender
 from router.shell.reader import Reader
-from router.shell.recovery import recover
 from router.shell.store.embedded import EmbeddedStore
 from router.shell.timekeeping import TimeWatch
 from router.shell.understanding import Facts
@@ -165,11 +165,11 @@ class Daemon:
             self.store = await open_at_url(config, blobs)
         self._exit.push_async_callback(self.store.close)
         await self.store.check_durability(relaxed=config.store.durability == "relaxed")
-        self.shelf = shelf_of(config, self.data)
         self.time = TimeWatch(self.clock, self.store.time, leading=lambda: self.leader.leading)
         await self.time.begin()
         self.secret = await self.store.secret()
         self.node = local.node_name(self.data)
+        self.upkeep = Upkeep(config, self.data, self.store, self.node)
 
     async def _start_engine(self, found: Models) -> None:
         use_models(found)
@@ -196,10 +196,11 @@ class Daemon:
             reader=self.reader,
             compile_workspace=self._compile,
             node=self.node,
-            recover=partial(recover, self.store, self.shelf),
+            recover=self.upkeep.recover,
             clock=self.clock,
         )
         self.metrics = Metrics()
+        self.upkeep.measure(self.metrics)
         self.names = Names(lambda: self.config)
         self.live = Live(self.leader, self.names)
         self.enclosures = Enclosures(self.store, self.vault, state=lambda: self.leader.engine.state, tidy=chat.tidy)
@@ -233,12 +234,14 @@ class Daemon:
 
     def _begin_background(self) -> None:
         self.reloader = Reloader(self, now=self.clock.now)
-        self._troubles += [self.reloader.problems, self.time.problems]
+        self._troubles += [self.reloader.problems, self.upkeep.problems, self.time.problems]
         for name, work in (
             ("reloader", self.reloader.run()),
             ("outbox", self.outbox.run()),
             ("disk", self.disk.run()),
             ("gauges", self._gauge()),
+            ("witness", self.upkeep.keep_witness(self.leader)),
+            ("snapshots", self.upkeep.keep_snapshots(self.leader)),
             ("time", self.time.run()),
             ("sweep", self._sweep_files()),
             ("garbage", garbage.collect(lambda: self.leader.journal.n)),
@@ -265,9 +268,11 @@ class Daemon:
         log.info("stopped", records=self.leader.journal.n, state_hash=self.leader.engine.state_hash())
 
     async def _stop_leading(self, leading: asyncio.Task[None]) -> None:
+        led = self.leader.leading
         await self.intake.drain()
         self.leader.stop()
         await asyncio.wait([leading], timeout=10)
+        await self.upkeep.leave(self.leader.engine, self.leader.journal.position, led=led)
         with suppress(TransientError):
             await self.store.lease_release("leader", self.node)
 
@@ -301,6 +306,7 @@ class Daemon:
             tell=self.reader.tell,
             gauges=self._gauges,
             node=self.node,
+            shelf=self.upkeep.shelf,
         )
         return WebParts(
             source=self.live,

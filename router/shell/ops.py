@@ -8,15 +8,17 @@ from typing import Protocol
 import msgspec
 
 from router.core.decisions import AssignTo, Explanation, OfferTo, QueueContact
-from router.core.engine import Engine
-from router.core.events import OfferAccepted
+from router.core.events import LeaderElected, LossAccepted, OfferAccepted
 from router.core.ports import InboxEntry
 from router.core.state import Contact
+from router.shell.archive import Archive, History
 from router.shell.clock import rfc3339
-from router.shell.journal import Journal, JournalStore
+from router.shell.journal import JournalStore
 from router.shell.leader import Leader
 from router.shell.reader import Internal, internal_entry
 from router.shell.records import Record, decode
+from router.shell.recovery import as_of
+from router.shell.shelf import Shelf
 from router.shell.vault import Vault, raw_blob
 
 RAW_CHARACTERS_SHOWN_MAX = 20_000
@@ -50,8 +52,11 @@ class Ops:
         tell: Callable[[InboxEntry], Awaitable[None]],
         gauges: Gauges,
         node: str,
+        shelf: Shelf | None = None,
     ) -> None:
-        self._store = store
+        """`shelf`: where old records and snapshots lie, for questions about what is long ago."""
+        self._store = store if shelf is None else History(store, Archive(shelf))
+        self._shelf = shelf
         self._leader = leader
         self._vault = vault
         self._tell = tell
@@ -68,7 +73,11 @@ class Ops:
             "epoch": state.epoch,
             "mode": "shadow" if state.workspace.shadow else "live",
             "config": state.version,
-            "journal": {"records": journal.n, "last": journal.last_id},
+            "journal": {
+                "records": journal.n,
+                "last": journal.last_id,
+                "losses": [_lost(n, fence) for n, fence in journal.losses],
+            },
             **self._gauges(),
         }
 
@@ -98,15 +107,16 @@ class Ops:
         return None if raw is None else decode(raw, n)
 
     async def _all_candidates(self, contact: str, weighed: Record) -> list[dict[str, object]]:
-        """Every agent, as they stood when `weighed` compared them, by replaying to that point."""
+        """Every agent, as they stood when `weighed` compared them, by replaying to that point.
+
+        Those that the record itself names where that would take too long: the first five.
+        """
         made = _decided(weighed, contact)
         if made is None or made.explanation is None:
             return []
-        engine, journal = Engine(), Journal(self._store)
-        async for record in journal.read():
-            if record.n == weighed.n:
-                break
-            engine.apply(record.event)
+        engine = await as_of(self._store, self._shelf, weighed.n)
+        if engine is None:
+            return [msgspec.to_builtins(candidate) for candidate in made.explanation.candidates]
         engine.state.at = max(engine.state.at, weighed.event.at)  # an engine of our own: they had been idle until then
         known = engine.state.contacts.get(contact, self._leader.engine.state.contacts[contact])
         found = engine.candidates(made.explanation.requirement, made.explanation.kind, known.team)
@@ -141,6 +151,12 @@ class Ops:
         note = Internal(what="retry", message=message)
         await self._tell(internal_entry(note, distinct=f"{self._leader.journal.n}.{self._retries}"))
         return {"id": message, "contact": contact, "queued": True}
+
+
+def _lost(n: int, fence: LeaderElected) -> dict[str, object]:
+    """What an admin said to go on without, at record `n`."""
+    loss = fence.loss or LossAccepted(after=n - 1, seen=n - 1)
+    return {"record": n, "at": rfc3339(fence.at), "after": loss.after, "lost": loss.seen - loss.after}
 
 
 def explained(

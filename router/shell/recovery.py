@@ -23,6 +23,7 @@ log = structlog.get_logger()
 
 REMEDY = "; see docs/operations.md; `usherd journal accept-loss` says what going on would cost"
 CHECKED_BEFORE_RECORDS_MAX = 200_000  # of the store's records that a snapshot covers: a start checks their chain too
+REWIND_RECORDS_MAX = 100_000
 _PREV = b'"prev":"'
 _HASH_BYTES = 64
 
@@ -75,9 +76,29 @@ async def _replayed(
     return engine, journal
 
 
-async def newest(shelf: Shelf, wanted: Wanted | None = None) -> Snapshot | None:
-    """The newest snapshot that can be read."""
+async def as_of(store: JournalStore, shelf: Shelf | None, n: int) -> Engine | None:
+    """An engine as it stood before record `n`, from the newest snapshot before it; None where that is too far.
+
+    Raises JournalBroken, StoreUnavailable.
+    """
+    base = None if shelf is None else await newest(shelf, before=n)
+    began = 0 if base is None else base.header.position.n
+    if n - began > REWIND_RECORDS_MAX:
+        return None
+    engine = Engine() if base is None else Engine(base.state)
+    journal = Journal(store) if base is None else Journal(store, base.header.position)
+    async for record in journal.read():
+        if record.n == n:
+            break
+        engine.apply(record.event)
+    return engine
+
+
+async def newest(shelf: Shelf, wanted: Wanted | None = None, *, before: int | None = None) -> Snapshot | None:
+    """The newest snapshot that can be read; `before`: of an earlier record than that."""
     for label in await listed(shelf):
+        if before is not None and label.n >= before:
+            continue
         try:
             snapshot = await load(shelf, label.name)
         except Damaged as error:

@@ -35,7 +35,7 @@ async def test_status_says_who_leads_and_what_is_wrong(stage: Stage, ops: Ops) -
     async with stage.leading():
         found = ops.status()
         assert (found["node"], found["leader"], found["epoch"], found["config"]) == ("n1", "n1", 1, "v1")
-        assert found["journal"] == {"records": len(stage.store.rows), "last": stage.store.rows[-1][0]}
+        assert found["journal"] == {"records": len(stage.store.rows), "last": stage.store.rows[-1][0], "losses": []}
         assert (found["inbox_lag"], found["problems"]) == (3, ["the disk is nearly full"])
     assert ops.status()["leader"] is None
 

@@ -150,6 +150,11 @@ def journal_info(keys: Keys) -> Command:
     return ("XINFO", "STREAM", keys.journal)
 
 
+def journal_trim(keys: Keys, first: str) -> Command:
+    """Take out the records before an id. Only the archiver may."""
+    return ("XTRIM", keys.journal, "MINID", "=", first)
+
+
 def journal_length(keys: Keys) -> Command:
     """Count the records."""
     return ("XLEN", keys.journal)

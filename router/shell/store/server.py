@@ -34,6 +34,7 @@ LOG_NAME = "store.log"
 LOG_BYTES_MAX = 16 << 20  # at the start, a longer log makes way for a new one
 SOCKET_BYTES_MAX = 107  # sockaddr_un
 DAEMON_USER = "usherd"
+ARCHIVER_USER = "archiver"
 
 
 class State(msgspec.Struct, kw_only=True):
