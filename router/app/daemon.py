@@ -20,7 +20,7 @@ from fastapi import APIRouter
 from channels.email.parse import extract
 from channels.email.receive import SmtpReceiver
 from channels.email.send import SmtpSender
-from router.app import chat, garbage, http, local, mail, models
+from router.app import chat, erase, garbage, http, local, mail, models
 from router.app.credentials import StoredCredentials
 from router.app.mail_entries import MailEntries
 from router.app.names import Names, staff_of
@@ -220,6 +220,7 @@ class Daemon:
             self.metrics.committed,
         ]
         self.leader.follower.renewals.append(self.live.renewed)
+        self.eraser = erase.begin(self)
         self.leader.compose = AutoAnswerer(self._wording, self.stationery).blobs
         self._troubles += [
             self.disk.problems,
@@ -244,6 +245,7 @@ class Daemon:
             ("snapshots", self.upkeep.keep_snapshots(self.leader)),
             ("time", self.time.run()),
             ("sweep", self._sweep_files()),
+            ("eraser", self.eraser.run()),
             ("garbage", garbage.collect(lambda: self.leader.journal.n)),
         ):
             self._exit.push_async_callback(_cancel, self._begin(name, work))
@@ -314,6 +316,7 @@ class Daemon:
             commands=self.commands,
             enclosures=self.enclosures,
             operations=ops,
+            erasing=self.eraser,
             inbox=self.intake,
             credentials=StoredCredentials(self.store),
             secret=self.secret,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from router.cli import asking, changing, checking, importing, reporting, running, setup, simulating, upkeep
+from router.cli import asking, changing, checking, erasing, importing, reporting, running, setup, simulating, upkeep
 
 app = typer.Typer(
     name="usherd",
@@ -67,6 +67,7 @@ journal = typer.Typer(help="The record of every event and decision.", no_args_is
 journal.command("verify")(upkeep.journal_verify)
 app.add_typer(journal, name="journal")
 
+app.command("erase")(erasing.erase)
 app.command("link")(upkeep.link)
 
 token = typer.Typer(help="Tokens for programs that talk to usherd.", no_args_is_help=True)

@@ -58,7 +58,7 @@ def erase(work: Work, event: CustomerErased) -> None:
         else:
             messages |= _leave_thread(one, identities)
     _forget(work, customers, identities)
-    keys = tuple(_new_key(work, identity) for identity in identities)
+    keys = tuple(key for identity in identities for key in _new_key(work, identity, event.times))
     state.erasing[event.erasure] = Erasure(at=work.now, keys=keys, messages=tuple(messages))
     work.emit(EraseCustomer(erasure=event.erasure, contacts=tuple(contacts), keys=keys, messages=tuple(messages)))
 
@@ -106,8 +106,8 @@ def _forget(work: Work, customers: dict[str, None], identities: dict[str, None])
         del state.auto_answered[budget]
 
 
-def _new_key(work: Work, identity: str) -> str:
-    """The name of the key in use until now; from now on there is another."""
-    times = work.state.erased.get(identity, 0)
-    work.state.erased[identity] = times + 1
-    return key_name(identity, times)
+def _new_key(work: Work, identity: str, times_min: int) -> list[str]:
+    """The name of the key in use until now, and of those that may have been; from now on there is another."""
+    before = work.state.erased.get(identity, 0)
+    after = work.state.erased[identity] = max(before + 1, times_min)
+    return [key_name(identity, number) for number in range(before, after)]

@@ -71,19 +71,22 @@ class ClockJumped(EventBase, frozen=True, kw_only=True, tag=True):
 class CustomerErased(EventBase, frozen=True, kw_only=True, tag=True):
     """Everything of a customer is to go: named by their id, by a contact of theirs, or by keyed hashes of an address.
 
-    `erasure`: the id of the entry that asked for it.
+    `erasure`: the id of the entry that asked for it. `times`: how often they were erased by now, at least, as a list
+    outside a journal that was restored from a backup knows.
     """
 
     erasure: str
     customer: str = ""
     contact: str = ""
     identities: tuple[str, ...] = ()
+    times: int = 0
 
 
 class ErasureDone(EventBase, frozen=True, kw_only=True, tag=True):
-    """What the engine said is to be deleted is deleted."""
+    """What the engine said is to be deleted is deleted. `problem`: why the store's file was not written anew, or ""."""
 
     erasure: str
+    problem: str = ""
 
 
 # -- messages ------------------------------------------------------------------------------------------------------

@@ -141,6 +141,17 @@ class Commands(Protocol):
         ...
 
 
+class Erasing(Protocol):
+    """How a customer is erased."""
+
+    async def erase(self, named: str) -> dict[str, object]:
+        """Erase whoever a contact's id, a customer's id or an address means: the JSON of `usherd erase`.
+
+        Raises KeyError if nobody is meant, TransientError when it could not be stored.
+        """
+        ...
+
+
 class Operations(Protocol):
     """What supervisors and admins ask of the running daemon; the JSON shapes are those of DESIGN.md."""
 

@@ -51,6 +51,12 @@ POINTS = (
     "outbox.after_send",  # the other side has it; we have not stored that
     "outbox.before_report",  # the outcome is stored, the inbox not told
     "outbox.after_report",
+    "erase.begun",  # journaled, and nothing done yet
+    "erase.listed",
+    "erase.keys_deleted",
+    "erase.blobs_deleted",  # what was in the inbox too; the store's file still has it
+    "erase.rewritten",
+    "erase.told",
 )
 
 

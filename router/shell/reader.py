@@ -15,7 +15,7 @@ import msgspec
 import structlog
 
 from router.core.errors import PermanentError, StoreUnavailable, TransientError
-from router.core.events import CommandRefused, DeliveryReported, MessageDeferred
+from router.core.events import CommandRefused, CustomerErased, DeliveryReported, ErasureDone, MessageDeferred
 from router.core.ports import Inbox, InboxEntry
 from router.core.state import State
 from router.shell.actions import Actions
@@ -63,9 +63,10 @@ class Batch(msgspec.Struct):
 
 
 class Internal(msgspec.Struct, kw_only=True):
-    """What usherd tells itself through the inbox. `what`: understood | delivery | retry | reread.
+    """What usherd tells itself through the inbox. `what`: understood | delivery | retry | reread | erase | erased.
 
-    `kept`: the message's bytes are in their blob already.
+    `kept`: the message's bytes are in their blob already. To erase: `customer`, `contact` or `identities` say whom,
+    `times` as in CustomerErased.
     """
 
     what: str
@@ -73,6 +74,9 @@ class Internal(msgspec.Struct, kw_only=True):
     contact: str = ""
     state: str = ""
     kept: bool = False
+    customer: str = ""
+    identities: tuple[str, ...] = ()
+    times: int = 0
 
 
 _INTERNAL = msgspec.json.Decoder(Internal)
@@ -261,6 +265,11 @@ class Reader:
                     at=clock.now(), inbox=entry.id, message=note.message, contact=note.contact, state=note.state
                 )
                 return Prepared(event=event, finished=[entry.id])
+            case "erase":
+                return Prepared(event=_erased(entry, note, clock.now()), finished=[entry.id])
+            case "erased":
+                done = ErasureDone(at=clock.now(), inbox=entry.id, erasure=note.message, problem=note.state)
+                return Prepared(event=done, finished=[entry.id])
             case _:
                 log.error("unknown_internal_entry", entry=entry.id, what=note.what)
                 return Prepared(event=None, finished=[entry.id])
@@ -329,6 +338,18 @@ def _refused(entry: InboxItem, refusal: Refused, clock: Clock) -> Prepared:
     """Journaled too: whoever waits for an answer may be at another node, or ask again after a restart."""
     event = CommandRefused(at=clock.now(), inbox=entry.id, code=refusal.code, detail=refusal.detail)
     return Prepared(event=event, finished=[entry.id])
+
+
+def _erased(entry: InboxItem, note: Internal, at: int) -> CustomerErased:
+    return CustomerErased(
+        at=at,
+        inbox=entry.id,
+        erasure=entry.id,
+        customer=note.customer,
+        contact=note.contact,
+        identities=note.identities,
+        times=note.times,
+    )
 
 
 def _raw_of(entry: InboxItem, channel: Channel) -> Raw:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import zlib
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
@@ -68,35 +69,43 @@ class Vault:
     def __init__(self, store: KeyStore) -> None:
         self._store = store
         self._keys: dict[str, bytes] = {}
+        self.key_of: Callable[[str], str] = str  # the name of an identity's key: another after each erasure
 
     async def prepare(self, identities: set[str]) -> None:
         """Fetch or make the keys of `identities`, so that `lock` can do without waiting."""
-        missing = sorted(identities - self._keys.keys())
+        names = {self.key_of(identity) for identity in identities}
+        missing = sorted(names - self._keys.keys())
         if not missing:
             return
         if len(self._keys) + len(missing) > KEYS_CACHED_MAX:
             self._keys.clear()
-            missing = sorted(identities)
+            missing = sorted(names)
         for name, key in (await self._store.keys_get_or_create(missing)).items():
             self._keys[name] = key
 
     def lock(self, blob: str, identity: str, plain: bytes) -> bytes:
         """`plain` encrypted for `identity`, whose key must have been prepared."""
-        name = identity.encode("ascii")
+        return self._lock(blob, self.key_of(identity), plain)
+
+    def _lock(self, blob: str, key: str, plain: bytes) -> bytes:
+        name = key.encode("ascii")
         nonce = os.urandom(NONCE_BYTES)
         flag = b"\0"
         if COMPRESS_BYTES_MIN <= len(plain) <= COMPRESS_BYTES_MAX:
             flag, plain = b"\1", zlib.compress(plain, 1)
         head = bytes((VERSION, len(name))) + name + nonce
         if len(plain) > COMPRESS_BYTES_MAX:
-            return _sealed_in_pieces(self._keys[identity], head, nonce, plain, blob.encode())
-        return head + AESGCM(self._keys[identity]).encrypt(nonce, flag + plain, blob.encode())
+            return _sealed_in_pieces(self._keys[key], head, nonce, plain, blob.encode())
+        return head + AESGCM(self._keys[key]).encrypt(nonce, flag + plain, blob.encode())
 
     async def lock_blob(self, blob: str, identity: str, plain: bytes) -> tuple[str, bytes]:
         """(id, blob); large ones are locked in a thread, since compressing them would hold everybody up."""
+        while self.key_of(identity) not in self._keys:  # erased since it was prepared, or too many keys came in
+            await self.prepare({identity})
+        key = self.key_of(identity)
         if len(plain) < THREAD_BYTES_MIN:
-            return blob, self.lock(blob, identity, plain)
-        return blob, await asyncio.to_thread(self.lock, blob, identity, plain)
+            return blob, self._lock(blob, key, plain)
+        return blob, await asyncio.to_thread(self._lock, blob, key, plain)
 
     async def open(self, blobs: list[str]) -> dict[str, bytes]:
         """What the blobs say, by id; those that are missing or erased are left out.
@@ -122,9 +131,9 @@ class Vault:
         opened = await self.open([message_blob(identifier) for identifier in ids])
         return {blob.partition(":")[2]: _MESSAGE.decode(raw) for blob, raw in opened.items()}
 
-    def forget(self, identities: set[str]) -> None:
-        """Drop keys from memory; the store's copy is the caller's to delete."""
-        for name in identities:
+    def forget(self, keys: set[str]) -> None:
+        """Drop keys, by name, from memory; the store's copy is the caller's to delete."""
+        for name in keys:
             self._keys.pop(name, None)
 
 

@@ -61,6 +61,12 @@ class Link(pydantic.BaseModel):
     expires_at: str
 
 
+class ErasureAsked(pydantic.BaseModel):
+    """Whom to erase: an address, a customer's id, or the id of a contact of theirs."""
+
+    customer: str = pydantic.Field(min_length=1, max_length=320)
+
+
 class TokenAsked(pydantic.BaseModel):
     """What the token is for; `account` is the one its messages come in by."""
 
@@ -242,6 +248,19 @@ async def retry(message: str, parts: Parts) -> Response:
         return answer(await parts.operations.retry(message))
     except KeyError:
         raise Problem(404, "no_message") from None
+
+
+@routes.post(
+    "/erasures", dependencies=ADMIN, responses=failures(404, 503), tags=["admin"], summary="Erase a customer for good"
+)
+async def erase(asked: ErasureAsked, parts: Parts) -> Response:
+    """The JSON of `usherd erase`. `done` false: it is journaled and goes on by itself."""
+    if parts.erasing is None:
+        raise Problem(404, "no_customer")
+    try:
+        return answer(await parts.erasing.erase(asked.customer))
+    except KeyError:
+        raise Problem(404, "no_customer") from None
 
 
 @routes.post(

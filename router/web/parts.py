@@ -13,7 +13,7 @@ from fastapi import APIRouter
 from prometheus_client import CollectorRegistry
 
 from router.core.ports import Inbox, InboxEntry
-from router.desk.ports import Commands, Enclosures, Operations, Source, Texts
+from router.desk.ports import Commands, Enclosures, Erasing, Operations, Source, Texts
 from router.web.chat_parts import Chat
 
 
@@ -110,6 +110,7 @@ class WebParts:
     secret: bytes
     intake: Intake | None = None
     mails: Mails | None = None
+    erasing: Erasing | None = None
     enclosures: Enclosures | None = None  # None: agents send no files
     chat: Chat | None = None
     pages: tuple[APIRouter, ...] = ()  # of whoever runs the daemon inside something else, such as the demo

@@ -24,8 +24,8 @@ DAEMON_RULES = (
     f"({_K}lease:* +get +set +pexpire +del +evalsha)",
     f"({_K}doc:* +get +set +del)",
 )
-# Only the archiver trims, and only what it has put elsewhere.
-ARCHIVER_RULES = ("+ping +info +select", f"({_K}journal +xread +xrange +xrevrange +xinfo +xlen +xtrim)")
+# Only the archiver trims, and only what it has put elsewhere; it also has the file written anew after an erasure.
+ARCHIVER_RULES = ("+ping +info +select +bgrewriteaof", f"({_K}journal +xread +xrange +xrevrange +xinfo +xlen +xtrim)")
 
 
 def acl_lines(daemon_password: str, archiver_password: str) -> list[str]:

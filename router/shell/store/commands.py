@@ -87,6 +87,11 @@ def info(*sections: str) -> Command:
     return ("INFO", *sections)
 
 
+def aof_rewrite() -> Command:
+    """Have the append-only file written anew, in the background."""
+    return ("BGREWRITEAOF",)
+
+
 def config_get(*names: str) -> Command:
     """Ask for settings; refused by some hosted stores."""
     return ("CONFIG", "GET", *names)

@@ -1,0 +1,58 @@
+"""`usherd erase`: everything of one customer goes for good."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from router.cli import output
+from router.cli.client import Daemon
+from router.cli.options import DATA, Data, Json, Token, Url
+
+REMAINS = (
+    "What others quoted of them, and mails on which they were only in copy, stay with those who wrote them.",
+    "Backups made before keep what they have; keep erased.json of the data directory when you restore one.",
+)
+
+
+def erase(  # noqa: PLR0913, PLR0917  # options of a command
+    customer: Annotated[str, typer.Argument(help="An address, a customer's id, or the id of a contact of theirs.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    data: Data = DATA,
+    url: Url = None,
+    token: Token = None,
+    json: Json = False,
+) -> None:
+    """Erase a customer for good: close their contacts, delete all that was written, forget who they were."""
+    output.wants_json(json)
+    daemon = Daemon(data, url, token)
+    if not yes and not json and sys.stdin.isatty():
+        output.say(f"All contacts, messages and files of [bold]{output.escape(customer)}[/] will be gone for good.")
+        typer.confirm("Go on?", abort=True, err=True)
+    elif not yes:
+        raise typer.BadParameter("say --yes: what is erased cannot be brought back", param_hint="--yes")
+    found = daemon.post("/v1/erasures", {"customer": customer})
+    if json:
+        output.give(found)
+    else:
+        _say(found)
+    if found["problem"]:
+        raise typer.Exit(1)
+
+
+def _say(found: dict[str, Any]) -> None:
+    what = f"{len(found['contacts'])} contacts, {found['messages']} messages, {found['keys']} keys"
+    if not found["done"]:
+        output.say(f"[bold]journaled:[/] {what}. Deleting goes on, also after a restart; see `usherd status`.")
+    elif found["problem"]:
+        output.say(f"[bold red]erased, but for the store's file:[/] {what}.")
+        output.say(
+            f"The store did not write its append-only file anew ({output.escape(found['problem'])}): what was received "
+            "still stands in it. Have somebody who may run BGREWRITEAOF there."
+        )
+    else:
+        output.say(f"[green]erased:[/] {what}.")
+    for one in REMAINS:
+        output.say(f"[dim]{one}[/]")
