@@ -6,6 +6,7 @@ from router.core.values import (
     Agent,
     AutoAnswers,
     Escalation,
+    Overflow,
     Priority,
     Relax,
     Rule,
@@ -69,6 +70,8 @@ def compile_workspace(
         ),
         reserve=dict(sorted(config.reserve.skills.items())),
         reserve_auto=config.reserve.auto,
+        parked_cost=config.wake_ups.cost,
+        wake_margin=config.wake_ups.margin,
         unsure=config.topic_model.unsure,
         shadow=config.mode == "shadow",
         auto_answers=AutoAnswers(kinds=tuple(config.auto_answers.texts), per_hour=config.auto_answers.per_hour),
@@ -96,7 +99,13 @@ def _team(config: WorkspaceConfig, name: str) -> Team:
     return (
         Team(id=name, members=members)
         if team is None
-        else Team(id=name, members=members, strategy=team.strategy, assign=team.assign)
+        else Team(
+            id=name,
+            members=members,
+            strategy=team.strategy,
+            assign=team.assign,
+            overflow=None if team.overflow is None else Overflow(**team.overflow.model_dump()),
+        )
     )
 
 

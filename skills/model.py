@@ -109,8 +109,8 @@ class TeamConfig(Part):
 
     members: Annotated[tuple[Name, ...], Listed] = ()
     """Agents who belong to this team beside those who name it as their `team`."""
-    strategy: Literal["even"] = "even"
-    """even: by effort per available minute."""
+    strategy: Literal["even", "longest-idle"] = "even"
+    """even: by effort per available minute. longest-idle: by that alone, for contacts whose rule names this team."""
     assign: Assign = Assign.OFFER
     """offer: agents accept or decline. push: given at once."""
     overflow: Overflow | None = None
@@ -259,6 +259,15 @@ class RelaxConfig(Part):
     """team: agents of all teams."""
 
 
+class WakeUpsConfig(Part):
+    """Room for contacts that wait on their customer, or sleep, and may come back all at once."""
+
+    cost: Percent = 0
+    """What such a contact still takes of its place: 0% frees all of it, 100% none."""
+    margin: Annotated[int, Field(ge=0, le=1_000)] | None = None
+    """So many contacts (or units) over the limit an agent may get by wake-ups: no more are given. Left out: any."""
+
+
 class PresenceConfig(Part):
     """What happens when an agent goes."""
 
@@ -334,6 +343,8 @@ class WorkspaceConfig(Part):
     """How long to wait for the agent who knows the customer."""
     relax: tuple[RelaxConfig, ...] = ()
     """Steps by which requirements give way."""
+    wake_ups: WakeUpsConfig = WakeUpsConfig()
+    """What waits on its customer still takes of an agent's room."""
     presence: PresenceConfig = PresenceConfig()
     """When an agent goes."""
     reopen_within: Annotated[Duration, Field(ge=259_200_000, le=31_536_000_000)] = 2_592_000_000

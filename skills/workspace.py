@@ -82,10 +82,6 @@ def _warnings(config: WorkspaceConfig, marks: Marks) -> tuple[Finding, ...]:
         if not topic.examples and not topic.keywords:
             message = f"topic `{name}` has neither examples nor keywords: only agents can say that a contact is of it"
             found.append(finding_at(marks, ("topics", name), "topic_without_words", message, "add five examples"))
-    for name, team in config.teams.items():
-        if team.overflow is not None:
-            message = f"`teams.{name}.overflow` is checked but not in force yet"
-            found.append(finding_at(marks, ("teams", name, "overflow"), "not_in_force", message))
     found += _odd_kinds(config, marks)
     return tuple(found)
 

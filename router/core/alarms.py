@@ -21,10 +21,10 @@ RISING = (Priority.LOW, Priority.NORMAL, Priority.HIGH, Priority.URGENT)
 def fire_due(work: Work) -> None:
     """Fire the timers that are due, at most a slice of them."""
     for _ in range(SLICE_MAX):
-        at = work.index.next_timer()
+        at = work.index.timers.first()
         if at is None or at > work.now:
             return
-        group, name = work.index.pop_timer()
+        group, name = work.index.timers.pop()
         if group == 0:
             presence.turn_shift(work, work.index.seats[name])
         else:

@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 
 SCAN_FROM = 128  # above so many able agents the arrays are scanned
 FEW = 16
-NO_ROOM = 2**63 - 1  # stands in the arrays where a seat has no room; no rank is as great
+HELPS = 1_000  # counts as so many preferred skills missing: of a team that only helps out
+NO_ROOM = (1 << 63) - 1  # stands in the arrays where a seat has no room; no rank is as great
 
 BAND_BITS, SCARCITY_BITS, IDLE_BITS = 10, 12, 42  # of a rank, the greatest first: 64 in all, offset to fit int64
-BAND_MAX, SCARCITY_MAX = 2**BAND_BITS - 1, 2**SCARCITY_BITS - 1
+BAND_MAX, SCARCITY_MAX = (1 << BAND_BITS) - 1, (1 << SCARCITY_BITS) - 1
 
 Entry = tuple[int, int, str, "Line", bool]  # order, seq, contact, line, missed
 
@@ -45,10 +46,11 @@ class Line:
 class Group:
     """Who is able to serve contacts that must have the same, and why the others are not."""
 
-    __slots__ = ("able", "able_ids", "absent", "numbers", "ruled_out")
+    __slots__ = ("able", "able_ids", "absent", "helped", "numbers", "ruled_out")
 
-    def __init__(self, able: list[Seat], ruled_out: dict[str, int], scan_from: int) -> None:
+    def __init__(self, able: list[Seat], ruled_out: dict[str, int], scan_from: int, *, helped: bool) -> None:
         self.able = able  # by id
+        self.helped = helped  # some are of a team that helps out
         self.able_ids = {seat.agent.id: seat for seat in able}
         self.ruled_out = ruled_out
         self.absent: dict[str, int] = {}  # why able agents are not here now: how many
@@ -65,32 +67,40 @@ class Profile:
     __slots__ = ("able", "able_ids", "by_idle", "group", "kind", "line", "must_scarcity", "requirement", "shortfall",
                  "shortfalls", "team")  # fmt: skip
 
+    able: list[Seat]  # by id
+    able_ids: dict[str, Seat]
+
     def __init__(self, requirement: Requirement, kind: str, team: str | None, bit: int, group: Group) -> None:
         self.requirement = requirement
         self.kind = kind
         self.team = team
         self.line = Line(kind, bit, self)
-        self.group = group
-        self.able = group.able
-        self.able_ids = group.able_ids
         self.must_scarcity = 0
         self.by_idle = False  # the team's strategy is longest-idle
+        self.serve_by(group)
+
+    def serve_by(self, group: Group) -> None:
+        """Let these serve it from now on; with those of a team that helps out after all of its own."""
+        self.group, self.able, self.able_ids = group, group.able, group.able_ids
         self.shortfall: dict[str, int] = {}  # agent -> preferred skills missing; empty if nothing is preferred
         self.shortfalls: Ranks | None = None  # the same by the group's numbers
-        if requirement.prefer:
-            for seat in self.able:
-                skills = seat.agent.skills
-                self.shortfall[seat.agent.id] = sum(skills.get(name, 0) < level for name, level in requirement.prefer)
-            if group.numbers is not None:
-                self.shortfalls = np.array(list(self.shortfall.values()), dtype=np.int64)
+        if not self.requirement.prefer and not group.helped:
+            return
+        for seat in self.able:
+            skills = seat.agent.skills
+            missing = sum(skills.get(name, 0) < level for name, level in self.requirement.prefer)
+            helps = group.helped and self.team not in seat.teams
+            self.shortfall[seat.agent.id] = missing + HELPS if helps else missing
+        if group.numbers is not None:
+            self.shortfalls = np.array(list(self.shortfall.values()), dtype=np.int64)
 
 
 class Seat:
     """One agent with what matching asks of them, precomputed."""
 
     __slots__ = (
-        "absence", "agent", "available", "effort", "groups", "lines", "load", "number", "rank", "room", "scarcity",
-        "scarcity_order", "state", "sticky", "teams", "units", "used",
+        "absence", "agent", "available", "effort", "groups", "lines", "load", "number", "parked", "parked_units",
+        "rank", "room", "scarcity", "scarcity_order", "state", "sticky", "teams", "units", "used",
     )  # fmt: skip
 
     def __init__(self, agent: Agent, state: AgentState, teams: tuple[str, ...], number: int) -> None:
@@ -100,6 +110,8 @@ class Seat:
         self.number = number  # in the order of ids
         self.load: dict[str, int] = {}  # by kind
         self.units = 0
+        self.parked: dict[str, int] = {}  # by kind: owned, waiting on the customer or asleep
+        self.parked_units = 0
         self.absence = ""  # "" or away | busy | offline | off shift
         self.room = 0  # a bit for each kind they could take one more of now
         self.effort = 0  # ms credited in the window
@@ -163,4 +175,4 @@ def least(values: Ranks, number: int) -> list[int]:
 def packed(band: int, scarcity_order: int, idle_since: int) -> int:
     """A rank that fits int64: utilisation band, then scarcity, then idle since; smaller first."""
     left = min(band, BAND_MAX) << SCARCITY_BITS | scarcity_order
-    return (left << IDLE_BITS | idle_since) - 2**63
+    return (left << IDLE_BITS | idle_since) - (1 << 63)

@@ -179,6 +179,14 @@ class NotifySupervisors(DecisionBase, frozen=True, kw_only=True, tag=True):
     detail: str = ""
 
 
+class TurnOverflow(DecisionBase, frozen=True, kw_only=True, tag=True):
+    """Team `to` helps `team` out from now on; or no longer."""
+
+    team: str
+    to: str
+    active: bool
+
+
 class JoinContacts(DecisionBase, frozen=True, kw_only=True, tag=True):
     """All messages of `contact` now belong to `into`; `contact` is closed."""
 
@@ -230,6 +238,7 @@ Decision = (
     | SnoozeContact
     | WakeContact
     | NotifySupervisors
+    | TurnOverflow
     | JoinContacts
     | Refuse
     | ForgetContact

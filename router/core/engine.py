@@ -92,7 +92,7 @@ class Engine:
 
     def next_timer(self) -> int | None:
         """The instant at which TimePassed is due; not after `state.at` means at once; None: nothing is pending."""
-        return self.index.next_timer()
+        return self.index.timers.first()
 
     def state_hash(self) -> str:
         """SHA-256 over the state in a canonical encoding, in hexadecimal digits."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from router.core.board import HELPS
 from router.core.decisions import Candidate, Explanation
 from router.core.ledger import BAND
 from router.core.matching import key_of
@@ -80,8 +81,10 @@ def words(key: tuple[int, ...], contact: Contact | None, now: int) -> str:
 def _words(served: bool, lapsed: bool, missing: int, band: int, minutes: int) -> str:  # noqa: FBT001 parts of a key
     low = band * BAND * 100 // WHOLE
     said = [f"{low}-{low + BAND * 100 // WHOLE} % utilised", f"idle {_span(minutes)}"]
-    if missing:
-        said.insert(0, f"lacks {missing} preferred skill" + ("s" if missing > 1 else ""))
+    if missing % HELPS:
+        said.insert(0, f"lacks {missing % HELPS} preferred skill" + ("s" if missing % HELPS > 1 else ""))
+    if missing >= HELPS:
+        said.insert(0, "of a team that helps out")
     if served:
         said.insert(0, "served this customer last")
     elif lapsed:
@@ -98,7 +101,7 @@ def deciding(keys: list[tuple[int, ...]]) -> str:
     names = ("who served this customer", "preferred skills", "utilisation", "scarcity of other skills", "longest idle")
     for name, one, other in zip(names, keys[0], keys[1], strict=True):
         if one != other:
-            return name
+            return "own team before one that helps out" if other >= HELPS > one and name == names[1] else name
     return "id"
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from router.core import decisions as d
 from router.core import events as e
 from router.core.transitions import ContactState
+from router.core.values import WHOLE
 
 if TYPE_CHECKING:
     from router.core.events import Event
@@ -52,13 +53,31 @@ def in_team(workspace: Workspace, agent: Agent, team: str) -> bool:
     return agent.team == team or (team in workspace.teams and agent.id in workspace.teams[team].members)
 
 
-def over_capacity(workspace: Workspace, agent: Agent, held: dict[str, str], kind: str) -> bool:
-    """Whether an agent holds more than they can: of one kind, or in units."""
-    kinds = list(held.values())
-    if kinds.count(kind) > agent.capacity.get(kind, 0):
+def may_serve_team(workspace: Workspace, agent: Agent, team: str, helper: str | None) -> bool:
+    """Whether an agent is of a team, or of the one that helps it out now."""
+    return in_team(workspace, agent, team) or (helper is not None and in_team(workspace, agent, helper))
+
+
+def may_help(workspace: Workspace, team: str, helper: str, helpers: dict[str, str | None]) -> bool:
+    """Whether a team may help another out, `helpers` saying who helps whom already: never its own helper."""
+    rule = workspace.teams[team].overflow if team in workspace.teams else None
+    return rule is not None and rule.to == helper and helpers.get(helper) != team
+
+
+def overfull(state: State, agent: Agent, held: list[str], kind: str) -> bool:
+    """Whether an agent with contacts of these kinds holds too much: of one kind, in units, or for wake-ups."""
+    workspace = state.workspace
+    parked = [state.contacts[name].kind for name in state.agents[agent.id].parked]
+
+    def over(now: int, asleep: int, limit: int) -> bool:
+        margin = workspace.wake_margin
+        too_many = margin is not None and asleep > 0 and now + asleep > limit + margin
+        return too_many or (now - limit) * WHOLE + asleep * workspace.parked_cost > 0
+
+    if over(held.count(kind), parked.count(kind), agent.capacity.get(kind, 0)):
         return True
-    units = sum(workspace.unit_costs.get(kind, 1) for kind in kinds)
-    return agent.units is not None and units > agent.units
+    units, asleep = (sum(workspace.unit_costs.get(one, 1) for one in kinds) for kinds in (held, parked))
+    return agent.units is not None and over(units, asleep, agent.units)
 
 
 def alike(one: Contact, other: Contact) -> bool:
@@ -84,3 +103,10 @@ def known_for_nothing(state: State) -> list[str]:
     """Customers whose identities are kept although no contact is theirs, and nobody is known to have served them."""
     kept = {contact.customer: 1 for contact in state.contacts.values()} | dict.fromkeys(state.last_agent, 1)
     return [customer for customer in state.identities.values() if customer not in kept]
+
+
+def writers_of(event: e.MessageReceived | e.MessageQuarantined | e.ContactStarted) -> tuple[str, ...]:
+    """Who may write in the contact that an event opens."""
+    if isinstance(event, e.ContactStarted):
+        return (event.recipient,)
+    return (event.sender, *event.cc) if isinstance(event, e.MessageReceived) else (event.sender,)

@@ -15,8 +15,9 @@ from router.core import clocks, ledger
 from router.core.board import SCAN_FROM, SCARCITY_MAX, Board, Group, Line, Profile, Seat, packed
 from router.core.leaving import Customers
 from router.core.rules import Facts, Outcome, apply_rules, relaxed, sort_topics
+from router.core.timers import CONTACT, SHIFT, Timers
 from router.core.transitions import ContactState
-from router.core.values import Requirement, Skills, Status
+from router.core.values import WHOLE, Requirement, Skills, Status
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -30,7 +31,7 @@ STALE_MAX = 1_000  # entries of a heap that no longer hold, besides as many as h
 LONGEST_IDLE = "longest-idle"  # the strategy of a team that ranks by that alone
 CONVERSATIONS = ("chat", "messaging")  # kinds in which a customer has one open contact a channel, not many
 
-TimerKey = tuple[int, str]  # 0 an agent's shift, 1 a contact; id
+GroupKey = tuple[Skills, str, str | None, str | None]  # must, kind, team, the team that helps it out
 
 
 class Index:
@@ -40,8 +41,7 @@ class Index:
         self.state = state
         self.scan_from = scan_from
         self.tick = state.at // ledger.TICK
-        self.timers: list[tuple[int, int, int, str]] = []
-        self.timer_of: dict[TimerKey, int] = {}
+        self.timers = Timers()
         self.entries: dict[str, Entry] = {}
         self.place: dict[str, str] = {}  # message -> contact, "" for the auto list
         self.open_chats: dict[tuple[str, str, str, str], list[str]] = {}  # customer, channel, account, kind
@@ -61,15 +61,15 @@ class Index:
     def reload(self, *, keep_timers: bool = False) -> None:
         """Build seats anew from the workspace; lines are empty until each contact is synced, and timers if not kept."""
         workspace = self.state.workspace
-        # agents' own timers are set again below
-        self.timer_of = {key: at for key, at in self.timer_of.items() if key[0] == 1} if keep_timers else {}
-        if not keep_timers:
-            self.timers.clear()
+        self.timers.clear(but=CONTACT if keep_timers else None)
         self.entries.clear()
+        self.team_waiting: dict[str, int] = {}
         self.outcomes: dict[tuple[object, ...], Outcome] = {}
         self.profiles: dict[tuple[Requirement, str, str | None], Profile] = {}
-        self.groups: dict[tuple[Skills, str, str | None], Group] = {}
+        self.groups: dict[GroupKey, Group] = {}
         self.kind_bits: dict[str, int] = {}
+        self.parked_count = bool(workspace.parked_cost) or workspace.wake_margin is not None
+        self.overflows = tuple(sorted(name for name, team in workspace.teams.items() if team.overflow is not None))
         teams: dict[str, list[str]] = {}
         for team in workspace.teams.values():
             for member in team.members:
@@ -90,9 +90,11 @@ class Index:
         for seat in self.seats.values():
             for contact_id in seat.state.held:
                 self.load(seat, self.state.contacts[contact_id], 1)
+            for contact_id in seat.state.parked:
+                self.park(seat, self.state.contacts[contact_id], 1)
             self.refresh(seat)
             self.refresh_rank(seat)
-            self.arm_shift(seat)
+            self.timers.arm((SHIFT, seat.agent.id), 0, seat.state.shift_edge)
 
     def _order_scarcities(self) -> None:
         """Give each seat its place among the scarcities of all, so that a rank needs few bits for it."""
@@ -160,13 +162,29 @@ class Index:
 
     def _group(self, must: Skills, kind: str, team: str | None) -> Group:
         """Seats that could ever serve, by id, and how many others each reason rules out."""
-        key = (must, kind, team)
+        helper = self.state.overflowing.get(team or "")
+        key = (must, kind, team, helper)
         found = self.groups.get(key)
         if found is None:
-            found = self.groups[key] = Group(*self._sift(must, kind, team), self.scan_from)
+            able, ruled_out = self._sift(must, kind, team, helper)
+            found = self.groups[key] = Group(able, ruled_out, self.scan_from, helped=helper is not None)
         return found
 
-    def _sift(self, must: Skills, kind: str, team: str | None) -> tuple[list[Seat], dict[str, int]]:
+    def turn_overflow(self, team: str, helper: str | None) -> None:
+        """From now on the agents of `helper` may serve what waits for `team`; None: no longer."""
+        if helper is None:
+            del self.state.overflowing[team]
+        else:
+            self.state.overflowing[team] = helper
+        for profile in self.profiles.values():
+            if profile.team == team:
+                for seat in profile.able:
+                    seat.lines.remove(profile.line)
+                profile.serve_by(self._group(profile.requirement.must, profile.kind, team))
+                for seat in profile.able:
+                    seat.lines.append(profile.line)
+
+    def _sift(self, must: Skills, kind: str, team: str | None, helper: str | None) -> tuple[list[Seat], dict[str, int]]:
         """Seats that could serve, and in words what the others lack, each the first thing only."""
         left = list(self.seats.values())
         ruled_out: dict[str, int] = {}
@@ -177,7 +195,7 @@ class Index:
             return seats
 
         if team is not None:
-            left = keep([seat for seat in left if team in seat.teams], "other team")
+            left = keep([seat for seat in left if team in seat.teams or helper in seat.teams], "other team")
         for skill, level in must:
             left = keep(
                 [seat for seat in left if seat.agent.skills.get(skill, 0) >= level], f"skill {skill} below {level}"
@@ -196,7 +214,7 @@ class Index:
         """Drop the profiles that nobody waits in: what they say can be derived again."""
         self.profiles = {key: profile for key, profile in self.profiles.items() if profile.line.waiting}
         self.groups = {
-            (requirement.must, kind, team): profile.group
+            (requirement.must, kind, team, self.state.overflowing.get(team or "")): profile.group
             for (requirement, kind, team), profile in self.profiles.items()
         }
         self.profiles_max = max(PROFILES_MAX, 2 * len(self.profiles))
@@ -216,6 +234,11 @@ class Index:
         """Count a contact (change 1) or no longer (-1) against the seat's capacity."""
         seat.load[contact.kind] = seat.load.get(contact.kind, 0) + change
         seat.units += change * self.cost(contact.kind)
+
+    def park(self, seat: Seat, contact: Contact, change: int) -> None:
+        """Count a contact that the agent owns while it waits on the customer or sleeps; or no longer."""
+        seat.parked[contact.kind] = seat.parked.get(contact.kind, 0) + change
+        seat.parked_units += change * self.cost(contact.kind)
 
     def refresh(self, seat: Seat) -> None:
         """Recompute what depends on the agent's state, but for what they took on: absence, room and rank."""
@@ -247,6 +270,21 @@ class Index:
         for kind, bit in self.kind_bits.items():
             if load.get(kind, 0) < capacity.get(kind, 0) and (limit is None or seat.units + self.cost(kind) <= limit):
                 seat.room |= bit
+        if self.parked_count and seat.parked and seat.room:
+            self._keep_for_wake_ups(seat)
+
+    def _keep_for_wake_ups(self, seat: Seat) -> None:
+        """What the agent owns and does not hold costs a part of its place, and may come back all at once."""
+        workspace, agent = self.state.workspace, seat.agent
+        part, margin = workspace.parked_cost, workspace.wake_margin
+        for kind, bit in self.kind_bits.items():
+            sums = [(seat.load.get(kind, 0) + 1, seat.parked.get(kind, 0), agent.capacity.get(kind, 0))]
+            if agent.units is not None:
+                sums.append((seat.units + self.cost(kind), seat.parked_units, agent.units))
+            for held, parked, limit in sums:
+                full = held * WHOLE + parked * part > limit * WHOLE
+                if full or (margin is not None and held + parked > limit + margin):
+                    seat.room &= ~bit
 
     def refresh_rank(self, seat: Seat) -> None:
         """What the agent took on, or how long they are there, changed."""
@@ -291,7 +329,7 @@ class Index:
             self.line_up(contact, held)
         elif held is not None:
             self._leave(contact.id)
-        self._arm((1, contact.id), contact.seq, clocks.next_timer(self.state, contact))
+        self.timers.arm((CONTACT, contact.id), contact.seq, clocks.next_timer(self.state, contact))
 
     def line_up(self, contact: Contact, held: Entry | None = None) -> None:
         """Enter a waiting contact into its line, if it does not stand in its place there (`held`) already."""
@@ -303,6 +341,9 @@ class Index:
             self.entries[contact.id] = entry
             heappush(line.missed if contact.missed else line.in_time, entry)
             line.waiting += 1
+            if line.profile is not None and line.profile.team is not None:
+                team = line.profile.team
+                self.team_waiting[team] = self.team_waiting.get(team, 0) + 1
             self._tidy(line)
 
     def head(self, line: Line, agent: str | None, *, missed: bool, skip: Container[str] = ()) -> Contact | None:
@@ -348,37 +389,7 @@ class Index:
     def _leave(self, contact: str) -> None:
         entry = self.entries.pop(contact, None)
         if entry is not None:
-            entry[3].waiting -= 1
-
-    # -- timers ----------------------------------------------------------------------------------------------------
-
-    def arm_shift(self, seat: Seat) -> None:
-        """Set the timer of the agent's next shift edge."""
-        self._arm((0, seat.agent.id), 0, seat.state.shift_edge)
-
-    def next_timer(self) -> int | None:
-        """The instant of the first timer; in the past if it is overdue."""
-        while self.timers:
-            at, group, _, name = self.timers[0]
-            if self.timer_of.get((group, name)) == at:
-                return at
-            heappop(self.timers)
-        return None
-
-    def pop_timer(self) -> TimerKey:
-        """Take the timer that `next_timer` told of."""
-        _, group, _, name = heappop(self.timers)
-        del self.timer_of[group, name]
-        return group, name
-
-    def _arm(self, key: TimerKey, seq: int, at: int | None) -> None:
-        if self.timer_of.get(key) == at:
-            return
-        if at is None:
-            del self.timer_of[key]
-            return
-        self.timer_of[key] = at
-        heappush(self.timers, (at, key[0], seq, key[1]))
-        if len(self.timers) > 2 * len(self.timer_of) + STALE_MAX:  # of long ago put off, and never due
-            self.timers = [one for one in self.timers if self.timer_of.get((one[1], one[3])) == one[0]]
-            heapify(self.timers)
+            line = entry[3]
+            line.waiting -= 1
+            if line.profile is not None and line.profile.team is not None:
+                self.team_waiting[line.profile.team] -= 1

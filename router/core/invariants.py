@@ -19,12 +19,14 @@ from router.core.fairplay import (
     asks_enough,
     by_person,
     holds,
-    in_team,
     known_for_nothing,
+    may_help,
+    may_serve_team,
     must_have,
     on_shift,
-    over_capacity,
+    overfull,
     rightful_holder,
+    writers_of,
 )
 from router.core.transitions import ContactState
 from router.core.values import Status
@@ -65,6 +67,7 @@ class Auditor:
         self.status: dict[str, Status] = {}
         self.line_of: dict[str, Line] = {}  # contact -> what contacts alike have in common
         self.lines: dict[Line, dict[str, int]] = {}  # of those that wait: contact -> record since which
+        self.helpers: dict[str, str | None] = {}  # team -> the one that helps it out now
         self.answered: dict[str, int] = {}  # "auto-answer customer" -> at
         self.found: list[Violation] = []
         self.record = 0
@@ -84,6 +87,7 @@ class Auditor:
             if contact.state is ContactState.WAITING:
                 self._waits(contact.id, 0)
         self.messages.update((message, "") for message in state.autos)
+        self.helpers.update(state.overflowing)
         for agent in state.agents.values():
             self.status[agent.id] = agent.status
             self.held[agent.id] = {name: state.contacts[name].kind for name in agent.held}
@@ -138,6 +142,8 @@ class Auditor:
                 self._left(decision.contact)
             case d.EraseCustomer():
                 self._erased(decision)
+            case d.TurnOverflow():
+                self._turned(decision, state)
             case d.SetStatus():
                 self.status[decision.agent] = decision.status
             case d.QueueContact() | d.ReopenContact():
@@ -152,7 +158,7 @@ class Auditor:
         if not isinstance(event, e.MessageReceived | e.MessageQuarantined | e.ContactStarted):
             self._wrong("I1", f"{decision.contact} is opened without a message having been received")
             return
-        writers = _writers(event)
+        writers = writers_of(event)
         self.allowed[decision.contact] = {writer: 1 for writer in writers if writer}
         self.kinds[decision.contact] = event.kind
         self.line_of[decision.contact] = (decision.requirement, event.kind, decision.priority)
@@ -271,6 +277,12 @@ class Auditor:
         if since is not None:
             self._waits(contact, since)
 
+    def _turned(self, decision: d.TurnOverflow, state: State) -> None:
+        """I3: teams help only as the workspace says, and nobody helps a team that helps them."""
+        if decision.active and not may_help(state.workspace, decision.team, decision.to, self.helpers):
+            self._wrong("I3", f"{decision.to} helps {decision.team} against the rules")
+        self.helpers[decision.team] = decision.to if decision.active else None
+
     # -- judgements ------------------------------------------------------------------------------------------------
 
     def _within_rules(self, decision: d.OfferTo | d.AssignTo, state: State) -> None:
@@ -289,9 +301,10 @@ class Auditor:
             wrong.append("lacks a skill")
         if not asks_enough(decision.explanation.requirement, contact, workspace):
             wrong.append("was asked for less than the contact requires")
-        if contact.team is not None and not in_team(workspace, agent, contact.team):
+        helper = self.helpers.get(contact.team or "")
+        if contact.team is not None and not may_serve_team(workspace, agent, contact.team, helper):
             wrong.append("is not in the team")
-        if over_capacity(workspace, agent, self.held[name], contact.kind):
+        if overfull(state, agent, list(self.held[name].values()), contact.kind):
             wrong.append("is over capacity")
         for what in wrong:
             self._wrong("I3", f"{contact.id} goes to {name}, who {what}")
@@ -333,13 +346,6 @@ class Auditor:
 
     def _wrong(self, oracle: str, detail: str) -> None:
         self.found.append(Violation(oracle=oracle, record=self.record, detail=detail))
-
-
-def _writers(event: e.MessageReceived | e.MessageQuarantined | e.ContactStarted) -> tuple[str, ...]:
-    """Who may write in the contact that an event opens."""
-    if isinstance(event, e.ContactStarted):
-        return (event.recipient,)
-    return (event.sender, *event.cc) if isinstance(event, e.MessageReceived) else (event.sender,)
 
 
 def check_state(state: State) -> list[Violation]:
@@ -386,9 +392,10 @@ def check_idle(state: State) -> list[Violation]:
                 continue
             if not on_shift(workspace, agent, state.at) or not holds(agent, must_have(contact, workspace)):
                 continue
-            if contact.team is not None and not in_team(workspace, agent, contact.team):
+            helper = state.overflowing.get(contact.team or "")
+            if contact.team is not None and not may_serve_team(workspace, agent, contact.team, helper):
                 continue
-            held = {held: state.contacts[held].kind for held in state.agents[name].held}
-            if not over_capacity(workspace, agent, {**held, contact.id: contact.kind}, contact.kind):
+            held = [state.contacts[held].kind for held in state.agents[name].held]
+            if not overfull(state, agent, [*held, contact.kind], contact.kind):
                 found.append(Violation(oracle="I5", record=state.n, detail=f"{contact.id} waits while {name} is free"))
     return found

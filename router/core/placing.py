@@ -9,7 +9,7 @@ from __future__ import annotations
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
-from router.core import clocks, explain, matching, rules
+from router.core import clocks, explain, matching, overflow, rules
 from router.core.decisions import (
     AssignTo,
     ChangeRequirement,
@@ -265,6 +265,13 @@ def unstick(work: Work, seat: Seat) -> None:
 
 
 def settle(work: Work) -> None:
+    """Place and fill until nothing fits; and again where a team has to help another out now."""
+    _settle(work)
+    while overflow.balance(work):
+        _settle(work)
+
+
+def _settle(work: Work) -> None:
     """Place what is to be placed and give work to those who can take more, until nothing fits.
 
     One contact, or one agent, is a look of its own; more of either are one joint pass, so that no contact gets to an

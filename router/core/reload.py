@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from router.core import placing, sla
+from router.core import overflow, placing, sla
 from router.core.decisions import NotifySupervisors, ReleaseContact, RescindOffer, SetStatus
 from router.core.ledger import open_presence
 from router.core.state import AgentState
@@ -43,6 +43,7 @@ def change_workspace(work: Work, event: WorkspaceChanged) -> None:
         shift = (True, None) if hours is None else sla.open_at(work.now, hours)
         state.agents[name].on_shift, state.agents[name].shift_edge = shift
     _forget_owners(work, homeless)
+    overflow.keep_those_in_force(work)
     kept = _timers(former) == _timers(event.workspace)
     work.index.reload(keep_timers=kept)
     for seat in work.index.seats.values():

@@ -155,5 +155,6 @@ class State(msgspec.Struct, kw_only=True):
     auto_answered: dict[str, int] = {}  # "answer customer" -> at, of the last 24 hours, oldest first
     auto_answers_sent: list[int] = []  # instants of those of the last hour
     auto_answers_off_until: int = 0  # there were too many
+    overflowing: dict[str, str] = {}  # team -> the team that helps it out now
     erased: dict[str, int] = {}  # keyed hash -> how often it was erased: its keys are numbered
     erasing: dict[str, Erasure] = {}  # by the id of the entry that asked for it: not yet carried out

@@ -70,13 +70,22 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
     calendar: str | None = None  # None: on shift whenever available
 
 
+class Overflow(msgspec.Struct, frozen=True, kw_only=True):
+    """Team `to` helps out from `at` waiting contacts on, until no more than `until` wait."""
+
+    to: str
+    at: int
+    until: int
+
+
 class Team(msgspec.Struct, frozen=True, kw_only=True):
-    """A named group of agents."""
+    """A named group of agents. `strategy`: even | longest-idle, for contacts that only this team may serve."""
 
     id: str
     members: tuple[str, ...] = ()  # sorted; also those who name the team themselves
     strategy: str = "even"
     assign: Assign = Assign.OFFER
+    overflow: Overflow | None = None
 
 
 class Sla(msgspec.Struct, frozen=True, kw_only=True):
@@ -178,3 +187,5 @@ class Workspace(msgspec.Struct, frozen=True, kw_only=True):
     utilisation_floor: int = 1_800_000
     auto_answers: AutoAnswers = AutoAnswers()
     shadow: bool = False  # decide and explain, send nothing
+    parked_cost: int = 0  # of 10,000: what an owned contact costs of its place while it waits on the customer or sleeps
+    wake_margin: int | None = None  # so many contacts over the limit may come of wake-ups; None: any number

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from router.core import leaving, ledger, rules, sla
 from router.core.decisions import Refuse
+from router.core.timers import SHIFT
 from router.core.transitions import ContactState, next_contact_state
 from router.core.values import Role, Status
 
@@ -78,7 +79,8 @@ class Work:
     def hold(self, contact: Contact, agent: str) -> None:
         """The contact counts against the agent's capacity from now on."""
         seat = self.index.seats[agent]
-        seat.state.parked.pop(contact.id, None)
+        if seat.state.parked.pop(contact.id, None):
+            self.index.park(seat, contact, -1)
         if contact.id not in seat.state.held:
             seat.state.held[contact.id] = 1
             self.index.load(seat, contact, 1)
@@ -89,13 +91,16 @@ class Work:
     def let_go(self, contact: Contact, agent: str, *, park: bool = False) -> None:
         """The contact no longer counts; parked, the agent still owns it."""
         seat = self.index.seats[agent]
-        seat.state.parked.pop(contact.id, None)
+        if seat.state.parked.pop(contact.id, None):
+            self.index.park(seat, contact, -1)
+            self.freed[agent] = seat
         if seat.state.held.pop(contact.id, None):
             self.index.load(seat, contact, -1)
             seat.state.idle_since = self.now
             self.freed[agent] = seat
         if park:
             seat.state.parked[contact.id] = 1
+            self.index.park(seat, contact, 1)
         self.index.refresh(seat)
 
     def credit(self, contact: Contact, agent: str) -> None:
@@ -132,5 +137,5 @@ class Work:
         name = seat.agent.calendar
         hours = None if name is None else self.workspace.calendars.get(name)
         seat.state.on_shift, seat.state.shift_edge = (True, None) if hours is None else sla.open_at(self.now, hours)
-        self.index.arm_shift(seat)
+        self.index.timers.arm((SHIFT, seat.agent.id), 0, seat.state.shift_edge)
         self.be_present(seat)

@@ -7,6 +7,7 @@ from router.core.values import (
     Assign,
     AutoAnswers,
     Escalation,
+    Overflow,
     Priority,
     Relax,
     Role,
@@ -53,8 +54,8 @@ _RULES = (
 def workspace(variant: int = 0) -> Workspace:
     """Five variants.
 
-    As it is; ben has left; ana has lost a skill and room; bags belong to another team and nobody is waited for; usherd
-    only looks on.
+    As it is; ben has left, wake-ups have little room; ana has lost a skill and room, what is parked costs something;
+    bags belong to another team, nobody is waited for and teams help each other; usherd only looks on.
     """
     agents = dict(_AGENTS)
     rules: tuple[Rule, ...] = _RULES
@@ -69,8 +70,12 @@ def workspace(variant: int = 0) -> Workspace:
         languages=("en", "es"),
         agents=agents,
         teams={
-            "emea": Team(id="emea"),
-            "amer": Team(id="amer"),
+            "emea": Team(id="emea", overflow=Overflow(to="amer", at=3, until=1) if variant == 3 else None),
+            "amer": Team(
+                id="amer",
+                strategy="longest-idle" if variant == 1 else "even",
+                overflow=Overflow(to="emea", at=2, until=0) if variant in {1, 3} else None,
+            ),
             "push": Team(id="push", assign=Assign.PUSH),
             "triage": Team(id="triage", members=("ana", "sue")),
         },
@@ -87,5 +92,7 @@ def workspace(variant: int = 0) -> Workspace:
         reopen_window=3 * 24 * HOUR,
         auto_answers=AutoAnswers(kinds=("receipt", "out_of_hours", "queue"), per_hour=2 + variant),
         shadow=variant == 4,
+        parked_cost=2_500 if variant == 2 else 0,
+        wake_margin=1 if variant in {1, 2} else None,
         utilisation_window=8 * HOUR if variant != 2 else 4 * HOUR,
     )  # fmt: skip

@@ -28,7 +28,7 @@ numbers = st.integers(min_value=0, max_value=40)
 
 
 class EngineMachine(RuleBasedStateMachine):
-    """One engine, an auditor, and a second engine: it ranks in arrays, and is rebuilt from a copied state now and then."""
+    """One engine, an auditor, and a second engine that ranks in arrays and is rebuilt from a copy now and then."""
 
     def __init__(self) -> None:
         super().__init__()

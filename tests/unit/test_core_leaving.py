@@ -10,6 +10,7 @@ import pytest
 from router.core import decisions as d
 from router.core import events as e
 from router.core import index as index_module
+from router.core import timers as timers_module
 from router.core import leaving
 from router.core.engine import Engine
 from router.core.values import Priority, Status
@@ -139,6 +140,7 @@ def test_in_shadow_mode_a_full_contact_notes_no_further_answer(monkeypatch: pyte
 def test_heaps_do_not_keep_what_was_put_off_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     """Timers and places in line that no longer hold are dropped once they are most of a heap."""
     monkeypatch.setattr(index_module, "STALE_MAX", 4)
+    monkeypatch.setattr(timers_module, "STALE_MAX", 4)
     scene = Scene(desk(ANA, SUE), away=("ana", "sue"))
     scene.mail("p1")
     line = scene.engine.index.entries["c1"][3]
@@ -166,6 +168,7 @@ def test_the_state_is_bounded_under_long_traffic(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(leaving, "LAST_AGENTS_MAX", 40)
     monkeypatch.setattr(leaving, "AUTOS_MAX", 30)
     monkeypatch.setattr(index_module, "STALE_MAX", 50)
+    monkeypatch.setattr(timers_module, "STALE_MAX", 50)
     chance = random.Random(5)
     scene = Scene(pushing(agent("ana", capacity={"email": 200, "chat": 200}), SUE, reopen_window=3 * DAY))
     sizes: list[dict[str, int]] = []

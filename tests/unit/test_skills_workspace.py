@@ -49,11 +49,11 @@ def errors_of(folder: Path, env: dict[str, str] | None = None) -> tuple[ConfigEr
     return caught.value.errors
 
 
-def test_example_workspace_loads_without_warnings_but_of_what_is_to_come() -> None:
-    """The example that admins copy is right, and only its overflow is not in force yet."""
+def test_example_workspace_loads_without_warnings() -> None:
+    """The example that admins copy is right."""
     loaded = load(EXAMPLE, {})
     assert loaded.config.workspace == "acme-air"
-    assert {finding.code for finding in loaded.warnings} == {"not_in_force"}
+    assert loaded.warnings == ()
 
 
 def test_example_shows_every_key() -> None:
@@ -436,7 +436,6 @@ def test_version_follows_content_not_form(tmp_path: Path) -> None:
         ("{examples: [my dog]}", "{effort: 2m}", "topic_without_words"),
         ("channels:\n  email: {smtp: {recipients: [help@acme.example]}, send: {host: 127.0.0.1}}", "", "no_channel"),
         ("capacity: {email: 6, units: 6}", "capacity: {email: 6, unit: 6}", "odd_kind"),
-        ("emea: {}", "emea: {overflow: {to: triage, at: 4, until: 2}}", "not_in_force"),
     ],
 )
 def test_warnings_keep_nothing_back(tmp_path: Path, old: str, new: str, code: str) -> None:

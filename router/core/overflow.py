@@ -1,0 +1,46 @@
+"""Teams help each other out: one way at a time, from a number of waiting contacts on until fewer wait.
+
+Between the two numbers nothing changes, and a team that is helped never helps its helper: otherwise contacts would go
+to and fro. The helping team's agents are asked after all of the team's own.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from router.core.decisions import TurnOverflow
+
+if TYPE_CHECKING:
+    from router.core.work import Work
+
+
+def balance(work: Work) -> bool:
+    """Begin and end overflows as the numbers of waiting contacts say; whether one began, so that agents look again."""
+    began = False
+    waiting, active = work.index.team_waiting, work.state.overflowing
+    for name in work.index.overflows:
+        rule = work.workspace.teams[name].overflow
+        assert rule is not None
+        number = waiting.get(name, 0)
+        if name in active:
+            if number <= rule.until:
+                work.index.turn_overflow(name, None)
+                work.emit(TurnOverflow(team=name, to=rule.to, active=False))
+        elif number >= rule.at and active.get(rule.to) != name:
+            work.index.turn_overflow(name, rule.to)
+            work.emit(TurnOverflow(team=name, to=rule.to, active=True))
+            for seat in work.index.seats.values():
+                if rule.to in seat.teams:
+                    work.freed[seat.agent.id] = seat
+            began = True
+    return began
+
+
+def keep_those_in_force(work: Work) -> None:
+    """A workspace came into force: an overflow goes on only where it still names the same helper."""
+    teams = work.workspace.teams
+    for name, helper in list(work.state.overflowing.items()):
+        rule = teams[name].overflow if name in teams else None
+        if rule is None or rule.to != helper:
+            del work.state.overflowing[name]
+            work.emit(TurnOverflow(team=name, to=helper, active=False))
