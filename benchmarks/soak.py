@@ -19,7 +19,7 @@ import httpx
 
 from benchmarks.load import rate
 from benchmarks.nodes import serving_in
-from router.app.verify import verify_journal
+from router.app.journal import verify_journal
 
 BYTES_PER_CONTACT_MAX = 20_000
 

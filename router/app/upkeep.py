@@ -125,7 +125,7 @@ class Upkeep:
 
     async def _take(self) -> None:
         whole = time.monotonic() >= self._whole_at
-        done = await self._asked(self.job(check_all=whole))
+        done = await self._asked(job_of(self._config, self._data, self._node, check_all=whole))
         if done.problem:
             self._problem = f"the journal does not check: {done.problem}"
             self._not_before = time.monotonic() + AGAIN_SECONDS
@@ -141,22 +141,6 @@ class Upkeep:
             self._failed.set(bool(done.problem))
             if not done.problem:
                 self._checked.set(done.n)
-
-    def job(self, *, check_all: bool) -> Job:
-        """What the archivist is asked."""
-        config = self._config
-        archive = config.archive
-        return Job(
-            data=str(self._data.absolute()),
-            workspace=config.workspace,
-            node=self._node,
-            place=place_of(archive, self._data.absolute() / FOLDER),
-            url=config.store.url.reveal() if config.store.url else "",
-            trim_url=archive.trim_url.reveal() if archive.trim_url else "",
-            snapshots=archive.snapshots,
-            keep_ms=archive.keep if may_trim(config) else None,
-            check_all=check_all,
-        )
 
     async def _asked(self, job: Job) -> Done:
         """The archivist's answer; the lease is kept as long as it works. Ends it if we are cancelled."""
@@ -205,3 +189,19 @@ class Upkeep:
                     await snapshots.put(self.shelf, header, engine.state)
         except (TimeoutError, StoreUnavailable, ConfigError, OSError) as error:
             log.warning("no_snapshot_left", error=str(error))
+
+
+def job_of(config: WorkspaceConfig, data: Path, node: str, *, check_all: bool) -> Job:
+    """What the archivist of a workspace is asked."""
+    archive = config.archive
+    return Job(
+        data=str(data.absolute()),
+        workspace=config.workspace,
+        node=node,
+        place=place_of(archive, data.absolute() / FOLDER),
+        url=config.store.url.reveal() if config.store.url else "",
+        trim_url=archive.trim_url.reveal() if archive.trim_url else "",
+        snapshots=archive.snapshots,
+        keep_ms=archive.keep if may_trim(config) else None,
+        check_all=check_all,
+    )

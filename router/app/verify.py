@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from router.app.shelves import blobs_of
 from router.core.errors import ConfigError, StoreUnavailable
-from router.shell.audit import Verified, verify
 from router.shell.disk import DiskGuard
 from router.shell.store import server
 from router.shell.store.client import Store
@@ -17,15 +16,6 @@ from router.shell.store.embedded import EmbeddedStore
 from router.shell.store.files import BlobPlace
 from router.shell.store.locks import DataLocks
 from skills.model import WorkspaceConfig
-from skills.workspace import load
-
-
-async def verify_journal(config: Path, data: Path, *, progress: Callable[[int], object]) -> Verified:
-    """Verify the journal of a workspace. Raises ConfigError if there is none."""
-    loaded = load(config)
-    async with opened(loaded.config, data) as store:
-        verdict, _ = await verify(store, progress=progress)
-        return verdict
 
 
 @asynccontextmanager

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from router.cli import asking, changing, checking, erasing, importing, reporting, running, setup, simulating, upkeep
+from router.cli import journal as keeping
 
 app = typer.Typer(
     name="usherd",
@@ -64,7 +65,11 @@ quarantine.command("retry")(upkeep.quarantine_retry)
 app.add_typer(quarantine, name="quarantine")
 
 journal = typer.Typer(help="The record of every event and decision.", no_args_is_help=True)
-journal.command("verify")(upkeep.journal_verify)
+journal.command("verify")(keeping.verify)
+journal.command("snapshot")(keeping.snapshot)
+journal.command("export")(keeping.export)
+journal.command("restore")(keeping.restore)
+journal.command("accept-loss")(keeping.accept_loss)
 app.add_typer(journal, name="journal")
 
 app.command("erase")(erasing.erase)

@@ -1,8 +1,7 @@
-"""Operations: quarantine, journal, sign-in links, tokens."""
+"""Operations: quarantine, sign-in links, tokens."""
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated, Literal
 from urllib.parse import quote
 
@@ -10,7 +9,7 @@ import typer
 
 from router.cli import output
 from router.cli.client import Daemon
-from router.cli.options import CONFIG, DATA, Config, Data, Json, Token, Url
+from router.cli.options import DATA, Data, Json, Token, Url
 
 MessageId = Annotated[str, typer.Argument(help="A message's id, from `usherd quarantine list`.")]
 
@@ -49,35 +48,6 @@ def quarantine_retry(
         output.give(found)
         return
     output.say(f"{found['id']} is being read again; see contact {found['contact']}")
-
-
-def journal_verify(config: Config = CONFIG, data: Data = DATA, json: Json = False) -> None:
-    """Read the whole journal: no hole, an unbroken chain, and replaying it gives the same decisions."""
-    from rich.progress import Progress, SpinnerColumn, TextColumn
-
-    from router.app.verify import verify_journal
-
-    output.wants_json(json)
-    with Progress(SpinnerColumn(), TextColumn("{task.description}"), console=output.people, transient=True) as bar:
-        task = bar.add_task("reading the journal")
-        verdict = asyncio.run(
-            verify_journal(config, data, progress=lambda n: bar.update(task, description=f"{n:,} records read"))
-        )
-    found = {
-        "records": verdict.records,
-        "ok": verdict.ok,
-        "first_bad": verdict.first_bad,
-        "state_hash": verdict.state_hash,
-        "problem": verdict.problem,
-    }
-    if json:
-        output.give(found)
-    elif verdict.ok:
-        output.say(f"[green]whole:[/] {verdict.records:,} records; state {verdict.state_hash[:16]}")
-    else:
-        output.say(f"[bold red]broken at record {verdict.first_bad}:[/] {output.escape(verdict.problem)}")
-    if not verdict.ok:
-        raise typer.Exit(1)
 
 
 def link(
