@@ -124,7 +124,7 @@ def examine(model: Model, policy: str, seed: int = 1, times: float = 1.0) -> lis
     snapshots: list[tuple[int, list[float]]] = []
 
     def note(_: int) -> None:
-        if world.now >= scenario.measured_from:
+        if scenario.measured_from <= world.now <= scenario.end:
             snapshots.append((world.now, [person.done for person in world.people]))
 
     measured = world.run(note)

@@ -331,5 +331,5 @@ class _AnySecret(dict[str, str]):
     def __contains__(self, name: object) -> bool:
         return True
 
-    def get(self, name: str, default: object = None) -> str:  # type: ignore[override]  # noqa: ARG002  there is none
+    def get(self, name: str, default: object = None) -> str:  # noqa: ARG002  there is none
         return self[name]

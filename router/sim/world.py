@@ -40,7 +40,7 @@ class World:
         self._numbers = 0
         self._open: dict[str, int] = {}  # customers with an open contact, so that no two join
         self._coming = _Coming(contacts(scenario, seed))
-        self._unfinished: dict[int, Job] = {}
+        self.unfinished: dict[int, Job] = {}
         self._waiting = 0
 
     # -- time ------------------------------------------------------------------------------------------------------
@@ -56,20 +56,20 @@ class World:
             self.measured.presence(person, self.now)
             self._tell(Told.PRESENCE, person)
         until = self.scenario.end + DRAIN
-        while self._step(until):
+        while self.step(until):
             if progress is not None and not self._numbers % 1_000:
                 progress(self._numbers)
         for person in self.people:
             for job in person.hand.values():
                 self._rest(job)
-        for job in self._unfinished.values():
+        for job in self.unfinished.values():
             self.measured.closed(job, self.now)
         self.measured.close(self.router.decisions, self.auditor)
         return self.measured
 
-    def _step(self, until: int) -> bool:
+    def step(self, until: int) -> bool:
         """Do what comes next. Returns whether there was anything before the end."""
-        if self._coming.at is None and not self._unfinished:
+        if self._coming.at is None and not self.unfinished:
             return False
         timer = self.router.next_timer()
         timer = until if timer is None else timer
@@ -118,7 +118,7 @@ class World:
         job = Job(self._numbers, at, self.scenario.streams[stream], effort, patience, customer)
         if customer:
             self._open[customer] = 1
-        self._unfinished[job.number] = job
+        self.unfinished[job.number] = job
         self._queue(1)
         self._tell(Told.ARRIVED, job)
         if job.started is None and patience is not None:
@@ -144,7 +144,7 @@ class World:
 
     def _close(self, job: Job, phase: Phase) -> None:
         job.phase = phase
-        del self._unfinished[job.number]
+        del self.unfinished[job.number]
         if job.customer:
             self._open.pop(job.customer, None)
         self.measured.closed(job, self.now)
