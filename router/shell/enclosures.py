@@ -174,8 +174,8 @@ class Enclosures:
             old = {identifier: contact for identifier, (at, contact) in listed.items() if at <= limit}
             if not old:
                 return 0
-            sent = {blob for contact in dict.fromkeys(old.values()) for blob in await self._sent(contact)}
-            useless = [identifier for identifier in old if file_blob(identifier) not in sent]
+            sent = {contact: await self._sent(contact) for contact in dict.fromkeys(old.values())}
+            useless = [one for one, contact in old.items() if _is_useless(file_blob(one), sent[contact])]
             names = [name(identifier) for identifier in useless for name in (file_blob, card_blob)]
             await self._store.blobs_delete(names)
             kept = {identifier: entry for identifier, entry in listed.items() if identifier not in old}
@@ -183,9 +183,16 @@ class Enclosures:
         log.info("enclosures_swept", files=len(useless))
         return len(useless)
 
-    async def _sent(self, contact: str) -> list[str]:
-        """Blobs that replies of a contact point at."""
+    async def _sent(self, contact: str) -> frozenset[str] | None:
+        """Blobs that replies of a contact point at; None where its messages are no longer at hand."""
         found = self._state().contacts.get(contact)
-        ids = [ref.id for ref in found.messages if ref.direction == "out"] if found is not None else []
+        if found is None or found.joined is not None:
+            return None
+        ids = [ref.id for ref in found.messages if ref.direction == "out"]
         messages: dict[str, Message] = await self._vault.messages(ids)
-        return [one.blob for message in messages.values() for one in message.attachments if one.blob]
+        return frozenset(one.blob for message in messages.values() for one in message.attachments)
+
+
+def _is_useless(blob: str, sent: frozenset[str] | None) -> bool:
+    """Whether it is certain that no reply has this file."""
+    return sent is not None and blob not in sent

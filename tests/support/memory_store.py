@@ -49,6 +49,11 @@ class MemoryStore:
         """The id of the newest record."""
         return self.rows[-1][0] if self.rows else "0-0"
 
+    async def blobs_delete(self, names: list[str]) -> None:
+        """Forget blobs."""
+        for name in names:
+            self.blobs.pop(name, None)
+
     async def keys_get_or_create(self, names: list[str]) -> dict[str, bytes]:
         """Keys, made where missing."""
         for name in names:
