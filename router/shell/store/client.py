@@ -15,19 +15,20 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
-from redis.exceptions import AuthenticationError, NoPermissionError, NoScriptError, ResponseError
+from redis.exceptions import ResponseError
 
 from router.core.errors import ConfigError, Fenced, StoreUnavailable
 from router.core.ports import Appended, InboxEntry
 from router.shell.store import commands, durability, entries, scripts
+from router.shell.store.asking import Asking, unavailable
 from router.shell.store.blobs import Blobs
-from router.shell.store.commands import FIRST_ID, Command, Keys
+from router.shell.store.commands import FIRST_ID, Keys
 from router.shell.store.entries import Group, InboxItem, Outcome
 from router.shell.store.files import BlobFolder, BlobPlace
 from router.shell.store.orphans import Orphans
 from router.shell.store.record_ids import require_ascending
 from router.shell.store.shared import Shared
-from router.shell.store.wire import SignInRefused, Wire, code_of
+from router.shell.store.wire import SignInRefused, Wire
 
 SECONDS_MAX = 10.0
 ORPHAN_SECONDS = 3600.0
@@ -35,13 +36,12 @@ SPARE_BYTES_MAX = 1 << 20  # of a journaled blob: a place for large values that 
 READ_BYTES_MAX = 32 << 20  # of entries read at once; a single one may be larger
 
 
-class Store(Shared):
+class Store(Asking, Shared):
     """One workspace in one store. Make it with `Store.open`; safe to share between tasks of one loop."""
 
-    def __init__(self, wire: Wire, keys: Keys, files: BlobPlace) -> None:
+    def __init__(self, wire: Wire, keys: Keys, files: BlobPlace, *, replicas: int = 0, remember: bool = False) -> None:
         """See `open`."""
-        self.keys = keys
-        self._wire = wire
+        super().__init__(wire, keys, replicas=replicas, remember=remember)
         self._files = files
         self._orphans = Orphans()
         self._blobs = Blobs(self._ask, keys, files)
@@ -58,13 +58,18 @@ class Store(Shared):
         user: str | None = None,
         password: str | None = None,
         seconds_max: float = SECONDS_MAX,
+        replicas: int = 0,
     ) -> Self:
         """Connect; `blobs`: where values over 256 kB lie, shared by all nodes; `seconds_max`: a call's deadline.
 
+        `replicas`: so many must confirm what is acknowledged. A URL may come to lead to another server: what that one
+        lacks of the last seconds is written again.
         Raises ConfigError (URL, workspace name, or the store refuses the sign-in) or StoreUnavailable.
         """
-        wire = Wire(url_or_socket, user, password, seconds_max)
-        store = cls(wire, Keys(workspace), BlobFolder(blobs) if isinstance(blobs, Path) else blobs)
+        keys = Keys(workspace)
+        wire = Wire(url_or_socket, user, password, seconds_max, key=keys.secret)
+        files = BlobFolder(blobs) if isinstance(blobs, Path) else blobs
+        store = cls(wire, keys, files, replicas=replicas, remember="://" in url_or_socket)
         try:
             await store._load_scripts()
         except SignInRefused as error:
@@ -95,7 +100,7 @@ class Store(Shared):
         asked = commands.config_get("appendfsync", "no-appendfsync-on-rewrite")
         reply, settings = await self._wire.round_trip([commands.info(), asked])
         if isinstance(reply, ResponseError):
-            raise _unavailable(reply)
+            raise unavailable(reply)
         if not relaxed:
             durability.require_durable(durability.parse_info(reply), settings)
 
@@ -131,7 +136,7 @@ class Store(Shared):
             for call in calls
         ]
         # A failure here leaves the outcome unknown: files stay, and are swept up if no entry names them.
-        replies = await self._exchange(sent) if sent else []
+        replies = await self._exchange(sent, confirm=True) if sent else []
         outcomes, useless = entries.split(groups, files, calls, [_answer(reply) for reply in replies])
         for reply in replies:
             if not isinstance(reply, ResponseError):
@@ -212,7 +217,7 @@ class Store(Shared):
         keys = [self.keys.journal, *map(self.keys.blob, stored)]
         flat = [part for record in records for part in record]
         asked = commands.evalsha(scripts.JOURNAL_APPEND, keys, expected_last, len(records), *flat, *stored.values())
-        (reply,) = await self._ask(asked)
+        (reply,) = await self._ask(asked, confirm=True)
         if reply.startswith(b"!"):
             raise Fenced(f"the journal is at {reply[1:].decode()}, not at {expected_last}")
 
@@ -233,7 +238,7 @@ class Store(Shared):
         if isinstance(reply, ResponseError):
             if "no such key" in str(reply):
                 return FIRST_ID
-            raise _unavailable(reply)
+            raise unavailable(reply)
         return str(reply[reply.index(b"last-generated-id") + 1].decode())
 
     async def journal_length(self) -> int:
@@ -278,38 +283,6 @@ class Store(Shared):
             names.update(name.decode() for name in reply[1:])
         return names
 
-    # --- asking ---
-
-    async def _ask(self, *asked: Command, wait_seconds: float = 0.0) -> list[Any]:
-        """Send commands in one round trip; the first one refused raises StoreUnavailable."""
-        replies = await self._exchange(list(asked), wait_seconds)
-        for reply in replies:
-            if isinstance(reply, ResponseError):
-                raise _unavailable(reply)
-        return replies
-
-    async def _exchange(self, asked: list[Command], wait_seconds: float = 0.0) -> list[Any]:
-        """Send commands in one round trip; scripts a restarted store has forgotten are taught and sent again."""
-        replies = await self._wire.round_trip(asked, wait_seconds)
-        unknown = [place for place, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
-        if unknown:
-            await self._load_scripts()
-            again = await self._wire.round_trip([asked[place] for place in unknown], wait_seconds)
-            for place, reply in zip(unknown, again, strict=True):
-                replies[place] = reply
-        return replies
-
-    async def _load_scripts(self) -> None:
-        for reply in await self._wire.round_trip([commands.script_load(script) for script in scripts.SCRIPTS]):
-            if isinstance(reply, (AuthenticationError, NoPermissionError)):
-                raise SignInRefused(f"the store refused to let us in ({code_of(reply)})")
-            if isinstance(reply, ResponseError):
-                raise _unavailable(reply)
-
-
-def _unavailable(error: ResponseError) -> StoreUnavailable:
-    return StoreUnavailable(f"the store refused ({code_of(error)})")
-
 
 def _answer(reply: list[bytes] | ResponseError) -> list[bytes] | StoreUnavailable:
-    return _unavailable(reply) if isinstance(reply, ResponseError) else reply[1:]
+    return unavailable(reply) if isinstance(reply, ResponseError) else reply[1:]

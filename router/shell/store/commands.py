@@ -92,6 +92,11 @@ def aof_rewrite() -> Command:
     return ("BGREWRITEAOF",)
 
 
+def wait(replicas: int, milliseconds: int) -> Command:
+    """Wait until so many replicas have what this connection wrote, or time is up; answers how many have."""
+    return ("WAIT", replicas, milliseconds)
+
+
 def config_get(*names: str) -> Command:
     """Ask for settings; refused by some hosted stores."""
     return ("CONFIG", "GET", *names)

@@ -6,25 +6,31 @@ Rules:
 - Every round trip has a deadline. A connection whose round trip did not end properly is closed: its next reply would
   answer somebody else's question.
 - Whatever goes wrong on the way is StoreUnavailable: the outcome is unknown.
+- When another server answers than before (a replica was promoted), `met` hears of it before anything else is sent
+  there, and connections to the former one are used no more.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from typing import Any, cast
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias, cast
 
 import hiredis
-from redis.asyncio.connection import AbstractConnection, Connection, UnixDomainSocketConnection, parse_url
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, RedisError, ResponseError
+import msgspec
+from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import AuthenticationError, MovedError, ReadOnlyError, RedisError, ResponseError
 
-from router.core.errors import ConfigError, StoreUnavailable
-from router.shell.store.commands import Command
+from router.core.errors import StoreUnavailable
+from router.shell.store.commands import Command, info
+from router.shell.store.durability import parse_info
+from router.shell.store.routes import close, reply_of, route_of
 
 CONNECTIONS_MAX = 16
-CONNECT_SECONDS_MAX = 5.0
+ELSEWHERE = (ReadOnlyError, MovedError)  # it is not the primary, or not ours, any more
+
+Exchange: TypeAlias = Callable[[list[Command]], Awaitable[list[Any]]]
+Met: TypeAlias = Callable[[Exchange], Awaitable[None]]
 
 
 def code_of(error: BaseException) -> str:
@@ -38,24 +44,30 @@ class SignInRefused(StoreUnavailable):
     """The store does not accept our user and password."""
 
 
+class _Line(msgspec.Struct):
+    """A connection and the run id of the server it leads to."""
+
+    connection: AbstractConnection
+    server: str
+
+
 class Wire:
     """A few connections to one store, each used by one round trip at a time."""
 
-    def __init__(self, url: str, user: str | None, password: str | None, seconds_max: float) -> None:
-        """`url`: `redis://`, `rediss://`, `unix://` or the path of a socket. Raises ConfigError for anything else."""
-        options = _options(url)
-        self._connection_class: Any = options.pop("connection_class", Connection)
-        if user is not None:
-            options["username"] = user
-        if password is not None:
-            options["password"] = password
-        # RESP2: flat replies. No socket timeout: `round_trip` has the deadline, one timer for all its replies.
-        options |= {"protocol": 2, "socket_timeout": None, "socket_connect_timeout": CONNECT_SECONDS_MAX}
-        options["driver_info"] = None  # two round trips less per connection
-        self._options = options
+    def __init__(
+        self, url: str, user: str | None, password: str | None, seconds_max: float, *, key: str = "usherd"
+    ) -> None:
+        """`url`: see routes.py, or the path of a socket; `seconds_max`: a round trip's deadline; `key`: one of ours.
+
+        Raises ConfigError for a URL that is none of these.
+        """
+        self.server = ""  # run id of the one that answers
+        self.met: Met | None = None
+        self._route = route_of(url, user, password, key)
         self._seconds_max = seconds_max
-        self._free: list[AbstractConnection] = []
+        self._free: list[_Line] = []
         self._slots = asyncio.Semaphore(CONNECTIONS_MAX)
+        self._meeting = asyncio.Lock()
         self._closed = False
 
     async def round_trip(self, commands: list[Command], wait_seconds: float = 0.0) -> list[Any]:
@@ -63,7 +75,7 @@ class Wire:
 
         `wait_seconds`: how long the store itself was asked to wait. Raises StoreUnavailable.
         """
-        packed = [hiredis.pack_command(cast("Any", command)) for command in commands]
+        packed = _packed(commands)
         try:
             async with asyncio.timeout(self._seconds_max + wait_seconds), self._slots:
                 return await self._exchange(packed)
@@ -72,61 +84,91 @@ class Wire:
                 raise SignInRefused("the store refused to let us in") from None
             raise StoreUnavailable(f"the store did not answer ({code_of(error)})") from None
 
+    async def look(self) -> None:
+        """See whether the way still leads to the server that answers: a primary that was cut off would not say.
+
+        Raises StoreUnavailable.
+        """
+        try:
+            async with asyncio.timeout(self._seconds_max):
+                await close((await self._connect()).connection)
+        except (RedisError, OSError) as error:
+            raise StoreUnavailable(f"the store did not answer ({code_of(error)})") from None
+
     async def _exchange(self, packed: list[bytes]) -> list[Any]:
-        connection = await self._connected()
+        line = await self._connected()
         whole = False
         try:
             # One buffer: a raw mail is not copied, asyncio joins what the socket did not take at once.
-            await connection.send_packed_command(packed)
-            replies: list[Any] = []
-            for _ in packed:
-                try:
-                    replies.append(await connection.read_response())
-                except ResponseError as error:
-                    replies.append(error)
-            whole = True
+            await line.connection.send_packed_command(packed)
+            replies = [await reply_of(line.connection) for _ in packed]
+            whole = not any(isinstance(reply, ELSEWHERE) for reply in replies)
             return replies
         finally:
-            if whole and not self._closed:
-                self._free.append(connection)
+            if whole:
+                await self._give_back(line)
             else:
-                await _close(connection)
+                await close(line.connection)
 
-    async def _connected(self) -> AbstractConnection:
+    async def _give_back(self, line: _Line) -> None:
+        if self._closed or line.server != self.server:
+            await close(line.connection)
+        else:
+            self._free.append(line)
+
+    async def _connected(self) -> _Line:
         """Return a connection nobody uses. One the store has closed meanwhile (it restarted) is thrown away."""
         while self._free:
-            connection = self._free.pop()
+            line = self._free.pop()
             try:
-                stale = await connection.can_read()
+                stale = await line.connection.can_read()
             except (RedisError, OSError):
                 stale = True
-            if not stale:
-                return connection
-            await _close(connection)
-        fresh: Any = self._connection_class(**self._options, retry=Retry(NoBackoff(), 0))
+            if not stale and line.server == self.server:
+                return line
+            await close(line.connection)
+        return await self._connect()
+
+    async def _connect(self) -> _Line:
+        fresh = await self._route.connect()
         try:
-            await fresh.connect()
+            line = _Line(fresh, await _server_of(fresh))
+            if line.server != self.server:
+                await self._meet(line)
         except BaseException:
-            await _close(fresh)
+            await close(fresh)
             raise
-        return cast("AbstractConnection", fresh)
+        return line
+
+    async def _meet(self, line: _Line) -> None:
+        """Another server answers than before: first what it lacks, then everything else."""
+        async with self._meeting:
+            if line.server == self.server:
+                return
+            if self.server and self.met is not None:
+                await self.met(lambda commands: _over(line.connection, commands))
+            self.server = line.server
+        former, self._free = self._free, []
+        for old in former:
+            await close(old.connection)
 
     async def close(self) -> None:
         """Close all connections; those in use are closed when their round trip ends."""
         self._closed = True
         while self._free:
-            await _close(self._free.pop())
+            await close(self._free.pop().connection)
 
 
-def _options(url: str) -> dict[str, Any]:
-    if "://" not in url:
-        return {"connection_class": UnixDomainSocketConnection, "path": url}
-    try:
-        return cast("dict[str, Any]", parse_url(url))
-    except ValueError:
-        raise ConfigError("store.url is not one usherd understands", hint="redis://, rediss:// or unix://") from None
+def _packed(commands: list[Command]) -> list[bytes]:
+    return [hiredis.pack_command(cast("Any", command)) for command in commands]
 
 
-async def _close(connection: AbstractConnection) -> None:
-    with contextlib.suppress(RedisError, OSError):
-        await connection.disconnect(nowait=True)
+async def _over(connection: AbstractConnection, commands: list[Command]) -> list[Any]:
+    await connection.send_packed_command(_packed(commands))
+    return [await reply_of(connection) for _ in commands]
+
+
+async def _server_of(connection: AbstractConnection) -> str:
+    """Return the run id of a server; it has another one after each start."""
+    (reply,) = await _over(connection, [info("server")])
+    return "" if isinstance(reply, Exception) else parse_info(reply).get("run_id", "")
