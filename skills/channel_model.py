@@ -180,9 +180,18 @@ class Store(ChannelPart):
     """Where inbox and journal are kept; embedded: a server that usherd starts itself."""
 
     url: SecretUrl | None = None
-    """redis:// or rediss:// of a Valkey or Redis with `appendfsync always`; passwords in it as ${NAME}."""
+    """A Valkey or Redis with `appendfsync always`: redis://, rediss:// or unix://; redis+sentinel://host,host2/name;
+    redis+cluster://host,host2. Passwords in it as ${NAME}."""
     durability: Literal["strict", "relaxed"] = "strict"
     """strict: refuse a store that can lose what it acknowledged."""
+    replicas: Annotated[int, Field(ge=0, le=10)] = 0
+    """So many replicas must have a message before it is acknowledged: fewer than there are, so that one may fail."""
+
+    @model_validator(mode="after")
+    def _replicated(self) -> Self:
+        if self.replicas and self.url is None:
+            raise ValueError("`replicas` needs a `url`: the embedded store has none")
+        return self
 
     @property
     def embedded(self) -> bool:

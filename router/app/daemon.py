@@ -163,6 +163,7 @@ class Daemon:
             self.store = await embedded.open(config.workspace, blobs=blobs)
         else:
             self.store = await open_at_url(config, blobs)
+            self._troubles.append(self.store.problems)
         self._exit.push_async_callback(self.store.close)
         await self.store.check_durability(relaxed=config.store.durability == "relaxed")
         self.time = TimeWatch(self.clock, self.store.time, leading=lambda: self.leader.leading)
@@ -244,6 +245,7 @@ class Daemon:
             ("witness", self.upkeep.keep_witness(self.leader)),
             ("snapshots", self.upkeep.keep_snapshots(self.leader)),
             ("time", self.time.run()),
+            ("store", self.store.watch()),
             ("sweep", self._sweep_files()),
             ("eraser", self.eraser.run()),
             ("garbage", garbage.collect(lambda: self.leader.journal.n)),

@@ -61,7 +61,7 @@ async def open_at_url(config: WorkspaceConfig, blobs: BlobPlace) -> Store:
         raise ConfigError("there is no store.url")
     url = config.store.url.reveal()
     try:
-        return await Store.open(url, config.workspace, blobs=blobs)
+        return await Store.open(url, config.workspace, blobs=blobs, replicas=config.store.replicas)
     except StoreUnavailable as error:
         raise ConfigError(
             f"the store at {urlsplit(url).netloc.rpartition('@')[2]} cannot be used: {error}",

@@ -40,10 +40,11 @@ class Asking:
 
     async def watch(self) -> None:
         """Follow the way to the primary until cancelled: one that was cut off would not say that it is none now."""
-        while self._recent is not None:
+        while True:
             await asyncio.sleep(LOOK_SECONDS)
-            with suppress(StoreUnavailable):
-                await self._wire.look()
+            if self._recent is not None:
+                with suppress(StoreUnavailable):
+                    await self._wire.look()
 
     def problems(self) -> list[str]:
         """What an admin should know: too few replicas, another server, what it lacks."""
