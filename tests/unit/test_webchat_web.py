@@ -14,6 +14,7 @@ from router.web.app import create_app
 from router.web.chat_parts import ChatLimits
 from router.web.chat_widget import STATIC, assemble
 from router.web.parts import wall_clock
+from router.web.signing import Signer, Ticket
 from tests.fakes.chat_site import SHOP, ChatSite, chatting
 from tests.fakes.desk_parts import House
 from tests.support.chat_workspace import Visitor
@@ -116,6 +117,29 @@ async def test_a_file_is_sent_and_fetched_again(site: ChatSite) -> None:
             site, "GET", f"/chat/files/{item['id']}/{part}", headers={"Authorization": f"Bearer {visitor.held}"}
         )
         assert missing.status_code == 404
+
+
+async def test_a_link_to_a_file_needs_no_pass_and_is_soon_over(site: ChatSite) -> None:
+    """A link opens one file, for one visitor, for some minutes; changed, late, or for another file it opens nothing."""
+    async with Visitor(site.url) as visitor, Visitor(site.url) as other:
+        name = (await send(site, visitor.held, b"mine")).json()["id"]
+        second = (await send(site, visitor.held, b"second", client="client-02")).json()["id"]
+        asked = {"Authorization": f"Bearer {visitor.held}", "Origin": site.url}
+        url = (await ask(site, "POST", f"/chat/links/{name}/0", headers=asked)).json()["url"]
+        assert visitor.held not in url
+        fetched = await ask(site, "GET", url)
+        assert (fetched.status_code, fetched.content) == (200, b"mine")
+        assert fetched.headers["content-disposition"].startswith("attachment;")
+        assert fetched.headers["content-type"] == "application/octet-stream"
+        for wrong in (url.replace(name, second), url[:-1], url.replace("/0?", "/1?"), f"/chat/files/{name}/0"):
+            assert (await ask(site, "GET", wrong)).status_code == 401
+        for headers in ({**asked, "Authorization": f"Bearer {other.held}"}, {**asked, "Origin": EVIL}, {}):
+            assert (await ask(site, "POST", f"/chat/links/{name}/0", headers=headers)).status_code in {401, 403, 404}
+        whose = f"{visitor.held.split('.')[1]}/{name}/0"
+        for seconds, status in ((60, 200), (-1, 401)):
+            until = site.parts.clock() + seconds * 1000
+            link = Signer(site.parts.secret, "chat file").sign(Ticket(agent=whose, until=until, id=""))
+            assert (await ask(site, "GET", f"/chat/files/{name}/0?t={link}")).status_code == status
 
 
 async def test_the_same_file_twice_is_one(site: ChatSite) -> None:
