@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from router.core import clocks, explain, intake, placing
+from router.core import clocks, explain, intake, learning, placing
 from router.core.decisions import ReleaseContact, ResolveContact, SendReply, SnoozeContact
 from router.core.state import MessageRef
 from router.core.transitions import ContactState, DeliveryState
@@ -287,7 +287,8 @@ def close(work: Work, contact: Contact) -> None:
     clocks.pause_resolution(work.workspace, contact, work.now)
     if owner is not None:
         work.let_go(contact, owner)
-        contact.credited_slot = None
+        learning.true_up(work, contact, owner)
+        learning.learn(work, contact)
         work.emit(ReleaseContact(contact=contact.id, agent=owner, reason="resolved"))
     work.emit(ResolveContact(contact=contact.id))
     work.touch(contact)

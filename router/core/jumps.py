@@ -46,6 +46,7 @@ def _move_contact(contact: Contact, by: int, now: int) -> None:
 
 def _move_agent(agent: AgentState, by: int, now: int) -> None:
     agent.status_since = min(now, agent.status_since + by)
+    agent.shared_at = min(now, agent.shared_at + by)
     agent.idle_since = min(now, agent.idle_since + by)
     if agent.available_since is not None:
         agent.available_since = min(now, agent.available_since + by)

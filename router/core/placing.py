@@ -9,7 +9,7 @@ from __future__ import annotations
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
-from router.core import clocks, explain, matching, overflow, rules
+from router.core import clocks, explain, learning, matching, overflow, rules
 from router.core.decisions import (
     AssignTo,
     ChangeRequirement,
@@ -140,9 +140,8 @@ def release(work: Work, contact: Contact, reason: str) -> None:
     agent = contact.agent
     assert agent is not None
     work.let_go(contact, agent)
+    learning.true_up(work, contact, agent)
     contact.agent = None
-    contact.credited_slot = None
-    contact.effort = 0
     work.emit(ReleaseContact(contact=contact.id, agent=agent, reason=reason))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from router.core import overflow, placing, sla
+from router.core import learning, overflow, placing, sla
 from router.core.decisions import NotifySupervisors, ReleaseContact, RescindOffer, SetStatus
 from router.core.ledger import open_presence
 from router.core.state import AgentState
@@ -44,6 +44,7 @@ def change_workspace(work: Work, event: WorkspaceChanged) -> None:
         state.agents[name].on_shift, state.agents[name].shift_edge = shift
     _forget_owners(work, homeless)
     overflow.keep_those_in_force(work)
+    learning.keep_known(work)
     kept = _timers(former) == _timers(event.workspace)
     work.index.reload(keep_timers=kept)
     for seat in work.index.seats.values():
@@ -84,8 +85,7 @@ def _forget_owners(work: Work, homeless: list[Contact]) -> None:
             assert contact.agent is not None
             work.emit(ReleaseContact(contact=contact.id, agent=contact.agent, reason="removed"))
             contact.agent = None
-        contact.credited_slot = None
-        contact.effort = 0
+        learning.forget(contact)
 
 
 def _reset_ledger(agent: AgentState, at: int) -> None:

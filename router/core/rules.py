@@ -109,12 +109,12 @@ def waived(requirement: Requirement) -> Requirement:
     return Requirement(must=(), prefer=_sorted(prefer))
 
 
-def effort_of(workspace: Workspace, topics: tuple[tuple[str, int], ...]) -> int:
-    """Handling time in ms to expect of a contact."""
+def effort_of(workspace: Workspace, topics: tuple[tuple[str, int], ...]) -> tuple[str, int]:
+    """The topic whose effort counts, "" if none is known, and the handling time in ms that the workspace says."""
     for topic, _ in topics:
         if topic in workspace.topics:
-            return workspace.topics[topic].effort
-    return workspace.default_effort
+            return topic, workspace.topics[topic].effort
+    return "", workspace.default_effort
 
 
 def _matches(rule: Rule, facts: Facts) -> bool:

@@ -94,6 +94,9 @@ class Contact(msgspec.Struct, kw_only=True):
     escalated: int = 0  # steps done
     escalate_at: int | None = None  # instant of the next step
     credited_slot: int | None = None  # slot of the owner's ledger that `effort` stands in
+    share_mark: int | None = None  # reading of the owner's clock when it came into their court; None: it is not there
+    spent: int = 0  # ms of handling by the present owner
+    handled: int = 0  # ms of handling by all, since it was opened or reopened
     follows: str | None = None  # an earlier contact that the customer answered to and that cannot be reopened
 
 
@@ -112,6 +115,17 @@ class AgentState(msgspec.Struct, kw_only=True):
     available_since: int | None = None  # could be given work since then; None: cannot
     presence: dict[int, int] = {}  # slot -> ms in which the agent could be given work, but for the open span
     credited: dict[int, int] = {}  # slot -> ms of effort taken on
+    working: int = 0  # contacts in their court
+    attending: bool = False  # at work: on shift, and available or busy
+    shared: int = 0  # a clock: ms of handling that each contact in their court has had
+    shared_at: int = 0  # instant of that reading
+
+
+class Learned(msgspec.Struct, kw_only=True):
+    """What contacts of a topic and kind took: mean in ms, and how many were handled."""
+
+    mean: int = 0
+    count: int = 0
 
 
 class Auto(msgspec.Struct, frozen=True, kw_only=True):
@@ -156,5 +170,6 @@ class State(msgspec.Struct, kw_only=True):
     auto_answers_sent: list[int] = []  # instants of those of the last hour
     auto_answers_off_until: int = 0  # there were too many
     overflowing: dict[str, str] = {}  # team -> the team that helps it out now
+    efforts: dict[str, Learned] = {}  # "topic kind", the topic "" where none is known -> what such contacts took
     erased: dict[str, int] = {}  # keyed hash -> how often it was erased: its keys are numbered
     erasing: dict[str, Erasure] = {}  # by the id of the entry that asked for it: not yet carried out

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from router.core import leaving, ledger, rules, sla
+from router.core import learning, leaving, ledger, sla
 from router.core.decisions import Refuse
 from router.core.timers import SHIFT
 from router.core.transitions import ContactState, next_contact_state
@@ -84,6 +84,8 @@ class Work:
         if contact.id not in seat.state.held:
             seat.state.held[contact.id] = 1
             self.index.load(seat, contact, 1)
+        if contact.state is ContactState.ASSIGNED:
+            learning.begin(self, contact, seat)
         seat.state.idle_since = self.now
         contact.court_since = self.now
         self.index.refresh(seat)
@@ -94,6 +96,7 @@ class Work:
         if seat.state.parked.pop(contact.id, None):
             self.index.park(seat, contact, -1)
             self.freed[agent] = seat
+        learning.end(self, contact, seat)
         if seat.state.held.pop(contact.id, None):
             self.index.load(seat, contact, -1)
             seat.state.idle_since = self.now
@@ -105,7 +108,7 @@ class Work:
 
     def credit(self, contact: Contact, agent: str) -> None:
         """Credit the agent with the effort to expect of a contact."""
-        contact.effort = rules.effort_of(self.workspace, contact.topics)
+        contact.effort = learning.expected(self.state, contact)
         seat = self.index.seats[agent]
         contact.credited_slot = ledger.credit(seat.state, self.workspace, self.now, contact.effort)
         self.index.refresh_rank(seat)
@@ -127,6 +130,7 @@ class Work:
             ledger.open_presence(seat.state, self.now)
         else:
             ledger.close_presence(seat.state, self.workspace, self.now)
+        learning.attend(self, seat)
         self.index.refresh(seat)
         self.index.refresh_rank(seat)
         if not seat.absence:

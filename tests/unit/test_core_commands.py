@@ -362,6 +362,7 @@ def test_effort_is_credited_once() -> None:
     scene.mail()
     scene.accept("c1")
     assert sum(scene.engine.state.agents["ana"].credited.values()) == 8 * MINUTE
+    scene.wait(8 * MINUTE)
     scene.resolve("c1")
     scene.mail("p1", thread="c1")
     assert sum(scene.engine.state.agents["ana"].credited.values()) == 16 * MINUTE

@@ -298,3 +298,18 @@ def test_what_leaves_the_state_must_be_closed_and_who_is_kept_must_be_known_for_
     assert told(scene, d.ForgetContact(contact="c1")) == ["I1 c1 leaves the state and is not closed"]
     scene.engine.state.identities["p7"] = "k7"
     assert [one.detail for one in check_state(scene.engine.state)] == ["k7 is known, and nothing refers to them"]
+
+
+def test_teams_help_only_as_the_workspace_says() -> None:
+    """An overflow that no rule names, or towards one's own helper, is told of."""
+    scene = waiting(ANA, agent("bea", "back"))
+    wrong = told(scene, d.TurnOverflow(team="front", to="back", active=True))
+    assert wrong == ["I3 back helps front against the rules"]
+
+
+def test_wake_ups_need_room_too() -> None:
+    """Who owns one that waits on its customer, and may go over the limit by none, has no room for a second."""
+    scene = Scene(pushing(agent("ana", skills={"refunds": 2}, capacity={"email": 1}), wake_margin=0))
+    scene.reply(scene.mail("p1"))
+    scene.mail("p2")
+    assert "I3 c2 goes to ana, who is over capacity" in told(scene, offer("c2"))

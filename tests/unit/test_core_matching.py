@@ -325,3 +325,18 @@ def test_classes_of_urgency() -> None:
     assert matching.urgency(contact, now)[0] == 2
     contact.passed = matching.PASSES_MAX
     assert matching.urgency(contact, now)[0] == 0
+
+
+def test_a_team_may_rank_by_longest_idle_alone() -> None:
+    """Who did most gets it if idle longest; elsewhere effort still decides, and contacts of no team are spread evenly."""
+    teams = {"front": Team(id="front", assign=Assign.PUSH, strategy="longest-idle")}
+    rules = (Rule(when=When(topic="refund"), team="front"),)
+    topics = {"refund": Topic(id="refund", effort=60 * MINUTE), "bags": Topic(id="bags", effort=MINUTE)}
+    roster = (agent(name, capacity={"email": 9}) for name in ("ana", "ben"))
+    scene = Scene(desk(*roster, teams=teams, rules=rules, topics=topics))
+    got = []
+    for number, topic in enumerate(("refund", "bags", "refund", "bags")):
+        scene.at += SECOND
+        scene.mail(f"p{number}", topic)
+        got.append((chosen(scene).agent, chosen(scene).explanation.deciding))
+    assert got == [("ana", "id"), ("ben", "utilisation"), ("ana", "longest idle"), ("ben", "utilisation")]

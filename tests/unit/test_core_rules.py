@@ -127,5 +127,5 @@ def test_what_nobody_can_do_becomes_a_wish() -> None:
 def test_effort_is_that_of_the_first_known_topic() -> None:
     """Without a known topic it is the workspace's default."""
     workspace = Workspace(name="w", topics=TOPICS, default_effort=77)
-    assert effort_of(workspace, (("gone", 1), ("bags", 1))) == 2
-    assert effort_of(workspace, ()) == 77
+    assert effort_of(workspace, (("gone", 1), ("bags", 1))) == ("bags", 2)
+    assert effort_of(workspace, ()) == ("", 77)
