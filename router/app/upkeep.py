@@ -99,14 +99,18 @@ class Upkeep:
         while True:
             await asyncio.sleep(self.look_seconds)
             try:
-                if await self._is_due(leader) and await self._store.lease_acquire(LEASE, self._node, LEASE_MS):
-                    try:
-                        await self._take()
-                    finally:
-                        await self._store.lease_release(LEASE, self._node)
+                await self.look(leader)
             except (StoreUnavailable, ConfigError, OSError) as error:
                 log.warning("snapshot_failed", error=str(error))
                 self._not_before = time.monotonic() + AGAIN_SECONDS
+
+    async def look(self, leader: Leader) -> None:
+        """Have a snapshot taken if it is due now. Raises StoreUnavailable, ConfigError, OSError."""
+        if await self._is_due(leader) and await self._store.lease_acquire(LEASE, self._node, LEASE_MS):
+            try:
+                await self._take()
+            finally:
+                await self._store.lease_release(LEASE, self._node)
 
     async def _is_due(self, leader: Leader) -> bool:
         now = time.monotonic()

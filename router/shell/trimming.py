@@ -25,7 +25,8 @@ class Trimmer:
     @classmethod
     def at(cls, url_or_socket: str, workspace: str, *, user: str | None = None, password: str | None = None) -> Self:
         """The store at an address. Raises ConfigError where it is none."""
-        return cls(Wire(url_or_socket, user, password, SECONDS_MAX), Keys(workspace))
+        keys = Keys(workspace)
+        return cls(Wire(url_or_socket, user, password, SECONDS_MAX, key=keys.journal), keys)
 
     async def trim(self, first: str) -> int:
         """Take out the records before the one with id `first`; gives their number.
