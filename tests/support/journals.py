@@ -11,7 +11,7 @@ from router.core.values import Agent, Status, Workspace
 from router.core.version import ENGINE
 from router.shell import snapshots
 from router.shell.archive import Archive
-from router.shell.journal import Drafted, Journal
+from router.shell.journal import Drafted, Journal, JournalStore
 from router.shell.recovery import recover
 from router.shell.shelf import Shelf
 from tests.support.memory_store import MemoryStore
@@ -60,7 +60,7 @@ def shelf() -> Shelf:
     return Shelf(Objects())
 
 
-async def begun(store: MemoryStore) -> tuple[Engine, Journal]:
+async def begun(store: JournalStore) -> tuple[Engine, Journal]:
     """A journal with a fence and a workspace."""
     engine, journal = await recover(store)
     await journal.fence(engine, node="n1", at=1, wall=1)
