@@ -387,7 +387,8 @@ class Daemon:
         if send is not None:
             sender = SmtpSender(mail.send_settings(send))
             self._exit.push_async_callback(sender.close)
-            senders["email"] = senders["http"] = mail.MailSender(sender, self.config.workspace, self.vault)
+            mark = mail.loop_mark(self.secret, self.config.workspace)
+            senders["email"] = senders["http"] = mail.MailSender(sender, mark, self.vault)
         return senders
 
     def _gauges(self) -> dict[str, object]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import hashlib
+import hmac
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -51,11 +53,16 @@ def normalise(settings: MailSettings, raw: bytes, meta: bytes) -> Message:
     return parse(raw, settings, envelope_from=noted.envelope_from, envelope_to=noted.recipients)
 
 
-def mail_settings(config: WorkspaceConfig) -> MailSettings:
-    """What the parser must know of the workspace."""
+def loop_mark(secret: bytes, workspace: str) -> str:
+    """What our own mail carries to be known again: two workspaces of one name do not take each other's for theirs."""
+    return f"{workspace} {hmac.digest(secret, b'usherd loop' + workspace.encode(), hashlib.sha256)[:12].hex()}"
+
+
+def mail_settings(config: WorkspaceConfig, mark: str = "") -> MailSettings:
+    """What the parser must know of the workspace. `mark`: of our own mail; "" where no secret is at hand."""
     email = config.channels.email or EmailChannel()
     return MailSettings(
-        workspace=config.workspace,
+        workspace=mark or config.workspace,
         customer_from=email.customer_from,
         trusted_forwarders=email.trusted_forwarders,
         trusted_authserv=email.trusted_authserv,
@@ -95,9 +102,9 @@ def send_settings(send: Send) -> SendSettings:
     )
 
 
-def normaliser(config: WorkspaceConfig) -> Normalise:
+def normaliser(config: WorkspaceConfig, mark: str = "") -> Normalise:
     """The worker's function for this workspace."""
-    return functools.partial(normalise, mail_settings(config))
+    return functools.partial(normalise, mail_settings(config, mark))
 
 
 def email_channel(config: WorkspaceConfig, secret: bytes) -> Channel:
@@ -110,7 +117,7 @@ def email_channel(config: WorkspaceConfig, secret: bytes) -> Channel:
 
     return Channel(
         name="email",
-        normalise=normaliser(config),
+        normalise=normaliser(config, loop_mark(secret, config.workspace)),
         hostile=True,
         kind=lambda _: "email",
         thread=match,
@@ -163,9 +170,10 @@ class MailStationery:
 class MailSender:
     """Implements the outbox's `Sender` by SMTP."""
 
-    def __init__(self, sender: SmtpSender, workspace: str, vault: Vault) -> None:
+    def __init__(self, sender: SmtpSender, mark: str, vault: Vault) -> None:
+        """`mark`: see `loop_mark`."""
         self._sender = sender
-        self._workspace = workspace
+        self._mark = mark
         self._vault = vault
 
     async def send(self, message: Message) -> Sent:
@@ -183,7 +191,7 @@ class MailSender:
 
     async def _letter(self, message: Message) -> bytes:
         """The mail. Raises PermanentError if a file of it was erased."""
-        mail = outgoing(message, self._workspace)
+        mail = outgoing(message, self._mark)
         if not message.attachments:
             return compose(mail)
         contents = [await content_of(self._vault, one) for one in message.attachments]
@@ -198,12 +206,12 @@ class MailSender:
         return None if waited_ms >= GIVE_UP_MS else retry_after(attempts)
 
 
-def outgoing(message: Message, workspace: str) -> Outgoing:
+def outgoing(message: Message, mark: str) -> Outgoing:
     """What `compose` needs, from a reply in normal form. Raises PermanentError if it is none."""
     if message.message_id is None or message.sent_at is None:
         raise PermanentError("a message without an id and a date is no reply")
     return Outgoing(
-        workspace=workspace,
+        workspace=mark,
         message_id=message.message_id,
         date=milliseconds(message.sent_at),
         from_=message.from_,

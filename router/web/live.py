@@ -26,6 +26,7 @@ from router.web.parts import WebParts
 from router.web.together import Together
 from router.web.wall import problems_of
 
+UNSUPPORTED = 1003  # "unsupported data"
 SIGNED_OUT = 4401
 OTHER_SITE = 4403
 STOPPING = 1012  # "service restart": the page comes back by itself
@@ -247,7 +248,11 @@ async def live(socket: WebSocket) -> None:
 async def _hear(socket: WebSocket, line: Line, together: Together) -> None:
     """Follow what the page has open; end when it goes or talks nonsense."""
     while True:
-        text = await socket.receive_text()
+        try:
+            text = await socket.receive_text()
+        except KeyError:  # a binary frame
+            await socket.close(UNSUPPORTED)
+            return
         if len(text) > FRAME_CHARACTERS_MAX:
             return
         try:

@@ -219,6 +219,40 @@ async def test_a_large_file_is_kept_whole(house: House) -> None:
     assert agent.headers["content-disposition"].startswith('attachment; filename="tickets.pdf"')
 
 
+async def test_an_agents_file_outlives_a_crash(house: House) -> None:
+    """A file that Ana sends reaches the visitor by a link, byte by byte, also after `kill -9` and a new start."""
+    content = bytes(range(256)) * 20_000
+    async with Visitor(house.url) as visitor:
+        await visitor.write("wait-0001", "Where is my suitcase? Send me the form, please")
+        contact = (await written(house, "wait-0001"))["id"]
+        await asyncio.to_thread(house.ana, "take", contact=contact)
+        kept = await asyncio.to_thread(_attached, house, contact, content)
+        await asyncio.to_thread(house.ana, "reply", contact=contact, text="Here is the form.", files=[kept])
+        item = await visitor.item("Here is the form.")
+        assert item["files"] == [{"part": 0, "name": "form ü.pdf", "size": len(content)}]
+        assert await _linked(house, visitor, item["id"]) == content
+    await asyncio.to_thread(house.daemon.kill)
+    await asyncio.to_thread(house.daemon.start)
+    assert await _linked(house, visitor, item["id"]) == content
+
+
+def _attached(house: House, contact: str, content: bytes) -> str:
+    client = house._client  # noqa: SLF001  # Ana's own session
+    assert client is not None
+    headers = {"X-File-Name": "..%2Fform%20%C3%BC.pdf", "Content-Type": "application/pdf"}
+    answer = client.post(f"/desk/api/contacts/{contact}/files", content=content, headers=headers)
+    assert answer.status_code == 202
+    kept: str = answer.json()["id"]
+    return kept
+
+
+async def _linked(house: House, visitor: Visitor, message: str) -> bytes:
+    async with httpx.AsyncClient(base_url=house.url, timeout=60) as client:
+        headers = {"Authorization": f"Bearer {visitor.held}", "Origin": house.url}
+        answer = await client.post(f"/chat/links/{message}/0", headers=headers)
+        return (await client.get(answer.raise_for_status().json()["url"])).raise_for_status().content
+
+
 def _agents_copy(house: House, contact: str, message: str) -> httpx.Response:
     house.ana("take", contact=contact)
     client = house._client  # noqa: SLF001  # Ana's own session

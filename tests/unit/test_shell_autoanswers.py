@@ -12,7 +12,7 @@ import pytest
 
 from channels.email.compose import compose
 from channels.email.send import SendResult, SmtpSender
-from router.app.mail import MailSender, MailStationery, outgoing
+from router.app.mail import MailSender, MailStationery, loop_mark, normaliser, outgoing
 from router.core.decisions import SendAutoAnswer
 from router.core.events import MessageReceived
 from router.core.message import Address, Message
@@ -274,3 +274,14 @@ def test_nobody_signs_an_automatic_answer(send: dict[str, str], name: str) -> No
     stationery = MailStationery(lambda: config, b"s" * 32)
     assert stationery.sender(HELP, "") == Address(address=HELP, name=name)
     assert stationery.signature("") == ""
+
+
+def test_two_workspaces_of_one_name_do_not_silence_each_other() -> None:
+    """Mail that comes back is known by a mark only its own workspace can make; another's of the same name is mail."""
+    channels = {"email": {"smtp": {"recipients": [HELP]}}}
+    config = WorkspaceConfig.model_validate({"workspace": "acme", "channels": channels})
+    ours, theirs = (loop_mark(secret * 32, "acme") for secret in (b"s", b"t"))
+    sent = compose(outgoing(msgspec.structs.replace(automatic(), auto=None), ours))
+    meta = b'{"account": "help@acme.example"}'
+    assert normaliser(config, ours)(sent, meta).loop
+    assert not normaliser(config, theirs)(sent, meta).loop

@@ -73,6 +73,14 @@ async def test_the_whole_desk_comes_first(site: Site) -> None:
     assert [offer["contact"]["id"] for offer in desk["offers"]] == [contact.id]
 
 
+async def test_a_binary_frame_ends_the_line(site: Site) -> None:
+    """Pages say what they have open in text; whatever sends bytes is told so by the close code."""
+    async with line(site) as socket:
+        await frame(socket, "desk")
+        await socket.send(b"\x00")
+        assert await closed(socket) == 1003
+
+
 async def test_an_offer_is_pushed(site: Site) -> None:
     """A new offer reaches the agent's page without being asked for."""
     async with line(site) as socket:
