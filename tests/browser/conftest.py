@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
+import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
+from tests.browser.chat_house import House, at_desk
 from tests.fakes.desk_site import Site, running
 
 CHROMIUM_FLAGS = [
@@ -57,3 +59,21 @@ async def page(window: BrowserContext) -> Page:
     opened.on("pageerror", lambda error: complaints.append(str(error)))
     opened.complaints = complaints  # type: ignore[attr-defined]
     return opened
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """One for all tests of this module; each has visitors of its own."""
+    made = House(tmp_path_factory.mktemp("chat"))
+    made.daemon.start()
+    try:
+        yield made
+    finally:
+        made.daemon.stop()
+
+
+@pytest_asyncio.fixture
+async def desk(house: House, browser: Browser) -> AsyncIterator[Page]:
+    """Ana's desk; she is available while the test lasts."""
+    async with at_desk(house, browser) as page:
+        yield page

@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, ViewportSize, expect
 
 from router.core.transitions import ContactState
 from router.web.access import new_token
+from tests.browser.axe import grave
 from tests.browser.steps import enter, said, until
 from tests.fakes.desk_site import Site
 
+PHONE: ViewportSize = {"width": 360, "height": 700}
+
 pytestmark = [pytest.mark.needs("chromium"), pytest.mark.timeout(300)]
-
-AXE = (files("axe_playwright_python") / "axe.min.js").read_text("utf-8")
-GRAVE = {"serious", "critical"}
-
-
-async def grave(page: Page) -> list[str]:
-    """What axe calls serious or critical on the page as it stands: rule, and where."""
-    await page.evaluate("() => Promise.all(document.getAnimations().map((one) => one.finished.catch(() => null)))")
-    await page.evaluate(AXE)
-    found: dict[str, Any] = await page.evaluate("axe.run({resultTypes: ['violations']})")
-    return [
-        f"{one['id']} {node['target']} {node.get('failureSummary', '')[:200]}"
-        for one in found["violations"]
-        if one["impact"] in GRAVE
-        for node in one["nodes"]
-    ]
 
 
 def furnish(site: Site) -> str:
@@ -90,17 +76,28 @@ def customer(site: Site) -> str:
     return next(iter(site.house.state.contacts.values())).customer
 
 
-async def test_nothing_serious_on_the_other_pages(site: Site, page: Page) -> None:
-    """The sign-in page, the API's description and the wallboard have nothing grave either."""
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_nothing_serious_on_the_other_pages(site: Site, browser: Browser, scheme: Any) -> None:  # noqa: ANN401 - a literal
+    """The sign-in page, the API's description and the wallboard have nothing grave either, light, dark or narrow."""
     furnish(site)
+    site.house.status = lambda: {"problems": ["the disk is nearly full"]}  # type: ignore[method-assign]
+    window = await browser.new_context(locale="en-GB", color_scheme=scheme, viewport={"width": 1360, "height": 850})
+    page = await window.new_page()
     for path, there in (("/desk", "Sign in"), ("/docs", "/v1/messages"), ("/wall", "Wallboard")):
         await page.goto(f"{site.url}{path}")
         await expect(page.get_by_role("heading", name=there).first).to_be_visible()
         assert await grave(page) == [], path
-    await enter(page, site)
+    await enter(page, site, "eva")
     await page.goto(f"{site.url}/wall")
     await expect(page.get_by_role("heading", name="Acme Air")).to_be_visible()
     assert await grave(page) == []
+    await page.set_viewport_size(PHONE)
+    assert await grave(page) == [], "narrow"
+    await page.goto(f"{site.url}/docs")
+    await expect(page.get_by_role("heading", name="/v1/messages").first).to_be_visible()
+    assert await grave(page) == [], "docs, narrow"
+    assert await page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    await window.close()
 
 
 async def test_a_contact_is_worked_by_keyboard_alone(site: Site, page: Page) -> None:
@@ -145,14 +142,15 @@ async def test_a_contact_is_worked_by_keyboard_alone(site: Site, page: Page) -> 
 
 
 async def test_nothing_runs_off_a_phone(site: Site, page: Page) -> None:
-    """At the width of a phone no view is wider than the screen, and a reply can be written and sent."""
+    """At the width of a phone no view is wider than the screen, and axe finds nothing grave in any."""
     contact = furnish(site)
-    await page.set_viewport_size({"width": 360, "height": 700})
+    await page.set_viewport_size(PHONE)
     await enter(page, site, "eva")
     for place in ("", "queue", "lead", "search", f"k/{customer(site)}", f"c/{contact}"):
         await page.goto(f"{site.url}/desk#/{place}")
         await expect(page.locator("main, nav.lists").first).to_be_attached()
         assert await page.evaluate("document.documentElement.scrollWidth") <= 360, place
+        assert await grave(page) == [], place
     await page.goto(f"{site.url}/wall")
     await expect(page.get_by_role("heading", name="Acme Air")).to_be_visible()
     assert await page.evaluate("document.documentElement.scrollWidth") <= 360

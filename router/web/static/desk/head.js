@@ -20,7 +20,7 @@ export class Head {
     this.notice = h("p", { class: "notice", role: "note", hidden: true });
     this.skip = h("a", { class: "skip", href: "#main", onclick: (event) => { event.preventDefault(); app.main.focus(); } }, T.skip);
     this.root = h("header", { class: "top" },
-      h("a", { class: "brand", href: "#/" }, h("img", { src: "/static/desk/icon.svg", alt: "", width: "24", height: "24" }),
+      h("a", { class: "brand", href: "#/", "aria-label": T.brand }, h("img", { src: "/static/desk/icon.svg", alt: "", width: "24", height: "24" }),
         h("strong", {}, T.brand), this.workspace),
       this.line,
       h("nav", { class: "top-nav", "aria-label": T.menu },

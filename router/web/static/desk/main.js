@@ -25,6 +25,7 @@ class App {
     this.view = "lists"; // lists | contact | queue: which pane a phone shows
     this.offers = new Set();
     this.threads = new Map();
+    this.news = new Map(); // how often the line told of what
     this.keys = new Keys(this);
     theme();
     window.addEventListener("hashchange", () => this.route());
@@ -112,6 +113,8 @@ class App {
 
   frame(frame) {
     if (!this.lists) return;
+    const about = frame.type === "contact" ? `contact ${frame.id}` : frame.type;
+    this.news.set(about, (this.news.get(about) || 0) + 1);
     if (frame.type === "desk") this.showDesk(frame.desk);
     else if (frame.type === "contact" && frame.id === this.shown) this.showCard(frame.contact);
     else if (frame.type === "waiting") this.queue.update(frame.waiting);
@@ -120,6 +123,13 @@ class App {
     else if (frame.type === "queue") this.head.showQueueCount(frame.queue);
     else if (frame.type === "tick") setServerTime(frame.now);
     refreshTimes();
+  }
+
+  // What a page is opened with; null if the line brought something newer about it while the answer was under way.
+  async ask(about, path) {
+    const before = this.news.get(about);
+    const found = await get(path);
+    return this.news.get(about) === before ? found : null;
   }
 
   showDesk(desk) {
@@ -180,8 +190,8 @@ class App {
     this.main.replaceChildren(this.thread.root);
     this.holds.tick();
     try {
-      const card = await get(`contacts/${encodeURIComponent(contact)}`);
-      if (this.shown === contact) this.showCard(card);
+      const card = await this.ask(`contact ${contact}`, `contacts/${encodeURIComponent(contact)}`);
+      if (card && this.shown === contact) this.showCard(card);
     } catch (error) {
       if (error instanceof Refused && error.status === 401) this.gate(error.message);
       else if (error instanceof Refused && this.shown === contact) this.showCard(null);
@@ -191,14 +201,20 @@ class App {
   async openQueue() {
     this.thread = null;
     this.main.replaceChildren(this.queue.root);
-    try { this.queue.update(await get("waiting")); } catch { /* the line brings it */ }
+    try {
+      const waiting = await this.ask("waiting", "waiting");
+      if (waiting) this.queue.update(waiting);
+    } catch { /* the line brings it */ }
     refreshTimes();
   }
 
   async openLead() {
     this.thread = null;
     this.main.replaceChildren(this.lead.root);
-    try { this.lead.update(await get("overview")); } catch { /* the line brings it */ }
+    try {
+      const overview = await this.ask("overview", "overview");
+      if (overview) this.lead.update(overview);
+    } catch { /* the line brings it */ }
   }
 
   openSearch() {
