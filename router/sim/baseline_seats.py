@@ -7,6 +7,7 @@ from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
 from router.core.values import Priority
+from skills.model import TRIAGE
 from skills.requirements import able
 
 if TYPE_CHECKING:
@@ -228,9 +229,15 @@ class Book:
 
 def able_ids(scenario: Scenario, stream: Stream) -> list[str]:
     """Who can serve a stream: in the team its rules name; else anybody with the skills; else triage, or anybody."""
-    config, kind = scenario.workspace_config, stream.arrivals.channel
     wanted = stream.demand
-    found = able(config, wanted.must, wanted.team, kind) or able(config, wanted.must, None, kind)
-    if not found and "triage" in config.teams:
-        found = able(config, {}, "triage", kind)
+    found = _able(scenario, wanted.must, wanted.team, stream) or _able(scenario, wanted.must, None, stream)
+    if not found and TRIAGE in scenario.workspace_config.teams:
+        found = _able(scenario, {}, TRIAGE, stream)
     return found
+
+
+def _able(scenario: Scenario, must: dict[str, int], team: str | None, stream: Stream) -> list[str]:
+    config, kind = scenario.workspace_config, stream.arrivals.channel
+    cost = config.unit_costs.get(kind, 1)
+    names = able(config, must, team, kind)
+    return [name for name in names if (units := config.agents[name].units) is None or units >= cost]

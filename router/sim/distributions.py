@@ -86,7 +86,7 @@ def _constant(value: object) -> object:
     if isinstance(value, str | int | float):
         return {"constant": {"value": value}}
     if isinstance(value, dict) and isinstance(value.get("constant"), str | int | float):
-        return {"constant": {"value": value["constant"]}}
+        return {**value, "constant": {"value": value["constant"]}}
     return value
 
 

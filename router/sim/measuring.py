@@ -34,7 +34,7 @@ class Measured:
         self.in_target = array("b")
         self.promise = array("b")
         self.available = [0] * len(people)  # ms in which each could be given work
-        self.done: dict[tuple[int, int], float] = {}  # (stream, hours left) -> effort done, in ms at speed 1
+        self.done: dict[tuple[int, int], float] = {}  # (stream, hours left) -> work done, in ms at speed 1
         self.decisions = 0
         self.skill_violations = 0
         self.capacity_violations = 0
@@ -76,15 +76,16 @@ class Measured:
         hours = self.scenario.workspace.calendars.get(stream.due.calendar or "")
         return sla.due(at, stream.due.first_response, hours)
 
-    def worked(self, job: Job, person: Person, since: int, until: int, rate: float) -> None:
-        """`person` worked on a job; `rate`: minutes of work done in a minute."""
+    def worked(self, person: Person, since: int, until: int) -> None:
+        """`person` worked on what they have in hand: the time is split over it, as the engine's ledger does."""
         overlap = min(until, self.end) - max(since, self.begin)
         if overlap <= 0:
             return
-        done = overlap * rate
-        person.done += done
-        key = (job.stream.number, bisect_right(self.last_hours, job.at))
-        self.done[key] = self.done.get(key, 0.0) + done * person.plan.people.speed
+        person.done += overlap
+        part = overlap / len(person.hand) * person.plan.people.speed
+        for job in person.hand.values():
+            key = (job.stream.number, bisect_right(self.last_hours, job.at))
+            self.done[key] = self.done.get(key, 0.0) + part
 
     # -- time ------------------------------------------------------------------------------------------------------
 

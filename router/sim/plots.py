@@ -15,6 +15,7 @@ from router.sim.scenario import MINUTE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from numpy.typing import NDArray
 
     from router.sim.measuring import Measured
     from router.sim.reading import Scenario
@@ -38,13 +39,14 @@ def draw(scenario: Scenario, names: Sequence[str], seed: int, found: Mapping[str
     measured = {name: run(scenario, name, seed)[0] for name in names}
     title = f"{found['scenario']}, seed {seed}"
     return [
-        _drawn(folder / f"{scenario.name}-waits.svg", title, measured, _waits),
-        _drawn(folder / f"{scenario.name}-utilisation.svg", title, measured, _utilisation),
-        _drawn(folder / f"{scenario.name}-queue.svg", title, measured, _queue),
+        drawn(folder / f"{scenario.name}-waits.svg", title, measured, _waits),
+        drawn(folder / f"{scenario.name}-utilisation.svg", title, measured, _utilisation),
+        drawn(folder / f"{scenario.name}-queue.svg", title, measured, _queue),
     ]
 
 
-def _drawn(path: Path, title: str, measured: Mapping[str, Measured], paint: Any) -> Path:  # noqa: ANN401  a painter
+def drawn(path: Path, title: str, measured: Mapping[str, Any], paint: Any) -> Path:  # noqa: ANN401  a painter
+    """Have `paint(axes, measured)` draw one figure, with a legend where several are compared."""
     from matplotlib.backends.backend_svg import FigureCanvasSVG  # noqa: PLC0415  an extra, and slow to import
     from matplotlib.figure import Figure  # noqa: PLC0415
 
@@ -64,8 +66,12 @@ def _waits(axes: Axes, measured: Mapping[str, Measured]) -> None:
     """The share of contacts that waited longer than so long."""
     for name, one in measured.items():
         waits = np.sort(np.array(one.wait, dtype=np.float64)) / 1_000
-        if not len(waits):
-            continue
+        survival(axes, name, waits)
+
+
+def survival(axes: Axes, name: str, waits: NDArray[np.float64]) -> None:
+    """The share of `waits` (seconds, sorted) that are longer than so long."""
+    if len(waits):
         beyond = 1 - np.arange(len(waits)) / len(waits)
         axes.step(np.maximum(waits, 1.0), beyond, label=name, where="post")
     axes.set_xscale("log")

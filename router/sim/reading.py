@@ -32,6 +32,7 @@ from skills.model import (
     WorkspaceConfig,
 )
 from skills.plain_errors import plain_errors
+from skills.references import References
 from skills.requirements import Case, Demand, demand, rules_for
 from skills.workspace import load
 from skills.yaml_values import YamlFile
@@ -232,13 +233,17 @@ class _Making:
         everyone = {agent.team or "everyone" for agent in agents.values()}
         for team in sorted(everyone - set(teams)):
             teams[team] = TeamConfig(assign=Assign.OFFER if asked else Assign.PUSH)
+        if self.errors:
+            raise ConfigErrors(self.errors)
         languages = config.languages or tuple(sorted({line.language for line in self.arrivals if line.language}))
-        return named, WorkspaceConfig(
+        made = WorkspaceConfig(
             workspace="scenario", languages=languages or ("en",), agents=agents, teams=teams, calendars=calendars,
             topics=_topics(self.arrivals, config.topics), rules=config.rules, sla=dict(config.sla),
             priorities=config.priorities, offers=config.offers, stickiness=config.stickiness, relax=config.relax,
             presence=config.presence, reserve=config.reserve or ReserveConfig(), unit_costs=config.unit_costs,
         )  # fmt: skip
+        self.errors += References(made, self.marks).errors
+        return named, made
 
     # -- who writes ------------------------------------------------------------------------------------------------
 

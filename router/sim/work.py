@@ -53,7 +53,9 @@ class Job:
 class Person:
     """One agent as the world knows them."""
 
-    __slots__ = ("absences", "breaks", "done", "gone", "hand", "id", "number", "on_shift", "plain", "plan")
+    __slots__ = (
+        "absences", "breaks", "counted", "done", "gone", "hand", "id", "number", "on_shift", "plain", "plan",
+    )  # fmt: skip
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -64,7 +66,8 @@ class Person:
         self.breaks = 0  # reasons for taking nothing new, though here
         self.gone = 0  # how often they were set away
         self.hand: dict[int, Job] = {}  # what they work on
-        self.done = 0.0  # own minutes (as ms) of work within the span measured
+        self.done = 0  # ms of work within the span measured
+        self.counted = 0  # work is counted until then
         self.plain = not plan.people.slowdown  # work takes as long whatever else they hold
 
     @property

@@ -60,8 +60,7 @@ class World:
             if progress is not None and not self._numbers % 1_000:
                 progress(self._numbers)
         for person in self.people:
-            for job in person.hand.values():
-                self._rest(job)
+            self._count(person)
         for job in self.unfinished.values():
             self.measured.closed(job, self.now)
         self.measured.close(self.router.decisions, self.auditor)
@@ -129,6 +128,7 @@ class World:
             return
         self.auditor.dropped(job)
         if job.phase is Phase.WORKED and job.agent is not None:  # it waits for somebody who is gone
+            self._count(job.agent)
             del job.agent.hand[job.number]
         self._queue(-1)
         self._close(job, Phase.LEFT)
@@ -194,6 +194,7 @@ class World:
         if job.phase is not Phase.OFFERED:
             self.auditor.given(job, person, self.now)
         job.phase, job.agent = Phase.WORKED, person
+        self._count(person)
         if not person.plain:
             self._rest_all(person)
         person.hand[job.number] = job
@@ -216,14 +217,19 @@ class World:
         self._push(job.done_at, self._finish, job, job.done_at)
 
     def _rest(self, job: Job) -> None:
-        """Stop for now, and count what was done."""
+        """Stop for now."""
         person = job.agent
         if job.since is None or person is None:
             return
-        rate = 1.0 / person.stretch(job.stream.arrivals.channel)
-        self.measured.worked(job, person, job.since, self.now, rate)
-        job.left = max(0.0, job.left - (self.now - job.since) * rate * person.plan.people.speed)
+        pace = person.plan.people.speed / person.stretch(job.stream.arrivals.channel)
+        job.left = max(0.0, job.left - (self.now - job.since) * pace)
         job.since = job.done_at = None
+
+    def _count(self, person: Person) -> None:
+        """What they hold, or whether they are here, is about to change: count what they did until now."""
+        if person.hand and not person.absences:
+            self.measured.worked(person, person.counted, self.now)
+        person.counted = self.now
 
     def _work_all(self, person: Person) -> None:
         for job in person.hand.values():
@@ -252,6 +258,7 @@ class World:
 
     def _drop(self, job: Job, person: Person) -> None:
         """Out of their hands; what else they hold goes on, faster perhaps."""
+        self._count(person)
         if person.plain:
             self._rest(job)
             del person.hand[job.number]
@@ -270,6 +277,7 @@ class World:
 
     def _change_presence(self, person: Person, absences: int, breaks: int, shift: int) -> None:
         was = person.absences
+        self._count(person)
         person.absences += absences
         person.breaks += breaks
         if shift:
