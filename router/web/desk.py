@@ -155,8 +155,9 @@ async def overview(agent: Agent, desk: Model, parts: Parts) -> Response:
 
 @routes.get("/api/topics")
 async def topics(agent: Agent, desk: Model) -> Response:
-    """The topics there are, for a contact that does not exist yet."""
-    return answer({"topics": desk.topics(agent)})
+    """The topics there are, for a contact that does not exist yet, and how its letter will end."""
+    person = desk.source.names.person(agent)
+    return answer({"topics": desk.topics(agent), "signature": person.signature if person is not None else ""})
 
 
 @routes.get("/api/contacts/{contact}")

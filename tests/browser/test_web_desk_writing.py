@@ -186,6 +186,13 @@ async def test_colleagues_see_that_somebody_writes(site: Site, page: Page) -> No
     await other.close()
 
 
+async def test_a_letter_shows_its_signature_before_it_is_sent(site: Site, page: Page) -> None:
+    """Whoever writes first sees how the letter will end."""
+    await enter(page, site)
+    await page.keyboard.press("c")
+    await expect(page.locator("dialog .signature")).to_contain_text("Acme Air")
+
+
 async def test_search_finds_contacts_and_customers(site: Site, page: Page) -> None:
     """The slash opens search; words find contacts, a name finds the customer with all contacts over all channels."""
     site.house.available("ana")

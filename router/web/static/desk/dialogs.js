@@ -92,14 +92,17 @@ export function askNew(coming, draft) {
   const to = h("input", { type: "email", name: "to", required: true, maxlength: "254", autocomplete: "off", value: draft.to || "", placeholder: T.newToHint });
   const subject = h("input", { type: "text", name: "subject", required: true, maxlength: "300", autocomplete: "off", value: draft.subject || "" });
   const topic = h("select", { name: "topic" }, h("option", { value: "" }, T.newNoTopic));
+  const signature = h("div", { class: "signature", dir: "auto", hidden: true });
   coming.then((answer) => {
+    signature.textContent = answer.signature;
+    signature.hidden = !answer.signature;
     const chosen = topic.value || draft.topic;
     fill(topic, answer.topics.map((one) => h("option", { value: one.id, selected: one.id === chosen }, one.label)));
   }, () => { /* without a topic, then */ });
   const text = h("textarea", { name: "text", rows: "7", required: true, dir: "auto", value: draft.text || "" });
   const read = () => ({ to: to.value.trim(), subject: subject.value.trim(), topic: topic.value, text: text.value });
   const content = h("div", { class: "new-contact", oninput: () => draft.keep(read()) }, h("p", { class: "muted" }, T.newText),
-    field("to", T.newTo, to), field("subject", T.newSubject, subject), field("topic", T.newTopic, topic), field("text", T.newWords, text));
+    field("to", T.newTo, to), field("subject", T.newSubject, subject), field("topic", T.newTopic, topic), field("text", T.newWords, text), signature);
   return ask(T.newTitle, content, T.send, read);
 }
 
