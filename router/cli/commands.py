@@ -6,7 +6,19 @@ from typing import Annotated
 
 import typer
 
-from router.cli import asking, changing, checking, erasing, importing, reporting, running, setup, simulating, upkeep
+from router.cli import (
+    asking,
+    changing,
+    checking,
+    erasing,
+    importing,
+    rehearsing,
+    reporting,
+    running,
+    setup,
+    simulating,
+    upkeep,
+)
 from router.cli import journal as keeping
 
 app = typer.Typer(
@@ -50,6 +62,7 @@ app.command("diff")(changing.diff)
 app.command("import")(importing.import_contacts)
 
 app.command("simulate")(simulating.simulate)
+app.command("whatif")(rehearsing.whatif)
 
 app.command("status")(asking.status)
 app.command("queue")(asking.queue)

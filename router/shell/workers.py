@@ -93,9 +93,14 @@ def _load_late() -> None:
     classify(Message(channel="", from_=Address(address=""), text="to have loaded what is loaded late"))
 
 
+def words_of(message: Message) -> str:
+    """What a classifier sees of a message; the subject counts as its first line."""
+    return f"{message.subject}\n{message.text}"[:TEXT_CHARACTERS_MAX]
+
+
 def classify(message: Message) -> Understood:
-    """Language and topics of a message; the subject counts as its first line."""
-    text = f"{message.subject}\n{message.text}"[:TEXT_CHARACTERS_MAX]
+    """Language and topics of a message."""
+    text = words_of(message)
     return Understood(
         message=message,
         language=language_model.identify(text, _models.languages),

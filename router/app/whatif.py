@@ -1,0 +1,213 @@
+"""`usherd whatif`: what a journal says of the last days, lived through under the workspace in use and under a new one.
+
+Records, bodies and snapshots are only read, whether or not a daemon runs on them; a small document in the store says
+for a week which version was looked at, for `require_rehearsal`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from router.app import models
+from router.app.shelves import shelf_of
+from router.app.verify import opened
+from router.core.engine import Engine
+from router.core.errors import ConfigError, RouterError
+from router.core.events import Event, MessageReceived
+from router.core.values import Workspace
+from router.core.version import ENGINE
+from router.shell.archive import Archive, History
+from router.shell.clock import rfc3339, wall_ms
+from router.shell.journal import Journal, OtherEngine, drive
+from router.shell.recovery import newest
+from router.shell.shelf import Shelf
+from router.shell.snapshots import Damaged, Snapshot, listed, load
+from router.shell.store.client import Store
+from router.shell.vault import Vault
+from router.shell.workers import words_of
+from router.sim.difference import difference
+from router.sim.recorded import Recorded, Recorder
+from router.sim.rehearsal import Outcome, Rehearsal
+from skills import topics
+from skills.compile import compile_workspace
+from skills.workspace import Loaded
+from skills.workspace import load as load_workspace
+
+REHEARSED_DAYS = 7
+DAY_MS = 86_400_000
+READ_TOGETHER = 200  # bodies
+Progress = Callable[[str, int], None]
+
+
+@dataclass(frozen=True)
+class Rehearsed:
+    """What `usherd whatif` found; `before` and `after` for who wants to draw them."""
+
+    found: dict[str, Any]
+    before: Outcome
+    after: Outcome
+
+
+async def rehearse(
+    config: Path, new: Path, data: Path, *, since_ms: int, reclassify: bool = False, progress: Progress
+) -> Rehearsed:
+    """Live through the last `since_ms` under the workspace in `config` and under that in `new`.
+
+    `progress` is told of each step by name, and how far it is. Raises ConfigError, JournalBroken.
+    """
+    loaded, changed = load_workspace(config), load_workspace(new)
+    if changed.config.workspace != loaded.config.workspace:
+        raise ConfigError(
+            f"{new} is the workspace {changed.config.workspace}, not {loaded.config.workspace}",
+            hint="a rehearsal compares two versions of one workspace",
+        )
+    begin = wall_ms() - since_ms
+    async with opened(loaded.config, data) as store:
+        recorded = await _read(store, shelf_of(loaded.config, data), begin, progress)
+        threshold = recorded.state.workspace.topic_threshold
+        again, reread, learned = recorded, 0, threshold
+        if reclassify:
+            again, reread, learned = await _reclassified(store, recorded, changed, progress)
+        before = await asyncio.to_thread(_lived, recorded, _compiled(loaded, recorded, threshold), progress)
+        after = await asyncio.to_thread(_lived, again, _compiled(changed, recorded, learned), progress)
+        await store.doc_put_new(rehearsal_doc(changed.version), str(wall_ms()).encode(), REHEARSED_DAYS * DAY_MS)
+    names = {message: contact for contact, message in recorded.opened_by.items()}
+    found = {
+        "since": rfc3339(recorded.begin),
+        "until": rfc3339(recorded.end),
+        "version": {"before": loaded.version, "after": changed.version},
+        **difference(before, after, names),
+        "left_out": dict(sorted(recorded.left_out.items())),
+        "reclassified": reread,
+    }
+    return Rehearsed(found, before, after)
+
+
+def rehearsal_doc(version: str) -> str:
+    """The document that says when a version of the workspace was rehearsed."""
+    return f"rehearsed:{version}"
+
+
+async def was_rehearsed(store: Store, version: str) -> bool:
+    """Whether `usherd whatif` looked at this very version within the last seven days."""
+    return await store.doc_get(rehearsal_doc(version)) is not None
+
+
+def _compiled(loaded: Loaded, recorded: Recorded, threshold: int | None) -> Workspace:
+    return compile_workspace(loaded.config, recorded.begin, topic_threshold=threshold)
+
+
+def _lived(recorded: Recorded, workspace: Workspace, progress: Progress) -> Outcome:
+    return Rehearsal(recorded, workspace).run(lambda number: progress("rehearsing", number))
+
+
+async def _read(store: Store, shelf: Shelf, begin: int, progress: Progress) -> Recorded:
+    """What the journal says of the time since `begin`, or since the first record that this engine can replay."""
+    history = History(store, Archive(shelf))
+    base = await newest(shelf, lambda header: header.engine == ENGINE and header.wall <= begin)
+    try:
+        return await _recorded(history, base, begin, progress)
+    except OtherEngine:
+        base = await _oldest(shelf)
+        if base is None:
+            raise
+        return await _recorded(history, base, begin, progress)
+
+
+async def _oldest(shelf: Shelf) -> Snapshot | None:
+    """The oldest snapshot of this engine."""
+    for label in reversed(await listed(shelf)):
+        try:
+            snapshot = await load(shelf, label.name)
+        except Damaged:
+            continue
+        if snapshot.header.engine == ENGINE:
+            return snapshot
+    return None
+
+
+async def _recorded(history: History, base: Snapshot | None, begin: int, progress: Progress) -> Recorded:
+    engine = Engine() if base is None else Engine(base.state)
+    journal = Journal(history) if base is None else Journal(history, base.header.position)
+    recorder: Recorder | None = None
+    async for record in journal.read():
+        if not record.n % 1_000:
+            progress("reading", record.n)
+        if record.engine != ENGINE:
+            raise OtherEngine(record)
+        if recorder is None and record.event.at >= begin and engine.state.workspace.name:
+            recorder = Recorder(engine)
+        if recorder is None:
+            drive(engine, record)
+        else:
+            recorder.hear(record.event)
+    if recorder is None:
+        raise ConfigError("nothing happened in that time", hint="look further back with --since")
+    return recorder.close()
+
+
+# -- other topics ------------------------------------------------------------------------------------------------------
+
+
+async def _reclassified(
+    store: Store, recorded: Recorded, changed: Loaded, progress: Progress
+) -> tuple[Recorded, int, int]:
+    """The record with the topics that the new workspace's model finds; how many were read again; its threshold.
+
+    Bodies that were erased keep the topics they had.
+    """
+    model, threshold = await asyncio.to_thread(_trained, changed)
+    texts = await _texts(store, [event.message for event in _messages(recorded)], progress)
+
+    def renewed(event: Event) -> Event:
+        if not isinstance(event, MessageReceived) or event.message not in texts:
+            return event
+        return msgspec.structs.replace(event, topics=model.predict(texts[event.message]), model=model.version)
+
+    return _replaced(recorded, renewed), len(texts), threshold
+
+
+def _messages(recorded: Recorded) -> list[MessageReceived]:
+    found = [event for event in recorded.outside if isinstance(event, MessageReceived)]
+    for script in recorded.scripts.values():
+        for turn in script.turns:
+            found += [event for _, event in turn.then]
+    return found
+
+
+def _replaced(recorded: Recorded, renewed: Callable[[Any], Any]) -> Recorded:
+    again = deepcopy(recorded)
+    again.outside = [renewed(event) for event in again.outside]
+    for script in again.scripts.values():
+        for turn in script.turns:
+            turn.then = [(after, renewed(event)) for after, event in turn.then]
+    return again
+
+
+def _trained(changed: Loaded) -> tuple[topics.TopicModel, int]:
+    with tempfile.TemporaryDirectory(prefix="usherd-whatif-") as folder:
+        found, threshold = models.prepare(changed.config, Path(folder))
+        return topics.TopicModel.load(Path(found.path)), threshold
+
+
+async def _texts(store: Store, ids: list[str], progress: Progress) -> dict[str, str]:
+    """What the classifier would see of each message whose body is still kept."""
+    vault = Vault(store)
+    texts: dict[str, str] = {}
+    for start in range(0, len(ids), READ_TOGETHER):
+        progress("reading bodies", start)
+        try:
+            found = await vault.messages(ids[start : start + READ_TOGETHER])
+        except RouterError:
+            continue
+        for name, message in found.items():
+            texts[name] = words_of(message)
+    return texts
