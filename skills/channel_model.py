@@ -180,8 +180,7 @@ class Store(ChannelPart):
     """Where inbox and journal are kept; embedded: a server that usherd starts itself."""
 
     url: SecretUrl | None = None
-    """A Valkey or Redis with `appendfsync always`: redis://, rediss:// or unix://; redis+sentinel://host,host2/name;
-    redis+cluster://host,host2. Passwords in it as ${NAME}."""
+    """redis://, rediss://, unix://, redis+sentinel://host,host/name, redis+cluster://host,host; password: ${NAME}."""
     durability: Literal["strict", "relaxed"] = "strict"
     """strict: refuse a store that can lose what it acknowledged."""
     replicas: Annotated[int, Field(ge=0, le=10)] = 0
