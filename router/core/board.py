@@ -13,7 +13,7 @@ import numpy as np
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from router.core.state import AgentState
+    from router.core.state import AgentState, Contact
     from router.core.values import Agent, Requirement
 
     Ranks = npt.NDArray[np.int64]
@@ -32,7 +32,7 @@ Entry = tuple[int, int, str, "Line", bool]  # order, seq, contact, line, missed
 class Line:
     """Contacts waiting for the same agents: two heaps, in time and missed."""
 
-    __slots__ = ("bit", "in_time", "kind", "missed", "profile", "waiting")
+    __slots__ = ("bit", "declined", "in_time", "kind", "missed", "profile", "waiting")
 
     def __init__(self, kind: str, bit: int, profile: Profile | None = None) -> None:
         self.kind = kind
@@ -41,6 +41,7 @@ class Line:
         self.in_time: list[Entry] = []
         self.missed: list[Entry] = []
         self.waiting = 0
+        self.declined: dict[str, Contact] = {}  # those that somebody declined: nobody is kept from them
 
 
 class Group:
@@ -64,8 +65,8 @@ class Group:
 class Profile:
     """Requirement, kind and team; who is able to serve it."""
 
-    __slots__ = ("able", "able_ids", "by_idle", "group", "kind", "line", "must_scarcity", "requirement", "shortfall",
-                 "shortfalls", "team")  # fmt: skip
+    __slots__ = ("able", "able_ids", "by_idle", "group", "kind", "line", "must_names", "must_scarcity",
+                 "requirement", "shortfall", "shortfalls", "team")  # fmt: skip
 
     able: list[Seat]  # by id
     able_ids: dict[str, Seat]
@@ -76,6 +77,7 @@ class Profile:
         self.team = team
         self.line = Line(kind, bit, self)
         self.must_scarcity = 0
+        self.must_names = tuple(skill for skill, _ in requirement.must)
         self.by_idle = False  # the team's strategy is longest-idle
         self.serve_by(group)
 

@@ -22,9 +22,10 @@ from router.core import (
     intake,
     jumps,
     matching,
-    placing,
     presence,
     reload,
+    reserve,
+    settling,
     shadow,
     starting,
 )
@@ -82,10 +83,11 @@ class Engine:
             order = _order(event.inbox)
             if order > self._inbox:
                 state.inbox, self._inbox = event.inbox, order
-        self.index.advance()
         work = Work(state, self.index)
+        if self.index.advance():
+            reserve.renew(work)
         _dispatch(work, event)
-        placing.settle(work)
+        settling.settle(work)
         if isinstance(event, events.MessageReceived):
             autoanswers.answer(work, event)
         return tuple(work.out)

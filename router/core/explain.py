@@ -31,7 +31,7 @@ def explain(
         requirement=profile.requirement,
         kind=profile.kind,
         able=len(profile.able),
-        ruled_out=ruled_out(profile, contact, choice.free),
+        ruled_out=ruled_out(profile, contact, choice),
         candidates=tuple(
             [
                 Candidate(agent=seat.agent.id, rank=number, key=key, why=words(key, contact, now))
@@ -41,13 +41,16 @@ def explain(
         deciding=deciding(keys),
         relaxation=contact.relaxed if contact is not None else 0,
         sticky=sticky,
+        reserve=tuple(sorted(set(choice.kept.values()))),
     )
 
 
-def ruled_out(profile: Profile, contact: Contact | None, free: int) -> tuple[tuple[str, int], ...]:
+def ruled_out(profile: Profile, contact: Contact | None, choice: Choice) -> tuple[tuple[str, int], ...]:
     """How many agents each reason rules out, most first, ties by reason. Nobody is looked at but who declined."""
     counts = dict(profile.group.ruled_out)
-    full = len(profile.able) - free
+    full = len(profile.able) - choice.free - len(choice.kept)
+    for skill in choice.kept.values():
+        counts[f"kept for {skill}"] = counts.get(f"kept for {skill}", 0) + 1
     for reason, number in profile.group.absent.items():
         if number:
             counts[reason] = number

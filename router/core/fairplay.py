@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from router.core import decisions as d
 from router.core import events as e
 from router.core.transitions import ContactState
-from router.core.values import WHOLE
+from router.core.values import WHOLE, Status
 
 if TYPE_CHECKING:
     from router.core.events import Event
@@ -56,6 +56,39 @@ def in_team(workspace: Workspace, agent: Agent, team: str) -> bool:
 def may_serve_team(workspace: Workspace, agent: Agent, team: str, helper: str | None) -> bool:
     """Whether an agent is of a team, or of the one that helps it out now."""
     return in_team(workspace, agent, team) or (helper is not None and in_team(workspace, agent, helper))
+
+
+def is_kept(state: State, contact: Contact, name: str) -> bool:
+    """Whether an agent is kept free of a contact that others, who are here, could take: for a scarce skill."""
+    workspace = state.workspace
+    wanted = must_have(contact, workspace)
+    helper = state.overflowing.get(contact.team or "")
+    if contact.declined or contact.sticky_until is not None:
+        return False
+
+    def here(agent: Agent) -> bool:
+        present = workspace.shadow or state.agents[agent.id].status is Status.AVAILABLE
+        return present and on_shift(workspace, agent, state.at)
+
+    def idle(agent: Agent) -> bool:
+        held = [state.contacts[held].kind for held in state.agents[agent.id].held]
+        return here(agent) and not overfull(state, agent, [*held, contact.kind], contact.kind)
+
+    able = [
+        agent
+        for agent in workspace.agents.values()
+        if holds(agent, wanted) and agent.capacity.get(contact.kind, 0) > 0
+        and (agent.units is None or agent.units >= workspace.unit_costs.get(contact.kind, 1))
+        and (contact.team is None or may_serve_team(workspace, agent, contact.team, helper))
+    ]  # fmt: skip
+    kept: dict[str, str] = {}
+    for skill, level in state.reserves.items():
+        holders = [agent for agent in workspace.agents.values() if skill in agent.skills]
+        free = [agent.id for agent in holders if idle(agent)]
+        relative = workspace.reserve_auto and 2 * len(holders) > len(able)
+        if skill not in dict(wanted) and len(free) <= level and not relative:
+            kept.update((agent.id, skill) for agent in able if agent.id in free)
+    return name in kept and any(here(agent) and agent.id not in kept for agent in able)
 
 
 def may_help(workspace: Workspace, team: str, helper: str, helpers: dict[str, str | None]) -> bool:

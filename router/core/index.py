@@ -79,11 +79,11 @@ class Index:
             for number, (name, agent) in enumerate(sorted(workspace.agents.items()))
         }
         self.board = Board(len(self.seats)) if len(self.seats) > self.scan_from else None
-        holders: dict[str, int] = {}
+        self.holders: dict[str, list[Seat]] = {}
         for seat in self.seats.values():
             for skill in seat.agent.skills:
-                holders[skill] = holders.get(skill, 0) + 1
-        self.scarcity_of = {skill: len(self.seats) * 100 // number for skill, number in holders.items()}
+                self.holders.setdefault(skill, []).append(seat)
+        self.scarcity_of = {skill: len(self.seats) * 100 // len(held) for skill, held in self.holders.items()}
         for seat in self.seats.values():
             seat.scarcity = sum(self.scarcity_of[skill] for skill in seat.agent.skills)
         self._order_scarcities()
@@ -144,7 +144,7 @@ class Index:
             return found
         if len(self.profiles) >= self.profiles_max:
             self._forget_profiles()
-        profile = Profile(requirement, kind, team, self.bit(kind), self._group(requirement.must, kind, team))
+        profile = Profile(requirement, kind, team, self.bit(kind), self.group(requirement.must, kind, team))
         asked = self.state.workspace.teams.get(team or "")
         profile.by_idle = asked is not None and asked.strategy == LONGEST_IDLE
         profile.must_scarcity = sum(self.scarcity_of.get(skill, 0) for skill, _ in requirement.must)
@@ -160,7 +160,7 @@ class Index:
             requirement = relaxed(self.state.workspace, requirement, contact.relaxed)
         return self.profile(requirement, contact.kind, contact.team)
 
-    def _group(self, must: Skills, kind: str, team: str | None) -> Group:
+    def group(self, must: Skills, kind: str, team: str | None) -> Group:
         """Seats that could ever serve, by id, and how many others each reason rules out."""
         helper = self.state.overflowing.get(team or "")
         key = (must, kind, team, helper)
@@ -169,20 +169,6 @@ class Index:
             able, ruled_out = self._sift(must, kind, team, helper)
             found = self.groups[key] = Group(able, ruled_out, self.scan_from, helped=helper is not None)
         return found
-
-    def turn_overflow(self, team: str, helper: str | None) -> None:
-        """From now on the agents of `helper` may serve what waits for `team`; None: no longer."""
-        if helper is None:
-            del self.state.overflowing[team]
-        else:
-            self.state.overflowing[team] = helper
-        for profile in self.profiles.values():
-            if profile.team == team:
-                for seat in profile.able:
-                    seat.lines.remove(profile.line)
-                profile.serve_by(self._group(profile.requirement.must, profile.kind, team))
-                for seat in profile.able:
-                    seat.lines.append(profile.line)
 
     def _sift(self, must: Skills, kind: str, team: str | None, helper: str | None) -> tuple[list[Seat], dict[str, int]]:
         """Seats that could serve, and in words what the others lack, each the first thing only."""
@@ -298,11 +284,14 @@ class Index:
         if self.board is not None:
             self.board.put(seat)
 
-    def advance(self) -> None:
-        """Follow the clock: ranks change by themselves only from one tick to the next, sums from slot to slot."""
+    def advance(self) -> bool:
+        """Follow the clock: ranks change by themselves only from one tick to the next, sums from slot to slot.
+
+        Gives whether a new tick has begun.
+        """
         tick = self.state.at // ledger.TICK
         if tick == self.tick:
-            return
+            return False
         workspace = self.state.workspace
         same_slot = ledger.slot_at(workspace, tick) == ledger.slot_at(workspace, self.tick)
         self.tick = tick
@@ -311,6 +300,7 @@ class Index:
                 self._set_rank(seat)
             else:
                 self.refresh_rank(seat)
+        return True
 
     def sticky_line(self, seat: Seat, kind: str) -> Line:
         """Where contacts wait that wait for this agent alone."""
@@ -341,6 +331,8 @@ class Index:
             self.entries[contact.id] = entry
             heappush(line.missed if contact.missed else line.in_time, entry)
             line.waiting += 1
+            if contact.declined:
+                line.declined[contact.id] = contact
             if line.profile is not None and line.profile.team is not None:
                 team = line.profile.team
                 self.team_waiting[team] = self.team_waiting.get(team, 0) + 1
@@ -391,5 +383,6 @@ class Index:
         if entry is not None:
             line = entry[3]
             line.waiting -= 1
+            line.declined.pop(contact, None)
             if line.profile is not None and line.profile.team is not None:
                 self.team_waiting[line.profile.team] -= 1

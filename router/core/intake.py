@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from router.core import clocks, leaving, placing
+from router.core import clocks, leaving, placing, reserve
 from router.core.decisions import (
     AttachMessage,
     FileAuto,
@@ -252,6 +252,7 @@ def enter(work: Work, contact: Contact, ref: MessageRef) -> None:
     work.index.customers.count(contact.customer, 1)
     _insert(work, contact, ref)
     clocks.restart(work.workspace, contact, work.now)
+    reserve.ask(work, contact)
     work.index.note_open(contact)
     work.emit(
         OpenContact(

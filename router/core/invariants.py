@@ -2,8 +2,8 @@
 
 `Auditor.observe` follows the stream of (event, decisions) and checks, by the names of RELIABILITY.md, that (I1) each
 message goes to one place, (I3) a contact has one owner, and what the router gives is within skills, team, presence,
-shift and capacity, (I6) first come is first served among contacts alike, (I7) nothing crosses customers.
-`check_state` checks one state as a whole, `check_idle` (I5) that nobody waits while an able agent is free.
+shift and capacity, (I6) first come is first served among contacts alike, (I7) nothing crosses customers. `check_state`
+checks one state as a whole, `check_idle` (I5) that nobody waits while an able agent is free.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from router.core.fairplay import (
     asks_enough,
     by_person,
     holds,
+    is_kept,
     known_for_nothing,
     may_help,
     may_serve_team,
@@ -38,9 +39,7 @@ if TYPE_CHECKING:
     from router.core.values import Priority, Requirement
 
 PASSES_MAX = 3  # so often a missed contact may be passed over by one that is due within a minute
-NEAR = 60_000
-DAY = 86_400_000
-
+NEAR, DAY = 60_000, 86_400_000
 
 Line = tuple["Requirement", str, "Priority"]  # requirement, kind, priority
 
@@ -378,7 +377,7 @@ def check_state(state: State) -> list[Violation]:
 
 
 def check_idle(state: State) -> list[Violation]:
-    """I5: nobody waits while an able agent is free; contacts that wait for their own agent are excepted.
+    """I5: nobody waits while an able agent is free, but for their own agent, or for a reserve.
 
     Holds once no timer is overdue. O(waiting x agents).
     """
@@ -396,6 +395,6 @@ def check_idle(state: State) -> list[Violation]:
             if contact.team is not None and not may_serve_team(workspace, agent, contact.team, helper):
                 continue
             held = [state.contacts[held].kind for held in state.agents[name].held]
-            if not overfull(state, agent, [*held, contact.kind], contact.kind):
+            if not overfull(state, agent, [*held, contact.kind], contact.kind) and not is_kept(state, contact, name):
                 found.append(Violation(oracle="I5", record=state.n, detail=f"{contact.id} waits while {name} is free"))
     return found

@@ -29,7 +29,7 @@ def credit(state: AgentState, workspace: Workspace, at: int, effort: int) -> int
     """Add `effort` ms to what the agent has taken on; returns the slot, so that it can be taken back."""
     slot = at // slot_length(workspace)
     state.credited[slot] = state.credited.get(slot, 0) + effort
-    _forget(state.credited, slot)
+    drop_old(state.credited, slot)
     return slot
 
 
@@ -60,7 +60,7 @@ def close_presence(state: AgentState, workspace: Workspace, at: int) -> None:
         state.presence[slot] = state.presence.get(slot, 0) + end - start
         start = end
     state.available_since = None
-    _forget(state.presence, at // length)
+    drop_old(state.presence, at // length)
 
 
 def slot_at(workspace: Workspace, tick: int) -> int:
@@ -92,7 +92,7 @@ def utilisation(agent: Agent, state: AgentState, workspace: Workspace, tick: int
     return ratio(agent, state, workspace, tick, *totals(state, workspace, tick))
 
 
-def _forget(slots: dict[int, int], newest: int) -> None:
+def drop_old(slots: dict[int, int], newest: int) -> None:
     """Drop slots that have left the window for good; the oldest come first."""
     while slots:
         oldest = next(iter(slots))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from router.core import reserve
 from router.core.board import NO_ROOM, least
 from router.core.ledger import BAND
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 NEAR = 60_000  # ms: due so soon, a contact in time goes before one that has missed
 PASSES_MAX = 3  # so often a missed contact may be passed over
 SHOWN = 5  # candidates in a record
+NOBODY_KEPT: dict[str, str] = {}
 
 Ranked = tuple[int, int, int, str]  # preference of person, skills missing, rank, id: smaller first
 Urgency = tuple[int, int, int]  # class, order, seq: smaller first
@@ -36,13 +38,15 @@ class Choice(NamedTuple):
 
     free: int
     best: list[Seat]
+    kept: dict[str, str] = NOBODY_KEPT  # agents who are kept free, and for which skill
 
 
 def choose(index: Index, profile: Profile, contact: Contact | None, number: int = SHOWN) -> Choice:
     """The best of those who could be given a contact of a profile now. O(able), in arrays where they are many."""
+    kept = reserve.kept(index, profile, contact)
     if index.board is not None and profile.group.numbers is not None:
-        return scan(index.board, profile, profile.group.numbers, contact, number)
-    return look_at_each(profile, contact, number)
+        return scan(index.board, profile, profile.group.numbers, contact, number, kept)
+    return look_at_each(profile, contact, number, kept)
 
 
 def rank(profile: Profile, contact: Contact | None, seat: Seat) -> Ranked:
@@ -54,10 +58,12 @@ def rank(profile: Profile, contact: Contact | None, seat: Seat) -> Ranked:
     return person, profile.shortfall.get(name, 0), seat.state.idle_since if profile.by_idle else seat.rank, name
 
 
-def look_at_each(profile: Profile, contact: Contact | None, number: int) -> Choice:
+def look_at_each(profile: Profile, contact: Contact | None, number: int, kept: dict[str, str] = NOBODY_KEPT) -> Choice:
     """Each able seat in turn."""
     bit = profile.line.bit
     free = [seat for seat in profile.able if seat.room & bit]
+    if kept:
+        free = [seat for seat in free if seat.agent.id not in kept]
     plain = not profile.shortfall and not profile.by_idle
     if contact is not None:
         plain = plain and not (contact.lapsed or contact.prefer_agent)
@@ -65,16 +71,25 @@ def look_at_each(profile: Profile, contact: Contact | None, number: int) -> Choi
             free = [seat for seat in free if seat.agent.id not in contact.declined]
     if plain:
         # `free` is by id and nsmallest is stable, so that ties end in the id
-        return Choice(len(free), nsmallest(number, free, key=_rank_of))
-    return Choice(len(free), nsmallest(number, free, key=lambda seat: rank(profile, contact, seat)))
+        return Choice(len(free), nsmallest(number, free, key=_rank_of), kept)
+    return Choice(len(free), nsmallest(number, free, key=lambda seat: rank(profile, contact, seat)), kept)
 
 
-def scan(board: Board, profile: Profile, numbers: Ranks, contact: Contact | None, number: int) -> Choice:
+def scan(
+    board: Board,
+    profile: Profile,
+    numbers: Ranks,
+    contact: Contact | None,
+    number: int,
+    kept: dict[str, str] = NOBODY_KEPT,
+) -> Choice:
     """The same, where many are able: in arrays, but for those few of whom the contact says something."""
     values = board.ranks(profile, numbers)
     apart: list[Seat] = []
+    for name in kept:
+        values[int(numbers.searchsorted(profile.able_ids[name].number))] = NO_ROOM
     if contact is not None and (contact.declined or contact.lapsed or contact.prefer_agent is not None):
-        apart = _set_apart(profile, values, numbers, contact)
+        apart = _set_apart(profile, values, numbers, contact, kept)
     free = int(np.count_nonzero(values != NO_ROOM))
     best: list[Seat] = []
     if free:
@@ -84,17 +99,17 @@ def scan(board: Board, profile: Profile, numbers: Ranks, contact: Contact | None
                 break
     if apart:
         best = nsmallest(number, [*apart, *best], key=lambda seat: rank(profile, contact, seat))
-    return Choice(free + len(apart), best)
+    return Choice(free + len(apart), best, kept)
 
 
-def _set_apart(profile: Profile, values: Ranks, numbers: Ranks, contact: Contact) -> list[Seat]:
+def _set_apart(profile: Profile, values: Ranks, numbers: Ranks, contact: Contact, kept: dict[str, str]) -> list[Seat]:
     """Take those out of the array whom the contact names; gives those of them who could have it."""
     apart: list[Seat] = []
     for name in dict.fromkeys((*contact.declined, *contact.lapsed, contact.prefer_agent or "")):
         seat = profile.able_ids.get(name)
         if seat is not None:
             values[int(numbers.searchsorted(seat.number))] = NO_ROOM
-            if seat.room & profile.line.bit and name not in contact.declined:
+            if seat.room & profile.line.bit and name not in contact.declined and name not in kept:
                 apart.append(seat)
     return apart
 

@@ -24,16 +24,31 @@ def balance(work: Work) -> bool:
         number = waiting.get(name, 0)
         if name in active:
             if number <= rule.until:
-                work.index.turn_overflow(name, None)
+                _turn(work, name, None)
                 work.emit(TurnOverflow(team=name, to=rule.to, active=False))
         elif number >= rule.at and active.get(rule.to) != name:
-            work.index.turn_overflow(name, rule.to)
+            _turn(work, name, rule.to)
             work.emit(TurnOverflow(team=name, to=rule.to, active=True))
             for seat in work.index.seats.values():
                 if rule.to in seat.teams:
                     work.freed[seat.agent.id] = seat
             began = True
     return began
+
+
+def _turn(work: Work, team: str, helper: str | None) -> None:
+    """From now on the agents of `helper` may serve what waits for `team`; None: no longer."""
+    if helper is None:
+        del work.state.overflowing[team]
+    else:
+        work.state.overflowing[team] = helper
+    for profile in work.index.profiles.values():
+        if profile.team == team:
+            for seat in profile.able:
+                seat.lines.remove(profile.line)
+            profile.serve_by(work.index.group(profile.requirement.must, profile.kind, team))
+            for seat in profile.able:
+                seat.lines.append(profile.line)
 
 
 def keep_those_in_force(work: Work) -> None:

@@ -1,61 +1,33 @@
-"""Placing contacts: offer, assign, queue, take back; and what an agent gets who becomes free.
-
-A contact that arrives costs O(agents able to serve it), an agent who becomes free O(lines they can serve); when several
-become free at once, one joint pass gives the most urgent contact to its best agent, and so on.
-"""
+"""Placing contacts: offer, assign, take back, route. What comes of it in the end is settled by `settling`."""
 
 from __future__ import annotations
 
-from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
-from router.core import clocks, explain, learning, matching, overflow, rules
+from router.core import clocks, explain, learning, matching, rules
 from router.core.decisions import (
     AssignTo,
     ChangeRequirement,
     NotifySupervisors,
     OfferTo,
-    QueueContact,
     ReleaseContact,
     RescindOffer,
 )
-from router.core.matching import Choice
 from router.core.state import Offer
 from router.core.transitions import ContactState, OfferState, next_offer_state
 from router.core.values import Assign
 
 if TYPE_CHECKING:
-    from router.core.board import Line, Profile, Seat
+    from router.core.board import Profile, Seat
     from router.core.decisions import Explanation
-    from router.core.index import Index
     from router.core.rules import Outcome
     from router.core.state import Contact
     from router.core.work import Work
-
-Head = tuple["matching.Urgency", "Contact", "Contact | None", "Line"]
-
-NOBODY = Choice(0, [])
-ASK_AGAIN = 300_000  # ms after which those who declined are asked again, when nobody else is left
 
 
 def place(work: Work, contact: Contact) -> None:
     """See that a waiting contact gets to its best agent, once the event's other effects are known."""
     work.look[contact.id] = contact
-
-
-def _look(work: Work, contact: Contact) -> None:
-    """Give a waiting contact to its best agent; else it waits, and the record says why."""
-    if contact.state is not ContactState.WAITING or try_place(work, contact):
-        return
-    profile = work.index.profile_of(contact)
-    contact.decided_at = work.state.n
-    # a record of a contact that waits for its own agent lists those who are free and passed over for that
-    sticky = _sticky(contact)
-    choice = NOBODY if sticky is None else matching.choose(work.index, profile, contact)
-    explanation = explain.explain(profile, contact, choice, work.now, sticky=sticky)
-    due = contact.order if contact.due is None else contact.due
-    work.emit(QueueContact(contact=contact.id, due=due, explanation=explanation))
-    work.touch(contact)
 
 
 def try_place(work: Work, contact: Contact) -> bool:
@@ -66,7 +38,7 @@ def try_place(work: Work, contact: Contact) -> bool:
         choice = matching.choose(work.index, profile, contact)
         if contact.sticky_until is not None:
             own = profile.able_ids.get(contact.prefer_agent or "")
-            choice = Choice(choice.free, [seat for seat in choice.best if seat is own])
+            choice = choice._replace(best=[seat for seat in choice.best if seat is own])
         if not choice.best:
             return False
         seat = choice.best[0]
@@ -263,105 +235,6 @@ def unstick(work: Work, seat: Seat) -> None:
                 place(work, contact)
 
 
-def settle(work: Work) -> None:
-    """Place and fill until nothing fits; and again where a team has to help another out now."""
-    _settle(work)
-    while overflow.balance(work):
-        _settle(work)
-
-
-def _settle(work: Work) -> None:
-    """Place what is to be placed and give work to those who can take more, until nothing fits.
-
-    One contact, or one agent, is a look of its own; more of either are one joint pass, so that no contact gets to an
-    agent before one that is more urgent and has been waiting for that agent.
-    """
-    look = [contact for contact in work.look.values() if contact.state is ContactState.WAITING]
-    freed = [work.freed[name] for name in sorted(work.freed) if work.freed[name].room]
-    work.look.clear()
-    work.freed.clear()
-    for contact in look:
-        _fit(work, contact)
-    if len(look) + len(freed) > 1:
-        _joint_pass(work, look, freed)
-    for seat in freed:
-        _fill(work, seat)
-    for contact in sorted(look, key=lambda contact: matching.urgency(contact, work.now)):
-        _look(work, contact)
-
-
-def _fill(work: Work, seat: Seat) -> None:
-    """Contacts for one agent, most urgent first."""
-    index = work.index
-    while seat.room:
-        contact, passed = matching.next_contact(index, seat.lines, seat.room, seat.agent.id)
-        if contact is None:
-            return
-        edge = seat.state.shift_edge
-        if edge is not None and edge <= work.now:
-            work.turn_shift(seat)
-            continue
-        if passed is not None:
-            passed.passed += 1
-        profile = index.profile_of(contact)
-        sticky = contact.prefer_agent if contact.prefer_agent == seat.agent.id else None
-        choice = Choice(1 if sticky is None else matching.choose(index, profile, contact).free, [seat])
-        give(work, contact, seat, explain.explain(profile, contact, choice, work.now, sticky=sticky))
-
-
-def _joint_pass(work: Work, look: list[Contact], freed: list[Seat]) -> None:
-    """The most urgent contact to its best agent, again and again, over all lines that something happened to."""
-    index = work.index
-    lines: dict[Line, None] = {}  # in the order in which they came up
-    for seat in freed:
-        for line in seat.lines:
-            if line.waiting and seat.room & line.bit:
-                lines[line] = None
-    for contact in look:
-        work.touch(contact)
-        lines[index.entries[contact.id][3]] = None
-    heads: list[Head] = []
-    blocked: dict[str, int] = {}
-    for line in lines:
-        _push_head(index, heads, line, blocked)
-    while heads:
-        _, contact, passed, line = heappop(heads)
-        if not try_place(work, contact):
-            # it was declined by those who are free, or waits for its own agent: the next one may be luckier
-            blocked[contact.id] = 1
-            if contact.declined or index.entries[contact.id][3] is not line:
-                _push_head(index, heads, line, blocked)
-            continue  # else nobody is free for any contact of this line
-        if passed is not None:
-            passed.passed += 1
-        _push_head(index, heads, line, blocked)
-
-
-def _push_head(index: Index, heads: list[Head], line: Line, blocked: dict[str, int]) -> None:
-    contact, passed = matching.next_contact(index, (line,), line.bit, None, blocked)
-    if contact is not None:
-        # urgencies end in the contact's number, so that nothing after them is ever compared
-        heappush(heads, (matching.urgency(contact, index.state.at), contact, passed, line))
-
-
-def _fit(work: Work, contact: Contact) -> None:
-    """No dead ends: when all who could serve it declined, widen; when nobody else is left, tell a supervisor."""
-    if not contact.declined or contact.ask_again_at is not None:
-        return
-    if not _all_declined(work, contact):
-        return
-    widened = widen(work, contact)
-    work.emit(NotifySupervisors(reason="dead-end", contact=contact.id, detail="all declined"))
-    if not widened or _all_declined(work, contact):
-        contact.ask_again_at = work.now + ASK_AGAIN
-        work.touch(contact)
-
-
-def _all_declined(work: Work, contact: Contact) -> bool:
-    able = work.index.profile_of(contact).able_ids
-    return all(name in contact.declined for name in able)
-
-
 def _waits_for_its_agent(work: Work, contact: Contact, profile: Profile) -> bool:
     """Whether the one who last served this customer is here, able and full, and the clock of that has not run out."""
     name = contact.prefer_agent
@@ -380,5 +253,6 @@ def _stick(work: Work, contact: Contact, profile: Profile) -> None:
         work.touch(contact)
 
 
-def _sticky(contact: Contact) -> str | None:
+def sticky(contact: Contact) -> str | None:
+    """The one agent that a contact waits for, if it does."""
     return contact.prefer_agent if contact.sticky_until is not None else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from router.core import learning, overflow, placing, sla
+from router.core import learning, overflow, placing, reserve, sla
 from router.core.decisions import NotifySupervisors, ReleaseContact, RescindOffer, SetStatus
 from router.core.ledger import open_presence
 from router.core.state import AgentState
@@ -49,6 +49,7 @@ def change_workspace(work: Work, event: WorkspaceChanged) -> None:
     work.index.reload(keep_timers=kept)
     for seat in work.index.seats.values():
         work.be_present(seat)
+    reserve.renew(work)
     for contact in homeless:
         placing.wait(work, contact)
     for contact in state.contacts.values():

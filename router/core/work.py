@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from router.core import learning, leaving, ledger, sla
+from router.core import learning, leaving, ledger, reserve, sla
 from router.core.decisions import Refuse
 from router.core.timers import SHIFT
 from router.core.transitions import ContactState, next_contact_state
@@ -135,6 +135,8 @@ class Work:
         self.index.refresh_rank(seat)
         if not seat.absence:
             self.freed[seat.agent.id] = seat
+        elif self.state.reserves:
+            reserve.release(self, self.state.reserves)  # nobody waits for one who is gone
 
     def turn_shift(self, seat: Seat) -> None:
         """Put an agent on or off shift by their calendar at this moment, and arm the next edge."""

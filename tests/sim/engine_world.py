@@ -55,7 +55,8 @@ def workspace(variant: int = 0) -> Workspace:
     """Five variants.
 
     As it is; ben has left, wake-ups have little room; ana has lost a skill and room, what is parked costs something;
-    bags belong to another team, nobody is waited for and teams help each other; usherd only looks on.
+    bags belong to another team, nobody is waited for and teams help each other; usherd only looks on. Holders of
+    `bags` are kept free in the first and fourth, of what turns out scarce in the third.
     """
     agents = dict(_AGENTS)
     rules: tuple[Rule, ...] = _RULES
@@ -92,6 +93,8 @@ def workspace(variant: int = 0) -> Workspace:
         reopen_window=3 * 24 * HOUR,
         auto_answers=AutoAnswers(kinds=("receipt", "out_of_hours", "queue"), per_hour=2 + variant),
         shadow=variant == 4,
+        reserve={"bags": 1} if variant in {0, 3} else {},
+        reserve_auto=variant == 2,
         parked_cost=2_500 if variant == 2 else 0,
         wake_margin=1 if variant in {1, 2} else None,
         utilisation_window=8 * HOUR if variant != 2 else 4 * HOUR,

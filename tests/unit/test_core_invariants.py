@@ -313,3 +313,21 @@ def test_wake_ups_need_room_too() -> None:
     scene.reply(scene.mail("p1"))
     scene.mail("p2")
     assert "I3 c2 goes to ana, who is over capacity" in told(scene, offer("c2"))
+
+
+def test_a_reserve_excuses_only_what_it_is_for() -> None:
+    """I5: a contact may wait beside a kept holder, but not when somebody declined it, or nobody else is here."""
+    both = agent("ben", skills={"refunds": 2, "rare": 1}, capacity={"email": 1})
+    scene = Scene(pushing(agent("ana", skills={"refunds": 2}, capacity={"email": 1}), both, reserve={"rare": 1}))
+    scene.mail("p1")
+    scene.mail("p2")
+    assert check_idle(scene.engine.state) == []
+    waiting_one = scene.contact("c2")
+    waiting_one.declined = ["ana"]
+    assert [one.oracle for one in check_idle(scene.engine.state)] == ["I5"]
+    waiting_one.declined = []
+    waiting_one.requirement = Requirement(must=(("rare", 1),))
+    assert [one.oracle for one in check_idle(scene.engine.state)] == ["I5"]
+    waiting_one.requirement = MUST
+    scene.engine.state.agents["ana"].status = Status.AWAY
+    assert [one.oracle for one in check_idle(scene.engine.state)] == ["I5"]
