@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from router.core import sla
+from router.core.values import WHOLE
 from router.sim.work import Phase
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Measured:
         self.left = array("b")
         self.in_target = array("b")
         self.promise = array("b")
-        self.available = [0] * len(people)  # ms in which each could be given work
+        self.available = [0] * len(people)  # ms in which each could be given work, in the end scaled by `share`
         self.done: dict[tuple[int, int], float] = {}  # (stream, hours left) -> work done, in ms at speed 1
         self.decisions = 0
         self.skill_violations = 0
@@ -116,6 +117,7 @@ class Measured:
             since = self._since[person.number]
             if since is not None:
                 self._count(person, since, self.end)
+            self.available[person.number] = self.available[person.number] * person.plan.agent.share // WHOLE
         self.decisions = decisions
         self.skill_violations, self.capacity_violations = auditor.skills, auditor.capacity
         self.first_violation = auditor.first

@@ -68,11 +68,11 @@ class World:
 
     def step(self, until: int) -> bool:
         """Do what comes next. Returns whether there was anything before the end."""
-        if self._coming.at is None and not self.unfinished:
+        event = self._heap[0][0] if self._heap else until
+        if self._coming.at is None and not self.unfinished and event > self.scenario.end:
             return False
         timer = self.router.next_timer()
         timer = until if timer is None else timer
-        event = self._heap[0][0] if self._heap else until
         coming = until if self._coming.at is None else self._coming.at
         first = min(timer, event, coming)
         self.now = max(self.now, first)
