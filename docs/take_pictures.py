@@ -1,12 +1,14 @@
 """Take the pictures that the documents show: `python -m docs.take_pictures`, with Debian's chromium.
 
-The demo's workspace, mail and daemon; one agent, whose day is acted out here so that the picture is the same each time.
+The demo's workspace, mail, page and daemon; one agent, whose day is acted out here so that the pictures are the same
+each time, and a visitor who chats with her. Pictures are of 256 colours, so that each stays under 150 kB.
 """
 
 from __future__ import annotations
 
 import asyncio
 import email.policy
+import io
 import itertools
 import random
 import shutil
@@ -19,7 +21,8 @@ from email.utils import make_msgid
 from importlib.resources import as_file, files
 from pathlib import Path
 
-from playwright.async_api import async_playwright
+from PIL import Image
+from playwright.async_api import Browser, FloatRect, Page, async_playwright
 
 from router.app.daemon import Daemon
 from router.app.demo import lay_out, sign_in
@@ -31,7 +34,11 @@ from skills.workspace import load
 
 IMAGES = Path(__file__).parent / "images"
 AGENT = "ines"
-WIDTH, HEIGHT, SCALE = 1440, 960, 1.5
+LEAD = "andres"
+WIDTH, HEIGHT, SCALE = 1280, 800, 1.25
+CHAT_SIZE = 900, 640
+COLOURS = 256
+PICTURE_BYTES_MAX = 150_000
 PATIENCE = 60.0  # seconds
 SHOWN = "baggage-broken-photos.eml"
 OTHERS = ("refund-cancelled-flight.eml", "checkin-seats-together.eml", "mascota-gata-jaula-vacia.eml")
@@ -49,6 +56,9 @@ NOTE = (
     "The photos show the wheel torn off at the frame: that is beyond repair. Value under 400 euros, no approval needed."
 )
 ANSWER = "Thank you for the quick answer! I would rather be paid its value. Do you need my bank details?"
+
+VISITOR = "Hello! My suitcase did not arrive with flight AB 123. What do I do?"
+TO_VISITOR = "Good morning! It is still in Lisbon and comes with the next flight. Where may we bring it?"
 
 
 class Stage:
@@ -128,28 +138,85 @@ async def act_out(stage: Stage) -> str:
     return shown.id
 
 
-async def photograph(stage: Stage, contact: str, folder: Path) -> None:
-    """The desk in light colours, and the conversation as it stands."""
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
-        )
-        context = await browser.new_context(
-            locale="en-GB",
-            viewport={"width": WIDTH, "height": HEIGHT},
-            device_scale_factor=SCALE,
-            color_scheme="light",
-            reduced_motion="reduce",
-        )
-        page = await context.new_page()
-        await page.goto(sign_in(stage.daemon, AGENT))
-        await page.locator(f'a.row-link[data-contact="{contact}"]').first.wait_for()
-        await page.evaluate(f"location.hash = '#/c/{contact}'")
-        await page.get_by_text("rather be paid").first.wait_for()
-        await page.locator("nav.lists").evaluate("list => { list.scrollTop = 0; }")
-        await page.wait_for_load_state("networkidle")
-        await page.screenshot(path=folder / "desk.png")
-        await browser.close()
+async def open_page(browser: Browser, width: int, height: int) -> Page:
+    """A window in light colours, in which nothing moves."""
+    context = await browser.new_context(
+        locale="en-GB",
+        viewport={"width": width, "height": height},
+        device_scale_factor=SCALE,
+        color_scheme="light",
+        reduced_motion="reduce",
+    )
+    return await context.new_page()
+
+
+async def keep(page: Page, path: Path, clip: FloatRect | None = None) -> None:
+    """A picture of the page, or of a part of it, in 256 colours."""
+    await page.wait_for_load_state("networkidle")
+    write_small(await page.screenshot(clip=clip), path)
+
+
+def write_small(taken: bytes, path: Path) -> None:
+    """Write a picture in few colours; raises RuntimeError if it is large even so."""
+    picture = Image.open(io.BytesIO(taken)).convert("RGB")
+    picture.quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+    if path.stat().st_size > PICTURE_BYTES_MAX:
+        raise RuntimeError(f"{path.name} has {path.stat().st_size} bytes")
+
+
+async def photograph_desk(stage: Stage, browser: Browser, contact: str, folder: Path) -> None:
+    """The desk with the conversation as it stands; why it is hers; the overview; the wallboard."""
+    page = await open_page(browser, WIDTH, HEIGHT)
+    await page.goto(sign_in(stage.daemon, AGENT))
+    await page.locator(f'a.row-link[data-contact="{contact}"]').first.wait_for()
+    await page.evaluate(f"location.hash = '#/c/{contact}'")
+    await page.get_by_text("rather be paid").first.wait_for()
+    await page.locator("nav.lists").evaluate("list => { list.scrollTop = 0; }")
+    await keep(page, folder / "desk.png")
+    await page.get_by_role("button", name="Why me?").click()
+    dialog = page.get_by_role("dialog")
+    await dialog.wait_for()
+    box = await dialog.bounding_box()
+    if box is None:
+        raise RuntimeError("the dialog is not to be seen")
+    margin = 24
+    await keep(
+        page,
+        folder / "why.png",
+        {
+            "x": box["x"] - margin,
+            "y": box["y"] - margin,
+            "width": box["width"] + 2 * margin,
+            "height": box["height"] + 2 * margin,
+        },
+    )
+    lead = await open_page(browser, WIDTH, HEIGHT)
+    await lead.goto(sign_in(stage.daemon, LEAD))
+    await lead.get_by_role("link", name="Overview").click()
+    await lead.locator("main .agents").first.wait_for()
+    await keep(lead, folder / "overview.png")
+    await lead.goto(f"{stage.daemon.url}/wall")
+    await lead.get_by_role("heading", level=1).wait_for()
+    await keep(lead, folder / "wall.png")
+
+
+async def photograph_chat(stage: Stage, browser: Browser, folder: Path) -> None:
+    """A visitor's chat, answered."""
+    page = await open_page(browser, *CHAT_SIZE)
+    await page.goto(f"{stage.daemon.url}/chat")
+    await page.get_by_role("button", name="Open chat").click()
+    state = stage.daemon.live.state
+    known = set(state.contacts)
+    await page.get_by_role("textbox").fill(VISITOR)
+    await page.keyboard.press("Enter")
+    await stage.until(lambda: any(one not in known and state.contacts[one].offer for one in state.contacts))
+    contact = state.contacts[next(one for one in state.contacts if one not in known)]
+    if contact.offer is None or contact.offer.agent != AGENT:
+        raise RuntimeError("the chat was not offered to her")
+    await stage.act("accept", contact=contact.id, offer=contact.offer.id)
+    await stage.act("reply", contact=contact.id, text=TO_VISITOR)
+    await page.locator(".bubble", has_text=TO_VISITOR[:20]).wait_for()
+    await keep(page, folder / "chat.png")
 
 
 async def take(folder: Path) -> None:
@@ -166,7 +233,15 @@ async def take(folder: Path) -> None:
         await daemon.start()
         try:
             stage = Stage(daemon, sink, {path.name: path for path in sorted(mails.glob("*.eml"))})
-            await photograph(stage, await act_out(stage), folder)
+            contact = await act_out(stage)
+            async with async_playwright() as playwright:
+                browser = await playwright.chromium.launch(
+                    executable_path=shutil.which("chromium"),
+                    args=["--no-sandbox", "--disable-gpu", "--hide-scrollbars"],
+                )
+                await photograph_desk(stage, browser, contact, folder)
+                await photograph_chat(stage, browser, folder)
+                await browser.close()
         finally:
             await daemon.stop()
 

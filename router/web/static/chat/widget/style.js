@@ -48,7 +48,7 @@ h2 { margin: 0; font-size: 16.5px; font-weight: 650; letter-spacing: -.01em; ove
 .failed .bubble { background: transparent; color: var(--ink); box-shadow: inset 0 0 0 1.5px var(--bad); }
 .file { display: flex; align-items: center; gap: 9px; text-align: start; }
 .file svg { flex: none; width: 20px; height: 20px; }
-.file small { opacity: .75; font-size: 12.5px; white-space: nowrap; }
+.file small { font-size: 12.5px; white-space: nowrap; }
 button.bubble:hover { text-decoration: underline; text-underline-offset: 3px; }
 .mark { margin: 3px 4px 0; color: var(--muted); font-size: 12.5px; }
 .failed .mark { color: var(--bad); }
