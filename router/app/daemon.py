@@ -168,6 +168,7 @@ class Daemon:
         await self.store.check_durability(relaxed=config.store.durability == "relaxed")
         self.time = TimeWatch(self.clock, self.store.time, leading=lambda: self.leader.leading)
         await self.time.begin()
+        self.store.now = self.clock.now
         self.secret = await self.store.secret()
         self.node = local.node_name(self.data)
         self.upkeep = Upkeep(config, self.data, self.store, self.node)

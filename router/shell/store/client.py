@@ -10,7 +10,7 @@ Rules:
 from __future__ import annotations
 
 import asyncio
-import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
@@ -19,6 +19,7 @@ from redis.exceptions import ResponseError
 
 from router.core.errors import ConfigError, Fenced, StoreUnavailable
 from router.core.ports import Appended, InboxEntry
+from router.shell.clock import wall_ms
 from router.shell.store import commands, durability, entries, scripts
 from router.shell.store.asking import Asking, unavailable
 from router.shell.store.blobs import Blobs
@@ -46,6 +47,7 @@ class Store(Asking, Shared):
         self._orphans = Orphans()
         self._blobs = Blobs(self._ask, keys, files)
         self._inbox_files: dict[str, str] = {}  # entry id -> file, of entries read here and not deleted yet
+        self.now: Callable[[], int] = wall_ms  # ms; which day hashes know a duplicate hangs on it
         self.inbox_count = 0  # entries in the inbox, as of the last append or count
 
     @classmethod
@@ -130,7 +132,7 @@ class Store(Asking, Shared):
         """Store several callers' groups in one round trip and one fsync; each group gets its own answer."""
         files = await asyncio.gather(*(entries.write_large(batch, self._files) for batch, _ in groups))
         calls = entries.merge(groups, files)
-        keys = [self.keys.inbox, *self.keys.seen(int(time.time() * 1000))]
+        keys = [self.keys.inbox, *self.keys.seen(self.now())]
         sent = [
             commands.evalsha(scripts.INBOX_APPEND, keys, call.refuse, commands.SEEN_SECONDS, *call.arguments)
             for call in calls
