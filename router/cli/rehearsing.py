@@ -72,9 +72,8 @@ def _show(found: dict[str, Any]) -> None:
     rows = [_row(topic or "(no topic)", both) for topic, both in found["waits"].items()]
     columns = ["topic", "contacts", "wait, s", "then", "p95, s", "then", "SLA kept", "then", "nobody", "then"]
     output.table("Waits until somebody had it", columns, [*rows, _row("all", found["wait"])])
-    load = [(agent, _cell(both["before"], ",.1f"), _cell(both["after"], ",.1f")) for agent, both in found["load"].items()]
-    spread = found["load_cv"]
-    load.append(("CV", _cell(spread["before"], ".3f"), _cell(spread["after"], ".3f")))
+    load = [_pair(agent, both, ",.1f") for agent, both in found["load"].items()]
+    load.append(_pair("CV", found["load_cv"], ".3f"))
     output.table("Minutes of work", ["agent", "now", "then"], load)
     output.say(f"{found['moved']:,} contacts go to somebody else")
     for move in found["moves"][:MOVES_SHOWN]:
@@ -95,6 +94,10 @@ def _say_doubts(found: dict[str, Any]) -> None:
         output.say(f"[dim]refused by the engine:[/] {output.escape(what)} ({both['before']} now, {both['after']} then)")
     if found["reclassified"]:
         output.say(f"{found['reclassified']:,} messages were read again by the new model")
+
+
+def _pair(name: str, both: dict[str, float | None], form: str) -> tuple[str, ...]:
+    return name, _cell(both["before"], form), _cell(both["after"], form)
 
 
 def _row(name: str, both: dict[str, Any]) -> tuple[str, ...]:
