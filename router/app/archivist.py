@@ -27,6 +27,7 @@ from router.core.errors import ConfigError, JournalBroken, RouterError
 from router.core.version import ENGINE
 from router.shell import snapshots
 from router.shell.archive import SEGMENT_RECORDS_MIN, Archive, History, extend
+from router.shell.buggify import point
 from router.shell.journal import Journal, detours, drive
 from router.shell.records import Position, digest
 from router.shell.recovery import at_end, check_before, newest, require_standing
@@ -82,7 +83,9 @@ async def work(job: Job) -> Done:
             header = snapshots.header_of(
                 engine.state, journal.position, engine=ENGINE, node=job.node, wall=_now_ms(), checked=True
             )
+            await point("snapshot.before_put")
             name = await snapshots.put(shelf, header, engine.state)
+            await point("snapshot.after_put")
             await snapshots.load(shelf, name)
         await snapshots.prune(shelf, job.snapshots)
         archived, trimmed = (0, 0) if job.keep_ms is None else await _put_away(job, store, shelf, journal)
@@ -146,7 +149,10 @@ async def _put_away(job: Job, store: Store, shelf: Shelf, journal: Journal) -> t
     epoch, seq = segments[-1].last_id
     trimmer = _trimmer(job)
     try:
-        return done, await trimmer.trim(f"{epoch}-{seq + 1}")
+        await point("archive.before_trim")
+        trimmed = await trimmer.trim(f"{epoch}-{seq + 1}")
+        await point("archive.after_trim")
+        return done, trimmed
     finally:
         await trimmer.close()
 

@@ -15,6 +15,7 @@ from bisect import bisect_right
 import msgspec
 
 from router.core.errors import JournalBroken
+from router.shell.buggify import point
 from router.shell.journal import Journal, JournalStore
 from router.shell.records import digest, id_before
 from router.shell.shelf import Shelf
@@ -101,7 +102,9 @@ class Archive:
         Raises JournalBroken if what is read is not what was written.
         """
         name = name_of(rows, last)
+        await point("archive.before_put")
         await self._shelf.put(name, await asyncio.to_thread(_packed, rows))
+        await point("archive.after_put")
         self._held = ("", [])
         (segment,) = [one for one in await self.segments(fresh=True) if one.name == name]
         if await self.rows(segment) != rows:

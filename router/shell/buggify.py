@@ -15,7 +15,6 @@ import asyncio
 import os
 import random
 import signal
-import time
 
 import msgspec
 import structlog
@@ -51,6 +50,12 @@ POINTS = (
     "outbox.after_send",  # the other side has it; we have not stored that
     "outbox.before_report",  # the outcome is stored, the inbox not told
     "outbox.after_report",
+    "snapshot.before_put",  # in the archivist, a process of its own
+    "snapshot.after_put",
+    "archive.before_put",
+    "archive.after_put",
+    "archive.before_trim",  # records are archived and read back
+    "archive.after_trim",
     "erase.begun",  # journaled, and nothing done yet
     "erase.listed",
     "erase.keys_deleted",
@@ -122,9 +127,3 @@ async def point(name: str) -> None:
     """A place at which a test may break the process. Raises StoreUnavailable if it was told to."""
     if _mischief is not None and (seconds := _mischief.strike(name)):
         await asyncio.sleep(seconds)
-
-
-def point_in_thread(name: str) -> None:
-    """The same where nothing can be awaited: in a thread or a process of its own."""
-    if _mischief is not None and (seconds := _mischief.strike(name)):
-        time.sleep(seconds)

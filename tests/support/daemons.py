@@ -113,6 +113,11 @@ class RunningDaemon:
         """The embedded store's process; 0 while it is being started."""
         return int(json.loads((self.data / "store.json").read_bytes())["pid"])
 
+    @property
+    def ended(self) -> bool:
+        """Whether its process is over."""
+        return self._process is not None and self._process.poll() is not None
+
     def stop(self) -> int:
         """SIGTERM, and wait; gives the exit code."""
         if self._process is None or self._process.poll() is not None:
