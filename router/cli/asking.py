@@ -132,6 +132,11 @@ def explain(  # each is a flag
         output.table("candidates", ["rank", "agent", "why"], rows)
     if found["ruled_out"]:
         output.table("ruled out", ["reason", "agents"], list(found["ruled_out"].items()))
+    for change in found["would_have"]:
+        output.say(f"it would have gone to {change['agent']}, {output.escape(change['why'])}")
+    if found.get("could"):
+        rows_could = [(one["agent"], one["at"] or "", one["why"]) for one in found["could"]]
+        output.table(f"who could take it ({found['ahead']} before it)", ["agent", "likely at", "why"], rows_could)
     if not rows and {"offline", "away"} & set(found["ruled_out"]):
         output.say("  [dim]try:[/] agents choose Available on their desks; `usherd link AGENT` signs one in")
 

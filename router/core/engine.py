@@ -23,6 +23,7 @@ from router.core import (
     jumps,
     matching,
     presence,
+    prospects,
     reload,
     reserve,
     settling,
@@ -41,6 +42,7 @@ from router.core.work import Work
 if TYPE_CHECKING:
     from router.core.decisions import Decision
     from router.core.events import AgentCommand, ContactCommand, Event
+    from router.core.prospects import Prospects, WouldHave
     from router.core.state import Contact
     from router.core.values import Requirement
 
@@ -105,13 +107,25 @@ class Engine:
 
         Raises NoSuchContact.
         """
-        found = self.state.contacts.get(contact)
-        if found is None:
-            raise NoSuchContact(contact)
+        found = self._contact(contact)
         profile = self.index.profile_of(found)
         sticky = found.prefer_agent if found.sticky_until is not None else None
         choice = matching.choose(self.index, profile, found)
         return explain.explain(profile, found, choice, self.state.at, sticky=sticky)
+
+    def would_have(self, contact: str) -> tuple[WouldHave, ...]:
+        """What would have given a contact to somebody else, as things stand now. Raises NoSuchContact."""
+        return prospects.would_have(self.index, self._contact(contact))
+
+    def prospects(self, contact: str) -> Prospects:
+        """Who could take a contact that waits, and when it likely gets somebody. Raises NoSuchContact."""
+        return prospects.prospects(self.index, self._contact(contact))
+
+    def _contact(self, name: str) -> Contact:
+        found = self.state.contacts.get(name)
+        if found is None:
+            raise NoSuchContact(name)
+        return found
 
     def candidates(
         self, requirement: Requirement, kind: str, team: str | None = None, limit: int | None = None

@@ -41,8 +41,13 @@ def _sentences(explanation: dict[str, object], names: Directory) -> list[str]:
         found.append(texts.WHY_STICKY.format(who=person_name(names, sticky)))
     reserve = explanation.get("reserve")
     if isinstance(reserve, list | tuple) and reserve:
-        held = ", ".join(person_name(names, one) for one in reserve if isinstance(one, str))
-        found.append(texts.WHY_RESERVE.format(names=held))
+        skills = ", ".join(one for one in reserve if isinstance(one, str))
+        found.append(texts.WHY_RESERVE.format(names=skills))
+    changes = explanation.get("would_have")
+    for change in changes if isinstance(changes, list | tuple) else ():
+        if isinstance(change, dict):
+            who = person_name(names, str(change.get("agent")))
+            found.append(texts.WHY_WOULD_HAVE.format(who=who, what=str(change.get("why"))))
     return found
 
 

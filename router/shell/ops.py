@@ -7,10 +7,12 @@ from typing import Protocol
 
 import msgspec
 
+from router.core import prospects
 from router.core.decisions import AssignTo, Explanation, OfferTo, QueueContact
 from router.core.events import LeaderElected, LossAccepted, OfferAccepted
 from router.core.ports import InboxEntry
 from router.core.state import Contact
+from router.core.transitions import ContactState
 from router.shell.archive import Archive, History
 from router.shell.clock import rfc3339
 from router.shell.journal import JournalStore
@@ -86,11 +88,25 @@ class Ops:
         found = self._leader.engine.state.contacts[contact]
         record = await self._record(found.decided_at) if found.decided_at else None
         if record is None:
-            return explained(found, None, None, self._leader.engine.explain(contact))
+            return self._with_outlook(explained(found, None, None, self._leader.engine.explain(contact)), found)
         weighed = await self._weighed(found, record)
-        answer = explained(found, record, weighed)
+        answer = self._with_outlook(explained(found, record, weighed), found)
         if full:
-            answer["candidates"] = await self._all_candidates(contact, weighed or record)
+            answer |= await self._as_it_was(found, weighed or record)
+        return answer
+
+    def _with_outlook(self, answer: dict[str, object], contact: Contact) -> dict[str, object]:
+        """What would have changed it, as things stand now; of what waits, who could take it, and when likely."""
+        engine = self._leader.engine
+        answer["would_have"] = [msgspec.to_builtins(one) for one in engine.would_have(contact.id)]
+        if contact.state is ContactState.WAITING:
+            outlook = engine.prospects(contact.id)
+            answer["ahead"] = outlook.ahead
+            answer["likely_at"] = None if outlook.likely_at is None else rfc3339(outlook.likely_at)
+            answer["could"] = [
+                {"agent": one.agent, "at": None if one.at is None else rfc3339(one.at), "why": one.why}
+                for one in outlook.could
+            ]
         return answer
 
     async def _weighed(self, contact: Contact, decided: Record) -> Record | None:
@@ -106,21 +122,25 @@ class Ops:
         raw = await self._store.journal_get(self._leader.journal.id_of(n))
         return None if raw is None else decode(raw, n)
 
-    async def _all_candidates(self, contact: str, weighed: Record) -> list[dict[str, object]]:
-        """Every agent, as they stood when `weighed` compared them, by replaying to that point.
+    async def _as_it_was(self, contact: Contact, weighed: Record) -> dict[str, object]:
+        """Every agent as they stood when `weighed` compared them, and what would have changed it, by replaying to it.
 
         Those that the record itself names where that would take too long: the first five.
         """
-        made = _decided(weighed, contact)
+        made = _decided(weighed, contact.id)
         if made is None or made.explanation is None:
-            return []
+            return {"candidates": []}
         engine = await as_of(self._store, self._shelf, weighed.n)
         if engine is None:
-            return [msgspec.to_builtins(candidate) for candidate in made.explanation.candidates]
+            return {"candidates": [msgspec.to_builtins(candidate) for candidate in made.explanation.candidates]}
         engine.state.at = max(engine.state.at, weighed.event.at)  # an engine of our own: they had been idle until then
-        known = engine.state.contacts.get(contact, self._leader.engine.state.contacts[contact])
+        known = engine.state.contacts.get(contact.id, contact)
         found = engine.candidates(made.explanation.requirement, made.explanation.kind, known.team)
-        return [msgspec.to_builtins(candidate) for candidate in found]
+        changes = prospects.would_have(engine.index, contact, before=True)
+        return {
+            "candidates": [msgspec.to_builtins(candidate) for candidate in found],
+            "would_have": [msgspec.to_builtins(change) for change in changes],
+        }
 
     async def quarantine(self, message: str | None = None) -> dict[str, object]:
         """`{"quarantine": […]}`, or one item with its raw text. Raises KeyError when unknown."""
