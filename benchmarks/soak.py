@@ -1,7 +1,7 @@
 """`make soak`: a whole daemon under an even load for a long while; memory, lag and the journal are watched.
 
 Prints a line a minute and ends with an error when something was lost, the journal does not verify, or memory grows by
-more than what the contacts explain.
+more than what the contacts explain. With `--points all` the daemon is killed at every point of USHERD_BUGGIFY instead.
 """
 
 from __future__ import annotations
@@ -42,7 +42,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--per-second", type=float, default=50.0)
+    parser.add_argument("--points", help="all, or some, with commas: kill it there instead")
+    parser.add_argument("--seed", type=int, help="with --points: as it was printed")
     asked = parser.parse_args()
+    if asked.points:
+        from benchmarks import breaking  # needs what the tests need
+
+        return breaking.run(asked.points, asked.seed)
     mails = int(asked.minutes * 60 * asked.per_second)
     grown = 0
     with tempfile.TemporaryDirectory(prefix="usherd-soak-") as folder:
