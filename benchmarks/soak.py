@@ -17,6 +17,7 @@ from pathlib import Path
 
 import httpx
 
+from benchmarks import breaking
 from benchmarks.load import rate
 from benchmarks.nodes import serving_in
 from router.app.journal import verify_journal
@@ -46,8 +47,6 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="with --points: as it was printed")
     asked = parser.parse_args()
     if asked.points:
-        from benchmarks import breaking  # needs what the tests need
-
         return breaking.run(asked.points, asked.seed)
     mails = int(asked.minutes * 60 * asked.per_second)
     grown = 0
