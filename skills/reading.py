@@ -40,6 +40,10 @@ class Tree:
         text = json.dumps(self.values, sort_keys=True, separators=(",", ":"))
         return sha256(text.encode()).hexdigest()
 
+    def content(self) -> bytes:
+        """The values as JSON, in the order of the files: what other nodes are given. Secrets are references in it."""
+        return json.dumps(self.values, ensure_ascii=False, separators=(",", ":")).encode()
+
     def add(self, name: str, data: bytes) -> None:
         """Read one file's bytes, under the name it has in errors, into the tree."""
         text = self._decode(name, data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from skills.plain_errors import plain_errors
 from skills.reading import Tree, read_folder
 from skills.references import References
 
-__all__ = ["ConfigErrors", "Loaded", "load"]
+__all__ = ["ConfigErrors", "Loaded", "load", "restore"]
 
 # Keys that may stand empty, for an example in which everything under them is commented out.
 _SECTIONS = frozenset(WorkspaceConfig.model_fields) - {"workspace", "timezone"}
@@ -28,6 +29,7 @@ class Loaded:
 
     `config`: the typed tree. `version`: SHA-256 of the content in hex, secrets only as references. `files`: what was
     read, in order. `marks`: key path → file and line. `warnings`: what is worth knowing but keeps nothing back.
+    `content`: the values as JSON, from which another node has the same by `restore`.
     """
 
     config: WorkspaceConfig
@@ -36,6 +38,7 @@ class Loaded:
     files: tuple[Path, ...]
     marks: Marks
     warnings: tuple[Finding, ...] = ()
+    content: bytes = b""
 
 
 def load(folder: Path, env: Mapping[str, str] | None = None) -> Loaded:
@@ -47,13 +50,28 @@ def load(folder: Path, env: Mapping[str, str] | None = None) -> Loaded:
         tree = read_folder(folder)
     except ConfigError as error:
         raise ConfigErrors([error]) from None
+    return _checked(tree, folder, os.environ if env is None else env)
+
+
+def restore(content: bytes, folder: Path, env: Mapping[str, str] | None = None) -> Loaded:
+    """The workspace that another node has, from its `content`; secrets are looked up here.
+
+    Raises ConfigErrors, without lines: what cannot be used here is another node's file, or a secret that is missing.
+    """
+    tree = Tree()
+    tree.values = json.loads(content)
+    return _checked(tree, folder, os.environ if env is None else env)
+
+
+def _checked(tree: Tree, folder: Path, env: Mapping[str, str]) -> Loaded:
     errors = list(tree.errors)
-    config = _typed(tree, folder, os.environ if env is None else env, errors)
+    config = _typed(tree, folder, env, errors)
     if config is not None and not errors:
         errors += References(config, tree.marks).errors
     if errors or config is None:
         raise ConfigErrors(errors)
-    return Loaded(config, tree.version(), folder, tuple(tree.files), tree.marks, _warnings(config, tree.marks))
+    warnings = _warnings(config, tree.marks)
+    return Loaded(config, tree.version(), folder, tuple(tree.files), tree.marks, warnings, tree.content())
 
 
 def _typed(tree: Tree, folder: Path, env: Mapping[str, str], errors: list[ConfigError]) -> WorkspaceConfig | None:

@@ -19,21 +19,22 @@ from fastapi import APIRouter
 
 from channels.email.parse import extract
 from channels.email.receive import SmtpReceiver
-from channels.email.send import SmtpSender
-from router.app import chat, erase, garbage, http, local, mail, models
+from router.app import chat, erase, garbage, http, local, mail
 from router.app.credentials import StoredCredentials
+from router.app.gauges import Gauges
+from router.app.in_force import InForce
 from router.app.mail_entries import MailEntries
-from router.app.names import Names, staff_of
+from router.app.names import Names
 from router.app.reload import Reloader
 from router.app.server import WebServer
 from router.app.shelves import blobs_of
+from router.app.together import require_shared
 from router.app.upkeep import Upkeep
 from router.app.verify import open_at_url
-from router.core.errors import ConfigError, TransientError
-from router.core.values import Workspace
+from router.app.ways import channels_of, facts_of, senders_of
+from router.core.errors import TransientError
 from router.shell.actions import Actions
 from router.shell.autoanswers import AutoAnswerer, Wording, switched_off
-from router.shell.channel import Channel
 from router.shell.clock import Clock
 from router.shell.disk import DiskGuard
 from router.shell.dispatch import Dispatcher, Past
@@ -43,24 +44,24 @@ from router.shell.intake import Intake
 from router.shell.leader import Leader
 from router.shell.live import Library, Live
 from router.shell.metrics import Metrics
+from router.shell.nodes import Nodes
 from router.shell.ops import Ops
-from router.shell.outbox import Outbox, Sender
+from router.shell.outbox import Outbox
 from router.shell.reader import Reader
 from router.shell.store.embedded import EmbeddedStore
+from router.shell.store.files import BlobFolder
+from router.shell.store.locks import DataLocks
 from router.shell.timekeeping import TimeWatch
-from router.shell.understanding import Facts
 from router.shell.vault import Vault
 from router.shell.workers import Models, Workers, use_models
 from router.web.app import create_app
 from router.web.parts import Intake as WebIntake
 from router.web.parts import WebParts, WebSettings
-from skills.compile import compile_workspace
 from skills.workspace import Loaded
 
 log = structlog.get_logger()
 
 PRELOAD = ("channels.email.parse", "router.app.mail")
-GAUGE_SECONDS = 0.5
 SWEEP_SECONDS = 3_600.0
 
 
@@ -68,9 +69,9 @@ class Daemon:
     """One node. `start` and `stop` for those who run it inside something else; `run` until a signal."""
 
     def __init__(self, loaded: Loaded, data: Path, *, pages: tuple[APIRouter, ...] = ()) -> None:
-        self.loaded = loaded
-        self.config = loaded.config
+        self.config = loaded.config  # what this node goes by; what it opens at the start is its folder's
         self.data = data
+        self._folder = loaded
         self._pages = pages  # served beside our own
         self.node = ""
         self.smtp: tuple[str, int] | None = None
@@ -79,8 +80,7 @@ class Daemon:
         self.clock = Clock()
         self._exit = AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
-        self.threshold: int | None = None
-        self._inbox_lag = 0
+        self.gauges = Gauges(self)
         self._troubles: list[Callable[[], list[str]]] = []
 
     # -- life ------------------------------------------------------------------------------------------------------
@@ -111,8 +111,8 @@ class Daemon:
         """
         try:
             await self._start_store()
-            self.models, self.threshold = await asyncio.to_thread(models.prepare, self.config, self.data)
-            await self._start_engine(self.models)
+            await self.in_force.prepare()
+            await self._start_engine(self.in_force.models)
             await self._start_doors()
         except BaseException:
             await self._exit.aclose()
@@ -162,15 +162,25 @@ class Daemon:
             self._troubles.append(embedded.problems)
             self.store = await embedded.open(config.workspace, blobs=blobs)
         else:
+            locks = DataLocks(self.data)
+            locks.take_node()
+            self._exit.callback(locks.release)
             self.store = await open_at_url(config, blobs)
             self._troubles.append(self.store.problems)
         self._exit.push_async_callback(self.store.close)
         await self.store.check_durability(relaxed=config.store.durability == "relaxed")
+        if config.store.url is not None and isinstance(blobs, BlobFolder):
+            await require_shared(self.store, blobs.folder)
         self.time = TimeWatch(self.clock, self.store.time, leading=lambda: self.leader.leading)
         await self.time.begin()
         self.store.now = self.clock.now
         self.secret = await self.store.secret()
         self.node = local.node_name(self.data)
+        self.in_force = InForce(self, self.store, self._folder, now=self.clock.now)
+        self.nodes = Nodes(self.store, self.node, self.gauges.about)
+        if config.store.url is not None:
+            await self.nodes.look()
+        self.in_force.brings_own = not self.nodes.listed
         self.upkeep = Upkeep(config, self.data, self.store, self.node)
 
     async def _start_engine(self, found: Models) -> None:
@@ -189,14 +199,14 @@ class Daemon:
             vault=self.vault,
             workers=self.workers,
             actions=Actions(self.vault, self.stationery, partial(identity_of, self.secret, "email")),
-            channels=self._channels(),
-            facts=self._facts(),
+            channels=channels_of(self.config, self.secret),
+            facts=facts_of(self.config, self.secret),
         )
         self.leader = Leader(
             store=self.store,
             vault=self.vault,
             reader=self.reader,
-            compile_workspace=self._compile,
+            compile_workspace=self.in_force.compile,
             node=self.node,
             recover=self.upkeep.recover,
             clock=self.clock,
@@ -211,11 +221,14 @@ class Daemon:
             store=self.store,
             vault=self.vault,
             leader=self.leader,
-            senders=self._senders(),
+            senders=senders_of(self.config, self.secret, self.vault, self._exit),
             tell=self.reader.tell,
             now=self.clock.now,
         )
+        self.in_force.connect(self.leader, self.commands, self.intake)
+        self.reader.proposed = self.in_force.proposed
         self.leader.listeners += [
+            self.in_force.committed,
             self.commands.committed,
             self.outbox.committed,
             self.live.committed,
@@ -228,21 +241,31 @@ class Daemon:
             self.disk.problems,
             lambda: switched_off(self.leader.engine.state, self.clock.now(), self.config.timezone),
         ]
-        self._troubles.append(lambda: [] if self.leader.leading else ["this node does not lead"])
+        self._troubles += [self._nobody_leads, self.in_force.problems, self.nodes.problems]
         self._exit.callback(self._farewell)
         leading = self._begin("leader", self.leader.run())
         self._exit.push_async_callback(self._stop_leading, leading)
         await self._first(leading)
+        if not self.leader.leading:  # another's workspace is in force, whatever stands in our folder
+            self.in_force.brings_own = False
+            await self.in_force.adopt(self.leader.engine.state.version)
         self._begin_background()
 
+    def _nobody_leads(self) -> list[str]:
+        return [] if self.leader.leading or self.leader.lease.holder else ["no node leads: nothing is routed"]
+
     def _begin_background(self) -> None:
-        self.reloader = Reloader(self, now=self.clock.now)
+        self.reloader = Reloader(self, self._folder)
+        self._exit.callback(self.in_force.close)
+        self._exit.push_async_callback(self.nodes.leave)
         self._troubles += [self.reloader.problems, self.upkeep.problems, self.time.problems]
         for name, work in (
+            ("in force", self.in_force.run()),
             ("reloader", self.reloader.run()),
+            ("nodes", self.nodes.run()),
             ("outbox", self.outbox.run()),
             ("disk", self.disk.run()),
-            ("gauges", self._gauge()),
+            ("gauges", self.gauges.run()),
             ("witness", self.upkeep.keep_witness(self.leader)),
             ("snapshots", self.upkeep.keep_snapshots(self.leader)),
             ("time", self.time.run()),
@@ -261,13 +284,6 @@ class Daemon:
                 await self.store.sweep_files()
                 await self.enclosures.sweep()
 
-    async def _gauge(self) -> None:
-        """Measure what takes a question to the store."""
-        while True:
-            with suppress(TransientError):
-                self._inbox_lag = await self.store.inbox_length()
-            await asyncio.sleep(GAUGE_SECONDS)
-
     def _farewell(self) -> None:
         """Say what replaying the journal must give again."""
         log.info("stopped", records=self.leader.journal.n, state_hash=self.leader.engine.state_hash())
@@ -279,7 +295,7 @@ class Daemon:
         await asyncio.wait([leading], timeout=10)
         await self.upkeep.leave(self.leader.engine, self.leader.journal.position, led=led)
         with suppress(TransientError):
-            await self.store.lease_release("leader", self.node)
+            await self.leader.lease.release()
 
     async def _first(self, leading: asyncio.Task[None]) -> None:
         """Wait until this node leads, or follows the one that does; whatever ends it before that is raised."""
@@ -309,7 +325,7 @@ class Daemon:
             leader=self.leader,
             vault=self.vault,
             tell=self.reader.tell,
-            gauges=self._gauges,
+            gauges=self.gauges,
             node=self.node,
             shelf=self.upkeep.shelf,
         )
@@ -337,77 +353,41 @@ class Daemon:
 
     # -- what the parts ask for ------------------------------------------------------------------------------------
 
-    async def _compile(self, now: int, _in_force: str) -> tuple[str, Workspace]:
-        loaded = self.loaded
-        compiled = partial(compile_workspace, loaded.config, now, topic_threshold=self.threshold)
-        return loaded.version, await asyncio.to_thread(compiled)
-
     def _wording(self) -> Wording:
         config = self.config
         return Wording(texts=config.auto_answers.texts, language=config.languages[0], zone=config.timezone)
 
-    async def propose(self, version: str, workspace: Workspace) -> None:
-        """Journal a workspace; in force when this returns."""
-        await self.leader.propose(version, workspace)
+    def problems(self) -> list[str]:
+        """What an admin should know, in plain words."""
+        return [problem for trouble in self._troubles for problem in trouble()]
+
+    @property
+    def loaded(self) -> Loaded:
+        """The workspace that this node goes by."""
+        return self.in_force.loaded
+
+    async def propose(self, loaded: Loaded) -> None:
+        """Have an edited workspace put in force; it is when this returns."""
+        await self.in_force.propose(loaded)
+
+    def decides(self) -> bool:
+        """Whether this node leads and no other lives."""
+        return self.leader.leading and self.nodes.alone
 
     def switch(self, loaded: Loaded) -> None:
         """Use another configuration from here on: names, addresses, tiers, how mail is read."""
-        self.loaded, self.config = loaded, loaded.config
-        self.reader.channels, self.reader.facts = self._channels(), self._facts()
+        self.config = loaded.config
+        self.reader.channels = channels_of(self.config, self.secret)
+        self.reader.facts = facts_of(self.config, self.secret)
         if self.smtp is not None:
             self.receiver.take_mail_for(loaded.config.accounts)
         changed = chat.web_chat(self.config, self.secret)
         if self._chat is not None and changed is not None:
             self._chat.follow(changed)
 
-    async def change_models(self, found: Models, threshold: int) -> None:
+    async def change_models(self, found: Models) -> None:
         """Classify with another model from the next message on."""
         await self.workers.change_models(found)
-        self.models, self.threshold = found, threshold
-
-    def _facts(self) -> Facts:
-        config = self.config
-        return Facts(
-            secret=self.secret,
-            own=frozenset(config.accounts),
-            tier_of=http.tier_of(config),
-            shadow=config.mode == "shadow",
-            staff=staff_of(config),
-        )
-
-    def _channels(self) -> dict[str, Channel]:
-        return {
-            "email": mail.email_channel(self.config, self.secret),
-            "http": http.http_channel(),
-            **chat.chat_channels(),
-        }
-
-    def _senders(self) -> dict[str, Sender]:
-        send = self.config.channels.email.send if self.config.channels.email else None
-        senders: dict[str, Sender] = {"webchat": chat.ChatSender()}
-        if send is not None:
-            sender = SmtpSender(mail.send_settings(send))
-            self._exit.push_async_callback(sender.close)
-            mark = mail.loop_mark(self.secret, self.config.workspace)
-            senders["email"] = senders["http"] = mail.MailSender(sender, mark, self.vault)
-        return senders
-
-    def _gauges(self) -> dict[str, object]:
-        waiting = sum(1 for contact in self.leader.engine.state.contacts.values() if contact.waiting_since is not None)
-        self.metrics.inbox_lag.set(self._inbox_lag)
-        self.metrics.outbox_lag.set(self.outbox.lag)
-        self.metrics.waiting.set(waiting)
-        self.metrics.clock_ahead.set((self.clock.node - self.clock.now()) / 1_000)
-        channels: dict[str, object] = {"http": {"listen": f"{self.http[0]}:{self.http[1]}"}}
-        if self.smtp is not None:
-            channels["email"] = {"listen": f"{self.smtp[0]}:{self.smtp[1]}", "received": self.receiver.mails}
-        return {
-            "inbox_lag": self._inbox_lag,
-            "outbox_lag": self.outbox.lag,
-            "waiting": waiting,
-            "channels": channels,
-            "problems": [problem for trouble in self._troubles for problem in trouble()],
-        }
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

@@ -1,4 +1,4 @@
-"""An edited workspace comes into force: read whole, checked whole, journaled, switched whole; or the last good stays.
+"""An edited workspace comes into force: read whole, checked whole, proposed; or the last good stays.
 
 The folder is looked at ten times a second, by the resolved path, size, time and inode of every file: that sees symlink
 swaps, which file watchers miss, and costs microseconds. What is being written is left alone until it has been the
@@ -8,20 +8,14 @@ same for one look; a file that is half-written and wrong changes nothing and is 
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
+import json
 import os
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
 import structlog
 
-from router.app import models
 from router.core.errors import ConfigError, RouterError
-from router.core.values import Workspace
-from router.shell.workers import Models
-from skills.compile import compile_workspace
 from skills.findings import ConfigErrors
 from skills.model import WorkspaceConfig
 from skills.workspace import Loaded, load
@@ -31,62 +25,71 @@ log = structlog.get_logger()
 LOOK_SECONDS = 0.1
 PROBLEMS_SHOWN_MAX = 5
 SUFFIXES = (".yaml", ".yml")
+DIFFERS = "this node's folder is not what is in force: edit it to have it put in force, or make it the same"
+OWN = (("web", "listen"), ("channels", "email", "smtp", "listen"), ("store",), ("blobs",), ("archive",))
 Signature = tuple[tuple[str, int, int, int], ...]
 
 
 class Running(Protocol):
-    """The daemon, as reloading needs it."""
+    """The daemon, as reloading needs it. `loaded`: the workspace that it goes by."""
 
-    loaded: Loaded
-    data: Path
-    models: Models
-    threshold: int | None
-
-    async def propose(self, version: str, workspace: Workspace) -> None:
-        """Journal a workspace; in force when this returns."""
+    @property
+    def loaded(self) -> Loaded:
+        """What is in force, as far as this node knows."""
         ...
 
-    def switch(self, loaded: Loaded) -> None:
-        """Use another configuration wherever the daemon does."""
+    async def propose(self, loaded: Loaded) -> None:
+        """Have another workspace put in force; it is when this returns. Raises RouterError if it was refused."""
         ...
 
-    async def change_models(self, found: Models, threshold: int) -> None:
-        """Classify with another model."""
+    def decides(self) -> bool:
+        """Whether this node leads and no other one lives."""
         ...
 
 
 class Reloader:
-    """Watches the folder of a running daemon."""
+    """Watches the folder of a running daemon. `began`: what the folder held when the daemon started."""
 
-    def __init__(self, running: Running, *, now: Callable[[], int]) -> None:
+    def __init__(self, running: Running, began: Loaded) -> None:
         self._running = running
-        self._now = now
+        self._began = began
+        self._folder = began
+        self._compared: tuple[str, str, bool] = ("", "", True)
         self._broken: list[str] = []
         self._restart: list[str] = []
-        self._training: asyncio.Task[None] | None = None
         self.reloads = 0
 
     def problems(self) -> list[str]:
         """What keeps the folder's content out of force, in plain words."""
-        return self._broken + self._restart
+        differs = [] if self._broken or self._alike() else [DIFFERS]
+        return self._broken + self._restart + differs
+
+    def _alike(self) -> bool:
+        """Whether the folder says what is in force, but for what is each node's own."""
+        loaded = self._running.loaded
+        pair = (self._folder.version, loaded.version)
+        if self._compared[:2] != pair:
+            alike = pair[0] == pair[1] or shared(self._folder) == shared(loaded)
+            self._compared = (*pair, alike)
+        return self._compared[2]
 
     async def run(self) -> None:
         """Watch until cancelled."""
-        folder = self._running.loaded.folder
+        folder = self._began.folder
         # What was loaded may have been edited since, while the daemon was starting: it is read once more.
         in_force: Signature | None = None
         seen = await asyncio.to_thread(signature, folder)
-        try:
-            while True:
-                await asyncio.sleep(LOOK_SECONDS)
-                now = await asyncio.to_thread(signature, folder)
-                settled, seen = now == seen, now
-                if settled and now != in_force:
-                    in_force = now
-                    await self._reload(folder)
-        finally:
-            if self._training is not None:
-                self._training.cancel()
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            now = await asyncio.to_thread(signature, folder)
+            settled, seen = now == seen, now
+            if settled and (now != in_force or self._is_to_be_brought()):
+                in_force = now
+                await self._reload(folder)
+
+    def _is_to_be_brought(self) -> bool:
+        """Whether a folder that differed at the start counts after all: the other nodes on the list are gone."""
+        return self._folder is self._began and not self._alike() and self._running.decides()
 
     async def _reload(self, folder: Path) -> None:
         try:
@@ -107,48 +110,38 @@ class Reloader:
         log.error("workspace_refused", errors=len(errors), first=errors[0])
 
     async def _bring(self, loaded: Loaded) -> None:
-        before = self._running.loaded
-        if loaded.version == before.version:
-            self._broken = []
+        edited = loaded.version != self._folder.version or self._broken
+        self._broken = []
+        if not edited and not self._is_to_be_brought():
+            if not self._alike():
+                log.warning("workspace_differs", folder=loaded.version[:12], in_force=self._running.loaded.version[:12])
             return
+        before = self._running.loaded
         if loaded.config.workspace != before.config.workspace:
             raise ConfigError(
                 f"the workspace's name cannot change from {before.config.workspace} to {loaded.config.workspace}",
                 hint="another name is another workspace: start it with a data directory of its own",
             )
-        compiled = await asyncio.to_thread(
-            compile_workspace, loaded.config, self._now(), topic_threshold=self._running.threshold
-        )
-        await self._running.propose(loaded.version, compiled)
-        self._running.switch(loaded)
-        self._broken = []
-        self._restart = [f"{key} takes force at the next start" for key in takes_restart(before.config, loaded.config)]
-        self.reloads += 1
-        log.info("workspace_in_force", version=loaded.version[:12], agents=len(loaded.config.agents))
-        if _classified(loaded.config) != _classified(before.config):
-            self._train(loaded)
+        self._folder = loaded
+        self._restart = [
+            f"{key} takes force at the next start" for key in takes_restart(self._began.config, loaded.config)
+        ]
+        if loaded.version != before.version:
+            await self._running.propose(loaded)
+            self.reloads += 1
 
-    def _train(self, loaded: Loaded) -> None:
-        """Keywords at once; a new model as soon as it is trained, off this process."""
-        if self._training is not None:
-            self._training.cancel()
-        self._training = asyncio.create_task(self._retrain(loaded))
 
-    async def _retrain(self, loaded: Loaded) -> None:
-        quick, threshold = await asyncio.to_thread(
-            models.with_keywords, loaded.config, self._running.data, Path(self._running.models.path)
-        )
-        await self._running.change_models(quick, threshold)
-        context = multiprocessing.get_context("forkserver")
-        with ProcessPoolExecutor(1, mp_context=context) as pool:
-            loop = asyncio.get_running_loop()
-            asked = (dict(loaded.config.topics), self._running.data)
-            await loop.run_in_executor(pool, models.train, *asked)
-        found, threshold = await asyncio.to_thread(models.prepare, loaded.config, self._running.data)
-        compiled = await asyncio.to_thread(compile_workspace, loaded.config, self._now(), topic_threshold=threshold)
-        await self._running.change_models(found, threshold)
-        await self._running.propose(loaded.version, compiled)
-        log.info("topics_in_force", version=loaded.version[:12], topics=len(loaded.config.topics))
+def shared(loaded: Loaded) -> object:
+    """What a workspace says, without the places that are each node's own."""
+    values = json.loads(loaded.content)
+    for path in OWN:
+        *way, last = path
+        place = values
+        for key in way:
+            place = place.get(key) if isinstance(place, dict) else None
+        if isinstance(place, dict):
+            place.pop(last, None)
+    return values
 
 
 def signature(folder: Path) -> Signature:
@@ -179,11 +172,6 @@ def takes_restart(before: WorkspaceConfig, after: WorkspaceConfig) -> list[str]:
         )
         if old != new
     ]
-
-
-def _classified(config: WorkspaceConfig) -> object:
-    """What the classifier depends on."""
-    return config.topics, config.topic_model, config.languages
 
 
 def _doors(config: WorkspaceConfig) -> object:

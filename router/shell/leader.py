@@ -225,7 +225,8 @@ class Leader:
     async def _bring_workspace(self) -> None:
         state = self.engine.state
         version, workspace = await self._compile(self._clock.now(), state.version)
-        if version != state.version or _ends_soon(state.workspace, self._clock.now()):
+        known = (state.version, state.workspace.topic_threshold)  # of the classifier that this node goes by
+        if (version, workspace.topic_threshold) != known or _ends_soon(state.workspace, self._clock.now()):
             await self._commit([Prepared(event=self._changed(version, workspace)(self._clock.now()))])
         self._look_at = self._clock.now() + HORIZON_LOOK_MS
 

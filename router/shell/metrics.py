@@ -39,6 +39,7 @@ class Metrics:
             "The node's clock less engine time: past 60 it jumped",
             registry=self.registry,
         )
+        self.leading = Gauge("usherd_leading", "1 on the node that leads, 0 on a standby", registry=self.registry)
         self.waiting = Gauge("usherd_waiting", "Contacts that wait for an agent", registry=self.registry)
 
     def committed(self, applied: list[Applied]) -> None:

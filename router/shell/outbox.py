@@ -19,7 +19,7 @@ import structlog
 
 from router.core.decisions import SendAutoAnswer, SendReply
 from router.core.errors import Fenced, PermanentError, StoreUnavailable
-from router.core.events import ClockJumped
+from router.core.events import ClockJumped, DeliveryReported
 from router.core.message import Message
 from router.core.ports import InboxEntry
 from router.core.transitions import DeliveryState
@@ -114,6 +114,7 @@ class Outbox:
         self._contacts: dict[str, None] = {}  # at which a sender is at work
         self._busy: Counter[str] = Counter()  # senders at work, by channel
         self._outcomes: dict[str, Sent] = {}  # of tries that were made and could not be stored yet
+        self._over: list[str] = []  # whose last report is journaled
         self._news = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -137,10 +138,22 @@ class Outbox:
                 while self._leader.leading and self._leader.engine.state.epoch == epoch:
                     self._start(epoch)
                     await self._wait()
+                    await self._forget(epoch)
             except (StoreUnavailable, Fenced):
                 await asyncio.sleep(RETRY_SECONDS)
             finally:
                 await self._stop_sending()
+
+    async def _forget(self, epoch: int) -> None:
+        """Drop what stands in the journal as sent or failed for good.
+
+        Not sooner: a leader that found neither the report in the journal nor how far the try got would send it again.
+        """
+        over = self._over[:]
+        if over:
+            with suppress(StoreUnavailable):
+                await self._store.outbox_delete(epoch, over)
+                del self._over[: len(over)]
 
     async def _stop_sending(self) -> None:
         tasks = tuple(self._tasks)
@@ -150,6 +163,7 @@ class Outbox:
         self._pending.clear()
         self._contacts.clear()
         self._outcomes.clear()
+        self._over.clear()
 
     def committed(self, applied: list[Applied]) -> None:
         """A listener: new replies to send, if this node leads. The next leader finds them in the engine."""
@@ -157,6 +171,9 @@ class Outbox:
             if isinstance(one.draft.event, ClockJumped) and one.draft.event.taken:
                 for delivery in self._pending.values():  # nobody tried in the time that was jumped over
                     delivery.first_at += max(0, one.draft.event.by_ms)
+            if isinstance(one.draft.event, DeliveryReported) and one.draft.event.state in _FINAL:
+                self._over.append(one.draft.event.message)
+                self._news.set()
             for decision in one.draft.decisions:
                 if isinstance(decision, SendReply | SendAutoAnswer) and decision.message not in self._pending:
                     self._pending[decision.message] = Delivery(
@@ -183,9 +200,10 @@ class Outbox:
             )
             self._pending[ref.id] = delivery
             if delivery.state is DeliveryState.SENDING:
+                log.warning("delivery_in_doubt", message=delivery.message)
                 await self._note(epoch, _after(delivery, Sent(state=DeliveryState.UNKNOWN), None, self._now()))
             elif delivery.state is not DeliveryState.PENDING:
-                await self._announce(epoch, delivery)  # the report may not have been told; told twice it counts once
+                await self._announce(delivery)  # the report may not have been told; told twice it counts once
         if known:
             await self._store.outbox_delete(epoch, list(known))
 
@@ -273,16 +291,14 @@ class Outbox:
         await self._put(epoch, delivery)
         self._outcomes.pop(delivery.message, None)
         self._pending[delivery.message] = delivery
-        await self._announce(epoch, delivery)
+        await self._announce(delivery)
 
-    async def _announce(self, epoch: int, delivery: Delivery) -> None:
+    async def _announce(self, delivery: Delivery) -> None:
         if delivery.state in _FINAL:
             self._pending.pop(delivery.message, None)
         await point("outbox.before_report")
         await self._report(delivery)
         await point("outbox.after_report")
-        if delivery.state in _FINAL:
-            await self._store.outbox_delete(epoch, [delivery.message])
 
     async def _put(self, epoch: int, delivery: Delivery) -> None:
         await self._store.outbox_put(epoch, delivery.message, msgspec.json.encode(delivery))

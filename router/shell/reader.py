@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
 
@@ -63,10 +64,11 @@ class Batch(msgspec.Struct):
 
 
 class Internal(msgspec.Struct, kw_only=True):
-    """What usherd tells itself through the inbox. `what`: understood | delivery | retry | reread | erase | erased.
+    """What usherd tells itself through the inbox.
 
-    `kept`: the message's bytes are in their blob already. To erase: `customer`, `contact` or `identities` say whom,
-    `times` as in CustomerErased.
+    `what`: understood | delivery | retry | reread | erase | erased | workspace. `kept`: the message's bytes are in
+    their blob already. To erase: `customer`, `contact` or `identities` say whom, `times` as in CustomerErased.
+    `version`, `base`: of a workspace that a node proposes.
     """
 
     what: str
@@ -77,6 +79,8 @@ class Internal(msgspec.Struct, kw_only=True):
     customer: str = ""
     identities: tuple[str, ...] = ()
     times: int = 0
+    version: str = ""
+    base: str = ""
 
 
 _INTERNAL = msgspec.json.Decoder(Internal)
@@ -111,6 +115,7 @@ class Reader:
         self._actions = actions
         self.channels = channels
         self.facts = facts
+        self.proposed: Callable[[str, Internal], None] = _nothing  # a node proposes a workspace
         self._rereading: set[asyncio.Task[None]] = set()
 
     def begin(self, items: list[InboxItem], poisoned: set[str]) -> Batch:
@@ -260,6 +265,9 @@ class Reader:
                 return Prepared(event=None, finished=[entry.id])
             case "reread":
                 return self._released(entry, note, state, clock)
+            case "workspace":
+                self.proposed(entry.id, note)
+                return Prepared(event=None, finished=[entry.id])
             case "delivery":
                 event = DeliveryReported(
                     at=clock.now(), inbox=entry.id, message=note.message, contact=note.contact, state=note.state
@@ -332,6 +340,10 @@ class Reader:
             account=contact.account,
         )
         return released(source, _UNDERSTOOD.decode(entry.raw), self.facts, clock.now())
+
+
+def _nothing(_: str, __: Internal) -> None:
+    """Nobody here takes proposals; who made one asks again."""
 
 
 def _refused(entry: InboxItem, refusal: Refused, clock: Clock) -> Prepared:

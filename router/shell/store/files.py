@@ -55,6 +55,11 @@ class BlobFolder:
         """`folder` is made, private, when the first file is written."""
         self._folder = folder
 
+    @property
+    def folder(self) -> Path:
+        """Where it is."""
+        return self._folder
+
     async def write(self, prefix: str, value: bytes) -> str:
         """Store `value` durably; return its file name. Raises StoreUnavailable, leaving nothing."""
         try:

@@ -20,6 +20,7 @@ from pathlib import Path
 from router.core.errors import ConfigError
 
 DAEMON_LOCK = "daemon.lock"
+NODE_LOCK = "node.lock"
 STORE_LOCK = "store.lock"
 
 _held: set[int] = set()
@@ -41,6 +42,18 @@ class DataLocks:
             raise ConfigError(
                 f"another usherd (pid {_pid_in(self._data / DAEMON_LOCK)}) runs on the data directory {self._data}",
                 hint="stop it first, or give --data another directory",
+            )
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        self._daemon = handle
+
+    def take_node(self) -> None:
+        """Be the node of this directory, whose store is elsewhere. Raises ConfigError naming the one that is."""
+        handle = _lock(self._data / NODE_LOCK)
+        if handle is None:
+            raise ConfigError(
+                f"another usherd (pid {_pid_in(self._data / NODE_LOCK)}) runs on the data directory {self._data}",
+                hint="two nodes need two data directories: give --data another one",
             )
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)

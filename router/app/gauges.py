@@ -1,0 +1,63 @@
+"""What `usherd status` and the metrics show of a running daemon."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from router.core.errors import TransientError
+from router.shell.nodes import About
+
+if TYPE_CHECKING:
+    from router.app.daemon import Daemon
+
+GAUGE_SECONDS = 0.5
+
+
+class Gauges:
+    """Implements the shell's port of this name over one daemon."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self._daemon = daemon
+        self._inbox_lag = 0
+
+    async def run(self) -> None:
+        """Measure what takes a question to the store, until cancelled."""
+        while True:
+            with suppress(TransientError):
+                self._inbox_lag = await self._daemon.store.inbox_length()
+            await asyncio.sleep(GAUGE_SECONDS)
+
+    def about(self) -> About:
+        """What this node says of itself to the others."""
+        daemon = self._daemon
+        return About(url=daemon.url if daemon.http[1] else "", records=daemon.leader.journal.n)
+
+    def __call__(self) -> dict[str, object]:
+        """Keys of `usherd status`; the metrics are brought up to date as well."""
+        daemon, metrics = self._daemon, self._daemon.metrics
+        waiting = sum(1 for one in daemon.leader.engine.state.contacts.values() if one.waiting_since is not None)
+        metrics.inbox_lag.set(self._inbox_lag)
+        metrics.outbox_lag.set(daemon.outbox.lag)
+        metrics.waiting.set(waiting)
+        metrics.clock_ahead.set((daemon.clock.node - daemon.clock.now()) / 1_000)
+        metrics.leading.set(daemon.leader.leading)
+        channels: dict[str, object] = {"http": {"listen": f"{daemon.http[0]}:{daemon.http[1]}"}}
+        if daemon.smtp is not None:
+            channels["email"] = {"listen": f"{daemon.smtp[0]}:{daemon.smtp[1]}", "received": daemon.receiver.mails}
+        return {
+            "inbox_lag": self._inbox_lag,
+            "outbox_lag": daemon.outbox.lag,
+            "leader": daemon.leader.lease.holder or None,
+            "standbys": self._standbys(),
+            "waiting": waiting,
+            "channels": channels,
+            "problems": daemon.problems(),
+        }
+
+    def _standbys(self) -> list[dict[str, object]]:
+        """The nodes that live and do not lead, this one among them, and how far each has read."""
+        known = {self._daemon.node: self.about(), **self._daemon.nodes.living()}
+        known.pop(self._daemon.leader.lease.holder, None)
+        return [{"node": name, "url": about.url, "records": about.records} for name, about in sorted(known.items())]

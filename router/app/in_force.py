@@ -1,0 +1,292 @@
+"""The configuration in force: which workspace this node goes by, and how an edited one comes into force everywhere.
+
+A node *proposes* what its folder holds: the content is stored under its version, then a note {version, base} goes
+through the inbox, `base` being the version in force as far as the node knows. Whoever leads compiles it, off its loop,
+and journals it; the engine takes it only if `base` still is in force. Every node hears of the record and goes by the
+same content: names, addresses, tiers, texts, topics. What is opened at the start (ports, store, folders) is each
+node's own and comes from its own folder.
+
+Which folder counts at a start: the journal's workspace does, and a folder that differs is said to, unless no other
+node runs; then it is as if the folder had been edited.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import secrets
+import zlib
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+import structlog
+
+from router.app import models
+from router.core.decisions import Refuse
+from router.core.errors import ConfigError, RouterError, StoreUnavailable, TransientError
+from router.core.events import CommandRefused, WorkspaceChanged
+from router.core.ports import Inbox
+from router.core.values import Workspace
+from router.shell.dispatch import Dispatcher
+from router.shell.follower import Applied
+from router.shell.leader import Leader
+from router.shell.reader import Internal, internal_entry
+from router.shell.workers import Models
+from skills.compile import compile_workspace
+from skills.findings import ConfigErrors
+from skills.model import WorkspaceConfig
+from skills.workspace import Loaded, restore
+
+log = structlog.get_logger()
+
+ANSWER_SECONDS = 5.0  # then it is proposed again: whoever was to journal it may be gone
+RETRY_SECONDS = 0.5
+KEPT_MAX = 50  # contents of versions that were in force; older ones are dropped
+LISTED = "workspaces"  # the document that lists them, newest last
+
+
+class ContentStore(Protocol):
+    """What the configuration asks of the store."""
+
+    async def doc_get(self, name: str) -> bytes | None:
+        """A small document."""
+        ...
+
+    async def doc_put(self, name: str, value: bytes) -> None:
+        """Keep a small document."""
+        ...
+
+    async def doc_delete(self, name: str) -> bool:
+        """Forget one."""
+        ...
+
+
+class Node(Protocol):
+    """The daemon, as its configuration needs it."""
+
+    data: Path
+
+    def switch(self, loaded: Loaded) -> None:
+        """Use another configuration wherever the daemon does."""
+        ...
+
+    async def change_models(self, found: Models) -> None:
+        """Classify with another model."""
+        ...
+
+
+class Missing(ConfigError):
+    """The store does not hold a version's content."""
+
+
+class InForce:
+    """What this node goes by: `loaded` and, of its classifier, `models` and `threshold`."""
+
+    def __init__(self, node: Node, store: ContentStore, loaded: Loaded, *, now: Callable[[], int]) -> None:
+        self.loaded = loaded
+        self.models = Models()
+        self.threshold: int | None = None
+        self.brings_own = True  # at its next look at the journal's workspace this node's own counts
+        self._node = node
+        self._store = store
+        self._now = now
+        self._problems: list[str] = []
+        self._wanted = asyncio.Event()
+        self._known = {loaded.version: loaded}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._training: asyncio.Task[None] | None = None
+
+    def connect(self, leader: Leader, commands: Dispatcher, inbox: Inbox) -> None:
+        """The parts that were not there yet; before anything is led or followed."""
+        self._leader = leader
+        self._commands = commands
+        self._inbox = inbox
+
+    def problems(self) -> list[str]:
+        """What keeps this node from going by what is in force."""
+        return list(self._problems)
+
+    async def prepare(self) -> None:
+        """Have a classifier for the first time."""
+        config, data = self.loaded.config, self._node.data
+        self.models, self.threshold = await asyncio.to_thread(models.prepare, config, data)
+
+    # -- what is in force ------------------------------------------------------------------------------------------
+
+    async def compile(self, now: int, in_force: str) -> tuple[str, Workspace]:
+        """For the leader: the workspace that is to be in force, where now the one of version `in_force` is."""
+        own, self.brings_own = self.brings_own or not in_force, False
+        if not own and in_force != self.loaded.version:
+            known = await self.adopt(in_force)
+            if known and self.loaded.version != in_force:  # it is good, and only this node cannot use it
+                return in_force, self._leader.engine.state.workspace
+        if self.loaded.version != in_force:
+            await self._keep(self.loaded)
+        return self.loaded.version, await self._compiled(self.loaded.config, now)
+
+    async def _compiled(self, config: WorkspaceConfig, now: int) -> Workspace:
+        return await asyncio.to_thread(partial(compile_workspace, config, now, topic_threshold=self.threshold))
+
+    async def adopt(self, version: str) -> bool:
+        """Go by the workspace of this version, if that is possible here; else stay, and say so.
+
+        Gives whether its content is in the store at all: the one of a journal from before there were contents is not.
+        """
+        try:
+            loaded = self._known.get(version) or await self._restored(version)
+        except Missing as error:
+            self._problems = [str(error)]
+            return False
+        except ConfigErrors as error:
+            self._problems = [f"the workspace in force cannot be used here: {error.errors[0]}"]
+        except ConfigError as error:
+            self._problems = [f"the workspace in force cannot be used here: {error}"]
+        else:
+            self._problems = []
+            if loaded.version != self.loaded.version:
+                self._switch(loaded)
+        return True
+
+    async def _restored(self, version: str) -> Loaded:
+        raw = await self._store.doc_get(_name(version))
+        if raw is None:
+            raise Missing("the content of the workspace in force is not in the store: edit the folder of a node")
+        loaded = await asyncio.to_thread(_decoded, raw, self.loaded.folder)
+        if loaded.version != version or loaded.config.workspace != self.loaded.config.workspace:
+            raise ConfigError(f"what the store holds under {version[:12]} is something else")
+        return loaded
+
+    def _switch(self, loaded: Loaded) -> None:
+        before, self.loaded = self.loaded.config, loaded
+        self._known = {loaded.version: loaded}
+        self._node.switch(loaded)
+        log.info("workspace_in_force", version=loaded.version[:12], agents=len(loaded.config.agents))
+        if _classified(before) != _classified(loaded.config):
+            self._train(loaded)
+
+    def committed(self, applied: list[Applied]) -> None:
+        """A listener: another workspace may be in force."""
+        for one in applied:
+            refused = any(isinstance(made, Refuse) for made in one.draft.decisions)
+            if isinstance(one.draft.event, WorkspaceChanged) and not refused:
+                self._wanted.set()
+
+    async def run(self) -> None:
+        """Follow what comes into force, until cancelled."""
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            try:
+                await self.adopt((await self._leader.settled()).version)
+            except TransientError:
+                await asyncio.sleep(RETRY_SECONDS)
+                self._wanted.set()
+
+    # -- proposing -------------------------------------------------------------------------------------------------
+
+    async def propose(self, loaded: Loaded) -> None:
+        """Have it put in force; it is when this returns. Raises ConfigError if it was refused, TransientError."""
+        self._known[loaded.version] = loaded
+        await self._store.doc_put(_name(loaded.version), await asyncio.to_thread(_encoded, loaded))
+        while (base := (await self._leader.settled()).version) != loaded.version:
+            note = Internal(what="workspace", message="", version=loaded.version, base=base)
+            [appended] = await self._inbox.append([internal_entry(note, distinct=secrets.token_hex(8))])
+            try:
+                outcome = await self._commands.outcome(appended.id, seconds=ANSWER_SECONDS)
+            except StoreUnavailable:
+                log.warning("workspace_proposed_again", version=loaded.version[:12])
+                continue
+            if not outcome.ok and (await self._leader.settled()).version != loaded.version:
+                raise ConfigError(_REFUSALS.get(outcome.code, f"it was refused ({outcome.code}): {outcome.detail}"))
+        await self.adopt(loaded.version)
+
+    def proposed(self, entry: str, note: Internal) -> None:
+        """For the reader of the node that leads: somebody proposes; it is journaled as soon as it is compiled."""
+        task = asyncio.create_task(self._take(entry, note))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _take(self, entry: str, note: Internal) -> None:
+        try:
+            loaded = self._known.get(note.version) or await self._restored(note.version)
+            workspace = await self._compiled(loaded.config, self._now())
+            await self._keep(loaded)
+        except TransientError as error:
+            log.warning("proposed_workspace_waits", version=note.version[:12], error=type(error).__name__)
+            return  # whoever proposes it asks again
+        except (RouterError, ConfigErrors) as error:
+            log.warning("proposed_workspace_refused", version=note.version[:12], error=type(error).__name__)
+            reason = "the node that leads could not use it; see its log and its environment"
+            await self._leader.record(
+                lambda at: CommandRefused(at=at, inbox=entry, code="bad-workspace", detail=reason)
+            )
+            return
+        self._known[loaded.version] = loaded
+        await self._leader.propose(loaded.version, workspace, note.base, entry)
+
+    async def _keep(self, loaded: Loaded) -> None:
+        """Keep the content of what comes into force, for the other nodes and for later; the oldest are dropped."""
+        await self._store.doc_put(_name(loaded.version), await asyncio.to_thread(_encoded, loaded))
+        listed = msgspec.json.decode(await self._store.doc_get(LISTED) or b"[]", type=list[str])
+        listed = [*(version for version in listed if version != loaded.version), loaded.version]
+        for version in listed[:-KEPT_MAX]:
+            await self._store.doc_delete(_name(version))
+        await self._store.doc_put(LISTED, msgspec.json.encode(listed[-KEPT_MAX:]))
+
+    # -- the classifier --------------------------------------------------------------------------------------------
+
+    def _train(self, loaded: Loaded) -> None:
+        """Keywords at once; a new model as soon as it is trained, off this process."""
+        if self._training is not None:
+            self._training.cancel()
+        self._training = asyncio.create_task(self._retrain(loaded))
+
+    async def _retrain(self, loaded: Loaded) -> None:
+        data = self._node.data
+        quick, threshold = await asyncio.to_thread(models.with_keywords, loaded.config, data, Path(self.models.path))
+        await self._use(quick, threshold)
+        context = multiprocessing.get_context("forkserver")
+        with ProcessPoolExecutor(1, mp_context=context) as pool:
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(pool, models.train, dict(loaded.config.topics), data)
+        found, threshold = await asyncio.to_thread(models.prepare, loaded.config, data)
+        await self._use(found, threshold)
+        if self._leader.leading:
+            compiled = await self._compiled(loaded.config, self._now())
+            await self._leader.propose(loaded.version, compiled, loaded.version)
+        log.info("topics_in_force", version=loaded.version[:12], topics=len(loaded.config.topics))
+
+    async def _use(self, found: Models, threshold: int) -> None:
+        await self._node.change_models(found)
+        self.models, self.threshold = found, threshold
+
+    def close(self) -> None:
+        """Stop what is under way."""
+        for task in (*self._tasks, *([self._training] if self._training is not None else [])):
+            task.cancel()
+
+
+_REFUSALS = {
+    "stale-base": "another node has changed the workspace at the same time: look at what is in force, and edit it anew",
+}
+
+
+def _name(version: str) -> str:
+    return f"workspace:{version}"
+
+
+def _encoded(loaded: Loaded) -> bytes:
+    return zlib.compress(loaded.content, 6)
+
+
+def _decoded(raw: bytes, folder: Path) -> Loaded:
+    return restore(zlib.decompress(raw), folder)
+
+
+def _classified(config: WorkspaceConfig) -> object:
+    """What the classifier depends on."""
+    return config.topics, config.topic_model, config.languages

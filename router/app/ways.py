@@ -1,0 +1,42 @@
+"""The ways in and out, as a configuration names them: channels, what reading needs to know, senders."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+
+from channels.email.send import SmtpSender
+from router.app import chat, http, mail
+from router.app.names import staff_of
+from router.shell.channel import Channel
+from router.shell.outbox import Sender
+from router.shell.understanding import Facts
+from router.shell.vault import Vault
+from skills.model import WorkspaceConfig
+
+
+def channels_of(config: WorkspaceConfig, secret: bytes) -> dict[str, Channel]:
+    """Every channel by its name, which is the source of its inbox entries."""
+    return {"email": mail.email_channel(config, secret), "http": http.http_channel(), **chat.chat_channels()}
+
+
+def facts_of(config: WorkspaceConfig, secret: bytes) -> Facts:
+    """What understanding a message needs to know of the workspace."""
+    return Facts(
+        secret=secret,
+        own=frozenset(config.accounts),
+        tier_of=http.tier_of(config),
+        shadow=config.mode == "shadow",
+        staff=staff_of(config),
+    )
+
+
+def senders_of(config: WorkspaceConfig, secret: bytes, vault: Vault, leave: AsyncExitStack) -> dict[str, Sender]:
+    """Ways out by channel; they are closed when `leave` is."""
+    send = config.channels.email.send if config.channels.email else None
+    senders: dict[str, Sender] = {"webchat": chat.ChatSender()}
+    if send is not None:
+        sender = SmtpSender(mail.send_settings(send))
+        leave.push_async_callback(sender.close)
+        mark = mail.loop_mark(secret, config.workspace)
+        senders["email"] = senders["http"] = mail.MailSender(sender, mark, vault)
+    return senders
