@@ -225,6 +225,17 @@ class Daemon:
             tell=self.reader.tell,
             now=self.clock.now,
         )
+        self._connect()
+        leading = self._begin("leader", self.leader.run())
+        self._exit.push_async_callback(self._stop_leading, leading)
+        await self._first(leading)
+        if not self.leader.leading:  # another's workspace is in force, whatever stands in our folder
+            self.in_force.brings_own = False
+            await self.in_force.adopt(self.leader.engine.state.version)
+        self._begin_background()
+
+    def _connect(self) -> None:
+        """Who hears of what."""
         self.in_force.connect(self.leader, self.commands, self.intake)
         self.reader.proposed = self.in_force.proposed
         self.leader.listeners += [
@@ -243,13 +254,6 @@ class Daemon:
         ]
         self._troubles += [self._nobody_leads, self.in_force.problems, self.nodes.problems]
         self._exit.callback(self._farewell)
-        leading = self._begin("leader", self.leader.run())
-        self._exit.push_async_callback(self._stop_leading, leading)
-        await self._first(leading)
-        if not self.leader.leading:  # another's workspace is in force, whatever stands in our folder
-            self.in_force.brings_own = False
-            await self.in_force.adopt(self.leader.engine.state.version)
-        self._begin_background()
 
     def _nobody_leads(self) -> list[str]:
         return [] if self.leader.leading or self.leader.lease.holder else ["no node leads: nothing is routed"]
