@@ -21,6 +21,7 @@ from benchmarks import breaking
 from benchmarks.load import rate
 from benchmarks.nodes import serving_in
 from router.app.journal import verify_journal
+from tests.support.seeded_days import Day
 
 BYTES_PER_CONTACT_MAX = 20_000
 
@@ -38,6 +39,14 @@ def _resident_bytes(pid: int) -> int:
     return pages * 4096
 
 
+def _seeded_days(number: int) -> None:
+    """Days that no test has seen, each with every oracle. Raises AssertionError, naming the seed."""
+    first = time.time_ns() % 1_000_000_000
+    for seed in range(first, first + number):
+        Day(seed).run(200)
+    sys.stdout.write(f"{number:,} seeded days from {first} on hold every oracle\n")
+
+
 def main() -> int:
     """Run it; gives the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__)
@@ -45,9 +54,11 @@ def main() -> int:
     parser.add_argument("--per-second", type=float, default=50.0)
     parser.add_argument("--points", help="all, or some, with commas: kill it there instead")
     parser.add_argument("--seed", type=int, help="with --points: as it was printed")
+    parser.add_argument("--days", type=int, default=1_000, help="seeded days of the engine, audited, before all else")
     asked = parser.parse_args()
     if asked.points:
         return breaking.run(asked.points, asked.seed)
+    _seeded_days(asked.days)
     mails = int(asked.minutes * 60 * asked.per_second)
     grown = 0
     with tempfile.TemporaryDirectory(prefix="usherd-soak-") as folder:
