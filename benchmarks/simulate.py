@@ -114,12 +114,10 @@ def _served(name: str, runs: Runs, baselines: Sequence[str], key: str, what: str
     best = max(baselines, key=lambda other: mean(runs, other, key) or 0.0)
     found = gap(runs, best, key)
     assert found is not None
-    return Figure(
-        f"{name}: {what} {mean(runs, ENGINE, key) or 0:.4f}",
-        str(found),
-        "≥ best - 0.005",
-        found.high >= -SERVICE_LOSS_MAX,
-    )
+    # shown, refuted, or neither: then these seeds do not decide
+    met = True if found.low >= -SERVICE_LOSS_MAX else False if found.high < -SERVICE_LOSS_MAX else None
+    said = str(found) if met is not None else f"{found}: undecided"
+    return Figure(f"{name}: {what} {mean(runs, ENGINE, key) or 0:.4f}", said, "≥ best - 0.005", met)
 
 
 def _dominated(name: str, runs: Runs, baselines: Sequence[str]) -> Figure:
