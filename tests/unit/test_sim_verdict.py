@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.simulate import ENGINE, Runs, gap, verdicts
+from benchmarks.simulate import Runs, gap, verdicts
+from router.sim.baseline_rules import ENGINE
 
 
 def runs_of(**policies: list[tuple[float, float]]) -> Runs:
