@@ -28,10 +28,13 @@ DURABLE = ("appendonly yes", "appendfsync always", "save ''", "repl-diskless-syn
 class Server:
     """One server of any kind, on a port of the loopback."""
 
-    def __init__(self, folder: Path, *config: str, sentinel: bool = False, port: int = 0) -> None:
+    def __init__(
+        self, folder: Path, *config: str, sentinel: bool = False, environment: dict[str, str] | None = None
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self.port = port or free_port("127.0.0.1")
+        self.port = free_port("127.0.0.1")
+        self._environment = environment
         self.asking: Any = Redis(host="127.0.0.1", port=self.port, socket_timeout=5)
         self._sentinel = sentinel
         lines = [f"port {self.port}", "bind 127.0.0.1", "dir .", *config]
@@ -42,7 +45,9 @@ class Server:
         """Start it, and wait until it answers."""
         command = [find_binary(), "server.conf", *(["--sentinel"] if self._sentinel else [])]
         with (self.folder / "server.log").open("ab") as output:
-            self.process = subprocess.Popen(command, cwd=self.folder, stdout=output, stderr=output)
+            self.process = subprocess.Popen(
+                command, cwd=self.folder, stdout=output, stderr=output, env=self._environment
+            )
         try:
             wait_for(self._answers)
         except AssertionError:
