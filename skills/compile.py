@@ -72,6 +72,7 @@ def compile_workspace(
         reserve_auto=config.reserve.auto,
         parked_cost=config.wake_ups.cost,
         wake_margin=config.wake_ups.margin,
+        require_rehearsal=config.require_rehearsal,
         unsure=config.topic_model.unsure,
         shadow=config.mode == "shadow",
         auto_answers=AutoAnswers(kinds=tuple(config.auto_answers.texts), per_hour=config.auto_answers.per_hour),

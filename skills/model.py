@@ -6,6 +6,7 @@ but not yet compiled: `skills.compile` makes the engine's workspace of them.
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import date
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -317,6 +318,8 @@ class WorkspaceConfig(Part):
     """Its name: small letters, digits and hyphens; part of every key in the store."""
     mode: Literal["live", "shadow"] = "live"
     """live, or shadow: usherd decides and explains, and sends nothing."""
+    require_rehearsal: Flag = False
+    """true: an edited workspace waits for `usherd whatif` to have looked at it."""
     timezone: Zone = "UTC"
     """The zone of calendars that name none."""
     languages: Annotated[tuple[Language, ...], Field(min_length=1), Listed] = ("en",)
@@ -387,11 +390,7 @@ class WorkspaceConfig(Part):
     @property
     def held_skills(self) -> dict[str, int]:
         """Each skill that an agent has → how many have it."""
-        held: dict[str, int] = {}
-        for agent in self.agents.values():
-            for skill in agent.skills:
-                held[skill] = held.get(skill, 0) + 1
-        return held
+        return dict(Counter(skill for agent in self.agents.values() for skill in agent.skills))
 
     def members(self, team: str) -> tuple[str, ...]:
         """Ids of the agents of a team, sorted: those listed and those who name it."""

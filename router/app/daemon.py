@@ -48,6 +48,7 @@ from router.shell.nodes import Nodes
 from router.shell.ops import Ops
 from router.shell.outbox import Outbox
 from router.shell.reader import Reader
+from router.shell.rehearsed import was_rehearsed
 from router.shell.store.embedded import EmbeddedStore
 from router.shell.store.files import BlobFolder
 from router.shell.store.locks import DataLocks
@@ -353,6 +354,7 @@ class Daemon:
             ready=lambda: self.leader.follower.current and not self.stopping,
             stopping=lambda: self.stopping,
             clock=self.clock.now,
+            rehearsed=partial(was_rehearsed, self.store),
         )
 
     # -- what the parts ask for ------------------------------------------------------------------------------------
@@ -377,6 +379,11 @@ class Daemon:
     def decides(self) -> bool:
         """Whether this node leads and no other lives."""
         return self.leader.leading and self.nodes.alone
+
+    async def needs_rehearsal(self, version: str) -> bool:
+        """Whether the workspace in force demands a rehearsal that this version has not had. Raises StoreUnavailable."""
+        demanded = self.leader.engine.state.workspace.require_rehearsal
+        return demanded and not await was_rehearsed(self.store, version)
 
     def switch(self, loaded: Loaded) -> None:
         """Use another configuration from here on: names, addresses, tiers, how mail is read."""

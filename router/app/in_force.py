@@ -70,6 +70,10 @@ class Node(Protocol):
 
     data: Path
 
+    async def needs_rehearsal(self, version: str) -> bool:
+        """Whether the workspace in force demands a rehearsal that this version has not had."""
+        ...
+
     def switch(self, loaded: Loaded) -> None:
         """Use another configuration wherever the daemon does."""
         ...
@@ -120,6 +124,8 @@ class InForce:
     async def compile(self, now: int, in_force: str) -> tuple[str, Workspace]:
         """For the leader: the workspace that is to be in force, where now the one of version `in_force` is."""
         own, self.brings_own = self.brings_own or not in_force, False
+        if own and in_force and await self._node.needs_rehearsal(self.loaded.version):
+            own = False  # edited while nobody ran: the reloader says so, and looks for the rehearsal
         if not own and in_force != self.loaded.version:
             known = await self.adopt(in_force)
             if known and self.loaded.version != in_force:  # it is good, and only this node cannot use it

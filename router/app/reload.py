@@ -2,7 +2,8 @@
 
 The folder is looked at ten times a second, by the resolved path, size, time and inode of every file: that sees symlink
 swaps, which file watchers miss, and costs microseconds. What is being written is left alone until it has been the
-same for one look; a file that is half-written and wrong changes nothing and is said so.
+same for one look; a file that is half-written and wrong changes nothing and is said so. Where the workspace in force
+says `require_rehearsal`, an edit waits until `usherd whatif` has looked at it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Protocol
 
 import structlog
 
-from router.core.errors import ConfigError, RouterError
+from router.core.errors import ConfigError, RouterError, TransientError
 from skills.findings import ConfigErrors
 from skills.model import WorkspaceConfig
 from skills.workspace import Loaded, load
@@ -25,6 +26,7 @@ log = structlog.get_logger()
 LOOK_SECONDS = 0.1
 PROBLEMS_SHOWN_MAX = 5
 SUFFIXES = (".yaml", ".yml")
+UNREHEARSED = "it was not rehearsed: run `usherd whatif --config … --new …` first, on the folder as it is now"
 DIFFERS = "this node's folder is not what is in force: edit it to have it put in force, or make it the same"
 OWN = (("web", "listen"), ("channels", "email", "smtp", "listen"), ("store",), ("blobs",), ("archive",))
 Signature = tuple[tuple[str, int, int, int], ...]
@@ -42,6 +44,10 @@ class Running(Protocol):
         """Have another workspace put in force; it is when this returns. Raises RouterError if it was refused."""
         ...
 
+    async def needs_rehearsal(self, version: str) -> bool:
+        """Whether the workspace in force demands a rehearsal that this version has not had. Raises StoreUnavailable."""
+        ...
+
     def decides(self) -> bool:
         """Whether this node leads and no other one lives."""
         ...
@@ -57,6 +63,7 @@ class Reloader:
         self._compared: tuple[str, str, bool] = ("", "", True)
         self._broken: list[str] = []
         self._restart: list[str] = []
+        self._unrehearsed: str | None = None  # the version that waits for its rehearsal
         self.reloads = 0
 
     def problems(self) -> list[str]:
@@ -83,15 +90,25 @@ class Reloader:
             await asyncio.sleep(LOOK_SECONDS)
             now = await asyncio.to_thread(signature, folder)
             settled, seen = now == seen, now
-            if settled and (now != in_force or self._is_to_be_brought()):
+            if settled and (now != in_force or self._is_to_be_brought() or await self._rehearsed_meanwhile()):
                 in_force = now
                 await self._reload(folder)
+
+    async def _rehearsed_meanwhile(self) -> bool:
+        """Whether what waited for its rehearsal, and was not edited since, has had it."""
+        if self._unrehearsed is None:
+            return False
+        try:
+            return not await self._running.needs_rehearsal(self._unrehearsed)
+        except TransientError:
+            return False
 
     def _is_to_be_brought(self) -> bool:
         """Whether a folder that differed at the start counts after all: the other nodes on the list are gone."""
         return self._folder is self._began and not self._alike() and self._running.decides()
 
     async def _reload(self, folder: Path) -> None:
+        self._unrehearsed = None
         try:
             loaded = await asyncio.to_thread(load, folder)
             await self._bring(loaded)
@@ -127,6 +144,9 @@ class Reloader:
             f"{key} takes force at the next start" for key in takes_restart(self._began.config, loaded.config)
         ]
         if loaded.version != before.version:
+            if await self._running.needs_rehearsal(loaded.version):
+                self._unrehearsed = loaded.version
+                raise ConfigError(UNREHEARSED)
             await self._running.propose(loaded)
             self.reloads += 1
 

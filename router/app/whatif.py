@@ -1,7 +1,8 @@
 """`usherd whatif`: what a journal says of the last days, lived through under the workspace in use and under a new one.
 
 Records, bodies and snapshots are only read, whether or not a daemon runs on them; a small document in the store says
-for a week which version was looked at, for `require_rehearsal`.
+for a week which version was looked at, for `require_rehearsal`. Where the workspace in force demands rehearsals, it is
+what the new one is compared with, also if the folder was edited meanwhile; else it is the folder.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from router.shell.archive import Archive, History
 from router.shell.clock import rfc3339, wall_ms
 from router.shell.journal import Journal, OtherEngine, drive
 from router.shell.recovery import newest
+from router.shell.rehearsed import note_rehearsed
 from router.shell.shelf import Shelf
 from router.shell.snapshots import Damaged, Snapshot, listed, load
 from router.shell.store.client import Store
@@ -41,8 +43,6 @@ from skills.compile import compile_workspace
 from skills.workspace import Loaded
 from skills.workspace import load as load_workspace
 
-REHEARSED_DAYS = 7
-DAY_MS = 86_400_000
 READ_TOGETHER = 200  # bodies
 Progress = Callable[[str, int], None]
 
@@ -76,29 +76,30 @@ async def rehearse(
         again, reread, learned = recorded, 0, threshold
         if reclassify:
             again, reread, learned = await _reclassified(store, recorded, changed, progress)
-        before = await asyncio.to_thread(_lived, recorded, _compiled(loaded, recorded, threshold), progress)
+        version, usual = _in_use(loaded, recorded, threshold)
+        before = await asyncio.to_thread(_lived, recorded, usual, progress)
         after = await asyncio.to_thread(_lived, again, _compiled(changed, recorded, learned), progress)
-        await store.doc_put_new(rehearsal_doc(changed.version), str(wall_ms()).encode(), REHEARSED_DAYS * DAY_MS)
+        if version == recorded.version:
+            await note_rehearsed(store, changed.version, wall_ms())
     names = {message: contact for contact, message in recorded.opened_by.items()}
     found = {
         "since": rfc3339(recorded.begin),
         "until": rfc3339(recorded.end),
-        "version": {"before": loaded.version, "after": changed.version},
+        "version": {"before": version, "after": changed.version},
         **difference(before, after, names),
         "left_out": dict(sorted(recorded.left_out.items())),
         "reclassified": reread,
+        "rehearsed": version == recorded.version,
     }
     return Rehearsed(found, before, after)
 
 
-def rehearsal_doc(version: str) -> str:
-    """The document that says when a version of the workspace was rehearsed."""
-    return f"rehearsed:{version}"
-
-
-async def was_rehearsed(store: Store, version: str) -> bool:
-    """Whether `usherd whatif` looked at this very version within the last seven days."""
-    return await store.doc_get(rehearsal_doc(version)) is not None
+def _in_use(loaded: Loaded, recorded: Recorded, threshold: int) -> tuple[str, Workspace]:
+    """What the new workspace is compared with, by its version: the folder's, or what is in force and demands it."""
+    last = recorded.last
+    if last is not None and last.require_rehearsal and recorded.version != loaded.version:
+        return recorded.version, msgspec.structs.replace(last, topic_threshold=threshold)
+    return loaded.version, _compiled(loaded, recorded, threshold)
 
 
 def _compiled(loaded: Loaded, recorded: Recorded, threshold: int | None) -> Workspace:
@@ -149,8 +150,9 @@ async def _recorded(history: History, base: Snapshot | None, begin: int, progres
             drive(engine, record)
         else:
             recorder.hear(record.event)
-    if recorder is None:
-        raise ConfigError("nothing happened in that time", hint="look further back with --since")
+    if recorder is None and not engine.state.workspace.name:
+        raise ConfigError("the journal holds no workspace yet", hint="start the daemon once")
+    recorder = recorder or Recorder(engine)  # nothing happened: that is a rehearsal too, of nothing
     return recorder.close()
 
 

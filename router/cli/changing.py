@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -10,6 +10,9 @@ from router.cli import output
 from router.cli.client import Daemon
 from router.cli.options import CONFIG, DATA, Config, Data, Json, Token, Url
 from router.core.errors import PermanentError
+
+if TYPE_CHECKING:
+    from router.desk.in_force import InForce
 
 OTHERWISE = "names, examples, channels or other things that no decision depends on"
 
@@ -25,7 +28,7 @@ def diff(config: Config = CONFIG, data: Data = DATA, url: Url = None, token: Tok
 
     output.wants_json(json)
     loaded = load(config)
-    answer = Daemon(data, url, token).get("/v1/workspace")
+    answer = Daemon(data, url, token).get("/v1/workspace", candidate=loaded.version)
     try:
         in_force = msgspec.convert(answer, InForce)
     except msgspec.ValidationError as error:
@@ -47,6 +50,7 @@ def diff(config: Config = CONFIG, data: Data = DATA, url: Url = None, token: Tok
             }
             for one in ends
         ],
+        "rehearsal": _rehearsal(in_force),
     }
     if json:
         output.give(found)
@@ -62,3 +66,12 @@ def diff(config: Config = CONFIG, data: Data = DATA, url: Url = None, token: Tok
         output.say(f"[bold red]dead end:[/] {output.escape(change_words.dead_end(one))}")
     if not ends:
         output.say("[green]No dead end:[/] somebody could take every topic, and all that waits.")
+    if found["rehearsal"] == "missing":
+        output.say("[bold red]no rehearsal:[/] it cannot come into force before `usherd whatif --new …` looked at it")
+
+
+def _rehearsal(in_force: InForce) -> str:
+    """`missing` or `done`, where the workspace in force demands one; else `not demanded`."""
+    if not in_force.workspace.require_rehearsal:
+        return "not demanded"
+    return "done" if in_force.rehearsed else "missing"

@@ -66,6 +66,10 @@ def whatif(
 
 def _show(found: dict[str, Any]) -> None:
     output.say(f"{found['contacts']:,} contacts from {found['since']} to {found['until']}")
+    if not found["rehearsed"]:
+        output.say("[dim]compared with the folder in --config, which is not what is in force[/]")
+    if not found["contacts"]:
+        output.say("Nobody wrote in that time: look further back with [bold]--since[/]")
     if found["same"]:
         output.say("[green]Nothing would have been different.[/]")
         return

@@ -34,19 +34,29 @@ class InForce(msgspec.Struct, frozen=True, kw_only=True):
     """The JSON of `GET /v1/workspace`.
 
     `version`: SHA-256 of the folder's content, as `usherd status` says it. `accounts`: addresses that mail may come to.
+    `rehearsed`: whether the version that was asked for was looked at by `usherd whatif` within a week.
     """
 
     version: str
     workspace: Workspace
     waiting: tuple[Waiting, ...]
     accounts: tuple[str, ...] = ()
+    rehearsed: bool | None = None
 
 
-def in_force(state: State, waiting: Iterable[Contact], accounts: tuple[str, ...] = ()) -> InForce:
+def in_force(
+    state: State, waiting: Iterable[Contact], accounts: tuple[str, ...] = (), *, rehearsed: bool | None = None
+) -> InForce:
     """What is in force, and what waits, the most frequent shape first. Contacts nobody could read are left out."""
     shapes = Counter(shape_of(contact) for contact in waiting if contact.flag != "quarantined")
     counted = tuple(Waiting(shape=shape, waiting=number) for shape, number in shapes.most_common())
-    return InForce(version=state.version, workspace=state.workspace, waiting=counted, accounts=accounts)
+    return InForce(
+        version=state.version,
+        workspace=state.workspace,
+        waiting=counted,
+        accounts=accounts,
+        rehearsed=rehearsed,
+    )
 
 
 def shape_of(contact: Contact) -> Shape:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from router.core.engine import Engine
     from router.core.state import Contact
+    from router.core.values import Workspace
 
 AT_WORK = (Status.AVAILABLE, Status.BUSY)
 ANSWERED = (ContactState.WAITING_CUSTOMER, ContactState.SNOOZED, ContactState.RESOLVED)  # a message then is a reaction
@@ -75,6 +76,8 @@ class Recorded:
     left_out: Counter[str] = field(default_factory=Counter)
     accepted_after: int = ACCEPTED_AFTER
     effort: float = EFFORT
+    version: str = ""  # of the workspace in force at the end
+    last: Workspace | None = None  # that workspace
 
     def script(self, contact: str) -> Script:
         """The script of a recorded contact."""
@@ -119,6 +122,7 @@ class Recorder:
         """The stretch is over."""
         found, now = self.found, self.engine.state.at
         found.end = now
+        found.version, found.last = self.engine.state.version, self.engine.state.workspace
         for contact in list(self._hands.holder):
             found.script(contact).begun = self._hands.drop(contact, now)
         waits = [script.accepted_after for script in found.scripts.values() if script.accepted_after is not None]

@@ -209,10 +209,14 @@ async def explain(contact: str, parts: Parts, *, full: bool = False) -> Response
 
 
 @routes.get("/workspace", dependencies=READ, responses=failures(), tags=["reports"], summary="What is in force")
-async def workspace(parts: Parts, desk: Model) -> Response:
-    """The workspace as the engine has it, its version, and how many contacts wait, by what the rules look at."""
+async def workspace(parts: Parts, desk: Model, candidate: str = "") -> Response:
+    """The workspace as the engine has it, its version, and how many contacts wait, by what the rules look at.
+
+    `candidate`: the version of another workspace; `rehearsed` then says whether that one was, within a week.
+    """
     accounts = parts.mails.accounts() if parts.mails is not None else ()
-    return answer(in_force(parts.source.state, desk.index.waiting(), accounts))
+    rehearsed = await parts.rehearsed(candidate) if candidate and parts.rehearsed is not None else None
+    return answer(in_force(parts.source.state, desk.index.waiting(), accounts, rehearsed=rehearsed))
 
 
 @routes.get("/reports/shadow", dependencies=READ, responses=failures(), tags=["reports"], summary="Beside people")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -120,3 +120,4 @@ class WebParts:
     ready: Callable[[], bool] = lambda: True
     stopping: Callable[[], bool] = lambda: False
     clock: Callable[[], int] = wall_clock
+    rehearsed: Callable[[str], Awaitable[bool]] | None = None  # whether `usherd whatif` looked at a version
