@@ -63,7 +63,7 @@ class EraserStore(Protocol):
         """Delete entries; those that are gone are fine."""
         ...
 
-    async def inbox_read(self, after: str, count: int, block_ms: int = 0) -> list[InboxItem]:
+    async def inbox_read(self, after: str, count: int, block_ms: int) -> list[InboxItem]:
         """Entries after an id, in order."""
         ...
 
@@ -112,6 +112,7 @@ class Eraser:
         self._rewrite = rewrite
         self._listed = listed
         self._identify = identify
+        self._left = ""  # why the last one's words still stand in the store's file
         self._news = asyncio.Event()
         self._waiting: dict[str, asyncio.Future[Report]] = {}
         self._begun: dict[str, Report] = {}
@@ -152,7 +153,7 @@ class Eraser:
             await self._store.inbox_delete([one for one in lot if stream_order(one) is not None])
         await point("erase.blobs_deleted")
         problem = "" if await self._nothing_older_stands(name) else "older messages are still being read"
-        problem = problem or await self._rewrite()
+        problem = self._left = problem or await self._rewrite()
         await point("erase.rewritten")
         log.info("customer_erased", erasure=name, keys=len(erasure.keys), messages=len(messages), problem=problem)
         await self._tell(Internal(what="erased", message=name, state=problem), distinct=name)
@@ -196,6 +197,12 @@ class Eraser:
     async def _tell(self, note: Internal, raw: bytes = b"", *, distinct: str) -> str:
         [appended] = await self._inbox.append([internal_entry(note, raw, distinct=distinct)])
         return appended.id
+
+    def problems(self) -> list[str]:
+        """What an admin should know: it is not done yet, or the store's file was not written anew."""
+        pending = len(self._leader.engine.state.erasing)
+        found = [f"{pending} erased customers are still being deleted"] if pending else []
+        return found + ([f"the store's file still holds what was erased: {self._left}"] if self._left else [])
 
     # -- asking ------------------------------------------------------------------------------------------------------
 

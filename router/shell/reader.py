@@ -24,7 +24,7 @@ from router.shell.buggify import point
 from router.shell.channel import Channel
 from router.shell.clock import Clock
 from router.shell.store.entries import InboxItem
-from router.shell.understanding import Facts, Prepared, Refused, Source, received, released, source_of
+from router.shell.understanding import Facts, Plain, Prepared, Refused, Source, received, released, sender_of, source_of
 from router.shell.vault import Vault, raw_blob
 from router.shell.workers import Raw, Understood, Workers
 
@@ -228,11 +228,13 @@ class Reader:
     async def _keep_raw(self, original: InboxItem, understood: Understood) -> None:
         channel = self.channels[original.source]
         blobs = received(_source(channel, original), understood, original.raw, channel, self.facts, 0).blobs
-        raw = next(blob for blob in blobs if blob.blob == raw_blob(original.id))
+        await self._insist_put(next(blob for blob in blobs if blob.blob == raw_blob(original.id)))
+
+    async def _insist_put(self, blob: Plain) -> None:
         while True:
             try:
-                await self._vault.prepare({raw.identity})
-                await self._store.blobs_put(dict([await self._vault.lock_blob(raw.blob, raw.identity, raw.plain)]))
+                await self._vault.prepare({blob.identity})
+                await self._store.blobs_put(dict([await self._vault.lock_blob(blob.blob, blob.identity, blob.plain)]))
             except StoreUnavailable:
                 await asyncio.sleep(RETRY_SECONDS)
             else:
@@ -317,6 +319,11 @@ class Reader:
             return  # erased
         item = Raw(raw, b"{}", channel.normalise)
         understood = await self._workers.understand([item])[0] if channel.hostile else self._workers.here(item)
+        if understood.message is not None:  # its bytes belong to whoever wrote them, and go when those are erased
+            source = Source(inbox=asked, message=message, channel=channel.name, kind="", account="")
+            await self._insist_put(
+                Plain(raw_blob(message), sender_of(understood.message, source, self.facts.secret), raw)
+            )
         note = Internal(what="reread", message=message)
         await self.tell(internal_entry(note, msgspec.json.encode(understood), distinct=asked))
 

@@ -64,6 +64,11 @@ class MemoryStore:
         """Keys that there are."""
         return {name: self.keys[name] for name in names if name in self.keys}
 
+    async def keys_delete(self, names: list[str]) -> None:
+        """Forget keys."""
+        for name in names:
+            self.keys.pop(name, None)
+
     async def blobs_put(self, blobs: dict[str, bytes]) -> None:
         """Keep blobs."""
         self.blobs |= blobs

@@ -1,0 +1,223 @@
+"""Erasing, carried out: what is deleted, again after a crash, again after a restore, and what is said of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from router.core.erasing import key_name
+from router.core.errors import ConfigError, StoreUnavailable
+from router.core.events import CustomerErased, ErasureDone
+from router.shell.erased import ErasedList
+from router.shell.erasure import Eraser
+from router.shell.identities import identity_of
+from router.shell.vault import message_blob, raw_blob
+from tests.support.shell_scene import SECRET, ShellStore, Stage, until, written
+
+ADA, BOB = "ada@customer.example", "bob@customer.example"
+
+
+def identities(address: str) -> list[str]:
+    """The hashes of an address."""
+    return [identity_of(SECRET, "email", address)]
+
+
+class Erasing:
+    """A node that erases. `said`: why its store's file cannot be written anew; `rewritten`: how often it was."""
+
+    def __init__(self, folder: Path, store: ShellStore | None = None, said: str = "") -> None:
+        self.stage = Stage(store)
+        self.rewritten = 0
+        self.listed = ErasedList(folder)
+
+        async def rewrite() -> str:
+            self.rewritten += 1
+            return said
+
+        self.eraser = Eraser(
+            store=self.stage.store,
+            inbox=self.stage.store,
+            vault=self.stage.vault,
+            leader=self.stage.leader,
+            rewrite=rewrite,
+            listed=self.listed,
+            identify=identities,
+        )
+        self.stage.leader.listeners.append(self.eraser.committed)
+        self.stage.vault.key_of = self._key_of
+
+    def _key_of(self, identity: str) -> str:
+        return key_name(identity, self.stage.leader.engine.state.erased.get(identity, 0))
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Stage]:
+        """Lead, and erase what is to be erased."""
+        async with self.stage.leading():
+            task = asyncio.create_task(self.eraser.run())
+            try:
+                yield self.stage
+            finally:
+                task.cancel()
+                await asyncio.wait([task])
+
+    async def contact(self, raw: bytes) -> Any:  # noqa: ANN401  # the contact
+        """A message, and the contact it opened."""
+        message = await self.stage.receive(raw)
+        return await until(lambda: self.stage.contact_of(message))
+
+
+@pytest.mark.parametrize("meant", [lambda _: ADA, lambda one: one.id, lambda one: one.customer])
+async def test_keys_blobs_and_entries_go(meant: Callable[[Any], str], tmp_path: Path) -> None:
+    """Whichever way the customer is named; another's stay; the names of the keys are listed; the file is rewritten."""
+    node = Erasing(tmp_path)
+    async with node.running() as stage:
+        contact = await node.contact(written("secret", ADA))
+        other = await node.contact(written("hello", BOB))
+        message, theirs = contact.messages[0].id, other.messages[0].id
+        report = await node.eraser.erase(meant(contact))
+        assert (report["done"], report["problem"], report["messages"], report["keys"]) == (True, "", 1, 1)
+        assert report["contacts"] == (contact.id,)
+        assert identities(ADA)[0] not in stage.store.keys
+        assert not {message_blob(message), raw_blob(message)} & stage.store.blobs.keys()
+        assert set(await stage.vault.messages([message, theirs])) == {theirs}
+        assert (node.listed.names, node.rewritten) == (identities(ADA), 1)
+        assert (tmp_path / "erased.json").stat().st_mode & 0o077 == 0
+        await until(lambda: not stage.leader.engine.state.erasing)
+        assert node.eraser.problems() == []
+
+
+async def test_who_comes_back_is_read_under_another_key(tmp_path: Path) -> None:
+    """So that the first key, should it come back with a backup, opens nothing new."""
+    node = Erasing(tmp_path)
+    async with node.running() as stage:
+        await node.contact(written("one", ADA))
+        await node.eraser.erase(ADA)
+        again = await node.contact(written("two", ADA))
+        assert list(stage.store.keys) == [f"{identities(ADA)[0]}.1"]
+        assert (await stage.vault.messages([again.messages[0].id])).keys() == {again.messages[0].id}
+        report = await node.eraser.erase(again.id)
+        assert report["keys"] == 1
+        assert stage.store.keys == {}
+        assert node.listed.names == [identities(ADA)[0], f"{identities(ADA)[0]}.1"]
+
+
+async def test_nobody_is_erased_whom_nobody_knows(tmp_path: Path) -> None:
+    """A name without a contact, a customer or a key is refused, and so is one erased already."""
+    node = Erasing(tmp_path)
+    async with node.running() as stage:
+        contact = await node.contact(written("one", ADA))
+        for name in (BOB, "c99", ""):
+            with pytest.raises(KeyError):
+                await node.eraser.erase(name)
+        await node.eraser.erase(ADA)
+        for name in (ADA, contact.id):
+            with pytest.raises(KeyError):
+                await node.eraser.erase(name)
+        assert len(stage.store.events(ErasureDone)) == 1
+
+
+async def test_a_store_that_will_not_rewrite_its_file_is_told_of(tmp_path: Path) -> None:
+    """In the answer, and among the problems."""
+    node = Erasing(tmp_path, said="NOPERM")
+    async with node.running():
+        await node.contact(written("one", ADA))
+        report = await node.eraser.erase(ADA)
+        assert (report["done"], report["problem"]) == (True, "NOPERM")
+        assert any("NOPERM" in problem for problem in node.eraser.problems())
+
+
+async def test_what_a_crash_left_is_done_by_the_next_leader(tmp_path: Path) -> None:
+    """The journal says what is to go; it does not matter how far the last one came."""
+    first = Erasing(tmp_path)
+    store = first.stage.store
+    async with first.stage.leading():  # its eraser never runs
+        contact = await first.contact(written("one", ADA))
+        asked = asyncio.create_task(first.eraser.erase(ADA))
+        await until(lambda: store.events(CustomerErased))
+        asked.cancel()
+    assert identities(ADA)[0] in store.keys
+    assert first.eraser.problems() == ["1 erased customers are still being deleted"]
+    second = Erasing(tmp_path, store)
+    async with second.running() as stage:
+        await until(lambda: store.events(ErasureDone))
+        assert store.keys == {}
+        assert await stage.vault.messages([contact.messages[0].id]) == {}
+
+
+async def test_what_reappears_is_erased_again(tmp_path: Path) -> None:
+    """A key under its old name goes; a store from before the erasure, journal and all, is erased once more."""
+    node = Erasing(tmp_path)
+    async with node.running():
+        await node.contact(written("one", ADA))
+        await node.eraser.erase(ADA)
+        await node.contact(written("two", ADA))
+        await node.eraser.erase(ADA)
+    store = node.stage.store
+    store.keys[identities(ADA)[0]] = b"k" * 32
+    async with Erasing(tmp_path, store).running():
+        await until(lambda: identities(ADA)[0] not in store.keys)
+    (tmp_path / "elsewhere").mkdir()
+    backup = Erasing(tmp_path / "elsewhere")
+    async with backup.stage.leading():
+        await backup.contact(written("one", ADA))
+    restored = Erasing(tmp_path, backup.stage.store)
+    async with restored.running() as stage:
+        await until(lambda: stage.store.events(ErasureDone))
+        assert stage.store.keys == {}
+        assert stage.leader.engine.state.erased == {identities(ADA)[0]: 2}
+        again = await restored.contact(written("three", ADA))
+        assert list(stage.store.keys) == [f"{identities(ADA)[0]}.2"]
+        assert again.flag == ""
+
+
+async def test_older_entries_that_still_stand_are_waited_for(tmp_path: Path) -> None:
+    """They share memory with what was deleted; only when they are gone the file is written anew."""
+    node = Erasing(tmp_path)
+    async with node.running() as stage:
+        slow = written("slow", BOB)
+        stage.workers.held.add(slow)
+        await node.contact(written("one", ADA))
+        await stage.receive(slow)
+        await until(lambda: stage.leader.engine.state.deferred)
+        state = stage.leader.engine.state
+        inbox = dict(stage.store.inbox)
+        asked = asyncio.create_task(node.eraser.erase(ADA))
+        await asyncio.sleep(0.05)
+        assert not asked.done()
+        assert (node.rewritten, dict(stage.store.inbox), dict(state.erased)) == (0, inbox, {})
+        stage.workers.release()
+        assert (await asked)["done"]
+        assert node.rewritten == 1
+
+
+def test_a_list_that_cannot_be_read_stops_the_start(tmp_path: Path) -> None:
+    """Without it a backup would bring back whom it names."""
+    (tmp_path / "erased.json").write_text("{")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        ErasedList(tmp_path)
+
+
+async def test_the_store_may_be_away_for_a_while(tmp_path: Path) -> None:
+    """It is tried again; nothing is said to be done before it is."""
+    node = Erasing(tmp_path)
+    async with node.running() as stage:
+        await node.contact(written("one", ADA))
+        deletes = stage.store.keys_delete
+        tries = 0
+
+        async def delete(names: list[str]) -> None:
+            nonlocal tries
+            tries += bool(names)
+            if tries == 1:
+                raise StoreUnavailable("away")
+            await deletes(names)
+
+        stage.store.keys_delete = delete  # type: ignore[method-assign]
+        assert (await node.eraser.erase(ADA))["done"]
+        assert tries >= 2
+        assert stage.store.keys == {}
