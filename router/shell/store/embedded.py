@@ -33,6 +33,7 @@ log: Any = structlog.get_logger()
 
 BLOBS_NAME = "blobs"
 URL_NAME = "store.url"
+ARCHIVER_URL_NAME = "archiver.url"
 ADOPT_SECONDS_MAX = 60.0  # a store of an earlier daemon may be loading, or on its way out
 STOP_SECONDS_MAX = 10.0
 POLL_SECONDS = 0.02
@@ -317,6 +318,8 @@ async def run_alone(
     try:
         url = f"redis://{server.DAEMON_USER}:{quote(store.password, safe='')}@{host}:{number}/0"
         server.write_private(data / URL_NAME, f"{url}\n".encode())
+        trims = f"redis://{server.ARCHIVER_USER}:{quote(store.archiver_password, safe='')}@{host}:{number}/0"
+        server.write_private(data / ARCHIVER_URL_NAME, f"{trims}\n".encode())
         if ready is not None:
             ready(str(data / URL_NAME))
         await asyncio.Event().wait()
