@@ -122,7 +122,7 @@ class Reader:
         """Start on entries just read; messages from hostile channels go to the workers."""
         loop = asyncio.get_running_loop()
         begun = [Begun(entry=item, poisoned=item.id in poisoned) for item in items]
-        hostile = [one for one in begun if self._is_hostile(one.entry.source)]
+        hostile = [one for one in begun if self._is_hostile(one.entry.source) and not one.entry.absent]
         now = loop.time()
         raws = [_raw_of(one.entry, self.channels[one.entry.source]) for one in hostile]
         for one, future in zip(hostile, self._workers.understand(raws), strict=True):
@@ -163,6 +163,11 @@ class Reader:
 
     async def _finish(self, begun: Begun, state: State, clock: Clock) -> Prepared:
         entry = begun.entry
+        if entry.absent and entry.source in {"command", "internal"}:
+            found = await self._insist_get([entry.id])
+            if not found:  # it was dealt with before
+                return Prepared(event=None, finished=[entry.id])
+            entry = begun.entry = found[0]
         if begun.poisoned:
             return await self._given_up(entry, clock)
         if entry.source == "command":
@@ -189,6 +194,8 @@ class Reader:
         entry = begun.entry
         if entry.lost:
             return self._problem(entry, channel, "its file is gone from the blob folder", clock)
+        if entry.absent:
+            return Prepared(event=MessageDeferred(at=clock.now(), inbox=entry.id, message=entry.id))
         source = _source(channel, entry)
         if begun.future is None:
             understood = self._workers.here(Raw(entry.raw, entry.meta, channel.normalise))
@@ -204,8 +211,10 @@ class Reader:
         return received(_source(channel, entry, inbox=inbox), understood, entry.raw, channel, self.facts, clock.now())
 
     async def resume_when(self, begun: Begun) -> None:
-        """Bring a deferred message back when the worker has answered."""
-        if begun.future is not None:
+        """Bring a deferred message back when the worker has answered, or its bytes can be had again."""
+        if begun.entry.absent:
+            await self.resume(begun.entry.id)
+        elif begun.future is not None:
             await self._bring_back(begun.entry, await begun.future)
 
     async def resume(self, message: str) -> None:

@@ -12,6 +12,7 @@ from router.core.events import MessageDeferred, MessageQuarantined, MessageRecei
 from router.core.ports import InboxEntry
 from router.shell import leader as leader_module
 from router.shell import reader as reader_module
+from router.shell.store.entries import InboxItem
 from router.shell.vault import Vault, raw_blob
 from router.shell.workers import Understood
 from tests.support.shell_scene import ShellStore, Stage, item, read_json, until, written
@@ -290,3 +291,52 @@ async def test_a_command_on_a_conversation_that_was_tampered_with_is_refused() -
         outcome = await stage.act("ana", "reply", contact=contact, text="On its way.")
         assert (outcome.ok, outcome.code) == (False, "internal")
         assert (await stage.act("ana", "status", status="busy")).ok
+
+
+class TestAbsent:
+    """Large values that cannot be had for a while."""
+
+    async def test_a_message_without_its_bytes_holds_up_nobody(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It is deferred at once, those behind it go on, and it comes back whole once its bytes can be had."""
+        stage = Stage()
+        reading, having, down = stage.store.inbox_read, stage.store.inbox_get, True
+
+        async def read(after: str, count: int, block_ms: int) -> list[InboxItem]:
+            found = await reading(after, count, block_ms)
+            return [msgspec.structs.replace(one, raw=b"", absent=True) if one.id == first else one for one in found]
+
+        async def have(ids: list[str]) -> list[InboxItem]:
+            if down and first in ids:
+                raise StoreUnavailable("S3 does not answer")
+            return await having(ids)
+
+        first = await stage.receive(written("the large one"))
+        monkeypatch.setattr(stage.store, "inbox_read", read)
+        monkeypatch.setattr(stage.store, "inbox_get", have)
+        second = await stage.receive(written("a small one", "bob@x.example"))
+        async with stage.leading():
+            await until(lambda: stage.contact_of(second))
+            assert list(stage.leader.engine.state.deferred) == [first]
+            down = False
+            await until(lambda: stage.contact_of(first))
+            assert not stage.leader.engine.state.deferred
+        shown = await stage.vault.messages([first])
+        assert "the large one" in shown[first].text
+
+    async def test_an_action_waits_for_its_bytes(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What an agent wrote is carried out once it can be read, as it was written."""
+        stage = Stage()
+        async with stage.leading():
+            await stage.act("ana", "status", status="available")
+            contact = await stage.holding()
+            reading = stage.store.inbox_read
+
+            async def read(after: str, count: int, block_ms: int) -> list[InboxItem]:
+                found = await reading(after, count, block_ms)
+                return [msgspec.structs.replace(one, raw=b"", absent=one.source == "command") for one in found]
+
+            monkeypatch.setattr(stage.store, "inbox_read", read)
+            await stage.act("ana", "note", contact=contact, text="a note, however long")
+            note = stage.leader.engine.state.contacts[contact].messages[-1].id
+        shown = await stage.vault.messages([note])
+        assert "a note, however long" in shown[note].text

@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
+import msgspec
 from redis.exceptions import ResponseError
 
 from router.core.errors import ConfigError, Fenced, StoreUnavailable
@@ -150,11 +151,12 @@ class Store(Asking, Shared):
     async def inbox_read(self, after: str, count: int, block_ms: int = 0) -> list[InboxItem]:
         """Return entries after an id ('0-0': from the start), waiting up to `block_ms` for the first.
 
-        At most `count`, and fewer once they come to READ_BYTES_MAX: read on from the last one.
+        At most `count`, and fewer once they come to READ_BYTES_MAX: read on from the last one. One whose large value
+        cannot be had now is `absent`: it holds up nobody behind it.
         """
         asked = commands.inbox_read(self.keys, after, count, block_ms)
         (reply,) = await self._ask(asked, wait_seconds=block_ms / 1000)
-        return await self._items(reply[0][1] if reply else [])
+        return await self._items(reply[0][1] if reply else [], absent=True)
 
     async def inbox_get(self, ids: list[str]) -> list[InboxItem]:
         """Return those of the entries that still stand, in the order asked for."""
@@ -163,7 +165,7 @@ class Store(Asking, Shared):
         replies = await self._ask(*(commands.inbox_get(self.keys, entry_id) for entry_id in ids))
         return await self._items([raw for reply in replies for raw in reply])
 
-    async def _items(self, raws: list[Any]) -> list[InboxItem]:
+    async def _items(self, raws: list[Any], *, absent: bool = False) -> list[InboxItem]:
         items: list[InboxItem] = []
         size = 0
         for raw in raws:
@@ -172,7 +174,12 @@ class Store(Asking, Shared):
             item, file = entries.decode(raw)
             if file:
                 self._inbox_files[item.id] = file
-                item = await entries.with_file(item, self._files, file)
+                try:
+                    item = await entries.with_file(item, self._files, file)
+                except StoreUnavailable:
+                    if not absent:
+                        raise
+                    item = msgspec.structs.replace(item, absent=True)
             size += len(item.raw)
             items.append(item)
         return items

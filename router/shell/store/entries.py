@@ -24,9 +24,10 @@ Outcome: TypeAlias = list[Appended] | StoreUnavailable
 
 
 class InboxItem(msgspec.Struct, frozen=True, kw_only=True):
-    """One stored input: `raw` as received. `lost` says that its file is gone, so a person must be told.
+    """One stored input: `raw` as received.
 
-    `path`: of the file that holds `raw`, if it is too large for the store.
+    `lost` says that its file is gone, so a person must be told; `absent` that it cannot be had now. `path`: of the file
+    that holds `raw`, if it is too large for the store.
     """
 
     id: str
@@ -36,6 +37,7 @@ class InboxItem(msgspec.Struct, frozen=True, kw_only=True):
     key: bytes
     conflict: bool = False
     lost: bool = False
+    absent: bool = False
     path: str = ""
 
 
