@@ -25,7 +25,7 @@ from tests.support.mischief import (
 )
 
 LOT = 6  # points to one data directory
-STORM_ANSWERS = 200
+STORM_ANSWERS = 40
 
 
 async def _break(points: list[str], seed: int) -> int:
