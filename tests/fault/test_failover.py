@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import smtplib
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
@@ -13,6 +14,7 @@ import pytest
 from router.core.errors import ConfigError, Fenced, StoreUnavailable
 from router.shell.store import Store
 from router.shell.store import recent as recent_module
+from tests.support.daemons import RunningDaemon, until, write_workspace
 from tests.support.failover import Slots, Watched, patiently, slots, wait_for, watched
 from tests.support.stores import entry
 
@@ -248,3 +250,42 @@ async def test_in_a_cluster_the_owner_of_our_slot_is_found(cluster: Slots, tmp_p
             assert await store.lease_acquire("leader", "n1", 1_000)
             await store.close()
     assert all(node.asking.dbsize() for node in cluster.nodes)
+
+
+async def test_the_daemon_goes_on_with_the_promoted_replica(tmp_path: Path) -> None:
+    """Mails are taken again within seconds, all acknowledged ones are in one contact each, and status tells of it."""
+    with watched(tmp_path / "servers", sentinels=3) as servers:
+        daemon = RunningDaemon(
+            write_workspace(tmp_path / "config", extra=f"store: {{url: '{servers.url}', replicas: 0}}\n"),
+            tmp_path / "data",
+        )
+        daemon.start()
+        try:
+            for number in range(5):
+                await until(lambda number=number: taken(daemon, number))  # type: ignore[misc]
+            servers.primary.kill()
+            began = time.monotonic()
+            await until(lambda: taken(daemon, 5), seconds=FOLLOW_SECONDS_MAX)
+            assert time.monotonic() - began < FOLLOW_SECONDS_MAX
+            await until(lambda: len(daemon.contacts()) == 6)
+            told = daemon.ask("/v1/status")["problems"]
+            assert any(problem.startswith("the store is another server than before") for problem in told)
+            assert not any("lost" in problem for problem in told)
+            names = sorted(one["messages"][0]["external_id"] for one in daemon.contacts())
+            assert names == [f"m{number}@example.org" for number in range(6)]
+        finally:
+            daemon.stop()
+
+
+def taken(daemon: RunningDaemon, number: int) -> bool:
+    """Hand in a mail, once; whether it was acknowledged."""
+    text = (
+        f"From: c{number}@example.org\r\nTo: help@acme.example\r\nSubject: please refund my order\r\n"
+        f"Message-ID: <m{number}@example.org>\r\n\r\nNumber {number}.\r\n"
+    )
+    try:
+        with smtplib.SMTP(*daemon.smtp, timeout=15) as client:
+            client.sendmail(f"c{number}@example.org", ["help@acme.example"], text)
+    except (OSError, smtplib.SMTPException):
+        return False
+    return True
