@@ -1,30 +1,35 @@
 """What a message is about: a classifier trained from an admin's examples, and keywords.
 
 `train` makes a `TopicModel`; `TopicModel.predict` gives topics with calibrated probabilities. Training needs
-scikit-learn, prediction only numpy: importing this package does not import scikit-learn.
+scipy, prediction only numpy: importing this package does not import scipy.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from skills.topics.model import ModelBroken, TopicModel
 
 if TYPE_CHECKING:
-    from skills.topics.training import TopicWords
+    from skills.topics.training import Labelled, TopicWords
 
 __all__ = ["ModelBroken", "TopicModel", "train"]
 
 
 def train(
-    topics: Mapping[str, TopicWords], seed: int = 0, progress: Callable[[int, int], None] | None = None
+    topics: Mapping[str, TopicWords],
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+    labelled: Iterable[Labelled] = (),
 ) -> TopicModel:
     """A model of `topics` (id → examples and keywords); the same topics and seed give the same model.
 
+    `labelled`: what people said of texts; of topics that `topics` does not name nothing is learned. A text that bears
+    several topics is an example of each: where they are more than a few, topics are decided each by itself.
     `progress` is called with (steps done, steps in all). With fewer than two topics that have examples there is
     nothing to tell apart: keywords alone decide, and the model's `warnings` say so.
     """
-    from skills.topics import training  # noqa: PLC0415 (scipy and scikit-learn, for those who train)
+    from skills.topics import training  # noqa: PLC0415 (scipy, for those who train)
 
-    return training.fit(topics, seed, progress)
+    return training.fit(topics, labelled, seed, progress or (lambda _done, _steps: None))

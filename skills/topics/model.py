@@ -2,7 +2,8 @@
 
 A message's features are rows of one float32 matrix (features x topics, C-ordered); their weighted sum is the raw logit
 of each topic (the same numbers as scikit-learn's, in a tenth of its time). One temperature, found on examples held
-out, makes calibrated probabilities of the logits. A best raw logit below the gate says: none of ours.
+out, makes calibrated probabilities of the logits: shares of one whole where an example has one topic, each by itself
+where examples have several. A best raw logit below the gate says: none of ours.
 """
 
 from __future__ import annotations
@@ -27,13 +28,15 @@ from router.core.values import WHOLE
 from skills.topics.features import characters_of, fold, pieces_of, prepared, words_and_pairs
 from skills.topics.keywords import Keywords
 
-FORMAT = 1  # of the files, and of the features: raise it when either changes
+FORMAT = 2  # of the files, and of the features: raise it when either changes
 WORDS_WEIGHT = 0.7  # words beside characters
 KEYWORD_P = 0.9  # a keyword alone makes a topic this probable
 GATED = 0.3  # probabilities of a message that looks like none of ours are cut to this share
 TOPICS_MAX = 5  # in one prediction
 P_MIN = 100  # of 10,000; less is not worth recording
 THRESHOLD_DEFAULT = 5_000
+ALSO_DEFAULT = 5_000  # more than half: of topics that share one whole only the best can have that
+OTHER = "~other"  # what people said is none of the topics; learned like a topic, never predicted
 OUTCOMES_MIN = 50  # held-out examples; with fewer no threshold can be told from them
 PIECES_MAX = 20_000  # pieces of text whose rows are kept
 FILE_BYTES_MAX = 256 * 1024 * 1024
@@ -52,7 +55,8 @@ class Linear:
     """The classifier proper. `words` and `characters`: feature → row; rows: features, columns: topics.
 
     `idf` [features]; `weights` [features, topics]; `bias` [topics]; `confidence`, `right` [examples held out]: how
-    sure of its best topic the model was, and whether that was it.
+    sure of its best topic the model was, and whether that was it. `several`: each topic is decided by itself. `other`:
+    one more column, the last, for what is none of the topics.
     """
 
     words: dict[str, int]
@@ -64,11 +68,13 @@ class Linear:
     gate: float
     confidence: Floats
     right: npt.NDArray[np.bool_]
+    several: bool = False
+    other: bool = False
 
     _pieces: dict[str, list[int]] = field(default_factory=dict, repr=False, compare=False)
 
     def logits(self, folded: str) -> Floats:
-        """The raw logit of each topic, in their order."""
+        """The raw logit of each topic, in their order, and of `other`."""
         text = prepared(folded)
         words = [self.words[name] for name in words_and_pairs(text) if name in self.words]
         characters: list[int] = []
@@ -105,13 +111,15 @@ class Linear:
 class TopicModel:
     """What a workspace's topics look like. `linear` None: there are no examples, keywords alone decide.
 
-    `warnings`: what the admin should know of the training, in words.
+    `warnings`: what the admin should know of the training, in words. `also`: the probability (of 10,000) from which a
+    topic counts beside the best one.
     """
 
     topics: tuple[str, ...]
     keywords: dict[str, tuple[str, ...]]
     linear: Linear | None
     warnings: tuple[str, ...] = ()
+    also: int = ALSO_DEFAULT
     _finder: Keywords = field(init=False, repr=False, compare=False)
     version: str = field(init=False)
 
@@ -134,19 +142,23 @@ class TopicModel:
         ranked = sorted(((topic, round(value * WHOLE)) for topic, value in p.items()), key=lambda tp: (-tp[1], tp[0]))
         return tuple(ranked[:TOPICS_MAX])
 
+    def chosen(self, found: tuple[tuple[str, int], ...]) -> tuple[str, ...]:
+        """Of what `predict` gave, the best topic and those probable enough beside it."""
+        return tuple(topic for place, (topic, p) in enumerate(found) if place == 0 or p >= self.also)
+
     def _shares(self, folded: str) -> Floats:
         """Probability of each topic by the classifier; all 0 without one, or for a text without words."""
         if self.linear is None or not folded.strip():
             return np.zeros(len(self.topics), np.float32)
-        logits = self.linear.logits(folded)
-        best = logits.max()
-        powers = np.exp((logits - best) / np.float32(self.linear.temperature))
-        shares: Floats = powers * np.float32((GATED if best <= self.linear.gate else 1.0) / float(powers.sum()))
-        return shares
+        logits, topics = self.linear.logits(folded), len(self.topics)
+        shares = shares_of(logits, self.linear.temperature, several=self.linear.several)[:topics]
+        return shares * np.float32(GATED) if logits[:topics].max() <= self.linear.gate else shares
 
     def raw_score(self, text: str) -> float:
-        """The largest raw logit: how much the text looks like any of the examples. Minus infinity without examples."""
-        return float(self.linear.logits(fold(text)).max()) if self.linear is not None else -math.inf
+        """The largest raw logit of a topic: how like an example the text is; minus infinity without examples."""
+        if self.linear is None:
+            return -math.inf
+        return float(self.linear.logits(fold(text))[: len(self.topics)].max())
 
     def threshold(self, precision: int) -> int:
         """The least probability (of 10,000) at which the best topic was right as often as `precision` (of 10,000).
@@ -205,10 +217,14 @@ class TopicModel:
                 gate=float(manifest["gate"]),
                 confidence=arrays["confidence"],
                 right=arrays["right"],
+                several=bool(manifest["several"]),
+                other=bool(manifest["other"]),
             )
-            if linear.weights.shape != (len(names), len(manifest["topics"])) or len(linear.idf) != len(names):
+            columns = len(manifest["topics"]) + linear.other
+            if linear.weights.shape != (len(names), columns) or len(linear.idf) != len(names):
                 raise ModelBroken("the model's parts do not fit together")
-        return cls(tuple(map(str, manifest["topics"])), keywords, linear, tuple(map(str, manifest["warnings"])))
+        warnings = tuple(map(str, manifest["warnings"]))
+        return cls(tuple(map(str, manifest["topics"])), keywords, linear, warnings, int(manifest["also"]))
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         linear = self.linear
@@ -235,6 +251,9 @@ class TopicModel:
             "words": len(linear.words) if linear else 0,
             "temperature": linear.temperature if linear else 1.0,
             "gate": linear.gate if linear else 0.0,
+            "several": linear.several if linear else False,
+            "other": linear.other if linear else False,
+            "also": self.also,
         }
 
     def _hash(self) -> str:
@@ -244,6 +263,18 @@ class TopicModel:
         return digest.hexdigest()[:32]
 
 
+def shares_of(logits: npt.NDArray[Any], temperature: float, *, several: bool) -> npt.NDArray[Any]:
+    """Probabilities of raw logits, [topics] or [texts, topics], in their precision."""
+    scaled = logits / logits.dtype.type(temperature)
+    if several:
+        one = logits.dtype.type(1.0)
+        each: npt.NDArray[Any] = (np.tanh(scaled / (one + one)) + one) / (one + one)  # the sigmoid; never overflows
+        return each
+    powers: npt.NDArray[Any] = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
+    powers /= powers.sum(axis=-1, keepdims=True)
+    return powers
+
+
 def _file(path: Path, kind: str) -> Path:
     return path.with_name(f"{path.name}.{kind}")  # not with_suffix: a name may hold a dot
 
@@ -251,7 +282,7 @@ def _file(path: Path, kind: str) -> Path:
 def _checked(path: Path, manifest: Mapping[str, Any]) -> bytes:
     """The model's file, if it is the one that the manifest names. Raises ModelBroken."""
     if manifest["format"] != FORMAT:
-        raise ModelBroken(f"{path}.json was written by another version of usherd")
+        raise ModelBroken(f"{path}.json was written by another version of usherd: train the model again")
     file = _file(path, "npz")
     if file.stat().st_size > FILE_BYTES_MAX:
         raise ModelBroken(f"{file} is larger than any model")

@@ -1,4 +1,4 @@
-"""Trains the topic model: tf-idf of words and characters, one logistic regression for each topic against the rest.
+"""Trains the topic model: tf-idf of words and characters, and logistic regression of all topics at once.
 
 Each topic's name is one more example of it. Examples held out in turn give the temperature that calibrates the
 probabilities, the gate below which a message is none of ours, and the threshold for a wished precision.
@@ -6,26 +6,30 @@ probabilities, the gate below which a message is none of ours, and the threshold
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
 
-from skills.topics.features import characters_of, fold, pieces_of, prepared, words_and_pairs
-from skills.topics.model import WORDS_WEIGHT, Floats, Linear, TopicModel
+from skills.topics import counting, solving
+from skills.topics.calibrating import CAUTION_FEW, Calibrated, calibrate
+from skills.topics.features import fold
+from skills.topics.model import OTHER, Floats, Linear, TopicModel
 
-COST = 10.0  # of a wrong example against the size of the weights (scikit-learn's C)
 FOLDS = 4
-GATE_SHARE = 0.05  # of the examples held out would be taken for none of ours
 CALIBRATE_MIN = 12  # examples; with fewer the temperature is a guess, and the gate is what an unknown word scores
-TEMPERATURE_GUESS = 0.6
-NEVER_GATED = -1e9
-SCALES = (math.log(0.02), math.log(20.0))
+FEW_MAX = 4_000  # examples; up to so many the fit is made in their space, beyond it in the features'
+HELD_OUT = 5  # of many examples every fifth is held out once, instead of all in turn
+FEATURE_TEXTS_MIN = 2  # of many examples: what one text alone has is half of all features, and tells nothing
+SEVERAL_SHARE = 0.05  # of the examples bear several topics: then each topic is decided by itself
+LEARNED_MIN = 0.01  # the largest weight of a model that has learned anything
+FIT = 100  # steps of progress that one fit counts
+
+Progress = Callable[[int, int], None]
+Mask = npt.NDArray[np.bool_]
 
 
 class TopicWords(Protocol):
@@ -40,189 +44,178 @@ class TopicWords(Protocol):
         """Words that make a contact of this topic."""
 
 
+class Labelled(NamedTuple):
+    """A text of which a person said what it is about; no topics: none of ours."""
+
+    text: str
+    topics: tuple[str, ...]
+
+
 @dataclass(frozen=True)
-class _Examples:
-    """`labels`: index of the topic; `named`: whether the example is only the topic's name."""
+class Examples:
+    """`wanted` [texts, topics]: the share of each topic, 1 in all unless `several`; the last for none, if `other`.
+
+    `named`: whether a text is only a topic's name.
+    """
 
     folded: list[str]
-    labels: npt.NDArray[np.intp]
-    named: npt.NDArray[np.bool_]
+    wanted: Floats
+    named: Mask
+    topics: tuple[str, ...]
+    other: bool
+    several: bool
 
 
-def fit(topics: Mapping[str, TopicWords], seed: int, progress: Callable[[int, int], None] | None) -> TopicModel:
+def fit(topics: Mapping[str, TopicWords], labelled: Iterable[Labelled], seed: int, progress: Progress) -> TopicModel:
     """What `skills.topics.train` says."""
     keywords = {name: tuple(topic.keywords) for name, topic in sorted(topics.items()) if topic.keywords}
-    shown = sorted(name for name, topic in topics.items() if any(fold(text).strip() for text in topic.examples))
-    if len(shown) < 2:  # noqa: PLR2004 (one topic has nothing to be told apart from)
+    sayings = _sayings(topics, labelled)
+    often = Counter(name for said in sayings.values() for name in {name for one in said for name in one})
+    if sum(1 for name in topics if often[name]) < 2:  # noqa: PLR2004 (one topic has nothing to be told apart from)
         said = "fewer than two topics have examples: topics are told by keywords alone" if topics else ""
         return TopicModel((), keywords, None, (said,) if said else ())
-    examples = _gather(shown, topics)
-    warnings = [f"topic `{name}` has one example only" for name in shown if len(topics[name].examples) == 1]
-    return TopicModel(tuple(shown), keywords, _linear(examples, len(shown), seed, progress), tuple(warnings))
+    examples = _gather(sorted(topics), sayings)
+    warnings = [f"topic `{name}` has one example only" for name in examples.topics if often[name] == 1]
+    warnings += [f"topic `{name}` has no example, only its name" for name in examples.topics if not often[name]]
+    linear, also = _linear(examples, seed, progress)
+    if float(np.abs(linear.weights).max()) < LEARNED_MIN:  # L-BFGS may stop before its first step
+        warnings.append("nothing in the examples tells the topics apart: training has learned nothing")
+    return TopicModel(examples.topics, keywords, linear, tuple(warnings), also)
 
 
-def _gather(shown: Sequence[str], topics: Mapping[str, TopicWords]) -> _Examples:
-    folded: list[str] = []
-    labels: list[int] = []
-    named: list[bool] = []
-    for label, name in enumerate(shown):
-        texts = dict.fromkeys(fold(text) for text in topics[name].examples)
-        for text in (*filter(str.strip, texts), fold(name.replace("-", " ").replace("_", " ").replace(".", " "))):
-            folded.append(text)
-            labels.append(label)
-            named.append(False)
-        named[-1] = True
-    return _Examples(folded, np.array(labels, np.intp), np.array(named))
+def _sayings(topics: Mapping[str, TopicWords], labelled: Iterable[Labelled]) -> dict[str, list[tuple[str, ...]]]:
+    """Folded text → what was said of it, once for each who said it; texts without a word are left out.
+
+    An example that stands under several topics bears them all. Topics that are no more are not counted; a text that
+    bore only such ones says nothing.
+    """
+    bears: dict[str, dict[str, None]] = {}
+    for name in sorted(topics):
+        for text in topics[name].examples:
+            bears.setdefault(fold(text), {})[name] = None
+    sayings = {text: [tuple(names)] for text, names in bears.items()}
+    for one in labelled:
+        known = tuple(sorted({name for name in one.topics if name in topics}))
+        if known or not one.topics:
+            sayings.setdefault(fold(one.text), []).append(known or (OTHER,))
+    return {text: said for text, said in sorted(sayings.items()) if text.strip()}
 
 
-def _linear(examples: _Examples, topics: int, seed: int, progress: Callable[[int, int], None] | None) -> Linear:
-    words, characters = _vocabulary(examples.folded)
-    counted = _count(examples.folded, words, characters)
-    folds = _folds(examples, seed)
-    steps = topics * (len(folds) + 1)
-    done = 0
-
-    def step() -> None:
-        nonlocal done
-        done += 1
-        if progress is not None:
-            progress(done, steps)
-
-    logits = np.zeros((len(examples.folded), topics), np.float32)
-    for held in folds:
-        idf = _idf(counted[~held])
-        weights, bias = _regress(_tfidf(counted[~held], idf, len(words)), examples.labels[~held], topics, seed, step)
-        logits[held] = _tfidf(counted[held], idf, len(words)) @ weights + bias
-    judged = np.logical_or.reduce(folds) if folds else np.zeros(len(examples.folded), bool)
-    temperature, gate, confidence, right = _calibrate(logits[judged], examples.labels[judged])
-    idf = _idf(counted)
-    weights, bias = _regress(_tfidf(counted, idf, len(words)), examples.labels, topics, seed, step)
-    gate = max(gate, float(bias.max()))  # what a text without a single known feature scores
-    return Linear(words, characters, idf, weights, bias, temperature, gate, confidence, right)
+def _gather(topics: Sequence[str], sayings: Mapping[str, list[tuple[str, ...]]]) -> Examples:
+    other = any(OTHER in one for said in sayings.values() for one in said)
+    place = {name: at for at, name in enumerate([*topics, OTHER])}
+    many = sum(1 for said in sayings.values() if any(len(one) > 1 for one in said))
+    several = many >= SEVERAL_SHARE * len(sayings)
+    wanted = np.zeros((len(sayings) + len(topics), len(topics) + other), np.float32)
+    for row, said in enumerate(sayings.values()):
+        for one in said:
+            wanted[row, [place[name] for name in one]] += 1 / (len(said) if several else len(said) * len(one))
+    if several:
+        wanted = (wanted >= 0.5).astype(np.float32)  # noqa: PLR2004 (half of those who said anything)
+    wanted[np.arange(len(sayings), len(wanted)), np.arange(len(topics))] = 1
+    named = np.arange(len(wanted)) >= len(sayings)
+    return Examples([*sayings, *map(spoken, topics)], wanted, named, tuple(topics), other, several)
 
 
-def _features(folded: str) -> tuple[list[str], list[str]]:
-    text = prepared(folded)
-    return words_and_pairs(text), [name for piece in pieces_of(text) for name in characters_of(piece)]
+def spoken(topic: str) -> str:
+    """A topic's name as one would write it."""
+    return fold(topic.replace("-", " ").replace("_", " ").replace(".", " "))
 
 
-def _vocabulary(folded: Sequence[str]) -> tuple[dict[str, int], dict[str, int]]:
-    """Feature → row, words first, each sorted, so that the same examples give the same model."""
-    words: set[str] = set()
-    characters: set[str] = set()
-    for text in folded:
-        of_words, of_characters = _features(text)
-        words.update(of_words)
-        characters.update(of_characters)
-    return (
-        {name: row for row, name in enumerate(sorted(words))},
-        {name: row for row, name in enumerate(sorted(characters), len(words))},
+class _Steps:
+    """Progress over `fits`: each round of a solver is a step, and a fit that has ended counts whole."""
+
+    def __init__(self, progress: Progress, fits: int) -> None:
+        self._progress, self._all, self._ended, self._round = progress, fits * FIT, 0, 0
+
+    def round(self) -> None:
+        self._round = min(self._round + 1, FIT - 1)
+        self._progress(self._ended + self._round, self._all)
+
+    def ended(self) -> None:
+        self._ended, self._round = self._ended + FIT, 0
+        self._progress(self._ended, self._all)
+
+
+def _linear(examples: Examples, seed: int, progress: Progress) -> tuple[Linear, int]:
+    """The classifier, and the probability (of 10,000) from which a topic counts beside the best."""
+    few = len(examples.folded) <= FEW_MAX
+    words, characters = counting.vocabulary(examples.folded, 1 if few else FEATURE_TEXTS_MIN)
+    counted = counting.count(examples.folded, words, characters)
+    idf = counting.rarity(counted)
+    rows = counting.weighed(counted, idf, len(words))
+    held = _held_out(examples, seed, few=few)
+    steps = _Steps(progress, len(held) + 1)
+    weights, bias, found = (_few if few else _many)(examples, rows, held, steps)
+    rounded, bias = weights.astype(np.float16).astype(np.float32), bias.astype(np.float32)  # what the file will hold
+    gate = max(found.gate, float(bias[: len(examples.topics)].max()))  # what a text without a known feature scores
+    linear = Linear(
+        words=words,
+        characters=characters,
+        idf=idf,
+        weights=np.ascontiguousarray(rounded),
+        bias=bias,
+        temperature=found.temperature,
+        gate=gate,
+        confidence=found.confidence,
+        right=found.right,
+        several=examples.several,
+        other=examples.other,
     )
+    return linear, found.also
 
 
-def _count(folded: Sequence[str], words: Mapping[str, int], characters: Mapping[str, int]) -> sparse.csr_array:
-    """How often each feature occurs in each text: [texts, features], as 1 + ln(count)."""
-    indptr, indices, values = [0], list[int](), list[float]()
-    for text in folded:
-        of_words, of_characters = _features(text)
-        counts = Counter(words[name] for name in of_words)
-        counts.update(characters[name] for name in of_characters)
-        indices += counts
-        values += [1.0 + math.log(count) for count in counts.values()]
-        indptr.append(len(indices))
-    shape = (len(folded), len(words) + len(characters))
-    return sparse.csr_array((np.array(values), np.array(indices, np.int32), np.array(indptr, np.int32)), shape=shape)
+Solved = tuple[npt.NDArray[Any], npt.NDArray[Any], Calibrated]
 
 
-def _idf(counted: sparse.csr_array) -> Floats:
-    texts = counted.shape[0]
-    held_by = np.bincount(counted.indices, minlength=counted.shape[1])
-    rare: Floats = (np.log((1.0 + texts) / (1.0 + held_by)) + 1.0).astype(np.float32)
-    return rare
+def _few(examples: Examples, rows: Any, held: Sequence[Mask], steps: _Steps) -> Solved:  # noqa: ANN401 (sparse)
+    """Fit in the space of the examples; each of them is held out once."""
+    kernel: npt.NDArray[np.float64] = (rows @ rows.T).toarray()
+    logits = np.zeros(examples.wanted.shape, np.float32)
+    several = examples.several
+    for out in held:
+        shown = kernel[np.ix_(~out, ~out)]
+        fitted = solving.by_examples(shown, examples.wanted[~out], several=several, round_=steps.round)
+        logits[out] = kernel[np.ix_(out, ~out)] @ fitted.of + fitted.bias
+        steps.ended()
+    found = _calibrated(examples, logits, held, CAUTION_FEW)
+    last = solving.by_examples(kernel, examples.wanted, several=several, round_=steps.round)
+    steps.ended()
+    return rows.T @ last.of, last.bias, found
 
 
-def _tfidf(counted: sparse.csr_array, idf: Floats, words: int) -> sparse.csr_array:
-    """Each text's words normed to .7 and its characters to 1."""
-    found = counted.copy()
-    found.data = found.data * idf[found.indices]
-    is_word = found.indices < words
-    text = np.repeat(np.arange(found.shape[0]), np.diff(found.indptr))
-    for mask, weight in ((is_word, WORDS_WEIGHT), (~is_word, 1.0)):
-        squares = np.bincount(text[mask], found.data[mask] ** 2, minlength=found.shape[0])
-        length = np.sqrt(np.where(squares > 0, squares, 1.0))
-        found.data[mask] *= weight / length[text[mask]]
-    return found
+def _many(examples: Examples, rows: Any, held: Sequence[Mask], steps: _Steps) -> Solved:  # noqa: ANN401 (sparse)
+    """Fit in the space of the features; a fifth is held out once, and the fit on all goes on from there."""
+    rows, several = rows.astype(np.float32), examples.several
+    (out,) = held
+    fitted = solving.by_features(rows[~out], examples.wanted[~out], None, several=several, round_=steps.round)
+    logits = np.zeros(examples.wanted.shape, np.float32)
+    logits[out] = rows[out] @ fitted.of + fitted.bias
+    steps.ended()
+    found = _calibrated(examples, logits, held, 1.0)
+    last = solving.by_features(rows, examples.wanted, fitted, several=several, round_=steps.round)
+    steps.ended()
+    return last.of, last.bias, found
 
 
-def _folds(examples: _Examples, seed: int) -> list[npt.NDArray[np.bool_]]:
+def _calibrated(examples: Examples, logits: Floats, held: Sequence[Mask], caution: float) -> Calibrated:
+    judged = np.logical_or.reduce(held) if held else np.zeros(len(logits), bool)
+    topics = len(examples.topics)
+    return calibrate(logits[judged], examples.wanted[judged], topics, several=examples.several, caution=caution)
+
+
+def _held_out(examples: Examples, seed: int, *, few: bool) -> list[Mask]:
     """Masks of examples held out in turn; every topic's are spread evenly, names are never held out."""
     real = np.flatnonzero(~examples.named)
     if len(real) < CALIBRATE_MIN:
         return []
     chance = np.random.default_rng(seed)
-    fold_of = np.full(len(examples.folded), -1)
+    topic_of = examples.wanted.argmax(axis=1)
+    turns = FOLDS if few else HELD_OUT
+    turn_of = np.full(len(examples.folded), -1)
     start = 0
-    for label in range(int(examples.labels.max()) + 1):
-        own = chance.permutation(real[examples.labels[real] == label])
-        fold_of[own] = (start + np.arange(len(own))) % FOLDS
+    for topic in range(examples.wanted.shape[1]):
+        own = chance.permutation(real[topic_of[real] == topic])
+        turn_of[own] = (start + np.arange(len(own))) % turns
         start += len(own)
-    return [fold_of == number for number in range(FOLDS)]
-
-
-def _regress(
-    rows: sparse.csr_array, labels: npt.NDArray[np.intp], topics: int, seed: int, step: Callable[[], None]
-) -> tuple[Floats, Floats]:
-    """Weights [features, topics] and bias [topics] of one logistic regression for each topic against the rest."""
-    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 (a second; prediction never pays it)
-
-    matrix = sparse.csr_matrix(rows)  # liblinear takes 32-bit indices
-    matrix.indices, matrix.indptr = matrix.indices.astype(np.int32), matrix.indptr.astype(np.int32)
-    weights = np.zeros((rows.shape[1], topics), np.float32)
-    bias = np.zeros(topics, np.float32)
-    for topic in range(topics):
-        fitted = LogisticRegression(C=COST, solver="liblinear", random_state=seed, max_iter=1_000)
-        fitted.fit(matrix, labels == topic)
-        weights[:, topic] = fitted.coef_[0].astype(np.float16)  # what the file will hold
-        bias[topic] = fitted.intercept_[0]
-        step()
-    return weights, bias
-
-
-def _calibrate(logits: Floats, labels: npt.NDArray[np.intp]) -> tuple[float, float, Floats, npt.NDArray[np.bool_]]:
-    """Temperature, gate, and for each example held out: how sure, and whether right."""
-    if not len(labels):
-        return TEMPERATURE_GUESS, NEVER_GATED, np.zeros(0, np.float32), np.zeros(0, np.bool_)
-    temperature = math.exp(_least(lambda scale: _surprise(logits, labels, math.exp(scale)), *SCALES))
-    shares = _softmax(logits, temperature)
-    gate = float(np.quantile(logits.max(axis=1), GATE_SHARE))
-    return temperature, gate, shares.max(axis=1).astype(np.float32), shares.argmax(axis=1) == labels
-
-
-def _softmax(logits: Floats, temperature: float) -> npt.NDArray[np.float64]:
-    scaled = (logits.astype(np.float64) - logits.max(axis=1, keepdims=True)) / temperature
-    powers = np.exp(scaled)
-    shares: npt.NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
-    return shares
-
-
-def _surprise(logits: Floats, labels: npt.NDArray[np.intp], temperature: float) -> float:
-    """Mean negative log-likelihood of what was true."""
-    true = _softmax(logits, temperature)[np.arange(len(labels)), labels]
-    return float(-np.log(np.maximum(true, 1e-12)).mean())
-
-
-def _least(cost: Callable[[float], float], low: float, high: float) -> float:
-    """Where `cost`, which has one valley, is least between low and high (golden section)."""
-    ratio = (math.sqrt(5) - 1) / 2
-    left, right = high - ratio * (high - low), low + ratio * (high - low)
-    cost_left, cost_right = cost(left), cost(right)
-    for _ in range(40):
-        if cost_left < cost_right:
-            high, right, cost_right = right, left, cost_left
-            left = high - ratio * (high - low)
-            cost_left = cost(left)
-        else:
-            low, left, cost_left = left, right, cost_right
-            right = low + ratio * (high - low)
-            cost_right = cost(right)
-    return (low + high) / 2
+    return [turn_of == number for number in range(turns if few else 1)]
