@@ -68,7 +68,7 @@ class Desk:
 
     async def mine(self, agent: str) -> DeskView:
         """The agent's whole desk. Raises NotOnRoster."""
-        state = self.source.state
+        state = await self.source.settled()
         me = self._me(state, agent)
         desk = state.agents.get(agent)
         ids = (*desk.held, *desk.parked) if desk is not None else ()
@@ -121,7 +121,7 @@ class Desk:
 
     async def waiting(self, agent: str) -> Waiting:
         """Contacts that wait for anybody, most urgent first, and which of them fit the agent. Raises NotOnRoster."""
-        state = self.source.state
+        state = await self.source.settled()
         known = rights.on_roster(state, agent)
         if known is None:
             raise NotOnRoster
@@ -150,13 +150,14 @@ class Desk:
 
     async def contact(self, agent: str, contact: str) -> Card:
         """A contact with its thread. Raises NotOnRoster or NotVisible."""
+        await self.source.settled()
         found = self.visible(agent, contact)
         earlier = self.index.of_customer(found.customer)
         return await card(self.source, self._read, found, agent, earlier, self._clock())
 
     async def history(self, agent: str, customer: str) -> History:
         """A customer's contacts over all channels, as far as the agent may see them. Raises NotOnRoster, NotVisible."""
-        state = self.source.state
+        state = await self.source.settled()
         if rights.on_roster(state, agent) is None:
             raise NotOnRoster
         known = [one for one in self.index.of_customer(customer) if one.joined is None]
@@ -178,6 +179,7 @@ class Desk:
 
     async def saved(self, agent: str, contact: str) -> tuple[SavedReply, ...]:
         """Saved replies, filled in for the contact. Raises NotOnRoster or NotVisible."""
+        await self.source.settled()
         found = self.visible(agent, contact)
         messages = await heads(self._read, [found])
         return saved_replies(found, messages, agent, self.source.names)
@@ -202,6 +204,7 @@ class Desk:
 
     async def overview(self, agent: str, problems: list[str]) -> Overview:
         """What a supervisor watches. Raises NotOnRoster, or NotVisible for anybody else."""
+        await self.source.settled()
         if rights.on_roster(self.source.state, agent) is None:
             raise NotOnRoster
         if not rights.leads(self.source.state, agent):

@@ -79,6 +79,7 @@ class Search:
         The newest contacts first. `complete` False: words are still being read in, so more may be found in a moment.
         Raises NotOnRoster.
         """
+        await self._source.settled()
         if rights.on_roster(self._source.state, agent) is None:
             raise NotOnRoster
         self._begin()

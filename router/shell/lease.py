@@ -113,8 +113,8 @@ class Lease:
         `doubtful` is called each time that it stops being certainly ours: it could not be kept in time, or another has
         it. What only one may do stops there, and may go on while `held` says so again.
         """
+        sure = True
         while True:
-            sure = self.held
             await asyncio.sleep(KEEP_SECONDS)
             kept = None
             with suppress(StoreUnavailable):
@@ -123,6 +123,7 @@ class Lease:
                 self._until = float("-inf")
             if sure and not self.held:
                 doubtful()
+            sure = self.held
             if kept is False:
                 return
 

@@ -85,11 +85,12 @@ class Ops:
 
     async def explain(self, contact: str, *, full: bool) -> dict[str, object]:
         """The JSON of `usherd explain`: the last decision about who gets the contact. Raises KeyError."""
-        found = self._leader.engine.state.contacts[contact]
+        found = (await self._leader.settled()).contacts[contact]
         record = await self._record(found.decided_at) if found.decided_at else None
         if record is None:
             return self._with_outlook(explained(found, None, None, self._leader.engine.explain(contact)), found)
         weighed = await self._weighed(found, record)
+        await self._leader.settled()
         answer = self._with_outlook(explained(found, record, weighed), found)
         if full:
             answer |= await self._as_it_was(found, weighed or record)
@@ -144,7 +145,7 @@ class Ops:
 
     async def quarantine(self, message: str | None = None) -> dict[str, object]:
         """`{"quarantine": […]}`, or one item with its raw text. Raises KeyError when unknown."""
-        state = self._leader.engine.state
+        state = await self._leader.settled()
         if message is None:
             shown = await self._vault.messages(list(state.quarantined))
             return {

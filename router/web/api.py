@@ -173,12 +173,13 @@ async def status(parts: Parts) -> Response:
 @routes.get("/queue", dependencies=READ, responses=failures(), tags=["reports"], summary="Who waits")
 async def queue(parts: Parts, desk: Model) -> Response:
     """The JSON of `usherd queue`."""
-    return answer(reports.queue(parts.source.state, desk.index.waiting(), parts.clock()))
+    return answer(reports.queue(await parts.source.settled(), desk.index.waiting(), parts.clock()))
 
 
 @routes.get("/agents", dependencies=READ, responses=failures(), tags=["reports"], summary="The agents")
 async def agents(parts: Parts) -> Response:
     """The JSON of `usherd agents`."""
+    await parts.source.settled()
     return answer(reports.agents(parts.source))
 
 
@@ -191,6 +192,7 @@ async def contacts(
     agent: str | None = None,
 ) -> Response:
     """The JSON of `usherd contacts`: open ones, or `all`, or the `auto` list; of one `agent` or of everybody."""
+    await parts.source.settled()
     if auto:
         return answer(await reports.autos(parts.source, parts.texts))
     chosen = reports.wanted(resolved=resolved, agent=agent)
@@ -216,13 +218,13 @@ async def workspace(parts: Parts, desk: Model, candidate: str = "") -> Response:
     """
     accounts = parts.mails.accounts() if parts.mails is not None else ()
     rehearsed = await parts.rehearsed(candidate) if candidate and parts.rehearsed is not None else None
-    return answer(in_force(parts.source.state, desk.index.waiting(), accounts, rehearsed=rehearsed))
+    return answer(in_force(await parts.source.settled(), desk.index.waiting(), accounts, rehearsed=rehearsed))
 
 
 @routes.get("/reports/shadow", dependencies=READ, responses=failures(), tags=["reports"], summary="Beside people")
 async def shadow_report(parts: Parts) -> Response:
     """The JSON of `usherd report --shadow`."""
-    return answer(shadow.report(parts.source.state))
+    return answer(shadow.report(await parts.source.settled()))
 
 
 # -- operations ----------------------------------------------------------------------------------------------------

@@ -146,6 +146,7 @@ class ChatFeed:
             return frames
         line.dirty = False
         try:
+            await self._parts.source.settled()
             news = await self._news(line)
         except TransientError:  # the store does not answer: soon again
             asyncio.get_running_loop().call_later(READ_AGAIN_SECONDS, line.mark)

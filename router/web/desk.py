@@ -189,12 +189,14 @@ async def saved(contact: str, agent: Agent, desk: Model) -> Response:
 @routes.get("/api/contacts/{contact}/people")
 async def people(contact: str, agent: Agent, desk: Model) -> Response:
     """Whom it may be handed to, and the topics there are."""
+    await desk.source.settled()
     return answer(desk.people(agent, contact))
 
 
 @routes.get("/api/contacts/{contact}/why")
 async def why(contact: str, agent: Agent, desk: Model, parts: Parts) -> Response:
     """Why this agent, or why it waits."""
+    await desk.source.settled()
     found = desk.visible(agent, contact)
     try:
         return answer(desk.why(agent, await parts.operations.explain(found.id, full=False), found))

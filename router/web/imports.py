@@ -65,7 +65,7 @@ async def post_mail(request: Request, parts: Parts, account: Annotated[str, Quer
 )
 async def assign(asked: AssignmentAsked, parts: Parts) -> Response:
     """As if the agent had taken it from the queue, whatever skills and capacity say. 404 until it is a contact."""
-    state = parts.source.state
+    state = await parts.source.settled()
     if rights.on_roster(state, asked.agent) is None:
         raise Problem(404, "no_agent", agent=asked.agent)
     contact = _contact_of(state, asked.message)

@@ -19,6 +19,7 @@ import msgspec
 from fastapi import APIRouter
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from router.core.errors import TransientError
 from router.desk.model import Desk, NotOnRoster, NotVisible
 from router.desk.ports import Changed
 from router.web.access import parts_of, same_origin, session_ticket
@@ -31,6 +32,7 @@ SIGNED_OUT = 4401
 OTHER_SITE = 4403
 STOPPING = 1012  # "service restart": the page comes back by itself
 FRAME_CHARACTERS_MAX = 1000
+READ_AGAIN_SECONDS = 1.0
 
 routes = APIRouter()
 
@@ -178,6 +180,8 @@ class Feed:
                 frames.append(self._others(line, line.open.contact))
         except NotOnRoster:
             line.mark()  # the next turn finds the session over
+        except TransientError:  # the store does not answer: soon again, and all of it
+            asyncio.get_running_loop().call_later(READ_AGAIN_SECONDS, line.mark, *dirty)
         return [frame for frame in frames if frame is not None]
 
     async def _mine(self, line: Line) -> bytes | None:

@@ -29,6 +29,7 @@ async def page() -> Response:
 async def board_of_the_desk(agent: Agent, desk: Model, parts: Parts) -> Response:
     """The board, for an agent who is signed in. Under /desk, where their session is sent."""
     del agent  # all may see it
+    await parts.source.settled()
     return answer(desk.board(problems_of(parts)))
 
 
@@ -37,4 +38,5 @@ async def board_of_the_desk(agent: Agent, desk: Model, parts: Parts) -> Response
 )
 async def board(desk: Model, parts: Parts) -> Response:
     """Waiting by topic, promises at risk, agents by status, today's counts, problems. Nothing of any one person."""
+    await parts.source.settled()
     return answer(desk.board(problems_of(parts)))

@@ -50,9 +50,11 @@ class SharedStore:
 class Node(RunningDaemon):
     """One of several. `folder`: of its data, and of its own copy of the workspace."""
 
-    def __init__(self, folder: Path, store: SharedStore, blobs: Path, **workspace: Any) -> None:
+    def __init__(self, folder: Path, store: SharedStore, blobs: Path, *, more: str = "", **workspace: Any) -> None:
+        """`more`: a second file of the workspace, as YAML."""
         extra = f'store: {{url: "file:{store.url_file}"}}\nblobs: {{folder: "{blobs}"}}\n'
         super().__init__(write_workspace(folder / "config", extra=extra, **workspace), folder / "data")
+        (self.config / "more.yaml").write_text(more)
 
     @property
     def alive(self) -> bool:
@@ -83,6 +85,33 @@ class Node(RunningDaemon):
         except (httpx.HTTPError, OSError):
             return False
         return bool(status["leader"] == status["node"])
+
+
+class Hands:
+    """One agent at one node's desk: what they do there is answered there."""
+
+    def __init__(self, agent: str, node: Node) -> None:
+        self.url = f"http://{node.http[0]}:{node.http[1]}"
+        link = node.ask("/v1/links", "POST", json={"agent": agent})["url"]
+        self._client = httpx.Client(base_url=self.url, headers={"X-Usherd-Desk": "1"}, timeout=60, trust_env=False)
+        self._client.post("/desk/session", json={"link": link.partition("#link=")[2]}).raise_for_status()
+        self._count = 0
+
+    def act(self, action: str, key: str = "", **fields: object) -> Json:
+        """Do something; the answer."""
+        self._count += 1
+        asked = {"action": action, "key": key or f"{id(self)}-{self._count}", "fields": fields}
+        found: Json = self._client.post("/desk/api/act", json=asked).raise_for_status().json()
+        return found
+
+    def desk(self) -> Json:
+        """All that stands on it."""
+        found: Json = self._client.get("/desk/api/desk").raise_for_status().json()
+        return found
+
+    def close(self) -> None:
+        """Go home."""
+        self._client.close()
 
 
 class Nodes:

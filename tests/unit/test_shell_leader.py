@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -27,6 +27,7 @@ from router.shell import leader as leader_module
 from router.shell import lease as lease_module
 from router.shell.audit import verify
 from router.shell.follower import Applied
+from router.shell.journal import Drafted, Journal
 from router.shell.store import Store
 from tests.support.shell_scene import PATIENCE_SECONDS, WORKSPACE, ShellStore, Stage, until, written
 from tests.support.stores import opened
@@ -372,3 +373,59 @@ async def test_a_leader_that_stays_expands_its_calendars_in_time(monkeypatch: py
     async with stage.leading():
         await until(lambda: len(stage.store.events(WorkspaceChanged)) >= 3)
     assert await whole(stage.store, stage)
+
+
+async def test_a_standby_is_told_of_everything_and_leads_with_the_engine_it_has() -> None:
+    """A node that follows hears of each record that the leader writes, and takes over without reading them again."""
+    first = Stage(node="n1")
+    second = Stage(first.store, node="n2")
+    async with first.leading():
+        await first.receive(written("before"))
+        await until(lambda: len(first.contacts) == 1)
+        following = asyncio.create_task(second.leader.run())
+        await second.leader.started()
+        assert not second.leader.leading
+        await first.receive(written("after"))
+        await until(lambda: len(second.contacts) == 2)
+        engine = second.leader.engine
+        assert (await second.commands.act("ana", "status", {"status": "available"}, "k1")).ok  # the leader takes it
+    first.store.leases.clear()
+    await until(lambda: second.leader.leading)
+    assert second.leader.engine is engine
+    heard = [one.draft.n for one in second.heard]
+    assert heard == list(range(heard[0], heard[-1] + 1))
+    assert heard[-1] == second.leader.journal.n
+    assert await whole(first.store, second)
+    second.leader.stop()
+    await following
+
+
+async def test_whoever_is_too_late_with_the_fence_reads_on_with_the_same_engine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A standby whose fence is refused, because the leader wrote just then, follows on and rebuilds nothing."""
+    monkeypatch.setattr(lease_module, "KEEP_SECONDS", 3_600)  # the leader has not noticed that its lease is gone
+    first = Stage(node="n1")
+    async with first.leading():
+        second = Stage(first.store, node="n2")
+        following = asyncio.create_task(second.leader.run())
+        await second.leader.started()
+        engine = second.leader.engine
+        fence = Journal.fence
+        late: list[str] = []
+
+        async def too_late(journal: Journal, of: Engine, **more: Any) -> Drafted:
+            if not late:
+                late.append(await first.receive(written("just then")))
+                await until(lambda: len(first.contacts) == 1)
+            return await fence(journal, of, **more)
+
+        monkeypatch.setattr(Journal, "fence", too_late)
+        first.store.leases["leader"] = "n2"
+        await until(lambda: second.leader.leading)
+        assert second.leader.engine is engine
+        assert len(second.contacts) == 1
+        second.leader.stop()
+        await following
+    assert late
+    assert await whole(first.store, second)

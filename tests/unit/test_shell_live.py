@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 import pytest
 
 from router.app.names import Names
-from router.core.errors import PoisonError
+from router.core.engine import Engine
+from router.core.errors import PoisonError, StoreUnavailable
 from router.core.message import Message
 from router.desk.ports import Changed
+from router.shell import follower as follower_module
+from router.shell.journal import Journal
 from router.shell.live import Library, Live
 from router.shell.vault import raw_blob
 from skills.model import WorkspaceConfig
@@ -132,3 +137,66 @@ async def test_a_part_that_is_none_is_a_key_error() -> None:
         for name in (message, "9-9"):
             with pytest.raises(KeyError):
                 await library.attachment(name, 7)
+
+
+class Gate:
+    """Holds appends back until it is opened."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.opened = asyncio.Event()
+        self.append = stage.store.journal_append
+        stage.store.journal_append = self._held  # type: ignore[method-assign]
+
+    async def _held(self, expected_last: str, records: list[tuple[str, bytes]], blobs: dict[str, bytes]) -> None:
+        await self.opened.wait()
+        await self.append(expected_last, records, blobs)
+
+
+async def test_whoever_looks_while_the_store_hangs_waits_for_what_stands() -> None:
+    """Between a decision and its commit `settled` gives nothing; then it gives the state with the commit in it."""
+    stage, live = watched()
+    async with stage.leading():
+        gate = Gate(stage)
+        message = await stage.receive(written("hello"))
+        await until(lambda: stage.leader.follower.ahead)
+        looking = asyncio.create_task(live.settled())
+        await asyncio.sleep(0.05)
+        assert not looking.done()
+        records = len(stage.store.rows)
+        gate.opened.set()
+        state = await looking
+        assert len(stage.store.rows) > records
+        assert any(ref.id == message for contact in state.contacts.values() for ref in contact.messages)
+
+
+async def test_a_store_that_hangs_for_long_is_said_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for ever: after a while whoever looks is told that the store has not confirmed."""
+    monkeypatch.setattr(follower_module, "SETTLE_SECONDS_MAX", 0.02)
+    stage, live = watched()
+    async with stage.leading():
+        gate = Gate(stage)
+        await stage.receive(written("hello"))
+        await until(lambda: stage.leader.follower.ahead)
+        with pytest.raises(StoreUnavailable):
+            await live.settled()
+        gate.opened.set()
+
+
+async def test_what_was_decided_and_refused_by_the_store_is_never_seen() -> None:
+    """A leader that another one fences shows nothing of its last batch: not before, and not after it was refused."""
+    old, live = watched()
+    async with old.leading():
+        gate = Gate(old)
+        await old.receive(written("refused"))
+        await until(lambda: old.leader.follower.ahead)
+        looking = asyncio.create_task(live.settled())
+        old.store.leases["leader"] = "n2"
+        journal = Journal(old.store)
+        engine = Engine()
+        await journal.replay(engine)
+        old.store.journal_append = gate.append  # type: ignore[method-assign]
+        await journal.fence(engine, node="n2", at=engine.state.at, wall=1)
+        gate.opened.set()
+        state = await looking
+        assert state.contacts == {}
+        assert state.node == "n2"

@@ -14,11 +14,15 @@ import pytest
 from router.core.errors import Fenced, PermanentError
 from router.core.events import DeliveryReported
 from router.core.message import Message
+from router.core.state import State
 from router.core.transitions import DeliveryState
 from router.shell import leader as leader_module
 from router.shell import lease as lease_module
 from router.shell import outbox as outbox_module
+from router.shell.clock import Clock
 from router.shell.outbox import Delivery, Outbox, Sender, Sent
+from router.shell.reader import Begun
+from router.shell.understanding import Prepared
 from tests.support.shell_scene import WORKSPACE, ShellStore, Stage, until, written
 
 D = DeliveryState
@@ -462,3 +466,28 @@ async def test_nothing_leaves_in_shadow_mode() -> None:
         await second.stage.leader.propose("v3", WORKSPACE)
         await until(lambda: second.state(message) is D.SENT)
     assert [one.text for one in second.postman.taken] == ["On its way."]
+
+
+async def test_a_reply_whose_report_is_not_journaled_yet_is_not_sent_again() -> None:
+    """A leader that ends between the report of a sent reply and its record leaves word: the next one sends nothing."""
+    first = Office()
+    async with first.stage.leading() as leading:
+        first.task = asyncio.create_task(first.outbox.run())
+        contact = await first.stage.holding()
+        finish = first.stage.reader.finish
+
+        async def never(begun: Begun, state: State, clock: Clock) -> Prepared:
+            if begun.entry.source == "internal":
+                await asyncio.Event().wait()
+            return await finish(begun, state, clock)
+
+        first.stage.reader.finish = never  # type: ignore[method-assign]
+        message = await first.answer(contact)
+        await until(lambda: any(one.source == "internal" for one in first.store.inbox.values()))
+        await first.close()
+        await first.stage.crash(leading)
+    second = Office(first.store)
+    async with second.open():
+        await until(second.known(message, D.SENT))
+    assert len(first.postman.taken) == 1
+    assert second.postman.taken == []
