@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from rich.console import Console
 
-from benchmarks import chat, desk, engine, journey, reload, simulate, start
+from benchmarks import chat, desk, engine, journey, reload, simulate, start, takeover
 from benchmarks.figures import Figure, show
 
 Section = Callable[[bool], list[Figure]]
@@ -24,6 +24,7 @@ SECTIONS: dict[str, tuple[str, Section]] = {
     "desk": ("The desk on 5,000 open contacts", lambda full: desk.run(full=full)),
     "engine": ("Decisions of the engine, with records", lambda full: engine.run(full=full)),
     "reload": ("Reload under load", lambda full: reload.run(full=full)),
+    "takeover": ("The leader is killed", lambda full: takeover.run(full=full)),
     "start": ("A start with years behind it", lambda full: start.run(full=full)),
     "simulate": ("The engine beside other rules, and exact queues", lambda full: simulate.run(full=full)),
 }

@@ -9,6 +9,7 @@ import asyncio
 import email
 import json
 import random
+import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -51,6 +52,8 @@ class Takeovers:
         for _ in range(self.kills):
             await asyncio.sleep(self.chance.uniform(0.2, 1.5))
             self.seconds.append(await asyncio.to_thread(_kill_leader, nodes))
+            sys.stdout.write(f"kill {len(self.seconds)}: another leads after {self.seconds[-1]:.2f} s\n")
+            sys.stdout.flush()
         customers.stopping = True
         await working[0]
         for agent in agents:
