@@ -63,6 +63,7 @@ def compile_workspace(
         sticky_wait=config.stickiness.wait_at_most,
         hand_back=dict(sorted(config.presence.hand_back.items())),
         grace=config.presence.grace,
+        ramp=config.presence.ramp,
         reopen_window=config.reopen_within,
         relax=tuple(
             Relax(after=step.after, drop=step.drop, lower=step.lower, widen=step.widen)

@@ -276,6 +276,8 @@ class PresenceConfig(Part):
     """A shorter absence changes nothing."""
     hand_back: dict[Name, Duration] = {"chat": 120_000, "email": 14_400_000}
     """By kind: open contacts return to the queue after so long; a kind not listed stays."""
+    ramp: Duration = 600_000
+    """So long before and after a shift begins, waiting mail is shared with those who are about to start; 0s: never."""
 
 
 class ReserveConfig(Part):
@@ -394,6 +396,5 @@ class WorkspaceConfig(Part):
 
     def members(self, team: str) -> tuple[str, ...]:
         """Ids of the agents of a team, sorted: those listed and those who name it."""
-        listed = set(self.teams[team].members) if team in self.teams else set()
         naming = {id_ for id_, agent in self.agents.items() if (agent.team or EVERYONE) == team}
-        return tuple(sorted(listed | naming))
+        return tuple(sorted(naming.union(self.teams[team].members if team in self.teams else ())))

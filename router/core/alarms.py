@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from router.core import clocks, intake, leaving, placing, presence
+from router.core import clocks, intake, leaving, placing, presence, ramp
 from router.core.decisions import NotifySupervisors
+from router.core.timers import RAMP, SHIFT
 from router.core.transitions import ContactState
 from router.core.values import Priority
 
@@ -25,8 +26,10 @@ def fire_due(work: Work) -> None:
         if at is None or at > work.now:
             return
         group, name = work.index.timers.pop()
-        if group == 0:
+        if group == SHIFT:
             presence.turn_shift(work, work.index.seats[name])
+        elif group == RAMP:
+            ramp.over(work, work.index.seats[name])
         else:
             contact = work.state.contacts[name]
             _fire(work, contact)

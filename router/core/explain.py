@@ -9,6 +9,7 @@ from router.core.board import HELPS
 from router.core.decisions import Candidate, Explanation
 from router.core.ledger import BAND
 from router.core.matching import key_of
+from router.core.ramp import SPARED
 from router.core.values import WHOLE
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def explain(
         deciding=deciding(keys),
         relaxation=contact.relaxed if contact is not None else 0,
         sticky=sticky,
-        reserve=tuple(sorted(set(choice.kept.values()))),
+        reserve=tuple(sorted({skill for skill in choice.kept.values() if skill != SPARED})),
     )
 
 
@@ -50,7 +51,8 @@ def ruled_out(profile: Profile, contact: Contact | None, choice: Choice) -> tupl
     counts = dict(profile.group.ruled_out)
     full = len(profile.able) - choice.free - len(choice.kept)
     for skill in choice.kept.values():
-        counts[f"kept for {skill}"] = counts.get(f"kept for {skill}", 0) + 1
+        reason = skill if skill == SPARED else f"kept for {skill}"
+        counts[reason] = counts.get(reason, 0) + 1
     for reason, number in profile.group.absent.items():
         if number:
             counts[reason] = number

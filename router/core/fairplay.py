@@ -58,37 +58,80 @@ def may_serve_team(workspace: Workspace, agent: Agent, team: str, helper: str | 
     return in_team(workspace, agent, team) or (helper is not None and in_team(workspace, agent, helper))
 
 
-def is_kept(state: State, contact: Contact, name: str) -> bool:
-    """Whether an agent is kept free of a contact that others, who are here, could take: for a scarce skill."""
-    workspace = state.workspace
-    wanted = must_have(contact, workspace)
+def _is_here(state: State, agent: Agent) -> bool:
+    """Whether an agent could be given work now, if they had room."""
+    present = state.workspace.shadow or state.agents[agent.id].status is Status.AVAILABLE
+    return present and on_shift(state.workspace, agent, state.at)
+
+
+def _able(state: State, contact: Contact) -> list[Agent]:
+    """Who could ever serve a contact."""
+    workspace, wanted = state.workspace, must_have(contact, state.workspace)
     helper = state.overflowing.get(contact.team or "")
-    if contact.declined or contact.sticky_until is not None:
-        return False
-
-    def here(agent: Agent) -> bool:
-        present = workspace.shadow or state.agents[agent.id].status is Status.AVAILABLE
-        return present and on_shift(workspace, agent, state.at)
-
-    def idle(agent: Agent) -> bool:
-        held = [state.contacts[held].kind for held in state.agents[agent.id].held]
-        return here(agent) and not overfull(state, agent, [*held, contact.kind], contact.kind)
-
-    able = [
+    return [
         agent
         for agent in workspace.agents.values()
         if holds(agent, wanted) and agent.capacity.get(contact.kind, 0) > 0
         and (agent.units is None or agent.units >= workspace.unit_costs.get(contact.kind, 1))
         and (contact.team is None or may_serve_team(workspace, agent, contact.team, helper))
     ]  # fmt: skip
+
+
+def excused(state: State, contact: Contact, name: str) -> bool:
+    """Whether a contact may wait beside an agent who could take it: for a reserve, or for those about to start."""
+    return is_kept(state, contact, name) or is_spared(state, contact, name)
+
+
+def is_kept(state: State, contact: Contact, name: str) -> bool:
+    """Whether an agent is kept free of a contact that others, who are here, could take: for a scarce skill."""
+    workspace = state.workspace
+    if contact.declined:
+        return False
+
+    def idle(agent: Agent) -> bool:
+        held = [state.contacts[held].kind for held in state.agents[agent.id].held]
+        return _is_here(state, agent) and not overfull(state, agent, [*held, contact.kind], contact.kind)
+
+    able = _able(state, contact)
     kept: dict[str, str] = {}
     for skill, level in state.reserves.items():
         holders = [agent for agent in workspace.agents.values() if skill in agent.skills]
         free = [agent.id for agent in holders if idle(agent)]
         relative = workspace.reserve_auto and 2 * len(holders) > len(able)
-        if skill not in dict(wanted) and len(free) <= level and not relative:
+        if skill not in dict(contact.requirement.must) and len(free) <= level and not relative:
             kept.update((agent.id, skill) for agent in able if agent.id in free)
-    return name in kept and any(here(agent) and agent.id not in kept for agent in able)
+    return name in kept and any(_is_here(state, agent) and agent.id not in kept for agent in able)
+
+
+def is_spared(state: State, contact: Contact, name: str) -> bool:
+    """Whether an agent leaves a mail to those whose shift begins: they hold their share already."""
+    workspace, minute = state.workspace, state.at - state.at % 60_000
+    able = _able(state, contact)
+
+    def awaited(agent: Agent) -> bool:
+        known = state.agents[agent.id]
+        if agent.calendar not in workspace.calendars or _is_here(state, agent):
+            return False
+        if not known.on_shift:
+            return known.shift_edge is not None and known.shift_edge - minute <= workspace.ramp
+        began = known.shift_began
+        return known.status is Status.OFFLINE and began is not None and minute < began + workspace.ramp
+
+    def line(one: Contact) -> tuple[object, ...]:
+        dropped = any(step.drop for step in workspace.relax[: one.relaxed])
+        return must_have(one, workspace), () if dropped else one.requirement.prefer, one.kind, one.team
+
+    def mails(agent: Agent) -> int:
+        return sum(state.contacts[held].kind == "email" for held in state.agents[agent.id].held)
+
+    late = [agent for agent in able if awaited(agent)]
+    if not workspace.ramp or contact.kind != "email" or not late:
+        return False
+    here = [agent for agent in able if _is_here(state, agent)]
+    waiting = [one for one in state.contacts.values() if one.state is ContactState.WAITING and one.sticky_until is None]
+    alike_ones = sum(line(one) == line(contact) for one in waiting)
+    share = -(-(alike_ones + sum(mails(agent) for agent in here)) // (len(here) + len(late)))
+    return mails(workspace.agents[name]) >= share
 
 
 def may_help(workspace: Workspace, team: str, helper: str, helpers: dict[str, str | None]) -> bool:

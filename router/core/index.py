@@ -11,11 +11,11 @@ from __future__ import annotations
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
 
-from router.core import clocks, ledger
+from router.core import clocks, ledger, ramp
 from router.core.board import SCAN_FROM, SCARCITY_MAX, Board, Group, Line, Profile, Seat, packed
 from router.core.leaving import Customers
 from router.core.rules import Facts, Outcome, apply_rules, relaxed, sort_topics
-from router.core.timers import CONTACT, SHIFT, Timers
+from router.core.timers import CONTACT, RAMP, SHIFT, Timers
 from router.core.transitions import ContactState
 from router.core.values import WHOLE, Requirement, Skills, Status
 
@@ -63,6 +63,7 @@ class Index:
         workspace = self.state.workspace
         self.timers.clear(but=CONTACT if keep_timers else None)
         self.entries.clear()
+        self.starters: tuple[int, dict[str, Seat]] | None = None  # of a minute; None: to be looked for
         self.team_waiting: dict[str, int] = {}
         self.outcomes: dict[tuple[object, ...], Outcome] = {}
         self.profiles: dict[tuple[Requirement, str, str | None], Profile] = {}
@@ -94,7 +95,7 @@ class Index:
                 self.park(seat, self.state.contacts[contact_id], 1)
             self.refresh(seat)
             self.refresh_rank(seat)
-            self.timers.arm((SHIFT, seat.agent.id), 0, seat.state.shift_edge)
+            self.arm_shift(seat)
 
     def _order_scarcities(self) -> None:
         """Give each seat its place among the scarcities of all, so that a rank needs few bits for it."""
@@ -301,6 +302,11 @@ class Index:
             else:
                 self.refresh_rank(seat)
         return True
+
+    def arm_shift(self, seat: Seat) -> None:
+        """Set the timers of the agent's next shift edge, and of the end of waiting for them."""
+        self.timers.arm((SHIFT, seat.agent.id), 0, seat.state.shift_edge)
+        self.timers.arm((RAMP, seat.agent.id), 0, ramp.until(seat.state, self.state.workspace.ramp))
 
     def sticky_line(self, seat: Seat, kind: str) -> Line:
         """Where contacts wait that wait for this agent alone."""

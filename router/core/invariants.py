@@ -18,8 +18,8 @@ from router.core.fairplay import (
     alike,
     asks_enough,
     by_person,
+    excused,
     holds,
-    is_kept,
     known_for_nothing,
     may_help,
     may_serve_team,
@@ -395,6 +395,6 @@ def check_idle(state: State) -> list[Violation]:
             if contact.team is not None and not may_serve_team(workspace, agent, contact.team, helper):
                 continue
             held = [state.contacts[held].kind for held in state.agents[name].held]
-            if not overfull(state, agent, [*held, contact.kind], contact.kind) and not is_kept(state, contact, name):
+            if not overfull(state, agent, [*held, contact.kind], contact.kind) and not excused(state, contact, name):
                 found.append(Violation(oracle="I5", record=state.n, detail=f"{contact.id} waits while {name} is free"))
     return found

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from router.core import reserve
+from router.core import ramp, reserve
 from router.core.board import NO_ROOM, least
 from router.core.ledger import BAND
 
@@ -38,15 +38,27 @@ class Choice(NamedTuple):
 
     free: int
     best: list[Seat]
-    kept: dict[str, str] = NOBODY_KEPT  # agents who are kept free, and for which skill
+    kept: dict[str, str] = NOBODY_KEPT  # agents who are kept free, and for which skill; or SPARED
 
 
 def choose(index: Index, profile: Profile, contact: Contact | None, number: int = SHOWN) -> Choice:
     """The best of those who could be given a contact of a profile now. O(able), in arrays where they are many."""
     kept = reserve.kept(index, profile, contact)
+    if ramp.is_on(index) and (contact is None or contact.sticky_until is None):
+        kept = kept | _spared(index, profile, contact)
     if index.board is not None and profile.group.numbers is not None:
         return scan(index.board, profile, profile.group.numbers, contact, number, kept)
     return look_at_each(profile, contact, number, kept)
+
+
+def _spared(index: Index, profile: Profile, contact: Contact | None) -> dict[str, str]:
+    """Who leaves a mail to those about to start. It is not taken before those that have been waiting in its line."""
+    line = profile.line
+    following = next_contact(index, (line,), line.bit, None)[0] if contact is not None else None
+    behind = following is not None and following is not contact
+    return {
+        seat.agent.id: ramp.SPARED for seat in ramp.spared(index, profile, 1 if following is None else 0, behind=behind)
+    }
 
 
 def rank(profile: Profile, contact: Contact | None, seat: Seat) -> Ranked:

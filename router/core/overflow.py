@@ -15,25 +15,26 @@ if TYPE_CHECKING:
 
 
 def balance(work: Work) -> bool:
-    """Begin and end overflows as the numbers of waiting contacts say; whether one began, so that agents look again."""
-    began = False
+    """Begin and end overflows as the numbers of waiting contacts say; whether agents have to look again for that.
+
+    Those of the helping team can take more; and when it ends, there may be nobody else left for whom they were kept.
+    """
+    turned = False
     waiting, active = work.index.team_waiting, work.state.overflowing
     for name in work.index.overflows:
         rule = work.workspace.teams[name].overflow
         assert rule is not None
         number = waiting.get(name, 0)
-        if name in active:
-            if number <= rule.until:
-                _turn(work, name, None)
-                work.emit(TurnOverflow(team=name, to=rule.to, active=False))
-        elif number >= rule.at and active.get(rule.to) != name:
-            _turn(work, name, rule.to)
-            work.emit(TurnOverflow(team=name, to=rule.to, active=True))
+        ends = name in active and number <= rule.until
+        begins = name not in active and number >= rule.at and active.get(rule.to) != name
+        if ends or begins:
+            turned = True
+            _turn(work, name, rule.to if begins else None)
+            work.emit(TurnOverflow(team=name, to=rule.to, active=begins))
             for seat in work.index.seats.values():
-                if rule.to in seat.teams:
+                if name in seat.teams or rule.to in seat.teams:
                     work.freed[seat.agent.id] = seat
-            began = True
-    return began
+    return turned
 
 
 def _turn(work: Work, team: str, helper: str | None) -> None:

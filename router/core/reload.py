@@ -42,6 +42,7 @@ def change_workspace(work: Work, event: WorkspaceChanged) -> None:
         hours = None if agent.calendar is None else event.workspace.calendars.get(agent.calendar)
         shift = (True, None) if hours is None else sla.open_at(work.now, hours)
         state.agents[name].on_shift, state.agents[name].shift_edge = shift
+        state.agents[name].shift_began = None
     _forget_owners(work, homeless)
     overflow.keep_those_in_force(work)
     learning.keep_known(work)

@@ -9,9 +9,10 @@ from __future__ import annotations
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
-from router.core import explain, matching, overflow, placing, reserve
+from router.core import explain, matching, overflow, placing, ramp, reserve
 from router.core.decisions import NotifySupervisors, QueueContact
 from router.core.matching import Choice
+from router.core.ramp import SPARED
 from router.core.transitions import ContactState
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ ASK_AGAIN = 300_000  # ms after which those who declined are asked again, when n
 def settle(work: Work) -> None:
     """Place and fill until nothing fits; and again where a team has to help another out now."""
     _settle(work)
-    while overflow.balance(work):
+    while overflow.balance(work) or work.freed:
         _settle(work)
 
 
@@ -63,13 +64,19 @@ def _look(work: Work, contact: Contact) -> None:
     # a record of a contact that waits for its own agent lists those who are free and passed over for that
     sticky = placing.sticky(contact)
     if sticky is None:
-        choice = Choice(0, [], reserve.kept(work.index, profile, contact))
+        choice = matching.choose(work.index, profile, contact) if ramp.is_on(work.index) else Choice(0, [])
+        kept = choice.kept or reserve.kept(work.index, profile, contact)
+        choice = Choice(0, [], kept)
     else:
         choice = matching.choose(work.index, profile, contact)
     explanation = explain.explain(profile, contact, choice, work.now, sticky=sticky)
     due = contact.order if contact.due is None else contact.due
     work.emit(QueueContact(contact=contact.id, due=due, explanation=explanation))
     work.touch(contact)
+    if SPARED in choice.kept.values():  # there is one more to share: the first in its line may be given now
+        for seat in profile.able:
+            if seat.room:
+                work.freed[seat.agent.id] = seat
 
 
 def _fill(work: Work, seat: Seat) -> None:
@@ -88,7 +95,7 @@ def _fill(work: Work, seat: Seat) -> None:
         profile = index.profile_of(contact)
         sticky = contact.prefer_agent if contact.prefer_agent == seat.agent.id else None
         choice = Choice(1, [seat])
-        if sticky is not None or work.state.reserves:
+        if sticky is not None or work.state.reserves or ramp.is_on(index):
             choice = matching.choose(index, profile, contact)._replace(best=[seat])
         placing.give(work, contact, seat, explain.explain(profile, contact, choice, work.now, sticky=sticky))
 
@@ -96,12 +103,16 @@ def _fill(work: Work, seat: Seat) -> None:
 def _next_for(work: Work, seat: Seat) -> tuple[Contact | None, Contact | None]:
     """The contact that an agent gets next, and the missed one that is passed over for it, if any."""
     name, index = seat.agent.id, work.index
-    if not any(skill in seat.agent.skills for skill in work.state.reserves):
+    waited_for = ramp.is_on(index)
+    if not waited_for and not any(skill in seat.agent.skills for skill in work.state.reserves):
         return matching.next_contact(index, seat.lines, seat.room, name)
     lines: list[Line] = []
     apart: list[Contact] = []
     for line in seat.lines:
-        if line.waiting and line.profile is not None and reserve.keeps(index, line.profile, seat):
+        profile = line.profile
+        if line.waiting and profile is not None and waited_for and seat in ramp.spared(index, profile):
+            continue
+        if line.waiting and profile is not None and reserve.keeps(index, profile, seat):
             apart += [one for one in line.declined.values() if one.declined and name not in one.declined]
         else:
             lines.append(line)

@@ -112,6 +112,7 @@ class AgentState(msgspec.Struct, kw_only=True):
     parked: dict[str, int] = {}  # contact id -> 1: owned, waiting on the customer or snoozed
     on_shift: bool = True  # by the agent's calendar
     shift_edge: int | None = None  # instant at which that changes next
+    shift_began: int | None = None  # when it did, until they come or nobody waits for them any more
     available_since: int | None = None  # could be given work since then; None: cannot
     presence: dict[int, int] = {}  # slot -> ms in which the agent could be given work, but for the open span
     credited: dict[int, int] = {}  # slot -> ms of effort taken on

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from router.core import learning, leaving, ledger, reserve, sla
+from router.core import learning, leaving, ledger, ramp, reserve, sla
 from router.core.decisions import Refuse
-from router.core.timers import SHIFT
 from router.core.transitions import ContactState, next_contact_state
 from router.core.values import Role, Status
 
@@ -126,22 +125,29 @@ class Work:
 
     def be_present(self, seat: Seat) -> None:
         """Bring ledger and room in step with an agent's status and shift."""
+        awaited = ramp.is_on(self.index)
         if (seat.state.status is Status.AVAILABLE or self.workspace.shadow) and seat.state.on_shift:
             ledger.open_presence(seat.state, self.now)
         else:
             ledger.close_presence(seat.state, self.workspace, self.now)
         learning.attend(self, seat)
+        self.index.arm_shift(seat)
         self.index.refresh(seat)
         self.index.refresh_rank(seat)
         if not seat.absence:
             self.freed[seat.agent.id] = seat
         elif self.state.reserves:
             reserve.release(self, self.state.reserves)  # nobody waits for one who is gone
+        if self.workspace.ramp:
+            self.index.starters = None
+            if awaited:
+                ramp.release(self)
 
     def turn_shift(self, seat: Seat) -> None:
         """Put an agent on or off shift by their calendar at this moment, and arm the next edge."""
         name = seat.agent.calendar
         hours = None if name is None else self.workspace.calendars.get(name)
+        was = seat.state.on_shift
         seat.state.on_shift, seat.state.shift_edge = (True, None) if hours is None else sla.open_at(self.now, hours)
-        self.index.timers.arm((SHIFT, seat.agent.id), 0, seat.state.shift_edge)
+        seat.state.shift_began = self.now if seat.state.on_shift and not was else None
         self.be_present(seat)

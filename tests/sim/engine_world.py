@@ -93,6 +93,7 @@ def workspace(variant: int = 0) -> Workspace:
         reopen_window=3 * 24 * HOUR,
         auto_answers=AutoAnswers(kinds=("receipt", "out_of_hours", "queue"), per_hour=2 + variant),
         shadow=variant == 4,
+        ramp=20 * MINUTE if variant in {0, 2} else 0,
         reserve={"bags": 1} if variant in {0, 3} else {},
         reserve_auto=variant == 2,
         parked_cost=2_500 if variant == 2 else 0,

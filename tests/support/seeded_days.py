@@ -89,6 +89,7 @@ def workspace(chance: random.Random) -> Workspace:
         reserve_auto=chance.random() < 0.3,
         parked_cost=chance.choice([0, 5_000]),
         wake_margin=chance.choice([None, 1]),
+        ramp=chance.choice([0, 15 * MINUTE]),
         reopen_window=6 * HOUR,
     )  # fmt: skip
 

@@ -12,12 +12,14 @@ RULES = (Rule(when=When(topic="refund"), team="front"), Rule(when=When(topic="ba
 
 
 def two_teams(front: Overflow | None, back: Overflow | None = None) -> Workspace:
-    """Ana in front, Bea at the back, each with room for two mails."""
+    """Ana in front, Bea at the back, each with room for two mails; Zoe with none elsewhere."""
     teams = {
         "front": Team(id="front", assign=Assign.PUSH, overflow=front),
         "back": Team(id="back", assign=Assign.PUSH, overflow=back),
     }
-    return desk(agent("ana", "front"), agent("bea", "back"), rules=RULES, teams=teams)
+    return desk(
+        agent("ana", "front"), agent("bea", "back"), agent("zoe", "side", capacity={}), rules=RULES, teams=teams
+    )
 
 
 def owners(scene: Scene) -> list[str | None]:
