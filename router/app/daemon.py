@@ -25,12 +25,10 @@ from router.app.gauges import Gauges
 from router.app.in_force import InForce
 from router.app.mail_entries import MailEntries
 from router.app.names import Names
+from router.app.opening import open_store
 from router.app.reload import Reloader
 from router.app.server import WebServer
-from router.app.shelves import blobs_of
-from router.app.together import require_shared
 from router.app.upkeep import Upkeep
-from router.app.verify import open_at_url
 from router.app.ways import channels_of, facts_of, senders_of
 from router.core.errors import TransientError
 from router.shell.actions import Actions
@@ -49,9 +47,6 @@ from router.shell.ops import Ops
 from router.shell.outbox import Outbox
 from router.shell.reader import Reader
 from router.shell.rehearsed import was_rehearsed
-from router.shell.store.embedded import EmbeddedStore
-from router.shell.store.files import BlobFolder
-from router.shell.store.locks import DataLocks
 from router.shell.timekeeping import TimeWatch
 from router.shell.vault import Vault
 from router.shell.workers import Models, Workers, use_models
@@ -153,25 +148,8 @@ class Daemon:
     async def _start_store(self) -> None:
         config = self.config
         self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        blobs = await blobs_of(config, self.data)
-        self._troubles.append(blobs.problems)
         self.disk = DiskGuard(self.data)
-        if config.store.url is None:
-            embedded = EmbeddedStore(self.data, guard=self.disk)
-            await embedded.start()
-            self._exit.push_async_callback(embedded.stop)
-            self._troubles.append(embedded.problems)
-            self.store = await embedded.open(config.workspace, blobs=blobs)
-        else:
-            locks = DataLocks(self.data)
-            locks.take_node()
-            self._exit.callback(locks.release)
-            self.store = await open_at_url(config, blobs)
-            self._troubles.append(self.store.problems)
-        self._exit.push_async_callback(self.store.close)
-        await self.store.check_durability(relaxed=config.store.durability == "relaxed")
-        if config.store.url is not None and isinstance(blobs, BlobFolder):
-            await require_shared(self.store, blobs.folder)
+        self.store = await open_store(config, self.data, self.disk, self._exit, self._troubles)
         self.time = TimeWatch(self.clock, self.store.time, leading=lambda: self.leader.leading)
         await self.time.begin()
         self.store.now = self.clock.now
