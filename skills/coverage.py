@@ -6,7 +6,7 @@ agents who can never be chosen, teams without members.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -31,31 +31,31 @@ class Coverage:
         self._config = config
         self._workspace = workspace
         self._marks: Marks = {} if marks is None else marks
-        self._week = _ordinary_week(config)
+        self._week = ordinary_week(config)
         self._held = config.held_skills
         self._speaks = speaks(config)
         self._skills()
         self._languages()
-        gaps = self._topics()
+        open_ = self._topics()
         idle = self._agents()
         self._teams()
         self.summary: dict[str, Any] = {
             "skills": dict(sorted(config.held_skills.items())),
-            "topics": {topic: self._topic_summary(topic, gaps.get(topic, ())) for topic in sorted(config.topics)},
+            "topics": {topic: self._topic_summary(topic, open_.get(topic, ())) for topic in sorted(config.topics)},
             "never_chosen": idle,
         }
 
     def _find(self, path: Sequence[str | int], code: str, message: str, hint: str | None = None) -> None:
         self.findings.append(finding_at(self._marks, path, code, message, hint))
 
-    def _topic_summary(self, topic: str, gaps: tuple[Interval, ...]) -> dict[str, Any]:
+    def _topic_summary(self, topic: str, open_: tuple[Interval, ...]) -> dict[str, Any]:
         wanted = demand(self._config, Case(topic=topic))
         return {
             "requirement": dict(sorted(wanted.must.items())),
             "team": wanted.team,
             "able": sorted(able(self._config, wanted.must, wanted.team)),
-            "uncovered_hours": round(sum(end - begin for begin, end in gaps) / 3_600_000, 2),
-            "gaps": [self._in_words(gap) for gap in gaps],
+            "uncovered_hours": round(sum(end - begin for begin, end in open_) / 3_600_000, 2),
+            "gaps": [self._in_words(gap) for gap in open_],
         }
 
     def _skills(self) -> None:
@@ -103,18 +103,13 @@ class Coverage:
     def _topics(self) -> dict[str, tuple[Interval, ...]]:
         """Gaps of each topic in an ordinary week; topics that have the same ones are told of together."""
         config = self._config
-        gaps: dict[str, tuple[Interval, ...]] = {}
         for topic in config.topics:
-            wanted = demand(config, Case(topic=topic))
-            agents = able(config, wanted.must, wanted.team)
-            if topic in config.uncovered:
-                continue
-            self._topic_languages(topic, agents)
-            promised = self._week.get(wanted.sla.calendar or "", ((0, _WEEK_MS),))
-            if found := _without(promised, self._on_shift(agents)):
-                gaps[topic] = found
+            if topic not in config.uncovered:
+                wanted = demand(config, Case(topic=topic))
+                self._topic_languages(topic, able(config, wanted.must, wanted.team))
+        open_ = gaps(config, self._week)
         together: dict[tuple[Interval, ...], list[str]] = {}
-        for topic, found in gaps.items():
+        for topic, found in open_.items():
             together.setdefault(found, []).append(topic)
         for found, topics in together.items():
             names = ", ".join(f"`{topic}`" for topic in topics)
@@ -122,7 +117,7 @@ class Coverage:
             message = f"nobody able is on shift for {names}: {when} ({self._config.timezone})"
             hint = "give the topic's `sla` a calendar, or change the hours of those who are able"
             self._find(("topics", topics[0]), "topic_uncovered_hours", message, hint)
-        return gaps
+        return open_
 
     def _topic_languages(self, topic: str, agents: Iterable[str]) -> None:
         config = self._config
@@ -135,13 +130,6 @@ class Coverage:
                 message = f"nobody who can take `{topic}` speaks `{language}`"
                 hint = f"give one of {', '.join(sorted(agents))} `{skill}`"
                 self._find(("topics", topic), "topic_without_language", message, hint)
-
-    def _on_shift(self, agents: Iterable[str]) -> tuple[Interval, ...]:
-        """When at least one of the agents works in an ordinary week."""
-        hours: list[Interval] = []
-        for calendar in {self._config.agents[name].calendar for name in agents}:
-            hours += ((0, _WEEK_MS),) if calendar is None else self._week[calendar]
-        return union(hours)
 
     def _agents(self) -> list[str]:
         """Those who can never be chosen, each with the reason."""
@@ -197,7 +185,30 @@ def summary(config: WorkspaceConfig, workspace: Workspace) -> dict[str, Any]:
     return Coverage(config, workspace).summary
 
 
-def _ordinary_week(config: WorkspaceConfig) -> dict[str, tuple[Interval, ...]]:
+def gaps(config: WorkspaceConfig, week: Mapping[str, Sequence[Interval]]) -> dict[str, tuple[Interval, ...]]:
+    """When nobody able works in an ordinary week, though it is promised: for each topic that has such hours."""
+    found: dict[str, tuple[Interval, ...]] = {}
+    for topic in config.topics:
+        if topic in config.uncovered:
+            continue
+        wanted = demand(config, Case(topic=topic))
+        promised = week.get(wanted.sla.calendar or "", ((0, _WEEK_MS),))
+        if left := _without(promised, _on_shift(config, week, able(config, wanted.must, wanted.team))):
+            found[topic] = left
+    return found
+
+
+def _on_shift(
+    config: WorkspaceConfig, week: Mapping[str, Sequence[Interval]], agents: Iterable[str]
+) -> tuple[Interval, ...]:
+    """When at least one of the agents works."""
+    hours: list[Interval] = []
+    for calendar in {config.agents[name].calendar for name in agents}:
+        hours += ((0, _WEEK_MS),) if calendar is None else week[calendar]
+    return union(hours)
+
+
+def ordinary_week(config: WorkspaceConfig) -> dict[str, tuple[Interval, ...]]:
     """Hours of each calendar in a week without holidays, as milliseconds from its Monday, 00:00 UTC."""
     start = int(_MONDAY.timestamp() * 1000)
     return {

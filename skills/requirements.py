@@ -37,6 +37,15 @@ class Demand:
     sla: SlaConfig
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Addition:
+    """One more skill for one person."""
+
+    agent: str
+    skill: str
+    level: int
+
+
 def matches(when: WhenConfig, case: Case) -> bool:
     """Whether every key that `when` names has this value in the case."""
     return all(
@@ -89,3 +98,23 @@ def able(config: WorkspaceConfig, must: dict[str, int], team: str | None = None,
         and (any(agent.kinds.values()) if kind is None else agent.kinds.get(kind, 0) > 0)
         and all(agent.skills.get(skill, 0) >= level for skill, level in must.items())
     ]
+
+
+def lacking_one(
+    config: WorkspaceConfig, must: dict[str, int], team: str | None = None, kind: str | None = None
+) -> list[Addition]:
+    """What single skills would make more agents able, each for one who is of the team and takes the kind."""
+    found: list[Addition] = []
+    for name in able(config, {}, team, kind):
+        held = config.agents[name].skills
+        lacking = [(skill, level) for skill, level in sorted(must.items()) if held.get(skill, 0) < level]
+        if len(lacking) == 1:
+            found.append(Addition(name, *lacking[0]))
+    return found
+
+
+def with_skill(config: WorkspaceConfig, addition: Addition) -> WorkspaceConfig:
+    """The same workspace, in which somebody has one more skill."""
+    agent = config.agents[addition.agent]
+    more = agent.model_copy(update={"skills": {**agent.skills, addition.skill: addition.level}})
+    return config.model_copy(update={"agents": {**config.agents, addition.agent: more}})

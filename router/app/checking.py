@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
@@ -32,10 +32,15 @@ from skills.workspace import load
 log = structlog.get_logger()
 
 IN_FLIGHT_MAX = 32
+Progress = Callable[[str, int], None]
 
 
-def check_workspace(folder: Path) -> dict[str, Any]:
-    """The JSON of `usherd check`: errors, warnings, coverage."""
+def _nobody_looks(_step: str, _number: int) -> None:
+    """Nobody is told how far it is."""
+
+
+def check_workspace(folder: Path, data: Path | None = None, progress: Progress = _nobody_looks) -> dict[str, Any]:
+    """The JSON of `usherd check`: errors, warnings, coverage, with what the journal in `data` says of demand."""
     try:
         loaded = load(folder)
     except ConfigErrors as error:
@@ -43,7 +48,18 @@ def check_workspace(folder: Path) -> dict[str, Any]:
     workspace = compile_workspace(loaded.config, wall_ms())
     found = coverage.check(loaded.config, workspace, loaded.marks)
     warnings = [one.as_dict() for one in (*loaded.warnings, *found)]
-    return {"errors": [], "warnings": warnings, "coverage": coverage.summary(loaded.config, workspace)}
+    summary = coverage.summary(loaded.config, workspace) | _ahead(loaded.config, data, progress)
+    return {"errors": [], "warnings": warnings, "coverage": summary}
+
+
+def _ahead(config: WorkspaceConfig, data: Path | None, progress: Progress) -> dict[str, Any]:
+    from router.app.outlook import expected, look_back  # noqa: PLC0415 (half a second: numpy and scipy)
+
+    if data is None:
+        return expected(config, None, "no data directory was named")
+    if not data.is_dir():
+        return expected(config, None, f"there is no data directory {data}: name the daemon's with --data")
+    return expected(config, *asyncio.run(look_back(config, data, progress)))
 
 
 def described(error: ConfigError) -> dict[str, Any]:

@@ -71,7 +71,7 @@ async def rehearse(
         )
     begin = wall_ms() - since_ms
     async with opened(loaded.config, data) as store:
-        recorded = await _read(store, shelf_of(loaded.config, data), begin, progress)
+        recorded = await read_recorded(store, shelf_of(loaded.config, data), begin, progress)
         threshold = recorded.state.workspace.topic_threshold
         again, reread, learned = recorded, 0, threshold
         if reclassify:
@@ -110,7 +110,7 @@ def _lived(recorded: Recorded, workspace: Workspace, progress: Progress) -> Outc
     return Rehearsal(recorded, workspace).run(lambda number: progress("rehearsing", number))
 
 
-async def _read(store: Store, shelf: Shelf, begin: int, progress: Progress) -> Recorded:
+async def read_recorded(store: Store, shelf: Shelf, begin: int, progress: Progress) -> Recorded:
     """What the journal says of the time since `begin`, or since the first record that this engine can replay."""
     history = History(store, Archive(shelf))
     base = await newest(shelf, lambda header: header.engine == ENGINE and header.wall <= begin)

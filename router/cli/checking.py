@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from router.cli import output
-from router.cli.options import CONFIG, Config, Json
+from router.cli.options import CONFIG, DATA, Config, Data, Json
 from router.core.errors import ConfigError
 
 Files = Annotated[
@@ -17,12 +17,16 @@ Files = Annotated[
 ]
 
 
-def check(config: Config = CONFIG, json: Json = False) -> None:
-    """Check the workspace: every error at once with file, line and remedy, then who covers what."""
+def check(config: Config = CONFIG, data: Data = DATA, json: Json = False) -> None:
+    """Check the workspace: every error at once with file, line and remedy, then who covers what, and how busy it is.
+
+    How busy is found out from the last week of the journal in --data, which is only read; without one, from hours only.
+    """
     from router.app.checking import check_workspace
 
     output.wants_json(json)
-    found = check_workspace(config)
+    with output.counting("reading") as progress:
+        found = check_workspace(config, data, progress)
     if json:
         output.give(found)
     else:
@@ -59,6 +63,31 @@ def _show_coverage(coverage: dict[str, Any]) -> None:
     output.table("", ["skill", "held by"], list(coverage["skills"].items()))
     if coverage["never_chosen"]:
         output.say(f"never chosen for anything: {output.escape(', '.join(coverage['never_chosen']))}")
+    _show_ahead(coverage)
+
+
+def _show_ahead(coverage: dict[str, Any]) -> None:
+    """The load to expect, and whom one more skill would help."""
+    rows = [
+        (
+            ", ".join(one["topics"]) or "no topic",
+            " ".join(f"{skill}≥{level}" for skill, level in one["requirement"].items()) or "anybody",
+            one["team"] or "any",
+            one["kind"],
+            f"{one['contacts_a_week']:g}",
+            f"{one['hours_a_week']:g}",
+            "nobody" if one["load"] is None else f"{one['load']:.1%}",
+            f"{one['nobody_hours']:g}",
+        )
+        for one in coverage["groups"]
+    ]
+    if rows:
+        columns = ["topics", "requires", "team", "kind", "contacts a week", "hours", "load", "hours without anybody"]
+        output.table(f"load to expect, of {coverage['demand']['days']:g} days", columns, rows)
+    if coverage["missing"]:
+        output.say(f"[dim]The load to expect is not known:[/] {output.escape(coverage['missing'])}")
+    for one in coverage["one_more_skill"]:
+        output.say(f"[bold]would help:[/] {output.escape(one['words'])}")
 
 
 def message(files: Files, config: Config = CONFIG, json: Json = False) -> None:

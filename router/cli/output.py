@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import IO, Any
 
 from rich import markup
@@ -68,6 +69,17 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     for row in cells:
         shown.add_row(*(Text("" if cell is None else plain(str(cell))) for cell in row))
     out.print(shown)
+
+
+@contextmanager
+def counting(step: str) -> Iterator[Callable[[str, int], None]]:
+    """A line that tells a person at a terminal what is done and how far it is; gives what tells it."""
+    from rich.progress import Progress, SpinnerColumn, TextColumn
+
+    columns = SpinnerColumn(), TextColumn("{task.description} {task.completed:,.0f}")
+    with Progress(*columns, console=people, transient=True, disable=not people.is_terminal) as bar:
+        task = bar.add_task(step, total=None)
+        yield lambda now, number: bar.update(task, description=now, completed=number)
 
 
 def say(text: str) -> None:

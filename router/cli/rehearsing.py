@@ -32,8 +32,6 @@ def whatif(
     json: Json = False,
 ) -> None:
     """Rehearse a change: live through what was recorded, under the workspace in use and under the new one."""
-    from rich.progress import Progress, SpinnerColumn, TextColumn
-
     from router.app.whatif import rehearse
     from router.core.errors import ConfigError
     from router.sim import rehearsal_plots
@@ -47,13 +45,7 @@ def whatif(
         ago = parse_duration(since)
     except ValueError as error:
         raise ConfigError(f"--since {error}") from None
-    columns = SpinnerColumn(), TextColumn("{task.description} {task.completed:,.0f}")
-    with Progress(*columns, console=output.people, transient=True, disable=not output.people.is_terminal) as bar:
-        task = bar.add_task("reading", total=None)
-
-        def progress(step: str, number: int) -> None:
-            bar.update(task, description=step, completed=number)
-
+    with output.counting("reading") as progress:
         done = asyncio.run(rehearse(config, new, data, since_ms=ago, reclassify=reclassify, progress=progress))
     if json:
         output.give(done.found)

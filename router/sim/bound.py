@@ -70,11 +70,11 @@ def water_levels(pours: Sequence[Pour], weights: Mapping[int, float]) -> dict[in
             continue
         level = total / weight
         over = _overloaded(some, agents, weights, level)
-        if not over:
-            levels.update(dict.fromkeys(agents, level))
-            continue
         tight = [some[place] for place in over]
         crowd = sorted({agent for _, who in tight for agent in who})
+        if not over or len(crowd) == len(agents):
+            levels.update(dict.fromkeys(agents, level))
+            continue
         rest = set(agents) - set(crowd)
         chosen = set(over)
         parts.append((tight, crowd))
@@ -120,5 +120,4 @@ def _overloaded(some: Sequence[Pour], agents: Sequence[int], weights: Mapping[in
     residual.data = (residual.data > 0).astype(np.int8)
     residual.eliminate_zeros()
     reached = breadth_first_order(residual, 0, return_predecessors=False)
-    over = [int(place) - 1 for place in reached if 1 <= place <= len(some)]
-    return over if len(over) < len(some) else []
+    return [int(place) - 1 for place in reached if 1 <= place <= len(some)]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from router.core.engine import Engine
-    from router.core.state import Contact
+    from router.core.state import Contact, Learned
     from router.core.values import Workspace
 
 AT_WORK = (Status.AVAILABLE, Status.BUSY)
@@ -78,6 +78,7 @@ class Recorded:
     effort: float = EFFORT
     version: str = ""  # of the workspace in force at the end
     last: Workspace | None = None  # that workspace
+    efforts: dict[str, Learned] = field(default_factory=dict)  # by then, as the state has them
 
     def script(self, contact: str) -> Script:
         """The script of a recorded contact."""
@@ -123,6 +124,7 @@ class Recorder:
         found, now = self.found, self.engine.state.at
         found.end = now
         found.version, found.last = self.engine.state.version, self.engine.state.workspace
+        found.efforts = dict(self.engine.state.efforts)
         for contact in list(self._hands.holder):
             found.script(contact).begun = self._hands.drop(contact, now)
         waits = [script.accepted_after for script in found.scripts.values() if script.accepted_after is not None]

@@ -55,6 +55,11 @@ async def test_a_change_is_rehearsed_on_what_was_recorded(place: Place, tmp_path
     assert other["reclassified"] >= other["contacts"]
     assert other["load"][agent]["after"] == 0
     assert topic in other["waits"]
+    checked = await asked(place, "check", "--config", str(SAMPLE), "--data", str(data))
+    ahead = checked["coverage"]
+    assert ahead["missing"] is None
+    assert ahead["demand"]["contacts"] >= same["contacts"]
+    assert max(group["load"] for group in ahead["groups"]) == pytest.approx(max(ahead["load"].values()), abs=1e-3)
     verdict = await asked(place, "journal", "verify", "--config", str(SAMPLE), "--data", str(data))
     assert verdict["ok"]
     sys.stdout.write(f"{other['moved']} of {other['contacts']} moved\n")

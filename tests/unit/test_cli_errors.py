@@ -303,7 +303,7 @@ def test_a_file_that_is_missing_is_named(usherd: Usherd, tmp_path: Path) -> None
 def test_an_interrupt_is_no_error(usherd: Usherd, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Ctrl-C ends a command with 130 and without a traceback."""
 
-    def interrupted(folder: Path) -> None:
+    def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("router.app.checking.check_workspace", interrupted)

@@ -30,6 +30,14 @@ def test_a_chain_of_skills_evens_out() -> None:
     assert levels == pytest.approx({0: 4.0, 1: 4.0, 2: 2.0, 3: 1.0}, rel=1e-5)
 
 
+def test_who_can_do_none_of_it_stays_idle() -> None:
+    """Where all work is for some, the others carry none of it, and it is not thought lighter for their being there."""
+    assert water_levels([(4.0, (0, 1))], {0: 1.0, 1: 1.0, 2: 2.0}) == pytest.approx({0: 2.0, 1: 2.0, 2: 0.0})
+    assert water_levels([(4.0, (0, 1)), (2.0, (1,))], dict.fromkeys(range(4), 1.0)) == pytest.approx(
+        {0: 3.0, 1: 3.0, 2: 0.0, 3: 0.0}
+    )
+
+
 pours = st.lists(
     st.tuples(st.floats(0.1, 100.0), st.sets(st.integers(0, 4), min_size=1).map(lambda who: tuple(sorted(who)))),
     min_size=1,
