@@ -206,3 +206,22 @@ def test_timers_stand_or_are_set_anew() -> None:
     assert scene.engine.next_timer() == before == T0 + HOUR
     scene.reload(msgspec.structs.replace(workspace, relax=(Relax(after=MINUTE, drop="prefer"),)))
     assert scene.engine.next_timer() == T0 + MINUTE
+
+
+def test_a_topic_and_a_skill_that_are_gone_leave_nothing_waiting_for_them() -> None:
+    """Owned stays owned, offered is judged anew, waiting goes to whoever can do what is required now."""
+    scene = Scene(desk(agent("ana", skills={"refunds": 4}, capacity={"email": 1}), agent("ben")))
+    owned = scene.mail("p1")
+    scene.accept(owned)
+    waiting = scene.mail("p2")
+    assert scene.contact(waiting).offer is None
+    scene.reload(desk(agent("ana", skills={"bags": 1}, capacity={"email": 1}), agent("ben"), topics={}, rules=()))
+    assert scene.contact(owned).agent == "ana"
+    assert scene.contact(waiting).requirement.must == ()
+    offer = scene.contact(waiting).offer
+    assert offer is not None
+    assert offer.agent == "ben"
+    scene.accept(waiting)
+    scene.reply(owned, "ana", resolve=True)
+    scene.reply(waiting, "ben", resolve=True)
+    assert {contact.state for contact in scene.engine.state.contacts.values()} == {ContactState.RESOLVED}
