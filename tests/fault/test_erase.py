@@ -17,7 +17,10 @@ import pytest
 from tests.acceptance.desk_client import DeskClient
 from tests.fakes.scripted_smtp import ScriptedSmtp, listening
 from tests.support.daemons import RunningDaemon, until, write_workspace
+from tests.support.mischief import holding, put_away
 from tests.support.stores import bare_server
+
+pytestmark = pytest.mark.timeout(600)  # several starts of a whole daemon
 
 MARK = "okapi7f3q9"
 OTHER = "Where is the other one's suitcase?"
@@ -42,12 +45,6 @@ async def send(daemon: RunningDaemon, raw: bytes, sender: str = f"{MARK}@example
     host, port = daemon.smtp
     async with aiosmtplib.SMTP(hostname=host, port=port, use_tls=False, start_tls=False, timeout=30) as client:
         await client.sendmail(sender, ["help@acme.example"], raw)
-
-
-def holding(*folders: Path, word: str = MARK) -> list[str]:
-    """Every file below that holds the word."""
-    files = [path for folder in folders for path in ([folder] if folder.is_file() else sorted(folder.rglob("*")))]
-    return [str(path) for path in files if path.is_file() and word.encode() in path.read_bytes()]
 
 
 @contextmanager
@@ -117,19 +114,25 @@ async def test_no_file_holds_a_word_of_who_was_erased(kind: str, tmp_path: Path)
             everywhere = [daemon.data, daemon.log, *folders]
             try:
                 await correspond(daemon)
-                assert any("appendonlydir" in path for path in holding(*everywhere))
+                assert any("appendonlydir" in path for path in holding(*everywhere, word=MARK.encode()))
+                if kind == "embedded":
+                    said = await asyncio.to_thread(put_away, daemon.config, daemon.data)
+                    assert json.loads(said.stdout)["trimmed"] > 0, said
                 found = erase(daemon, f"{MARK.upper()}@Example.org")
                 assert (found["done"], found["problem"], len(found["contacts"]), found["keys"]) == (True, "", 2, 1)
                 assert found["messages"] == 4
-                await until(lambda: not holding(*everywhere), seconds=20)
+                await until(lambda: not holding(*everywhere, word=MARK.encode()), seconds=20)
                 assert shown(daemon) == [("resolved", "erased", None)] * 2 + [("waiting", "", OTHER)]
                 await send(daemon, mail(3))  # they are free to come back, as somebody new
                 await until(lambda: quiet(daemon, 4))
                 assert sum(subject is not None for _, _, subject in shown(daemon)) == 2
                 erase(daemon, f"{MARK}@example.org")
+                if kind == "embedded":
+                    await asyncio.to_thread(put_away, daemon.config, daemon.data)
             finally:
                 await asyncio.to_thread(daemon.stop)
-            assert holding(*everywhere) == []
+            assert holding(*everywhere, word=MARK.encode()) == []
+            assert kind == "url" or holding(daemon.data / "archive", word=b'"erased"')
             verdict = daemon.usherd("journal", "verify", "--config", str(daemon.config), "--data", str(daemon.data))
             assert verdict.returncode == 0, verdict.stderr
 
@@ -156,7 +159,7 @@ async def test_who_comes_back_with_a_backup_is_erased_again(tmp_path: Path) -> N
         (daemon.data / "erased.json").write_bytes(listed)
         daemon.start()
         await until(lambda: shown(daemon) == [("resolved", "erased", None)])
-        await until(lambda: not holding(daemon.data, daemon.log))
+        await until(lambda: not holding(daemon.data, daemon.log, word=MARK.encode()))
         await send(daemon, mail(3))
         await until(lambda: quiet(daemon, 2))
         daemon.stop()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import email
+import gzip
 import itertools
 import json
 import os
@@ -28,6 +29,7 @@ from router.app.archivist import Job
 from router.app.shelves import FOLDER, place_of, shelf_of
 from router.app.verify import opened
 from router.core.events import DeliveryReported
+from router.shell import snapshots
 from router.shell.archive import Archive, History
 from router.shell.buggify import POINTS
 from router.shell.journal import Journal
@@ -320,21 +322,21 @@ async def put_away_by_pieces(folder: Path, points: list[str]) -> list[str]:
             for point in points:
                 at = daemon.ask("/v1/status")["journal"]["records"]
                 await until(lambda at=at: daemon.ask("/v1/status")["journal"]["records"] > at)  # type: ignore[misc]
-                said = await asyncio.to_thread(_archivist, town, f"{point}:kill")
+                said = await asyncio.to_thread(put_away, town.config, town.data, f"{point}:kill")
                 assert said.returncode == KILLED, said
                 struck.append(point)
-            done = await asyncio.to_thread(_archivist, town, "")
+            done = await asyncio.to_thread(put_away, town.config, town.data, "")
             assert json.loads(done.stdout)["problem"] == "", done
         await town.heal()
         await town.check()
     return struck
 
 
-def _archivist(town: Town, mischief: str) -> subprocess.CompletedProcess[str]:
-    """One run: everything that a snapshot covers leaves the store."""
-    config = load(town.config).config
-    place = place_of(config.archive, town.data / FOLDER)
-    job = Job(data=str(town.data), workspace=config.workspace, node="n1", place=place, keep_ms=0, segment_min=1)
+def put_away(folder: Path, data: Path, mischief: str = "") -> subprocess.CompletedProcess[str]:
+    """One run of the archivist: a snapshot, and everything that it covers leaves the store for the archive."""
+    config = load(folder).config
+    place = place_of(config.archive, data / FOLDER)
+    job = Job(data=str(data), workspace=config.workspace, node="n1", place=place, keep_ms=0, segment_min=1)
     command = [sys.executable, "-m", "router.app.archivist"]
     environment = {**os.environ, "USHERD_BUGGIFY": mischief}
     process = subprocess.Popen(
@@ -350,6 +352,13 @@ def _archivist(town: Town, mischief: str) -> subprocess.CompletedProcess[str]:
 
 
 def holding(*places: Path, word: bytes = OKAPI[1]) -> list[str]:
-    """Files that hold the word, in these folders or among these files."""
+    """Files that hold the word, in these folders or among these files; snapshots and segments are unpacked."""
     files = [path for place in places for path in ([place] if place.is_file() else sorted(place.rglob("*")))]
-    return [str(path) for path in files if path.is_file() and word in path.read_bytes()]
+    return [str(path) for path in files if path.is_file() and word in _unpacked(path)]
+
+
+def _unpacked(path: Path) -> bytes:
+    raw = path.read_bytes()
+    if path.suffix == ".snapshot":
+        return raw + msgspec.json.encode(snapshots.decode(raw).state)
+    return raw + gzip.decompress(raw) if path.suffix == ".gz" else raw
