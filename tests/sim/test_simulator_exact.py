@@ -10,6 +10,8 @@ from router.sim.baseline_rules import ENGINE
 from router.sim.reading import read_scenario
 from router.sim.running import run
 
+pytestmark = pytest.mark.timeout(600)  # seconds, against hanging: a test takes some, ten times that on a busy machine
+
 SIGMAS = 3.0
 SEEDS = {"n-model": 3, "two-priorities": 4, "four-speeds": 3}
 SEED = 3  # of the shorter runs
