@@ -31,6 +31,7 @@ from router.app.server import WebServer
 from router.app.upkeep import Upkeep
 from router.app.ways import channels_of, facts_of, senders_of
 from router.core.errors import TransientError
+from router.shell.acknowledged import Acknowledged
 from router.shell.actions import Actions
 from router.shell.autoanswers import AutoAnswerer, Wording, switched_off
 from router.shell.clock import Clock
@@ -150,6 +151,8 @@ class Daemon:
         self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.disk = DiskGuard(self.data)
         self.store = await open_store(config, self.data, self.disk, self._exit, self._troubles)
+        self.acknowledged = Acknowledged(self.data, self.store)
+        await self.acknowledged.check()
         self.time = TimeWatch(self.clock, self.store.time, leading=lambda: self.leader.leading)
         await self.time.begin()
         self.store.now = self.clock.now
@@ -242,6 +245,7 @@ class Daemon:
         self._exit.callback(self.in_force.close)
         self._exit.push_async_callback(self.nodes.leave)
         self._troubles += [self.reloader.problems, self.upkeep.problems, self.time.problems]
+        self._troubles.append(self.acknowledged.problems)
         for name, work in (
             ("in force", self.in_force.run()),
             ("reloader", self.reloader.run()),
@@ -253,6 +257,7 @@ class Daemon:
             ("snapshots", self.upkeep.keep_snapshots(self.leader)),
             ("time", self.time.run()),
             ("store", self.store.watch()),
+            ("acknowledged", self.acknowledged.run()),
             ("sweep", self._sweep_files()),
             ("eraser", self.eraser.run()),
             ("garbage", garbage.collect(lambda: self.leader.journal.n)),

@@ -11,7 +11,7 @@ import hashlib
 _K = "~usherd:{*}:"
 DAEMON_RULES = (
     "+ping +info +time +select +config|get +script|load +client|setinfo +client|setname",
-    f"({_K}inbox +xadd +xread +xrange +xlen +xdel +memory|usage)",
+    f"({_K}inbox +xadd +xread +xrange +xlen +xdel +xinfo +memory|usage)",
     f"({_K}inbox {_K}seen:* +evalsha)",
     f"({_K}seen:* +hget +hset +ttl +expire)",
     f"({_K}journal +xadd +xread +xrange +xrevrange +xinfo +xlen +evalsha)",

@@ -10,6 +10,7 @@ Rules:
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -49,6 +50,7 @@ class Store(Asking, Shared):
         self._blobs = Blobs(self._ask, keys, files)
         self._inbox_files: dict[str, str] = {}  # entry id -> file, of entries read here and not deleted yet
         self.now: Callable[[], int] = wall_ms  # ms; which day hashes know a duplicate hangs on it
+        self.acknowledged = ""  # the newest entry that was stored for a caller of this process
         self.inbox_count = 0  # entries in the inbox, as of the last append or count
 
     @classmethod
@@ -144,9 +146,18 @@ class Store(Asking, Shared):
         for reply in replies:
             if not isinstance(reply, ResponseError):
                 self.inbox_count = reply[0]
-        if useless:
-            await self._forget_files(useless)
+        for answer in itertools.chain.from_iterable(one for one in outcomes if isinstance(one, list)):
+            if not answer.duplicate and answer.id:
+                self.acknowledged = answer.id
+        await self._forget_files(useless)
         return outcomes
+
+    async def inbox_last(self) -> str | None:
+        """Return the id of the newest entry there ever was, '0-0' for none; None if the store does not tell."""
+        (reply,) = await self._exchange([commands.inbox_info(self.keys)])
+        if isinstance(reply, ResponseError):
+            return FIRST_ID if "no such key" in str(reply) else None
+        return str(reply[reply.index(b"last-generated-id") + 1].decode())
 
     async def inbox_read(self, after: str, count: int, block_ms: int = 0) -> list[InboxItem]:
         """Return entries after an id ('0-0': from the start), waiting up to `block_ms` for the first.

@@ -131,6 +131,11 @@ def inbox_length(keys: Keys) -> Command:
     return ("XLEN", keys.inbox)
 
 
+def inbox_info(keys: Keys) -> Command:
+    """Ask for the last id ever generated, among others."""
+    return ("XINFO", "STREAM", keys.inbox)
+
+
 def inbox_bytes(keys: Keys) -> Command:
     """Estimate the memory the inbox takes; nothing when there is none."""
     return ("MEMORY", "USAGE", keys.inbox)
