@@ -22,7 +22,7 @@ def prepare(config: WorkspaceConfig, data: Path) -> tuple[Models, int]:
 
     Takes seconds for hundreds of examples: call it off the loop.
     """
-    path = _place(config.topics, data)
+    path = place(config.topics, data)
     try:
         model = topics.TopicModel.load(path)
     except (OSError, RouterError) as error:
@@ -35,20 +35,20 @@ def prepare(config: WorkspaceConfig, data: Path) -> tuple[Models, int]:
 
 def train(wanted: Mapping[str, TopicConfig], data: Path) -> None:
     """Train a model and keep it where `prepare` finds it."""
-    topics.train(wanted).save(_place(wanted, data))
+    topics.train(wanted).save(place(wanted, data))
 
 
 def with_keywords(config: WorkspaceConfig, data: Path, latest: Path) -> tuple[Models, int]:
     """The model at `latest` with the keywords of `config`: in force at once, while a new one is trained."""
     model = topics.TopicModel.load(latest)
     keywords = {name: tuple(topic.keywords) for name, topic in sorted(config.topics.items()) if topic.keywords}
-    path = data / "models" / f"quick-{_place(config.topics, data).name}"
+    path = data / "models" / f"quick-{place(config.topics, data).name}"
     quick = topics.TopicModel(model.topics, keywords, model.linear)
     quick.save(path)
     return Models(path=str(path), languages=config.languages), quick.threshold(config.topic_model.precision)
 
 
-def _place(wanted: Mapping[str, TopicConfig], data: Path) -> Path:
+def place(wanted: Mapping[str, TopicConfig], data: Path) -> Path:
     """Where the model of these very examples and keywords lies."""
     folder = data / "models"
     folder.mkdir(parents=True, exist_ok=True)

@@ -17,6 +17,7 @@ from router.cli import (
     running,
     setup,
     simulating,
+    topics,
     upkeep,
 )
 from router.cli import journal as keeping
@@ -63,6 +64,13 @@ app.command("import")(importing.import_contacts)
 
 app.command("simulate")(simulating.simulate)
 app.command("whatif")(rehearsing.whatif)
+
+classifier = typer.Typer(help="The topic classifier.", no_args_is_help=True)
+classifier.command("train")(topics.train)
+classifier.command("evaluate")(topics.evaluate)
+classifier.command("predict")(topics.predict)
+classifier.command("suggest")(topics.suggest)
+app.add_typer(classifier, name="topics")
 
 app.command("status")(asking.status)
 app.command("queue")(asking.queue)
