@@ -27,7 +27,7 @@ from router.core.values import Workspace
 from router.core.version import ENGINE
 from router.shell.archive import Archive, History
 from router.shell.clock import rfc3339, wall_ms
-from router.shell.journal import Journal, OtherEngine, drive
+from router.shell.journal import Journal, JournalStore, OtherEngine, drive
 from router.shell.recovery import newest
 from router.shell.rehearsed import note_rehearsed
 from router.shell.shelf import Shelf
@@ -110,7 +110,7 @@ def _lived(recorded: Recorded, workspace: Workspace, progress: Progress) -> Outc
     return Rehearsal(recorded, workspace).run(lambda number: progress("rehearsing", number))
 
 
-async def read_recorded(store: Store, shelf: Shelf, begin: int, progress: Progress) -> Recorded:
+async def read_recorded(store: JournalStore, shelf: Shelf, begin: int, progress: Progress) -> Recorded:
     """What the journal says of the time since `begin`, or since the first record that this engine can replay."""
     history = History(store, Archive(shelf))
     base = await newest(shelf, lambda header: header.engine == ENGINE and header.wall <= begin)
