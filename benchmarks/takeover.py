@@ -1,4 +1,4 @@
-"""How long nobody leads when the leader is killed under a stream of mail, and whether anything is lost or done twice."""
+"""How long nobody leads when the leader is killed under a stream of mail; whether anything is lost or done twice."""
 
 from __future__ import annotations
 

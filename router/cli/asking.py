@@ -28,6 +28,10 @@ def status(data: Data = DATA, url: Url = None, token: Token = None, json: Json =
         ("not yet read", found["inbox_lag"]),
         ("not yet sent", found["outbox_lag"]),
     ]
+    rows += [
+        ("standby", f"{one['node']}, {max(0, journal['records'] - one['records'])} records behind")
+        for one in found["standbys"]
+    ]
     rows += [(name, ", ".join(f"{k} {v}" for k, v in about.items())) for name, about in found["channels"].items()]
     output.table("usherd", ["", ""], rows)
     for problem in found["problems"]:

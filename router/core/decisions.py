@@ -213,7 +213,7 @@ class Refuse(DecisionBase, frozen=True, kw_only=True, tag=True):
     """A command changed nothing. `code` is stable; `detail` names who was first, what is allowed, ….
 
     Codes: no-such-contact | no-such-agent | no-such-team | not-yours | not-open | offer-over | already-yours | taken |
-    not-allowed | bad-state | bad-topic | bad-time | shadow | no-such-customer.
+    not-allowed | bad-state | bad-topic | bad-time | shadow | no-such-customer | stale-base; those of CommandRefused.
     """
 
     code: str

@@ -225,3 +225,25 @@ def test_a_topic_and_a_skill_that_are_gone_leave_nothing_waiting_for_them() -> N
     scene.reply(owned, "ana", resolve=True)
     scene.reply(waiting, "ben", resolve=True)
     assert {contact.state for contact in scene.engine.state.contacts.values()} == {ContactState.RESOLVED}
+
+
+def test_a_proposal_counts_only_while_its_base_is_in_force() -> None:
+    """Of two changes made from the same workspace the first is taken; the second is refused and changes nothing."""
+    scene = Scene(desk(ANA))
+    base = scene.engine.state.version
+    scene.apply(e.WorkspaceChanged(at=T0, inbox="5-0", version="first", workspace=desk(ANA, BEN), base=base))
+    assert scene.engine.state.version == "first"
+    scene.apply(e.WorkspaceChanged(at=T0, inbox="6-0", version="second", workspace=desk(BEN), base=base))
+    assert (scene.refused(), scene.engine.state.version) == ("stale-base", "first")
+    assert sorted(scene.engine.state.agents) == ["ana", "ben"]
+
+
+def test_what_no_event_could_be_made_of_is_refused_and_nothing_else() -> None:
+    """A refused command changes nothing but the place in the inbox, and says its code to whoever waits."""
+    scene = Scene(desk(ANA))
+    scene.mail("p1")
+    before = msgspec.json.encode(scene.engine.state.contacts)
+    scene.apply(e.CommandRefused(at=T0, inbox="9000000000000-1", code="bad-request", detail="its fields"))
+    assert scene.last == (d.Refuse(code="bad-request", detail="its fields"),)
+    assert msgspec.json.encode(scene.engine.state.contacts) == before
+    assert scene.engine.state.inbox == "9000000000000-1"
