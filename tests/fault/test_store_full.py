@@ -257,7 +257,7 @@ class TestDisk:
             if isinstance(disk, LimitedDisk):
                 resource.setrlimit(resource.RLIMIT_FSIZE, (MB, before[1]))
             try:
-                with pytest.raises(StoreUnavailable, match="large message"):
+                with pytest.raises(StoreUnavailable, match="large value"):
                     await store.inbox_append([entry("large", raw=b"x" * 5 * MB)])
             finally:
                 resource.setrlimit(resource.RLIMIT_FSIZE, before)
