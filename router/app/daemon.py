@@ -244,7 +244,7 @@ class Daemon:
         self.reloader = Reloader(self, self._folder)
         self._exit.callback(self.in_force.close)
         self._exit.push_async_callback(self.nodes.leave)
-        self._troubles += [self.reloader.problems, self.upkeep.problems, self.time.problems]
+        self._troubles += [self.reloader.problems, self.upkeep.problems, self.eraser.problems, self.time.problems]
         self._troubles.append(self.acknowledged.problems)
         for name, work in (
             ("in force", self.in_force.run()),

@@ -17,7 +17,7 @@ REMAINS = (
 )
 
 
-def erase(  # noqa: PLR0913, PLR0917  # options of a command
+def erase(
     customer: Annotated[str, typer.Argument(help="An address, a customer's id, or the id of a contact of theirs.")],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     data: Data = DATA,

@@ -89,6 +89,7 @@ def changed_by(applied: list[Applied]) -> Changed:
     for one in applied:
         everything = everything or hasattr(one.draft.event, "workspace") or isinstance(one.draft.event, ClockJumped)
         for item in (one.draft.event, *one.draft.decisions):
+            contacts |= dict.fromkeys(getattr(item, "contacts", ()))  # of an erased customer
             for name in ("contact", "into"):
                 contact = getattr(item, name, "")
                 if contact:
