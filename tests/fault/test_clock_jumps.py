@@ -74,7 +74,11 @@ class Jumping:
             f"{text}store: {{url: 'redis://127.0.0.1:{self.store.port}'}}\n"
         )
         self.daemon = RunningDaemon(folder / "config", folder / "data", **self.node.for_python())
-        self.daemon.start()
+        try:
+            self.daemon.start()
+        except AssertionError:
+            self.store.end()
+            raise
         self.sent = 0
         self._token = json.loads((folder / "data" / "daemon.json").read_bytes())["token"]
 
