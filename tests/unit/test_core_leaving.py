@@ -10,8 +10,8 @@ import pytest
 from router.core import decisions as d
 from router.core import events as e
 from router.core import index as index_module
-from router.core import timers as timers_module
 from router.core import leaving
+from router.core import timers as timers_module
 from router.core.engine import Engine
 from router.core.values import Priority, Status
 from tests.support.engine_scene import ANA, HOUR, MINUTE, SUE, Scene, agent, desk, pushing

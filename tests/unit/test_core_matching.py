@@ -328,7 +328,7 @@ def test_classes_of_urgency() -> None:
 
 
 def test_a_team_may_rank_by_longest_idle_alone() -> None:
-    """Who did most gets it if idle longest; elsewhere effort still decides, and contacts of no team are spread evenly."""
+    """Who did most gets it if idle longest; elsewhere effort decides, and contacts of no team are spread evenly."""
     teams = {"front": Team(id="front", assign=Assign.PUSH, strategy="longest-idle")}
     rules = (Rule(when=When(topic="refund"), team="front"),)
     topics = {"refund": Topic(id="refund", effort=60 * MINUTE), "bags": Topic(id="bags", effort=MINUTE)}

@@ -49,7 +49,7 @@ def test_units_count_for_wake_ups_too() -> None:
 
 @given(st.lists(st.sampled_from(["mail", "reply", "wake"]), max_size=40), st.integers(0, 3))
 def test_wake_ups_never_go_over_the_limit_by_more_than_the_margin(steps: list[str], margin: int) -> None:
-    """Whatever comes back, all at once if need be, stays with its owner, who is over the limit by the margin at most."""
+    """Whatever comes back, all at once if need be, stays with its owner, over the limit by the margin at most."""
     scene = Scene(pushing(agent("ana", skills={"refunds": 2}, capacity={"email": 2}), wake_margin=margin))
     state = scene.engine.state
     for step in [*steps, *["wake"] * 40]:
