@@ -198,14 +198,14 @@ from skills.workspace import load
 async def main():
     config = load(Path(sys.argv[1])).config
     async with opened(config, Path(sys.argv[2])) as store:
-        began = time.perf_counter()
+        began, cpu = time.perf_counter(), time.process_time()
         engine, journal = await recover(store, shelf_of(config, Path(sys.argv[2])))
-        seconds = time.perf_counter() - began
+        seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
         began = time.perf_counter()
         Index(engine.state)
         index = time.perf_counter() - began
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
-    print(json.dumps({"seconds": seconds, "index": index, "n": journal.n, "mb": peak,
+    print(json.dumps({"seconds": seconds, "cpu": cpu, "index": index, "n": journal.n, "mb": peak,
                       "contacts": len(engine.state.contacts)}))
 asyncio.run(main())
 """
@@ -317,8 +317,8 @@ def _figures(
         Figure("records · of them in the store", f"{records:,} · {in_store:,} (made in {made:.0f} s)"),
         Figure("the snapshot · contacts in it", f"{size / 1e6:.1f} MB · {found['contacts']:,}"),
         Figure(
-            f"recovery: snapshot and {min(DUE[0][0], records // 5):,} records after it · of it the index",
-            f"{found['seconds']:.2f} s · {found['index']:.2f} s",
+            f"recovery: snapshot and {min(DUE[0][0], records // 5):,} records after it · its processor time",
+            f"{found['seconds']:.2f} s · {found['cpu']:.2f} s",
             f"< {SECONDS_MAX:.0f} s",
             found["seconds"] < SECONDS_MAX,
         ),

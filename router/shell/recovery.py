@@ -6,7 +6,9 @@ end or a changed record until an admin has said so (`usherd journal accept-loss`
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import structlog
 
@@ -45,12 +47,25 @@ async def recover(
     JournalBroken, StoreUnavailable.
     """
     history = store if shelf is None else History(store, Archive(shelf))
-    engine, journal = await _replayed(store, history, shelf, wanted, {}, progress)
+    with _no_collecting():
+        engine, journal = await _replayed(store, history, shelf, wanted, {}, progress)
     while not await at_end(store, journal):  # the leader wrote on
         await journal.replay(engine, progress=progress)
     if witness is not None and (loss := await witness.check(journal)) is not None:
         raise JournalBroken(f"{loss}{REMEDY}", loss.ends + 1)
     return engine, journal
+
+
+@contextmanager
+def _no_collecting() -> Iterator[None]:
+    """All that is made here stays: to look for garbage in it again and again would take longer than making it."""
+    on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if on:
+            gc.enable()
 
 
 async def _replayed(
