@@ -47,6 +47,7 @@ async def test_explain_names_the_record_that_decided(stage: Stage, ops: Ops) -> 
         await stage.act("ben", "status", status="available")
         message = await stage.receive(written())
         contact = await until(lambda: stage.contact_of(message))
+        await until(lambda: stage.leader.journal.n >= contact.decided_at)
         found: dict[str, Any] = await ops.explain(contact.id, full=False)
         assert (found["decision"], found["record"]) == ("offer", contact.decided_at)
         assert found["agent"] == contact.offer.agent
@@ -60,6 +61,7 @@ async def test_explain_says_why_a_contact_waits(stage: Stage, ops: Ops) -> None:
     async with stage.leading():
         message = await stage.receive(written())
         contact = await until(lambda: stage.contact_of(message))
+        await until(lambda: stage.leader.journal.n >= contact.decided_at)
         found = await ops.explain(contact.id, full=True)
         assert (found["decision"], found["agent"]) == ("wait", None)
         assert found["ruled_out"]

@@ -253,6 +253,7 @@ ROUTES = [
     ("GET", "/v1/quarantine", "admin"),
     ("GET", "/v1/quarantine/m1", "admin"),
     ("POST", "/v1/quarantine/m1/retry", "admin"),
+    ("POST", "/v1/erasures", "admin"),
     ("POST", "/v1/links", "admin"),
     ("POST", "/v1/tokens", "admin"),
 ]
