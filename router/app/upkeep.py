@@ -38,7 +38,12 @@ log = structlog.get_logger()
 LEASE = "snapshots"
 LEASE_MS = 60_000
 LOOK_SECONDS = 15.0
-DUE: tuple[tuple[int, float], ...] = ((20_000, 0.0), (1_000, 600.0), (1, 21_600.0))  # new records, s since the last one
+DUE: tuple[tuple[int, float], ...] = (
+    (20_000, 0.0),
+    (5_000, 60.0),
+    (1_000, 600.0),
+    (1, 21_600.0),
+)  # new records, s since the last one
 LEADER_PATIENCE = 1.5  # times as much: a standby is preferred
 AGAIN_SECONDS = 300.0  # after a failure
 WHOLE_SECONDS = 86_400.0  # how often the whole chain in the store is checked
