@@ -22,7 +22,7 @@ from tests.support.mischief import (
     storm,
 )
 
-POINTS_EACH = 4
+POINTS_EACH = 3
 
 
 def chosen(points: tuple[str, ...], number: int) -> tuple[list[str], int]:
@@ -52,7 +52,7 @@ async def test_when_the_store_fails_here_and_there_nothing_is_lost_or_doubled(tm
 @pytest.mark.timeout(600)
 async def test_an_erasure_that_is_killed_goes_on(tmp_path: Path) -> None:
     """After the next start, until no file holds a word; whichever step it died at."""
-    points, _ = chosen(ERASING, 2)
+    points, _ = chosen(ERASING, 1)
     points.sort(key=ERASING.index)
     assert await erased_by_pieces(tmp_path, points) == points
 
