@@ -8,7 +8,7 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /src
 # The build tool comes from the developers' lock, by hash like all else; nothing of this stage is shipped but the wheel.
 COPY requirements.lock ./
-RUN python -m venv /build && /build/bin/pip install --require-hashes -r requirements.lock
+RUN python -m venv /build && /build/bin/pip install --no-deps --require-hashes -r requirements.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY config/ config/
 COPY router/ router/
@@ -19,7 +19,7 @@ RUN /build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /wheels .
 FROM python:3.13-slim-bookworm AS environment
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 COPY requirements-run.lock ./
-RUN python -m venv /opt/usherd && /opt/usherd/bin/pip install --require-hashes -r requirements-run.lock
+RUN python -m venv /opt/usherd && /opt/usherd/bin/pip install --no-deps --require-hashes -r requirements-run.lock
 COPY --from=wheel /wheels/ /wheels/
 RUN /opt/usherd/bin/pip install --no-deps --no-index /wheels/*.whl && /opt/usherd/bin/pip check
 

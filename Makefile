@@ -8,7 +8,8 @@ VENV := .venv
 PY := $(VENV)/bin/python
 RUNS := $(VENV)/.runs
 STAMP := $(VENV)/.installed
-PIP := $(PY) -m pip install --quiet --disable-pip-version-check
+# --no-deps: a lock names all there is. With extras pip up to 23 would look past the pin for a newer version, and refuse it.
+PIP := $(PY) -m pip install --quiet --disable-pip-version-check --no-deps
 # What builds the command usherd, cut out of the lock with its hashes: the rest of that file is for tests.
 BUILDERS := hatchling|packaging|pathspec|pluggy|tomlkit|trove-classifiers
 # Pytest's arguments: make test ARGS="tests/unit -x"
@@ -48,12 +49,14 @@ $(RUNS): requirements-run.lock requirements.lock pyproject.toml
 	@echo "installing what usherd needs, pinned by hash: about a minute"
 	@awk '/^[A-Za-z]/ { kept = /^($(BUILDERS))==/ } kept' requirements.lock >$(VENV)/builders.lock
 	$(PIP) --require-hashes -r requirements-run.lock -r $(VENV)/builders.lock
-	$(PIP) --no-deps --no-build-isolation --editable .
+	$(PIP) --no-build-isolation --editable .
+	$(PY) -m pip check --quiet --disable-pip-version-check
 	@touch $@
 
 $(STAMP): $(RUNS)
 	@echo "installing what tests need as well: some minutes"
 	$(PIP) --require-hashes -r requirements.lock
+	$(PY) -m pip check --quiet --disable-pip-version-check
 	@touch $@
 
 demo: install ## the whole daemon on a bundled sample, with simulated agents; it prints where to look
