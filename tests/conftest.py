@@ -7,14 +7,16 @@ install; under `CI=true` it is a failure, and so is a skip.
 
 from __future__ import annotations
 
+import logging
 import os
 import shlex
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
+import structlog
 
 # The package that ships a program, where its name is another than the program's.
 PACKAGES = {
@@ -38,6 +40,17 @@ NOT_RUN = pytest.StashKey[dict[str, tuple[str, ...]]]()  # test id → the progr
 hypothesis.settings.register_profile("dev", deadline=None, print_blob=True)
 hypothesis.settings.register_profile("ci", deadline=None, print_blob=True, derandomize=True)
 hypothesis.settings.load_profile("ci" if IN_CI else "dev")
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """A command that a test runs in this process sets up logging for its own; the next test starts without that."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
 
 
 def missing_programs(programs: Iterable[str]) -> tuple[str, ...]:

@@ -6,7 +6,6 @@ import io
 import json
 import logging
 import sys
-from collections.abc import Iterator
 
 import pytest
 import structlog
@@ -20,17 +19,6 @@ class Screen(io.StringIO):
     def isatty(self) -> bool:
         """It is one."""
         return True
-
-
-@pytest.fixture
-def restored() -> Iterator[None]:
-    """Leaves logging as it was."""
-    root = logging.getLogger()
-    before, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = before
-    root.setLevel(level)
-    structlog.reset_defaults()
 
 
 def fail(depth: int = 200) -> None:
@@ -58,7 +46,6 @@ def logged(stream: io.StringIO, monkeypatch: pytest.MonkeyPatch, *, as_json: boo
     return stream.getvalue()
 
 
-@pytest.mark.usefixtures("restored")
 @pytest.mark.parametrize("as_json", [True, False])
 def test_a_traceback_shows_places_not_values(monkeypatch: pytest.MonkeyPatch, as_json: bool) -> None:
     """On a terminal as in JSON an exception is logged without the values of its frames and without addresses."""
@@ -70,7 +57,6 @@ def test_a_traceback_shows_places_not_values(monkeypatch: pytest.MonkeyPatch, as
     assert "\nfaked line" not in shown
 
 
-@pytest.mark.usefixtures("restored")
 @pytest.mark.parametrize("as_json", [True, False])
 def test_a_long_traceback_keeps_its_end(monkeypatch: pytest.MonkeyPatch, as_json: bool) -> None:
     """The frame that failed and the exception itself stand in the log, however deep the call was."""
@@ -82,7 +68,6 @@ def test_a_long_traceback_keeps_its_end(monkeypatch: pytest.MonkeyPatch, as_json
         assert len(ours["exception"]) < 10_000
 
 
-@pytest.mark.usefixtures("restored")
 def test_values_in_lists_are_scrubbed_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """An address or a secret inside a list or a mapping is blanked like any other."""
     stream = io.StringIO()
