@@ -14,6 +14,8 @@ PIP := $(PY) -m pip install --quiet --disable-pip-version-check --no-deps
 BUILDERS := hatchling|packaging|pathspec|pluggy|tomlkit|trove-classifiers
 # Pytest's arguments: make test ARGS="tests/unit -x"
 ARGS ?=
+# A file's tests stay in one process, for some share a daemon; files in the order of their folders, the quick ones first.
+AT_ONCE ?= --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # Tests drive Debian's chromium; no tool may fetch a browser of its own.
 export PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD := 1
@@ -66,7 +68,7 @@ test-deps: ## install the Debian packages that tests run (where this is allowed)
 	@bash .ci/test-deps
 
 test: develop test-deps ## all tests, the quick ones first; ARGS="tests/unit -x" for some
-	$(PY) -m pytest $(ARGS)
+	$(PY) -m pytest $(AT_ONCE) $(ARGS)
 
 coverage: develop ## tests of the pure core, with its branch coverage, which is to be 100 %
 	$(PY) -m pytest tests/unit tests/sim --cov=router/core --cov-branch --cov-report=term-missing --cov-fail-under=100

@@ -13,10 +13,14 @@ import shlex
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
 import structlog
+
+if TYPE_CHECKING:
+    from xdist.workermanage import WorkerController
 
 # The package that ships a program, where its name is another than the program's.
 PACKAGES = {
@@ -116,9 +120,18 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Count a skipped test as a failure under `CI=true`."""
+    """Count a skipped test as a failure under `CI=true`; a process of several says what it left out."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["not_run"] = session.config.stash[NOT_RUN]
     if IN_CI and reports(session.config, "skipped") and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: WorkerController) -> None:
+    """Gather from a process that has run tests what it left out."""
+    left_out = getattr(node, "workeroutput", {}).get("not_run", {})
+    node.config.stash[NOT_RUN].update({test: tuple(lacking) for test, lacking in left_out.items()})
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

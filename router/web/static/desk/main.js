@@ -187,7 +187,8 @@ class App {
     // Kept while the page lives, so that a draft and its place are there on coming back.
     if (!this.threads.has(contact)) this.threads.set(contact, new Thread(this, contact));
     this.thread = this.threads.get(contact);
-    this.main.replaceChildren(this.thread.root);
+    // Taking a page out and putting it in again would take the focus from what somebody is about to press.
+    if (this.main.firstElementChild !== this.thread.root) this.main.replaceChildren(this.thread.root);
     this.holds.tick();
     try {
       const card = await this.ask(`contact ${contact}`, `contacts/${encodeURIComponent(contact)}`);
