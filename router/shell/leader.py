@@ -21,6 +21,7 @@ from router.core.errors import Fenced, JournalBroken, RouterError, StoreUnavaila
 from router.core.events import ClockJumped, Event, MessageDeferred, TimePassed, WorkspaceChanged
 from router.core.state import State
 from router.core.values import Workspace
+from router.shell.asked import Asked, Happen, NotLeading
 from router.shell.buggify import point
 from router.shell.clock import Clock, wall_ms
 from router.shell.follower import Applied, Follower, FollowerStore, Recover
@@ -57,8 +58,6 @@ class LeaderStore(FollowerStore, LeaseStore, SweeperStore, AttendanceStore, Prot
 
 Compile = Callable[[int, str], Awaitable[tuple[str, Workspace]]]  # (now, version in force) -> what is to be in force
 Compose = Callable[[Prepared, Drafted], list[Plain]]  # blobs of what a record's decisions say by themselves
-Happen = Callable[[int], Event]  # what was found out beside the inbox, once its time is known
-_Asked = tuple[Happen, asyncio.Future[Drafted]]
 
 
 class Rebuild(RouterError):
@@ -103,7 +102,7 @@ class Leader:
         self._look_at = 0  # when to see next how far the calendars reach
         self._setbacks = 0  # how often in a row the engine failed where leaving an entry out does not help
         self._ahead: asyncio.Queue[Batch] = asyncio.Queue(AHEAD_BATCHES_MAX)
-        self._asked: list[_Asked] = []
+        self._asked = Asked()
 
     @property
     def engine(self) -> Engine:
@@ -183,6 +182,7 @@ class Leader:
         finally:
             self.leading = False
             self._ready.clear()
+            self._asked.give_up()
             if self.follower.ahead:
                 self.follower.throw_away()
             for task in helpers:
@@ -237,14 +237,15 @@ class Leader:
     async def propose(self, version: str, workspace: Workspace, base: str | None = None, inbox: str = "") -> Drafted:
         """Put a workspace in force, if `base` is (None: in any case); it is journaled when this returns.
 
-        `inbox`: the entry that asked for it. Waits while this node does not lead.
+        `inbox`: the entry that asked for it. Raises NotLeading.
         """
         return await self.record(self._changed(version, workspace, base, inbox))
 
     async def record(self, happen: Happen) -> Drafted:
-        """Journal what was found out beside the inbox; gives what the engine made of it. Waits while not leading."""
-        done: asyncio.Future[Drafted] = asyncio.get_running_loop().create_future()
-        self._asked.append((happen, done))
+        """Journal what was found out beside the inbox; gives what the engine made of it. Raises NotLeading."""
+        if not self.leading:
+            raise NotLeading("this node does not lead")
+        done = self._asked.put(happen)
         with suppress(asyncio.QueueFull):  # then the loop is at work and sees it soon
             self._ahead.put_nowait(Batch([]))
         return await done
@@ -277,15 +278,9 @@ class Leader:
                     task.result()
             batch = await self._next(self._ahead)
             prepared = [] if batch is None else await self._understand(batch)
-            asked = [one for one in self._asked if not one[1].done()]
-            found = [Prepared(event=happen(self._clock.now())) for happen, _ in asked]
             await self._look_ahead()
-            applied = await self._commit([*prepared, *found, *self._time()])
-            self._asked = [one for one in self._asked if one not in asked]
-            drafts = {id(one.prepared): one.draft for one in applied}
-            for (_, done), one in zip(asked, found, strict=True):
-                if not done.done():
-                    done.set_result(drafts[id(one)])
+            asked = self._asked.take(self._clock.now())
+            self._asked.answer(await self._commit([*prepared, *asked, *self._time()]))
 
     async def _look_ahead(self) -> None:
         """Have the calendars expanded before they end; it takes a thread its time."""
@@ -298,7 +293,8 @@ class Leader:
     async def _expand(self, now: int) -> None:
         base = self.engine.state.version
         version, workspace = await self._compile(now, base)
-        self._asked.append((self._changed(version, workspace, base), asyncio.get_running_loop().create_future()))
+        with suppress(NotLeading):
+            await self.propose(version, workspace, base)
 
     def _time(self) -> list[Prepared]:
         """A jump of the clock whose turn has come, and that time has passed where something is due."""
