@@ -221,6 +221,7 @@ class Daemon:
         """Who hears of what."""
         self.in_force.connect(self.leader, self.commands, self.intake)
         self.reader.proposed = self.in_force.proposed
+        self.leader.yields = self._yields
         self.leader.listeners += [
             self.in_force.committed,
             self.commands.committed,
@@ -237,6 +238,10 @@ class Daemon:
         ]
         self._troubles += [self._nobody_leads, self.in_force.problems, self.nodes.problems]
         self._exit.callback(self._farewell)
+
+    def _yields(self) -> bool:
+        """Whether another node can use the workspace in force, and this one cannot."""
+        return bool(self.in_force.problems()) and any(about.able for about in self.nodes.living().values())
 
     def _nobody_leads(self) -> list[str]:
         return [] if self.leader.leading or self.leader.lease.holder else ["no node leads: nothing is routed"]

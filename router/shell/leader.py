@@ -34,6 +34,7 @@ from router.shell.sweeping import Sweeper, SweeperStore
 from router.shell.timekeeping import Attendance, AttendanceStore
 from router.shell.understanding import Plain, Prepared
 from router.shell.vault import Vault
+from router.shell.yielding import PATIENCE_SECONDS, Yielded, until_yielding
 
 log = structlog.get_logger()
 
@@ -86,6 +87,7 @@ class Leader:
         self.lease = Lease(store, "leader", node)
         self.leading = False
         self.compose: Compose = _nothing
+        self.yields: Callable[[], bool] = bool  # whether another node should lead; none need
         self.poisoned: set[str] = set()
         self._store = store
         self._vault = vault
@@ -140,9 +142,15 @@ class Leader:
             except StoreUnavailable as error:
                 log.warning("leader_waits_for_store", error=str(error))
                 await asyncio.sleep(RETRY_SECONDS)
-            except (Fenced, Rebuild) as error:
+            except (Fenced, Rebuild, Yielded) as error:
                 log.warning("leader_begins_again", code=error.code, error=str(error))
+                if isinstance(error, Yielded):
+                    await self._release()
                 await self._pause(min(RETRY_SECONDS * 2 ** min(self._setbacks, 10), REBUILD_SECONDS_MAX))
+
+    async def _release(self) -> None:
+        with suppress(StoreUnavailable):  # then it ends by itself
+            await self.lease.release()
 
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):
@@ -156,7 +164,7 @@ class Leader:
         if not self.follower.current:
             await self.follower.begin()
         while not self._stopping.is_set():
-            if await self.lease.look():
+            if await self.lease.look(PATIENCE_SECONDS if self.yields() else 0.0):
                 return
             if self.lease.holder:
                 self._started.set()
@@ -165,7 +173,12 @@ class Leader:
     # -- leading ---------------------------------------------------------------------------------------------------
 
     async def _lead(self) -> None:
-        works = (self._keep_lease(), self._sweeper.run(), self._note_attendance())
+        works = (
+            self._keep_lease(),
+            until_yielding(self.yields),
+            self._sweeper.run(),
+            self._note_attendance(),
+        )
         helpers = [asyncio.create_task(work) for work in works]
         try:
             await self._fence()

@@ -23,10 +23,14 @@ FORGOTTEN_SECONDS = 3_600.0
 
 
 class About(msgspec.Struct, frozen=True, kw_only=True):
-    """What a node says of itself. `records`: how many of the journal's it has applied. `beat`: counts up."""
+    """What a node says of itself. `records`: how many of the journal's it has applied. `beat`: counts up.
+
+    `able`: it goes by the workspace in force.
+    """
 
     url: str = ""
     records: int = 0
+    able: bool = True
     beat: int = 0
 
 
