@@ -22,11 +22,11 @@ from channels.email.receive import SmtpReceiver
 from router.app import chat, erase, garbage, http, local, mail
 from router.app.credentials import StoredCredentials
 from router.app.gauges import Gauges
-from router.app.in_force import InForce
+from router.app.in_force import InForce, Proposal
 from router.app.mail_entries import MailEntries
 from router.app.names import Names
 from router.app.opening import open_store
-from router.app.reload import Reloader
+from router.app.reload import Noted, Reloader
 from router.app.server import WebServer
 from router.app.upkeep import Upkeep
 from router.app.ways import channels_of, facts_of, senders_of
@@ -162,7 +162,8 @@ class Daemon:
         self.nodes = Nodes(self.store, self.node, self.gauges.about)
         if config.store.url is not None:
             await self.nodes.look()
-        self.in_force.brings_own = not self.nodes.listed
+        self.noted = Noted(self.data)
+        self.in_force.brings_own = not self.nodes.listed and self.noted.edited(self._folder.version)
         self.upkeep = Upkeep(config, self.data, self.store, self.node)
 
     async def _start_engine(self, found: Models) -> None:
@@ -220,6 +221,7 @@ class Daemon:
         """Who hears of what."""
         self.in_force.connect(self.leader, self.commands, self.intake)
         self.reader.proposed = self.in_force.proposed
+        self.leader.yields = self._yields
         self.leader.listeners += [
             self.in_force.committed,
             self.commands.committed,
@@ -237,11 +239,15 @@ class Daemon:
         self._troubles += [self._nobody_leads, self.in_force.problems, self.nodes.problems]
         self._exit.callback(self._farewell)
 
+    def _yields(self) -> bool:
+        """Whether another node can use the workspace in force, and this one cannot."""
+        return bool(self.in_force.problems()) and any(about.able for about in self.nodes.living().values())
+
     def _nobody_leads(self) -> list[str]:
         return [] if self.leader.leading or self.leader.lease.holder else ["no node leads: nothing is routed"]
 
     def _begin_background(self) -> None:
-        self.reloader = Reloader(self, self._folder)
+        self.reloader = Reloader(self, self._folder, self.noted)
         self._exit.callback(self.in_force.close)
         self._exit.push_async_callback(self.nodes.leave)
         self._troubles += [self.reloader.problems, self.upkeep.problems, self.eraser.problems, self.time.problems]
@@ -355,13 +361,17 @@ class Daemon:
         """The workspace that this node goes by."""
         return self.in_force.loaded
 
-    async def propose(self, loaded: Loaded) -> None:
+    async def base(self) -> str:
+        """The version that an edit seen now would replace."""
+        return await self.in_force.base()
+
+    async def propose(self, proposal: Proposal) -> None:
         """Have an edited workspace put in force; it is when this returns."""
-        await self.in_force.propose(loaded)
+        await self.in_force.propose(proposal)
 
     def decides(self) -> bool:
-        """Whether this node leads and no other lives."""
-        return self.leader.leading and self.nodes.alone
+        """Whether this node leads and has met no other since it started."""
+        return self.leader.leading and (self.config.store.url is None or self.nodes.alone)
 
     async def needs_rehearsal(self, version: str) -> bool:
         """Whether the workspace in force demands a rehearsal that this version has not had. Raises StoreUnavailable."""

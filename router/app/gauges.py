@@ -32,7 +32,8 @@ class Gauges:
     def about(self) -> About:
         """What this node says of itself to the others."""
         daemon = self._daemon
-        return About(url=daemon.url if daemon.http[1] else "", records=daemon.leader.journal.n)
+        url, able = daemon.url if daemon.http[1] else "", not daemon.in_force.problems()
+        return About(url=url, records=daemon.leader.journal.n, able=able)
 
     def __call__(self) -> dict[str, object]:
         """Keys of `usherd status`; the metrics are brought up to date as well."""

@@ -1,13 +1,13 @@
 """The configuration in force: which workspace this node goes by, and how an edited one comes into force everywhere.
 
 A node *proposes* what its folder holds: the content is stored under its version, then a note {version, base} goes
-through the inbox, `base` being the version in force as far as the node knows. Whoever leads compiles it, off its loop,
+through the inbox, `base` being the version in force when the edit was seen. Whoever leads compiles it, off its loop,
 and journals it; the engine takes it only if `base` still is in force. Every node hears of the record and goes by the
 same content: names, addresses, tiers, texts, topics. What is opened at the start (ports, store, folders) is each
 node's own and comes from its own folder.
 
 Which folder counts at a start: the journal's workspace does, and a folder that differs is said to, unless no other
-node runs; then it is as if the folder had been edited.
+node runs and it was edited since this node last saw it; then it is as if it were edited now.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ import secrets
 import zlib
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -31,6 +33,7 @@ from router.core.errors import ConfigError, RouterError, StoreUnavailable, Trans
 from router.core.events import CommandRefused, WorkspaceChanged
 from router.core.ports import Inbox
 from router.core.values import Workspace
+from router.shell.asked import NotLeading
 from router.shell.dispatch import Dispatcher
 from router.shell.follower import Applied
 from router.shell.leader import Leader
@@ -47,6 +50,11 @@ ANSWER_SECONDS = 5.0  # then it is proposed again: whoever was to journal it may
 RETRY_SECONDS = 0.5
 KEPT_MAX = 50  # contents of versions that were in force; older ones are dropped
 LISTED = "workspaces"  # the document that lists them, newest last
+STALE, UNREHEARSED, UNUSABLE = "stale-base", "unrehearsed", "bad-workspace"
+REFUSALS = {
+    STALE: "another node has changed the workspace at the same time: look at what is in force, and edit it anew",
+    UNREHEARSED: "it was not rehearsed: run `usherd whatif --config … --new …` first, on the folder as it is now",
+}
 
 
 class ContentStore(Protocol):
@@ -87,6 +95,15 @@ class Missing(ConfigError):
     """The store does not hold a version's content."""
 
 
+@dataclass(slots=True)
+class Proposal:
+    """An edit that is to come into force in the place of `base`; `stood`: it has been in force."""
+
+    loaded: Loaded
+    base: str
+    stood: bool = False
+
+
 class InForce:
     """What this node goes by: `loaded` and, of its classifier, `models` and `threshold`."""
 
@@ -103,6 +120,7 @@ class InForce:
         self._known = {loaded.version: loaded}
         self._tasks: set[asyncio.Task[None]] = set()
         self._training: asyncio.Task[None] | None = None
+        self._proposal: Proposal | None = None
 
     def connect(self, leader: Leader, commands: Dispatcher, inbox: Inbox) -> None:
         """The parts that were not there yet; before anything is led or followed."""
@@ -177,9 +195,13 @@ class InForce:
     def committed(self, applied: list[Applied]) -> None:
         """A listener: another workspace may be in force."""
         for one in applied:
-            refused = any(isinstance(made, Refuse) for made in one.draft.decisions)
-            if isinstance(one.draft.event, WorkspaceChanged) and not refused:
+            event = one.draft.event
+            if isinstance(event, WorkspaceChanged) and not any(
+                isinstance(made, Refuse) for made in one.draft.decisions
+            ):
                 self._wanted.set()
+                if self._proposal is not None and self._proposal.loaded.version == event.version:
+                    self._proposal.stood = True
 
     async def run(self) -> None:
         """Follow what comes into force, until cancelled."""
@@ -194,21 +216,36 @@ class InForce:
 
     # -- proposing -------------------------------------------------------------------------------------------------
 
-    async def propose(self, loaded: Loaded) -> None:
-        """Have it put in force; it is when this returns. Raises ConfigError if it was refused, TransientError."""
+    async def base(self) -> str:
+        """The version that an edit seen now would replace. Raises StoreUnavailable."""
+        return (await self._leader.settled()).version
+
+    async def propose(self, proposal: Proposal) -> None:
+        """Have it put in force; it is, or was for a moment, when this returns.
+
+        Raises ConfigError if it was refused, TransientError where that is not known: the same proposal may be made
+        again then. It never takes the place of another version than its `base`, however long it takes.
+        """
+        loaded = proposal.loaded
+        self._proposal = proposal
         self._known[loaded.version] = loaded
         await self._store.doc_put(_name(loaded.version), await asyncio.to_thread(_encoded, loaded))
-        while (base := (await self._leader.settled()).version) != loaded.version:
-            note = Internal(what="workspace", message="", version=loaded.version, base=base)
+        while not await self._stands(proposal):
+            note = Internal(what="workspace", message="", version=loaded.version, base=proposal.base)
             [appended] = await self._inbox.append([internal_entry(note, distinct=secrets.token_hex(8))])
             try:
                 outcome = await self._commands.outcome(appended.id, seconds=ANSWER_SECONDS)
             except StoreUnavailable:
                 log.warning("workspace_proposed_again", version=loaded.version[:12])
                 continue
-            if not outcome.ok and (await self._leader.settled()).version != loaded.version:
-                raise ConfigError(_REFUSALS.get(outcome.code, f"it was refused ({outcome.code}): {outcome.detail}"))
-        await self.adopt(loaded.version)
+            if not outcome.ok and not await self._stands(proposal):
+                text = REFUSALS.get(outcome.code, f"it was refused ({outcome.code}): {outcome.detail}")
+                raise ConfigError(text, code=outcome.code)
+        await self.adopt(await self.base())
+
+    async def _stands(self, proposal: Proposal) -> bool:
+        """Whether it is in force, or has been."""
+        return proposal.stood or await self.base() == proposal.loaded.version
 
     def proposed(self, entry: str, note: Internal) -> None:
         """For the reader of the node that leads: somebody proposes; it is journaled as soon as it is compiled."""
@@ -218,21 +255,27 @@ class InForce:
 
     async def _take(self, entry: str, note: Internal) -> None:
         try:
+            if await self._node.needs_rehearsal(note.version):
+                await self._refuse(entry, UNREHEARSED, "")
+                return
             loaded = self._known.get(note.version) or await self._restored(note.version)
             workspace = await self._compiled(loaded.config, self._now())
             await self._keep(loaded)
+            self._known[loaded.version] = loaded
+            await self._leader.propose(loaded.version, workspace, note.base, entry)
         except TransientError as error:
             log.warning("proposed_workspace_waits", version=note.version[:12], error=type(error).__name__)
-            return  # whoever proposes it asks again
+            if entry in self._leader.poisoned:  # whoever proposes it would ask again, for ever
+                await self._refuse(entry, UNUSABLE, "usherd failed on it; this was logged")
         except (RouterError, ConfigErrors) as error:
             log.warning("proposed_workspace_refused", version=note.version[:12], error=type(error).__name__)
-            reason = "the node that leads could not use it; see its log and its environment"
-            await self._leader.record(
-                lambda at: CommandRefused(at=at, inbox=entry, code="bad-workspace", detail=reason)
-            )
-            return
-        self._known[loaded.version] = loaded
-        await self._leader.propose(loaded.version, workspace, note.base, entry)
+            await self._refuse(entry, UNUSABLE, "the node that leads could not use it; see its log and its environment")
+
+    async def _refuse(self, entry: str, code: str, detail: str) -> None:
+        """Journal that a proposal is refused; if this node leads no more, whoever made it asks the next leader."""
+        await self._leader.ready()
+        with suppress(NotLeading):
+            await self._leader.record(lambda at: CommandRefused(at=at, inbox=entry, code=code, detail=detail))
 
     async def _keep(self, loaded: Loaded) -> None:
         """Keep the content of what comes into force, for the other nodes and for later; the oldest are dropped."""
@@ -263,7 +306,8 @@ class InForce:
         await self._use(found, threshold)
         if self._leader.leading:
             compiled = await self._compiled(loaded.config, self._now())
-            await self._leader.propose(loaded.version, compiled, loaded.version)
+            with suppress(NotLeading):  # whoever leads next brings it
+                await self._leader.propose(loaded.version, compiled, loaded.version)
         log.info("topics_in_force", version=loaded.version[:12], topics=len(loaded.config.topics))
 
     async def _use(self, found: Models, threshold: int) -> None:
@@ -274,11 +318,6 @@ class InForce:
         """Stop what is under way."""
         for task in (*self._tasks, *([self._training] if self._training is not None else [])):
             task.cancel()
-
-
-_REFUSALS = {
-    "stale-base": "another node has changed the workspace at the same time: look at what is in force, and edit it anew",
-}
 
 
 def _name(version: str) -> str:

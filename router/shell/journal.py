@@ -21,6 +21,7 @@ from router.core.events import Event, LeaderElected, LossAccepted
 from router.core.version import ENGINE
 from router.shell.buggify import point
 from router.shell.records import Position, Record, decode, digest, encode, id_before
+from router.shell.store.commands import BEGUN
 
 log = structlog.get_logger()
 
@@ -250,7 +251,7 @@ class Journal:
         epoch = max(epoch, self.epoch + 1)
         event, state = LeaderElected(at=at, epoch=epoch, node=node, loss=loss), engine.state
         draft = Drafted(state.n + 1, event, (), state.version, state.inbox)
-        await self._append([draft], {}, wall, first_id=f"{epoch}-0")
+        await self._append([draft], {BEGUN: b""}, wall, first_id=f"{epoch}-0")
         if engine.apply(event):
             raise JournalBroken(f"the fence {epoch}-0 decided something", draft.n)
         return draft

@@ -21,6 +21,7 @@ from router.core.errors import Fenced, JournalBroken, RouterError, StoreUnavaila
 from router.core.events import ClockJumped, Event, MessageDeferred, TimePassed, WorkspaceChanged
 from router.core.state import State
 from router.core.values import Workspace
+from router.shell.asked import Asked, Happen, NotLeading
 from router.shell.buggify import point
 from router.shell.clock import Clock, wall_ms
 from router.shell.follower import Applied, Follower, FollowerStore, Recover
@@ -33,6 +34,7 @@ from router.shell.sweeping import Sweeper, SweeperStore
 from router.shell.timekeeping import Attendance, AttendanceStore
 from router.shell.understanding import Plain, Prepared
 from router.shell.vault import Vault
+from router.shell.yielding import PATIENCE_SECONDS, Yielded, until_yielding
 
 log = structlog.get_logger()
 
@@ -57,8 +59,6 @@ class LeaderStore(FollowerStore, LeaseStore, SweeperStore, AttendanceStore, Prot
 
 Compile = Callable[[int, str], Awaitable[tuple[str, Workspace]]]  # (now, version in force) -> what is to be in force
 Compose = Callable[[Prepared, Drafted], list[Plain]]  # blobs of what a record's decisions say by themselves
-Happen = Callable[[int], Event]  # what was found out beside the inbox, once its time is known
-_Asked = tuple[Happen, asyncio.Future[Drafted]]
 
 
 class Rebuild(RouterError):
@@ -87,6 +87,7 @@ class Leader:
         self.lease = Lease(store, "leader", node)
         self.leading = False
         self.compose: Compose = _nothing
+        self.yields: Callable[[], bool] = bool  # whether another node should lead; none need
         self.poisoned: set[str] = set()
         self._store = store
         self._vault = vault
@@ -103,7 +104,7 @@ class Leader:
         self._look_at = 0  # when to see next how far the calendars reach
         self._setbacks = 0  # how often in a row the engine failed where leaving an entry out does not help
         self._ahead: asyncio.Queue[Batch] = asyncio.Queue(AHEAD_BATCHES_MAX)
-        self._asked: list[_Asked] = []
+        self._asked = Asked()
 
     @property
     def engine(self) -> Engine:
@@ -141,9 +142,15 @@ class Leader:
             except StoreUnavailable as error:
                 log.warning("leader_waits_for_store", error=str(error))
                 await asyncio.sleep(RETRY_SECONDS)
-            except (Fenced, Rebuild) as error:
+            except (Fenced, Rebuild, Yielded) as error:
                 log.warning("leader_begins_again", code=error.code, error=str(error))
+                if isinstance(error, Yielded):
+                    await self._release()
                 await self._pause(min(RETRY_SECONDS * 2 ** min(self._setbacks, 10), REBUILD_SECONDS_MAX))
+
+    async def _release(self) -> None:
+        with suppress(StoreUnavailable):  # then it ends by itself
+            await self.lease.release()
 
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):
@@ -157,7 +164,7 @@ class Leader:
         if not self.follower.current:
             await self.follower.begin()
         while not self._stopping.is_set():
-            if await self.lease.look():
+            if await self.lease.look(PATIENCE_SECONDS if self.yields() else 0.0):
                 return
             if self.lease.holder:
                 self._started.set()
@@ -166,7 +173,12 @@ class Leader:
     # -- leading ---------------------------------------------------------------------------------------------------
 
     async def _lead(self) -> None:
-        works = (self._keep_lease(), self._sweeper.run(), self._note_attendance())
+        works = (
+            self._keep_lease(),
+            until_yielding(self.yields),
+            self._sweeper.run(),
+            self._note_attendance(),
+        )
         helpers = [asyncio.create_task(work) for work in works]
         try:
             await self._fence()
@@ -183,6 +195,7 @@ class Leader:
         finally:
             self.leading = False
             self._ready.clear()
+            self._asked.give_up()
             if self.follower.ahead:
                 self.follower.throw_away()
             for task in helpers:
@@ -237,14 +250,15 @@ class Leader:
     async def propose(self, version: str, workspace: Workspace, base: str | None = None, inbox: str = "") -> Drafted:
         """Put a workspace in force, if `base` is (None: in any case); it is journaled when this returns.
 
-        `inbox`: the entry that asked for it. Waits while this node does not lead.
+        `inbox`: the entry that asked for it. Raises NotLeading.
         """
         return await self.record(self._changed(version, workspace, base, inbox))
 
     async def record(self, happen: Happen) -> Drafted:
-        """Journal what was found out beside the inbox; gives what the engine made of it. Waits while not leading."""
-        done: asyncio.Future[Drafted] = asyncio.get_running_loop().create_future()
-        self._asked.append((happen, done))
+        """Journal what was found out beside the inbox; gives what the engine made of it. Raises NotLeading."""
+        if not self.leading:
+            raise NotLeading("this node does not lead")
+        done = self._asked.put(happen)
         with suppress(asyncio.QueueFull):  # then the loop is at work and sees it soon
             self._ahead.put_nowait(Batch([]))
         return await done
@@ -277,15 +291,9 @@ class Leader:
                     task.result()
             batch = await self._next(self._ahead)
             prepared = [] if batch is None else await self._understand(batch)
-            asked = [one for one in self._asked if not one[1].done()]
-            found = [Prepared(event=happen(self._clock.now())) for happen, _ in asked]
             await self._look_ahead()
-            applied = await self._commit([*prepared, *found, *self._time()])
-            self._asked = [one for one in self._asked if one not in asked]
-            drafts = {id(one.prepared): one.draft for one in applied}
-            for (_, done), one in zip(asked, found, strict=True):
-                if not done.done():
-                    done.set_result(drafts[id(one)])
+            asked = self._asked.take(self._clock.now())
+            self._asked.answer(await self._commit([*prepared, *asked, *self._time()]))
 
     async def _look_ahead(self) -> None:
         """Have the calendars expanded before they end; it takes a thread its time."""
@@ -298,7 +306,8 @@ class Leader:
     async def _expand(self, now: int) -> None:
         base = self.engine.state.version
         version, workspace = await self._compile(now, base)
-        self._asked.append((self._changed(version, workspace, base), asyncio.get_running_loop().create_future()))
+        with suppress(NotLeading):
+            await self.propose(version, workspace, base)
 
     def _time(self) -> list[Prepared]:
         """A jump of the clock whose turn has come, and that time has passed where something is due."""

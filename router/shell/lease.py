@@ -64,20 +64,20 @@ class Lease:
         self._monotonic = monotonic
         self._until = float("-inf")  # ours for certain, by our clock
         self._looked_at = float("-inf")
-        self._seen = ""  # the value that another's lease has had for `_unchanged` seconds
+        self._seen: str | None = None  # the value that it has had, or that nobody has held it, for `_unchanged` seconds
         self._unchanged = 0.0
-        self._free = True  # nobody held it at the last look
 
     @property
     def held(self) -> bool:
         """Whether it is certainly ours: it was kept less than its life ago, by a clock that nobody sets."""
         return self._monotonic() < self._until
 
-    async def look(self) -> bool:
+    async def look(self, patience: float = 0.0) -> bool:
         """Take it if it is to be had; whether it is ours. Asks the store every LOOK_SECONDS at most.
 
         One that has just become free is left to its owner for one more look: the store may have been away for longer
-        than the lease's life, and who leads shall go on. Raises StoreUnavailable.
+        than the lease's life, and who leads shall go on. `patience`: so many seconds more it is left to whoever else
+        wants it. Raises StoreUnavailable.
         """
         now = self._monotonic()
         passed = now - self._looked_at
@@ -86,15 +86,14 @@ class Lease:
         self._looked_at = now
         value = await self._store.lease_value(self.name)
         self.holder = "" if value is None else value.rpartition(" ")[0] or value
-        if value is None:
-            was_free, self._free, self._seen = self._free, True, ""
-            return was_free and await self._take()
         if self.holder == self.owner:
             return await self._take()
-        self._free = False
-        self._unchanged = self._unchanged + min(passed, LOOK_COUNTS_SECONDS_MAX) if value == self._seen else 0.0
+        same = value == self._seen
+        self._unchanged = self._unchanged + min(passed, LOOK_COUNTS_SECONDS_MAX) if same else 0.0
         self._seen = value
-        if self._unchanged < UNCHANGED_SECONDS_MAX:
+        if value is None:
+            return same and self._unchanged >= patience and await self._take()
+        if self._unchanged < UNCHANGED_SECONDS_MAX + patience:
             return False
         log.warning("lease_not_kept", lease=self.name, holder=self.holder)
         return await self._take(value)
@@ -137,5 +136,5 @@ class Lease:
 
     async def release(self) -> None:
         """Give it back, so that another need not wait; does nothing if it is not ours. Raises StoreUnavailable."""
-        self._until = float("-inf")
+        self._until, self._unchanged = float("-inf"), 0.0
         await self._store.lease_release(self.name, self.owner)

@@ -18,14 +18,19 @@ from router.core.errors import StoreUnavailable
 
 BEAT_SECONDS = 2.0
 SILENT_SECONDS = 7.0  # without a change: it is gone, or cut off
+ALONE_LOOKS = 5  # so often nobody else was heard of: nobody else is there, though the store may have been away
 FORGOTTEN_SECONDS = 3_600.0
 
 
 class About(msgspec.Struct, frozen=True, kw_only=True):
-    """What a node says of itself. `records`: how many of the journal's it has applied. `beat`: counts up."""
+    """What a node says of itself. `records`: how many of the journal's it has applied. `beat`: counts up.
+
+    `able`: it goes by the workspace in force.
+    """
 
     url: str = ""
     records: int = 0
+    able: bool = True
     beat: int = 0
 
 
@@ -71,14 +76,18 @@ class Nodes:
         self._about = about
         self._monotonic = monotonic
         self._beat = 0
-        self._begun = monotonic()
         self._others: dict[str, Seen] = {}
+        self._looks = 0
+        self._met = False
 
     async def look(self) -> None:
         """See who is there. Raises StoreUnavailable."""
         now = self._monotonic()
         said = {name: _ABOUT.decode(raw) for name, raw in (await self._store.nodes_all()).items() if name != self.name}
         before = self._others
+        if self._looks:
+            self._met |= any(name not in before or before[name].about != about for name, about in said.items())
+        self._looks += 1
         self._others = {
             name: before[name] if name in before and before[name].about == about else Seen(about, now)
             for name, about in said.items()
@@ -109,8 +118,8 @@ class Nodes:
 
     @property
     def alone(self) -> bool:
-        """Whether certainly no other node lives: we have been looking for long enough to know."""
-        return self._monotonic() - self._begun > SILENT_SECONDS and not self.living()
+        """Whether no other node has been heard of since this one began to look, which is long enough ago to know."""
+        return not self._met and self._looks >= ALONE_LOOKS
 
     def living(self) -> dict[str, About]:
         """The other nodes that live, by name."""

@@ -38,7 +38,7 @@ class Seen(msgspec.Struct, frozen=True):
 class Loss(msgspec.Struct, frozen=True):
     """What a journal lost. `seen`: the record that stood; `ends`: number of the last that the journal has now.
 
-    `differs`: it has a record of that number, and it is another one.
+    `differs`: it has a record of that number, and it is another one. Nothing seen: it is gone, and its length unknown.
     """
 
     seen: Seen
@@ -47,6 +47,8 @@ class Loss(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         """As people are told."""
+        if not self.seen.n:
+            return "the store's journal is gone: the inbox, or the mark of its first record, shows that there was one"
         if self.differs:
             return (
                 f"record {self.seen.n} ({self.seen.id}) was acknowledged; the store's journal has another in its place:"
@@ -70,6 +72,10 @@ class WitnessStore(Protocol):
 
     async def doc_put(self, name: str, value: bytes) -> None:
         """Keep a small document."""
+        ...
+
+    async def journal_vanished(self) -> bool:
+        """Whether there is no journal, though what is stored beside it says that there was one."""
         ...
 
 
@@ -115,6 +121,8 @@ class Witness:
     async def check(self, journal: Journal) -> Loss | None:
         """What a journal, read to its end, lacks of what was seen; None if nothing, or if that was accepted."""
         found = [loss for seen in (self.last, await self._beside()) if (loss := await self._lacks(journal, seen))]
+        if not found and not journal.n and await self._store.journal_vanished():  # before anybody had noted a record
+            return Loss(Seen(), 0)
         return max(found, key=lambda loss: loss.seen.n) if found else None
 
     async def furthest(self) -> Seen:

@@ -15,10 +15,12 @@ import time
 from collections.abc import Callable
 from concurrent.futures import TimeoutError as TaskTimeout
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import structlog
 from pebble import CONSTS, ProcessExpired, ProcessPool
+from pebble.pool import process as pebble_process
 
 from router.core.errors import PoisonError
 from router.core.message import Address, Message
@@ -66,6 +68,9 @@ class Models(msgspec.Struct, frozen=True, kw_only=True):
     path: str = ""
     languages: tuple[str, ...] = ("en",)
 
+
+# What workers are timed by: pebble takes the wall clock, and one that is set back never ends a worker that hangs.
+_STEADY = SimpleNamespace(time=time.monotonic, sleep=time.sleep)
 
 _models = Models()
 _topics: topic_model.TopicModel | None = None
@@ -142,6 +147,7 @@ class Workers:
 
     def _new_pool(self, size: int) -> ProcessPool:
         CONSTS.term_timeout = TERM_SECONDS_MAX
+        pebble_process.time = _STEADY  # type: ignore[attr-defined,assignment]
         return ProcessPool(max_workers=size, initializer=_begin, initargs=(self._models,), context=self._context)
 
     async def change_models(self, models: Models) -> None:

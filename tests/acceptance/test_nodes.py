@@ -163,7 +163,13 @@ async def test_a_node_with_a_folder_of_its_own_for_large_mails_is_refused(nodes:
 
 
 async def test_a_rolling_restart_loses_nothing(nodes: Nodes) -> None:
-    """Each node in turn is stopped and started while mail comes in at the other; the standby leads at once."""
+    """Each node in turn is stopped and started while mail comes in at the other; the standby leads at once.
+
+    What was edited at the standby alone stays in force: a folder that is behind does not come back.
+    """
+    leader, standby = both(nodes)
+    edit(standby, "baggage: 2", "baggage: 5")
+    await until(lambda: skills(leader)["ben"]["baggage"] == 5)
     sent = iter(range(80_000, 81_000))
     numbers = []
     for _ in range(2):
@@ -178,3 +184,4 @@ async def test_a_rolling_restart_loses_nothing(nodes: Nodes) -> None:
         await until(lambda leader=leader: leader.ask("/v1/status")["inbox_lag"] == 0)  # type: ignore[misc]
     known = {m["external_id"] for node in nodes.all for c in node.contacts() for m in c["messages"]}
     assert {f"m{number}@example.org" for number in numbers} <= known
+    assert [skills(node)["ben"]["baggage"] for node in nodes.all] == [5, 5]

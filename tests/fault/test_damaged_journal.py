@@ -208,6 +208,21 @@ def test_a_deleted_key(damaged: Damaged) -> None:
     assert "records are lost" in damaged.refused()
 
 
+@pytest.mark.parametrize("left", ["usherd:{acme}:inbox", "usherd:{acme}:blob:journal-begun"])
+def test_a_key_deleted_before_anybody_noted_a_record(damaged: Damaged, left: str) -> None:
+    """With no witness at all the inbox, or the mark that came with the first record, shows that there was a journal."""
+    damaged.forget_snapshots()
+    (damaged.data / WITNESS).unlink()
+    others = {"usherd:{acme}:inbox", "usherd:{acme}:blob:journal-begun"} - {left}
+    damaged.tamper("DEL", JOURNAL, "usherd:{acme}:doc:witness", *others)
+    verdict = damaged.verified()
+    assert (verdict.ok, verdict.first_bad, verdict.records) == (False, 1, 0)
+    assert "journal is gone" in verdict.problem
+    assert "journal is gone" in damaged.refused()
+    if left.endswith("inbox"):
+        assert damaged.goes_on()["after"] == 0
+
+
 def test_a_deleted_record(damaged: Damaged) -> None:
     """A record taken out of the stream leaves a hole that is named."""
     damaged.forget_snapshots()

@@ -6,6 +6,7 @@ import asyncio
 from bisect import bisect_right
 
 from router.core.errors import Fenced, StoreUnavailable
+from router.shell.store.commands import BEGUN
 
 
 class MemoryStore:
@@ -48,6 +49,10 @@ class MemoryStore:
     async def journal_last(self) -> str:
         """The id of the newest record."""
         return self.rows[-1][0] if self.rows else "0-0"
+
+    async def journal_vanished(self) -> bool:
+        """Whether it has begun and is empty."""
+        return BEGUN in self.blobs and not self.rows
 
     async def blobs_delete(self, names: list[str]) -> None:
         """Forget blobs."""

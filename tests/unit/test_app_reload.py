@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from router.app.reload import UNREHEARSED, Reloader
-from router.core.errors import StoreUnavailable
+from router.app.in_force import REFUSALS, STALE, UNREHEARSED, Proposal
+from router.app.reload import Noted, Reloader
+from router.core.errors import ConfigError, StoreUnavailable
 from router.shell.rehearsed import REHEARSED_MS, note_rehearsed, was_rehearsed
 from skills.workspace import Loaded, load
 from tests.support.daemons import write_workspace
@@ -45,19 +46,33 @@ class Documents:
 
 
 class House:
-    """A daemon as reloading knows it."""
+    """A daemon as reloading knows it. `away`: so many proposals fail for want of the store."""
 
     def __init__(self, folder: Path, *, demanded: bool = True) -> None:
         self.loaded = load(folder)
         self.store = Documents()
         self.demanded = demanded
         self.proposed: list[str] = []
+        self.bases: list[str] = []
         self.asked = 0
+        self.away = 0
+        self.first = True
+        self.noted = Noted(folder.parent)
 
-    async def propose(self, loaded: Loaded) -> None:
-        """Note what is to be in force, and go by it."""
-        self.proposed.append(loaded.version)
-        self.loaded, self.demanded = loaded, loaded.config.require_rehearsal
+    async def base(self) -> str:
+        """What is in force."""
+        return self.loaded.version
+
+    async def propose(self, proposal: Proposal) -> None:
+        """Note what is to be in force, and go by it, as the engine does."""
+        self.bases.append(proposal.base)
+        if self.away:
+            self.away -= 1
+            raise StoreUnavailable("no answer")
+        if proposal.base != self.loaded.version:
+            raise ConfigError(REFUSALS[STALE], code=STALE)
+        self.proposed.append(proposal.loaded.version)
+        self.loaded, self.demanded = proposal.loaded, proposal.loaded.config.require_rehearsal
 
     async def needs_rehearsal(self, version: str) -> bool:
         """As the daemon: what is in force decides."""
@@ -65,14 +80,14 @@ class House:
         return self.demanded and not await was_rehearsed(self.store, version)
 
     def decides(self) -> bool:
-        """It is the only one."""
-        return True
+        """Whether it has met no other."""
+        return self.first
 
 
 @asynccontextmanager
-async def watching(house: House) -> AsyncIterator[Reloader]:
-    """A reloader that runs."""
-    reloader = Reloader(house, house.loaded)
+async def watching(house: House, began: Loaded | None = None) -> AsyncIterator[Reloader]:
+    """A reloader that runs; `began`: what the folder holds, if that is not what is in force."""
+    reloader = Reloader(house, began or house.loaded, house.noted)
     task = asyncio.create_task(reloader.run())
     try:
         yield reloader
@@ -110,7 +125,7 @@ async def test_an_edit_waits_for_its_rehearsal_and_needs_no_other_edit(folder: P
     async with watching(house) as reloader:
         version = edit(folder, "billing: 4", "billing: 3")
         await until(reloader.problems)
-        assert reloader.problems() == [f"the edited workspace is not in force: {UNREHEARSED}"]
+        assert reloader.problems() == [f"the edited workspace is not in force: {REFUSALS[UNREHEARSED]}"]
         looks = house.asked
         await until(lambda: house.asked > looks + 1)
         assert house.proposed == []
@@ -169,6 +184,64 @@ async def test_a_store_that_is_away_keeps_it_waiting(folder: Path) -> None:
         assert house.proposed == []
         house.store.down = False
         await until(lambda: house.proposed == [version])
+
+
+async def test_an_edit_that_the_store_did_not_take_is_tried_again(folder: Path) -> None:
+    """It is proposed until it is known to be in force, each time in the place of what it was made from."""
+    house = House(folder, demanded=False)
+    began = house.loaded.version
+    house.away = 2
+    async with watching(house) as reloader:
+        version = edit(folder, "billing: 4", "billing: 3")
+        await until(reloader.problems)
+        await until(lambda: house.proposed == [version])
+        await until(lambda: not reloader.problems())
+    assert house.bases == [began] * 3
+
+
+async def test_what_came_into_force_meanwhile_is_not_replaced(folder: Path) -> None:
+    """While an edit waits another node's comes into force: it is refused once, and goes in when written once more."""
+    house = House(folder, demanded=False)
+    house.away = 1
+    async with watching(house) as reloader:
+        edit(folder, "billing: 4", "billing: 3")
+        await until(reloader.problems)
+        house.loaded = other = load(write_workspace(folder.parent / "other", extra="timezone: Europe/Madrid\n"))
+        await until(lambda: any(REFUSALS[STALE] in one for one in reloader.problems()))
+        await asyncio.sleep(3)  # the folder is read once more for certainty, and that is no edit
+        assert house.loaded is other
+        (folder / "workspace.yaml").touch()
+        await until(lambda: house.loaded is not other)
+        await until(lambda: not reloader.problems())
+
+
+async def test_a_folder_that_is_behind_is_never_proposed(folder: Path) -> None:
+    """Another node's edit is in force: the folder here is said to differ and stays out, also after a restart."""
+    house = House(folder, demanded=False)
+    async with watching(house) as reloader:
+        await until(lambda: not house.noted.edited(house.loaded.version))
+        house.loaded = other = load(write_workspace(folder.parent / "other", extra="timezone: Europe/Madrid\n"))
+        await until(reloader.problems)
+        await asyncio.sleep(0.3)
+    house.noted = Noted(folder.parent)
+    async with watching(house, load(folder)) as reloader:
+        await until(reloader.problems)
+        await asyncio.sleep(0.3)
+    assert (house.proposed, house.loaded) == ([], other)
+
+
+async def test_a_folder_edited_before_the_start_counts_where_no_other_node_was_met(folder: Path) -> None:
+    """It stays out, and is said to differ, while others may be there; once that is known not to be so it is brought."""
+    house = House(folder, demanded=False)
+    house.first = False
+    version = edit(folder, "billing: 4", "billing: 3")
+    async with watching(house, load(folder)) as reloader:
+        await until(reloader.problems)
+        await asyncio.sleep(0.3)
+        assert house.proposed == []
+        house.first = True
+        await until(lambda: house.proposed == [version])
+        await until(lambda: not reloader.problems())
 
 
 async def test_a_second_rehearsal_counts_for_a_week_of_its_own() -> None:

@@ -25,6 +25,8 @@ from router.core.events import (
 from router.core.values import Workspace
 from router.shell import leader as leader_module
 from router.shell import lease as lease_module
+from router.shell import yielding as yielding_module
+from router.shell.asked import Asked, NotLeading
 from router.shell.audit import verify
 from router.shell.follower import Applied
 from router.shell.journal import Drafted, Journal
@@ -242,6 +244,49 @@ async def test_a_leader_without_the_lease_waits() -> None:
     await until(lambda: stage.leader.leading)
     stage.leader.stop()
     await task
+
+
+async def test_a_node_that_should_not_lead_lets_another_and_leads_when_none_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It gives the lease back and leaves it to the other; once nobody has wanted it for a while it leads after all."""
+    monkeypatch.setattr(yielding_module, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(leader_module, "PATIENCE_SECONDS", 0.3)
+    unable = Stage()
+    able = Stage(unable.store, node="n2")
+    better: list[Stage] = []
+    unable.leader.yields = lambda: bool(better)
+    async with unable.leading():
+        await unable.receive(written("first"))
+        await until(lambda: len(unable.contacts) == 1)
+        better.append(able)
+        async with able.leading():
+            await until(lambda: not unable.leader.leading)
+            await able.receive(written("second"))
+            await until(lambda: len(able.contacts) == 2 and len(unable.contacts) == 2)
+            assert able.leader.leading
+        await able.leader.lease.release()
+        await until(lambda: unable.leader.leading)
+    assert [event.node for event in unable.store.events(LeaderElected)] == ["n1", "n2", "n1"]  # type: ignore[union-attr]
+    assert await whole(unable.store, unable)
+
+
+async def test_what_was_asked_of_a_leader_that_is_none_any_more_is_not_journaled_later() -> None:
+    """Whoever asks where nobody leads, or waits when the lead is lost, is told; nothing comes of it later."""
+    stage, asked = Stage(), Asked()
+    with pytest.raises(NotLeading):
+        await stage.leader.propose("v2", WORKSPACE)
+    for took in (False, True):
+        waiting = asked.put(lambda at: WorkspaceChanged(at=at, version="v2", workspace=WORKSPACE))
+        assert len(asked.take(1)) == 1 if took else True
+        asked.give_up()
+        with pytest.raises(NotLeading):
+            await waiting
+        assert asked.take(2) == []
+    async with stage.leading():
+        await stage.receive(written("first"))
+        await until(lambda: len(stage.contacts) == 1)
+    assert [event.version for event in stage.store.events(WorkspaceChanged)] == ["v1"]  # type: ignore[union-attr]
 
 
 async def test_what_was_journaled_and_not_deleted_is_tidied_at_the_start() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -69,6 +71,18 @@ async def test_results_come_in_the_order_of_the_inputs(workers: Workers) -> None
     """Many inputs, in several tasks, are answered each in its place."""
     names = [f"m{number}" for number in range(3 * TASK_MESSAGES_MAX + 1)]
     assert texts(await read(workers, *names)) == names
+
+
+@pytest.mark.parametrize("jump", [-3_600.0, 3_600.0])
+async def test_a_clock_that_jumps_ends_no_worker_and_keeps_none(
+    workers: Workers, jump: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the node's clock is set an hour back or ahead, what hangs is ended in its time and what is read is read."""
+    wall = time.time
+    ahead = iter(itertools.chain([0.0, 0.0], itertools.repeat(jump)))
+    monkeypatch.setattr(time, "time", lambda: wall() + next(ahead))
+    results = await read(workers, "before", "hang", "after")
+    assert texts(results) == ["before", None, "after"]
 
 
 @pytest.mark.parametrize("bad", BAD)

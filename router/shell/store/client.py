@@ -261,6 +261,11 @@ class Store(Asking, Shared):
             raise unavailable(reply)
         return str(reply[reply.index(b"last-generated-id") + 1].decode())
 
+    async def journal_vanished(self) -> bool:
+        """Return whether there is no journal, though what is stored beside it says that there was one."""
+        begun = bool(await self.blobs_get([commands.BEGUN])) or await self.inbox_last() not in {None, FIRST_ID}
+        return begun and await self.journal_last() == FIRST_ID  # asked last: somebody may begin it this moment
+
     async def journal_length(self) -> int:
         """Return how many records the journal holds."""
         (count,) = await self._ask(commands.journal_length(self.keys))

@@ -18,6 +18,7 @@ Argument: TypeAlias = bytes | str | int
 Command: TypeAlias = tuple[Argument, ...]
 
 FIRST_ID = "0-0"
+BEGUN = "journal-begun"  # a blob, stored in one step with an epoch's first record: the journal is no empty one
 SEEN_DAYS = 8  # day hashes asked for a known key: tomorrow (a clock that was ahead), today, six days back
 SEEN_SECONDS = 8 * 86_400  # a day hash is dropped whole, that long after its first entry
 DAY_MS = 86_400_000
