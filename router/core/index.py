@@ -250,17 +250,18 @@ class Index:
             self.board.put(seat)
 
     def _set_room(self, seat: Seat) -> None:
-        seat.room = 0
-        if seat.absence:
-            return
+        seat.room = 0 if seat.absence else self.room_if_here(seat)
+
+    def room_if_here(self, seat: Seat) -> int:
+        """Which kinds the agent could take one more of, by what they hold, whether or not they are here."""
+        room = 0
         limit, capacity, load = seat.agent.units, seat.agent.capacity, seat.load
         for kind, bit in self.kind_bits.items():
             if load.get(kind, 0) < capacity.get(kind, 0) and (limit is None or seat.units + self.cost(kind) <= limit):
-                seat.room |= bit
-        if self.parked_count and seat.parked and seat.room:
-            self._keep_for_wake_ups(seat)
+                room |= bit
+        return self._but_for_wake_ups(seat, room) if self.parked_count and seat.parked and room else room
 
-    def _keep_for_wake_ups(self, seat: Seat) -> None:
+    def _but_for_wake_ups(self, seat: Seat, room: int) -> int:
         """What the agent owns and does not hold costs a part of its place, and may come back all at once."""
         workspace, agent = self.state.workspace, seat.agent
         part, margin = workspace.parked_cost, workspace.wake_margin
@@ -271,7 +272,8 @@ class Index:
             for held, parked, limit in sums:
                 full = held * WHOLE + parked * part > limit * WHOLE
                 if full or (margin is not None and held + parked > limit + margin):
-                    seat.room &= ~bit
+                    room &= ~bit
+        return room
 
     def refresh_rank(self, seat: Seat) -> None:
         """What the agent took on, or how long they are there, changed."""

@@ -105,10 +105,10 @@ def _obstacles(
         add(5, "team", f"were they in the team {profile.team}")
     if seat.agent.capacity.get(kind, 0) < 1:
         add(4, "room", f"had they capacity for {kind}")
-    elif seat.absence:
-        add(4, "presence", "were they on shift" if seat.absence == "off shift" else "were they available")
-    elif not seat.room & profile.line.bit:
+    elif not index.room_if_here(seat) & profile.line.bit:
         add(2, "room", f"had they room for one more {kind}")
+    if seat.absence:
+        add(4, "presence", "were they on shift" if seat.absence == "off shift" else "were they available")
     elif name in kept:
         add(3, "reserve", f"were they not kept free for {kept[name]}")
     if name in contact.declined:

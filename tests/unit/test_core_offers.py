@@ -112,6 +112,16 @@ def test_who_comes_free_is_not_offered_what_they_declined() -> None:
     assert sorted(scene.engine.index.entries) == ["c1", "c2"]
 
 
+def test_who_declined_and_went_away_since_is_ruled_out_once() -> None:
+    """The record counts each agent for one reason: Ana declined, Ben is away."""
+    scene = Scene(desk(agent("ana", skills={"refunds": 2}), agent("ben", skills={"refunds": 2})), away=("ben",))
+    name = scene.mail()
+    scene.status("ben", Status.BUSY)
+    scene.decline(name)
+    scene.status("ana", Status.AWAY)
+    assert dict(scene.engine.explain(name).ruled_out) == {"declined": 1, "busy": 1}
+
+
 def test_a_lapsed_offer_goes_to_others_first() -> None:
     """Who let it lapse is asked again only after everybody else."""
     scene = Scene(desk(ANA, BEN))

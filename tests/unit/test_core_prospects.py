@@ -74,6 +74,15 @@ def test_of_what_waits_each_obstacle_is_told_smallest_first() -> None:
     assert told(scene, name)[2] == ("caz", "were they available")
 
 
+def test_whoever_is_gone_is_told_of_only_if_nothing_else_stands_between() -> None:
+    """Not who has no capacity for it besides, nor who holds as many as they can while they are away."""
+    roster = (agent("ana", capacity={"email": 9}), agent("ben", capacity={}), agent("caz", capacity=ONE))
+    scene = Scene(pushing(*roster, rules=()), away=("ben", "ana"))
+    assert scene.contact(scene.mail("p0")).agent == "caz"
+    scene.status("caz", Status.AWAY)
+    assert told(scene, scene.mail("p1")) == [("ana", "were they available")]
+
+
 def test_who_declined_could_have_had_it() -> None:
     """And a team that helps out counts as the contact's own."""
     teams = {"front": Team(id="front", overflow=Overflow(to="back", at=1, until=0)), "back": Team(id="back")}

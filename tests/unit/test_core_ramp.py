@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from router.core import decisions as d
+from router.core.invariants import check_idle
 from router.core.values import Status, Workspace
 from tests.support.engine_scene import HOUR, MINUTE, T0, Scene, agent, pushing
 
@@ -53,6 +54,32 @@ def test_what_comes_in_meanwhile_is_shared_too_and_the_record_says_why_it_waits(
     assert scene.engine.state.contacts[scene.chat("p20")].agent == "ana"  # a chat waits for nobody's shift
 
 
+def test_the_auditor_excuses_what_is_left_to_those_about_to_start_and_nothing_else() -> None:
+    """Mails beside Ana's free places are in order while Ben and Caz are awaited, a chat there would not be."""
+    scene = night()
+    scene.status("ana", Status.AVAILABLE)
+    assert held(scene) == [6, 0, 0]
+    assert check_idle(scene.engine.state) == []
+    waiting = next(one for one in scene.engine.state.contacts.values() if one.agent is None)
+    waiting.kind = "chat"
+    assert [one.oracle for one in check_idle(scene.engine.state)] == ["I5"]
+    waiting.kind = "email"
+    scene.engine.state.agents["ben"].shift_began = scene.engine.state.agents["caz"].shift_began = None
+    assert len(check_idle(scene.engine.state)) == 12
+
+
+def test_mails_wait_for_nobody_who_could_not_serve_them() -> None:
+    """Of those about to start none has the skill: Ana, who does, takes all that fits."""
+    ana = agent("ana", skills={"refunds": 2}, capacity={"email": 10})
+    ben = agent("ben", skills={}, capacity={"email": 10}, calendar="day")
+    scene = Scene(pushing(ana, ben, calendars={"day": DAY}, ramp=15 * MINUTE), away=("ana", "ben"))
+    for number in range(4):
+        scene.mail(f"p{number}")
+    scene.wait(50 * MINUTE)
+    scene.status("ana", Status.AVAILABLE)
+    assert len(scene.engine.state.agents["ana"].held) == 4
+
+
 def test_whoever_does_not_come_is_waited_for_no_longer_than_the_ramp() -> None:
     """After a quarter of an hour Ana gets all that fits; who says that they are away is not waited for at all."""
     scene = night()
@@ -79,6 +106,7 @@ def test_shifts_that_are_about_to_begin_count() -> None:
     scene.wait(50 * MINUTE)
     scene.status("eve", Status.AVAILABLE)
     assert len(scene.engine.state.agents["eve"].held) == 2
+    assert check_idle(scene.engine.state) == []
     scene = Scene(pushing(early, late, calendars={"day": DAY}, ramp=15 * MINUTE), away=("eve", "ana"))
     for number in range(4):
         scene.mail(f"p{number}")

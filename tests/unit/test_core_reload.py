@@ -127,6 +127,18 @@ def test_room_lost_is_lost_as_contacts_close() -> None:
     assert scene.contact("c3").agent == "ana"
 
 
+def test_what_waits_on_its_customer_still_costs_its_place() -> None:
+    """A reload counts what agents own and do not hold: Ana has room for one, and half of it is taken."""
+    roster = pushing(agent("ana", skills={"refunds": 2}, capacity={"email": 1}), parked_cost=5_000)
+    scene = Scene(roster)
+    name = scene.mail("p1")
+    scene.reply(name)
+    scene.reload(roster)
+    assert scene.contact(scene.mail("p2")).agent is None
+    scene.resolve(name)
+    assert [one.agent for one in scene.engine.state.contacts.values()] == ["ana", "ana"]
+
+
 def test_a_new_window_starts_the_ledgers_level() -> None:
     """Slots of another length mean nothing; presence goes on, of those who are there."""
     scene = Scene(pushing(ANA, BEN), away=("ben",))

@@ -66,7 +66,7 @@ async def test_explain_says_why_a_contact_waits(stage: Stage, ops: Ops) -> None:
         assert (found["decision"], found["agent"]) == ("wait", None)
         assert found["ruled_out"]
         assert found["ahead"] == 0
-        assert "presence" in {one["change"] for one in found["would_have"]}  # type: ignore[attr-defined]
+        assert {one["change"] for one in found["would_have"]} == {"presence"}  # type: ignore[attr-defined]
         assert next(one["why"] for one in found["could"]) == "is offline"  # type: ignore[attr-defined]
         with pytest.raises(KeyError):
             await ops.explain("c99", full=False)
