@@ -40,3 +40,27 @@ times and limits (`Rules`; a test may shorten them). It lies in the wheel becaus
 
 `slack.page_url` is the page on which a person sees and clicks the same. Everything runs in the loop that starts it.
 """
+
+from router.sim.slack.fake import FakeSlack
+from router.sim.slack.faults import Faults
+from router.sim.slack.manifest import everything
+from router.sim.slack.model import Channel, File, Message, User, View
+from router.sim.slack.people import Person
+from router.sim.slack.rules import Rules
+from router.sim.slack.sockets import Answer
+from router.sim.slack.values import CannotError
+
+__all__ = [
+    "Answer",
+    "CannotError",
+    "Channel",
+    "FakeSlack",
+    "Faults",
+    "File",
+    "Message",
+    "Person",
+    "Rules",
+    "User",
+    "View",
+    "everything",
+]
