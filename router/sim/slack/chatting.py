@@ -11,6 +11,10 @@ from router.sim.slack.model import Channel, Json, Message, filled
 TEXT_MAX = 40_000
 UPDATE_MAX = 4_000
 ATTACHMENTS_MAX = 100
+# What the message in the answer of chat.update does not have, unlike that in a history.
+NOT_AFTER_UPDATE = frozenset(
+    {"ts", "thread_ts", "reply_count", "reply_users", "reply_users_count", "latest_reply", "is_locked", "subscribed"}
+)
 POST = "channel text blocks attachments thread_ts metadata unfurl_links unfurl_media mrkdwn parse link_names \
 reply_broadcast username icon_url icon_emoji as_user"
 
@@ -77,7 +81,7 @@ def _update(asked: Asked) -> Json:
     if "metadata" in asked.args:
         given["metadata"] = content["metadata"] or None
     space.change(channel, message, space.bot, **given)
-    said = {key: value for key, value in space.json_of(channel, message).items() if key != "ts"}
+    said = {key: value for key, value in space.json_of(channel, message).items() if key not in NOT_AFTER_UPDATE}
     return {"channel": channel.id, "ts": message.ts, "text": message.text, "message": said}
 
 

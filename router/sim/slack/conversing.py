@@ -60,7 +60,7 @@ def _bot(asked: Asked) -> Json:
     }
 
 
-@method("conversations.open", tier=3, args="channel users return_im prevent_creation")
+@method("conversations.open", tier=3, args="channel users return_im")
 def _open(asked: Asked) -> Json:
     asked.need("im:write")
     if asked.string("channel", ""):
@@ -87,7 +87,7 @@ def _list(asked: Asked) -> Json:
         asked.need(f"{'mpim' if one == 'mpim' else SCOPES_OF[TYPES[one]]}:read")
     kinds = {TYPES[one] for one in wanted}
     found = [
-        shapes.channel_json(one, asked.space.bot)
+        shapes.channel_json(one, asked.space.bot, listed=True)
         for one in asked.space.channels.values()
         if one.kind in kinds
         and (one.kind == "channel" or asked.space.bot in one.members)
@@ -100,7 +100,8 @@ def _list(asked: Asked) -> Json:
 @method("conversations.info", tier=3, args="channel include_locale include_num_members")
 def _info(asked: Asked) -> Json:
     channel = _seen(asked, "read")
-    return {"channel": shapes.channel_json(channel, asked.space.bot)}
+    count = asked.flag("include_num_members")
+    return {"channel": shapes.channel_json(channel, asked.space.bot, count=count)}
 
 
 @method("conversations.members", tier=4, args="channel cursor limit")
@@ -216,4 +217,5 @@ def _presence(asked: Asked) -> Json:
 def _profile(asked: Asked) -> Json:
     asked.need("users.profile:read")
     email = "users:read.email" in asked.manifest.scopes
-    return {"profile": shapes.profile_json(asked.user(), with_email=email)}
+    profile = shapes.profile_json(asked.user(), with_email=email)
+    return {"profile": {key: value for key, value in profile.items() if key != "team"}}

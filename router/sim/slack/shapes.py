@@ -78,8 +78,8 @@ def profile_json(user: User, *, with_email: bool = True) -> Json:
     return profile
 
 
-def channel_json(channel: Channel, bot: str) -> Json:
-    """A channel as `conversations.info` gives it."""
+def channel_json(channel: Channel, bot: str, *, listed: bool = False, count: bool = False) -> Json:
+    """A channel as `conversations.info` gives it; `conversations.list` says a little more, and counts members."""
     common: Json = {
         "id": channel.id,
         "created": channel.created,
@@ -90,7 +90,8 @@ def channel_json(channel: Channel, bot: str) -> Json:
         "updated": channel.created * 1000,
     }
     if channel.kind == "im":
-        return {**common, "user": next(one for one in channel.members if one != bot), "is_user_deleted": False}
+        alive = {"is_user_deleted": False} if listed else {}
+        return {**common, "user": next(one for one in channel.members if one != bot), **alive}
     return {
         **common,
         "name": channel.name,
@@ -110,7 +111,7 @@ def channel_json(channel: Channel, bot: str) -> Json:
         "unlinked": 0,
         "creator": channel.creator,
         "previous_names": [],
-        "num_members": len(channel.members),
+        **({"num_members": len(channel.members)} if listed or count else {}),
         "topic": {"value": channel.topic, "creator": channel.creator, "last_set": channel.created},
         "purpose": {"value": "", "creator": "", "last_set": 0},
     }

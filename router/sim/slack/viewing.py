@@ -150,11 +150,7 @@ def _info(asked: Asked) -> Json:
     file = asked.space.files.get(asked.string("file", missing="file_not_found"))
     if file is None or file.data is None:
         raise Refused("file_not_found")
-    return {
-        "file": shapes.file_json(file, asked.space.base_url()),
-        "comments": [],
-        "response_metadata": {"next_cursor": ""},
-    }
+    return {"file": shapes.file_json(file, asked.space.base_url()), "comments": []}
 
 
 @method("files.delete", tier=3, args="file")

@@ -65,8 +65,7 @@ class Workspace:
 
     def joined(self, user: User) -> None:
         """Tell that somebody is new."""
-        event = {"type": "team_join", "user": shapes.user_json(user), "event_ts": self.ids.ts()}
-        self.tell("team_join", event, None)
+        self.tell("team_join", {"type": "team_join", "user": shapes.user_json(user)}, None)
         self.changed()
 
     def add_channel(
@@ -277,12 +276,13 @@ class Workspace:
         user.updated = int(self.now())
         for kind in ("user_change", "user_profile_changed", "user_status_changed"):
             email = "users:read.email" in self.manifest.scopes
-            event = {
+            event: Json = {
                 "type": kind,
                 "user": shapes.user_json(user, with_email=email),
                 "cache_ts": user.updated,
-                "event_ts": self.ids.ts(),
             }
+            if kind != "user_change":
+                event["event_ts"] = self.ids.ts()
             self.tell(kind, event, None)
         self.changed()
 
