@@ -30,7 +30,7 @@ class Deliveries:
         self._sockets = sockets
         self._rules = rules
         self._faults = faults
-        self._secret = secret
+        self.secret = secret
         self._tasks: set[asyncio.Task[None]] = set()
         self._idle: set[asyncio.Task[None]] = set()
         self._http: httpx.AsyncClient | None = None
@@ -112,7 +112,7 @@ class Deliveries:
 
     async def _request(self, url: str, body: bytes, headers: dict[str, str]) -> Answer:
         at = str(int(self._space.now()))
-        headers |= {"X-Slack-Request-Timestamp": at, "X-Slack-Signature": signature(self._secret, at, body)}
+        headers |= {"X-Slack-Request-Timestamp": at, "X-Slack-Signature": signature(self.secret, at, body)}
         self._http = self._http or httpx.AsyncClient(trust_env=False)
         try:
             response = await self._http.post(url, content=body, headers=headers, timeout=self._rules.ack)

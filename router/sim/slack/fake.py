@@ -65,7 +65,7 @@ class FakeSlack:
             self.space, self.turns, self, self.rules, self.faults, {self.bot_token: "bot", self.app_token: "app"}
         )
         self.space.tell = self.deliveries.tell
-        self.space.changed = self.web.heard = self._wake
+        self.space.changed = self.web.heard = self.sockets.changed = self._wake
         self._server: _Quiet | None = None
         self._serving: asyncio.Task[None] | None = None
 
@@ -182,7 +182,7 @@ class FakeSlack:
         """Each time somebody was told of a message by name or by a broadcast."""
         return self.space.pings
 
-    async def until(self, holds: Callable[[], T], *, seconds: float = GUARD_SECONDS) -> T:
+    async def until(self, holds: Callable[[], T | None], *, seconds: float = GUARD_SECONDS) -> T:
         """Wait until this gives something true, and give it. Raises TimeoutError, which is a guard and no target."""
         async with asyncio.timeout(seconds):
             while not (found := holds()):

@@ -161,7 +161,7 @@ class Person:
         element = _find(on, action)
         state = entered(element, value, lambda one: self._offered.get((one["block_id"], one["action_id"]), []))
         if isinstance(on, View) and has_state(element):
-            on.entered.setdefault(element["block_id"], {})[action] = state
+            on.entered.setdefault(element["block_id"], {})[element["action_id"]] = state
         if isinstance(on, View) and _is_silent_input(on, element):
             return Answer(acked=True)  # an input tells nobody before it is submitted
         return await self._acts(on, element, state)
@@ -173,7 +173,7 @@ class Person:
             raise CannotError(f"{action} has its own options")
         payload = {
             **acting.common("block_suggestion", self.user),
-            "action_id": action,
+            "action_id": element["action_id"],
             "block_id": element["block_id"],
             "value": query,
             **self._where(on),
@@ -183,7 +183,7 @@ class Person:
         body = answer.body if isinstance(answer.body, dict) else {}
         groups = body.get("option_groups", [])
         options = [*body.get("options", []), *(one for group in groups for one in group["options"])]
-        self._offered[element["block_id"], action] = options
+        self._offered[element["block_id"], element["action_id"]] = options
         return options
 
     async def _acts(self, on: Message | View, element: Json, state: Json | None) -> Answer:

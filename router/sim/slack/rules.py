@@ -11,7 +11,9 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-TIERS = {1: 1, 2: 20, 3: 50, 4: 100}  # calls a minute that are always allowed
+# Calls a minute that are always allowed. Tier 1 is "1+", with "a small amount of burst" tolerated; of it is only
+# apps.connections.open, which slack-sdk itself calls two or three times for each refresh of a socket.
+TIERS = {1: 10, 2: 20, 3: 50, 4: 100}
 SPECIAL = 300  # "several hundred a minute" for what has a tier of its own
 
 

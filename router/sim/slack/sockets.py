@@ -49,6 +49,7 @@ class Sockets:
         self._waiting: dict[str, tuple[ServerConnection, asyncio.Future[Answer]]] = {}
         self._chance = random.Random(1)
         self.greeted = 0  # sockets that were ever open
+        self.changed: Callable[[], None] = lambda: None
 
     @property
     def count(self) -> int:
@@ -124,6 +125,7 @@ class Sockets:
         await _say(socket, self._hello())
         self._open.append(socket)
         self.greeted += 1
+        self.changed()
         try:
             async for text in socket:
                 self._acknowledge(text)
@@ -135,6 +137,7 @@ class Sockets:
             for owner, answer in list(self._waiting.values()):
                 if owner is socket and not answer.done():
                     answer.set_result(Answer(acked=False, problem="connection_failed"))
+            self.changed()
 
     def _hello(self) -> Json:
         return {

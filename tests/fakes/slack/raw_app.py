@@ -29,6 +29,7 @@ class RawApp:
         # What an envelope is acknowledged with; None: not at all.
         self.answer: Callable[[Json], Json | None] = lambda envelope: {}
         self._tasks: list[asyncio.Task[None]] = []
+        self._sockets: list[ClientConnection] = []
 
     async def call(self, method: str, *, token: str | None = None, **args: Any) -> Json:
         """Call a method with JSON; gives the answer, `status` and `retry_after` added."""
@@ -42,6 +43,7 @@ class RawApp:
         """Open one more socket."""
         opened = await self.call("apps.connections.open", token=self.slack.app_token)
         socket = await connect(opened["url"])
+        self._sockets.append(socket)
         self.hellos.append(json.loads(await socket.recv()))
         self._tasks.append(asyncio.create_task(self._listen(socket)))
         return socket
@@ -51,6 +53,8 @@ class RawApp:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for socket in self._sockets:
+            await socket.close()
 
     def of(self, kind: str) -> list[Json]:
         """The payloads that came in envelopes of this type."""
