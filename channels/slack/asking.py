@@ -59,7 +59,7 @@ class Questions:
                 case "status":
                     return await self._status(agent)
                 case "away":
-                    return await self._away(agent, rest, deed.key)
+                    return await self._away(agent, rest, deed)
                 case "back":
                     return (await self._act(agent, "status", {"status": "available"}, deed.key)).message
                 case "queue":
@@ -89,14 +89,14 @@ class Questions:
             queue=mine.queue,
         )
 
-    async def _away(self, agent: str, span: str, key: str) -> str:
+    async def _away(self, agent: str, span: str, deed: Deed) -> str:
         found = _SPAN.fullmatch(span.casefold())
         if span and found is None:
             return texts.COMMAND_TIME
-        answer = await self._act(agent, "status", {"status": "away"}, key)
+        answer = await self._act(agent, "status", {"status": "away"}, deed.key)
         if not answer.ok or found is None:
             return answer.message
-        until = self._now() + int(found[1]) * _UNITS[found[2]]
+        until = deed.at + int(found[1]) * _UNITS[found[2]]
         await self._later(agent, until)
         return texts.COMMAND_AWAY_UNTIL.format(until=date(until, texts.DUE_FORM, "later"))
 

@@ -51,7 +51,8 @@ def _card(view: Card, head: str, why: str, room: int) -> list[Json]:
     row = view.contact
     found = [blocks.header(heading(row)), blocks.context(stage(view), *facts(row, view.now))]
     found.append(blocks.context(*_about(view)))
-    found += [blocks.section(texts.NOTICE.format(text=cut(one.text, 400))) for one in view.banners[:BANNERS_MAX]]
+    banners = [one for one in view.banners if not (view.offer and one.code == "offered")]
+    found += [blocks.section(texts.NOTICE.format(text=cut(one.text, 400))) for one in banners[:BANNERS_MAX]]
     place = next((place for place, item in enumerate(view.items) if item.id == head), None)
     if place is not None:
         found += _before(sum(item.direction in {"in", "out"} for item in view.items[:place]))
