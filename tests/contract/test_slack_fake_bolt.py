@@ -20,11 +20,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from router.sim.slack import FakeSlack, Rules
+from router.sim.slack import FakeSlack
+from tests.fakes.slack.contact import QUICK, a_contact
 from tests.fakes.slack.raw_app import button, field, modal, option, section
 
 Json = dict[str, Any]
-QUICK = Rules(retries=(0.0, 0.05, 0.1), message_burst=50)
 
 
 def an_app(slack: FakeSlack) -> AsyncApp:
@@ -106,36 +106,6 @@ async def over_http(slack: FakeSlack, app: AsyncApp) -> AsyncIterator[None]:
     finally:
         server.should_exit = True
         await serving
-
-
-async def a_contact(slack: FakeSlack) -> None:
-    """One agent writes, accepts, transfers with a mistake first, and looks at home."""
-    ana = slack.user("ana")
-    written = await ana.writes("my order & me")
-    card = await slack.until(lambda: next((one for one in ana.thread(written) if one.buttons), None))
-    assert card.said == "card for my order &amp; me\nAccept"
-    assert card.buttons == ["accept"]
-    assert (await ana.clicks(card, "accept")).acked
-    assert ana.thread(written)[1].said == "accepted 7"
-    assert ana.thread(written)[1].edited is not None
-
-    assert (await ana.command("/usherd", "transfer")).acked
-    window = await slack.until(lambda: ana.modal)
-    assert [one.said for one in ana.sees() if one.only_for] == ["you said transfer"]
-    assert [one["value"] for one in await ana.asks_options(window, "agent", "be")] == ["be-1", "be-2"]
-    answer = await ana.submits(window, {"whom": "be-2", "why": "no"})
-    assert answer.errors == {"why": "Say more."}
-    assert ana.modal is window
-    await ana.submits(window, {"why": "speaks Dutch"})
-    assert slack.space.modals[ana.id] == []
-    await slack.until(lambda: [one for one in ana.sees() if one.said == "went to be-2"])
-
-    await ana.opens_home()
-    home = await slack.until(lambda: ana.home)
-    assert home.said == "Your desk"
-    await slack.settled()
-    assert slack.refusals == []
-    assert slack.deliveries.given_up == []
 
 
 async def test_bolt_serves_a_whole_contact_over_a_socket() -> None:
