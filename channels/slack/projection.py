@@ -170,6 +170,7 @@ class Projection:
             if thread is None:
                 return
         await self._postings.settle(thread)
+        self._know(thread)  # its card may have been found
         await self._postings.late_copies(thread)
         if thread.again:
             asyncio.get_running_loop().call_later(
