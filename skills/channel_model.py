@@ -146,6 +146,30 @@ class HttpChannel(ChannelPart):
     """`POST /v1/messages`, for sources of your own."""
 
 
+class SlackChannel(ChannelPart):
+    """The agents' desk in Slack."""
+
+    bot_token: Secret
+    """What the app signs in with, `xoxb-…`: ${NAME} or file:PATH."""
+    app_token: Secret | None = None
+    """For Socket Mode, which needs no open port: `xapp-…`, as ${NAME} or file:PATH."""
+    signing_secret: Secret | None = None
+    """Instead of `app_token`, where Slack calls /slack/events on this web server: ${NAME} or file:PATH."""
+    team_channel: Annotated[str, StringConstraints(pattern=r"^[CG][A-Z0-9]{6,30}$")] | None = None
+    """The id of a channel that hears of contacts that wait too long; the app must be in it."""
+    api: Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+/$")] = "https://slack.com/api/"
+    """Where Slack's Web API is; another address only for tests."""
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Self:
+        if (self.app_token is None) == (self.signing_secret is None):
+            raise ValueError("needs `app_token` (Socket Mode) or `signing_secret` (HTTP), and not both")
+        for key, secret, begin in (("bot_token", self.bot_token, "xoxb-"), ("app_token", self.app_token, "xapp-")):
+            if secret is not None and not secret.reveal().startswith(begin):
+                raise ValueError(f"`{key}` is another kind of token: Slack's begin with {begin}")
+        return self
+
+
 def _empty(value: object) -> object:
     """`http:` with nothing after it turns a channel on, with its defaults."""
     return {} if value is None else value
@@ -160,6 +184,8 @@ class Channels(ChannelPart):
     """The chat on your web pages."""
     http: Annotated[HttpChannel | None, Also(_empty, {"type": "null"})] = None
     """`POST /v1/messages`."""
+    slack: SlackChannel | None = None
+    """The agents' desk in Slack."""
 
     @property
     def names(self) -> tuple[str, ...]:

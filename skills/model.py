@@ -1,7 +1,6 @@
 """The workspace as an admin writes it: every key, its type, its default, and what it means.
 
-The sentence under a key is its help in editors (config/schema/workspace.json is generated from here). Values are typed
-but not yet compiled: `skills.compile` makes the engine's workspace of them.
+The sentence under a key is its help in editors (config/schema is made of them); `skills.compile` compiles the values.
 """
 
 from __future__ import annotations
@@ -31,6 +30,7 @@ from skills.scalars import (
     Share,
     SignedDuration,
     Skill,
+    SlackAddress,
     Week,
     Words,
 )
@@ -68,8 +68,8 @@ class AgentConfig(Part):
     """Where notices go."""
     signature: Annotated[str, StringConstraints(max_length=2_000, strip_whitespace=True)] = ""
     """Ends each mail they write; several lines begin with `|`."""
-    slack: Annotated[str, StringConstraints(min_length=1)] | None = None
-    """Their e-mail address or member id in Slack."""
+    slack: SlackAddress | None = None
+    """Their e-mail address or member id (U…) in Slack; `email` if left out."""
     team: Name | None = None
     """The team they belong to; without it, the team `everyone`."""
     role: Role = Role.AGENT

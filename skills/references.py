@@ -52,9 +52,10 @@ class References:
             if agent.team != EVERYONE:
                 self._known("team", agent.team, self._config.teams, (*path, "team"))
             self._known("calendar", agent.calendar, self._config.calendars, (*path, "calendar"))
-            for key, value in (("email", agent.email), ("slack", agent.slack)):
+            for key, value in (("email", agent.email), ("slack", agent.slack or agent.email)):
                 first = owners.setdefault((key, value.casefold()), name) if value else name
-                if first != name:
+                named = key == "email" or agent.slack or self._config.agents[first].slack
+                if first != name and named:
                     message = f"`{name}` and `{first}` have the same `{key}`: {value}"
                     hint = "each agent has their own, or clicks cannot be told apart"
                     self.errors.append(error_at(self._marks, (*path, key), message, hint=hint, code="duplicate"))

@@ -169,6 +169,12 @@ def _parse_listen(text: object) -> tuple[str, int]:
     return found[1] or found[2], int(found[3])
 
 
+def _parse_slack(text: str) -> str:
+    if not re.fullmatch(r"[UW][A-Z0-9]{6,30}|[^@\s]+@[^@\s]+\.[^@\s]+", text):
+        raise ValueError("must be an e-mail address, or a member id such as U012AB3CD")
+    return text
+
+
 def _parse_email(text: str) -> str:
     local, at, domain = text.rpartition("@")
     if not at or not local or not domain or any(c.isspace() or c in "<>,;" for c in text):
@@ -197,6 +203,7 @@ Skill = Annotated[str, StringConstraints(pattern=r"^\w[\w.:-]*$", max_length=64)
 Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$")]  # ISO 639
 Words = Annotated[str, StringConstraints(min_length=1, max_length=10_000, strip_whitespace=True)]
 Email = Annotated[str, AfterValidator(_parse_email)]
+SlackAddress = Annotated[str, AfterValidator(_parse_slack)]
 Listen = Annotated[
     tuple[str, int], BeforeValidator(_parse_listen), WithJsonSchema({"type": "string", "examples": ["127.0.0.1:2525"]})
 ]

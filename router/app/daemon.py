@@ -19,7 +19,7 @@ from fastapi import APIRouter
 
 from channels.email.parse import extract
 from channels.email.receive import SmtpReceiver
-from router.app import chat, erase, garbage, http, local, mail
+from router.app import chat, erase, garbage, http, local, mail, slack
 from router.app.credentials import StoredCredentials
 from router.app.gauges import Gauges
 from router.app.in_force import InForce, Proposal
@@ -307,10 +307,14 @@ class Daemon:
             self.smtp = await self.receiver.start()
             self._exit.push_async_callback(self.receiver.stop)
         self._local_token = local.new_token()
+        self.slack = slack.slack_part(self)
         self.parts = self._web_parts()
         web = WebServer(create_app(self.parts), *config.web.listen)
         self.http = await web.start()
         self._exit.push_async_callback(web.stop)
+        if self.slack is not None:
+            self._troubles.append(self.slack.problems)
+            self._exit.push_async_callback(_cancel, self._begin("slack", self.slack.run()))
 
     def _web_parts(self) -> WebParts:
         intake = WebIntake(model=http.HttpMessage, entry=http.entry) if self.config.channels.http else None
@@ -336,7 +340,7 @@ class Daemon:
             intake=intake,
             mails=MailEntries(lambda: self.config.accounts),
             chat=self._chat,
-            pages=self._pages,
+            pages=(*self._pages, *(self.slack.pages if self.slack is not None else ())),
             local_token=self._local_token,
             settings=WebSettings(public_url=self.config.web.url or ""),
             metrics=self.metrics.registry,

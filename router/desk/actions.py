@@ -163,7 +163,7 @@ def answer(outcome: Outcome, action: str, names: Directory) -> Answer:
     """The outcome with its sentence."""
     if not outcome.ok:
         return _refused(outcome.code, outcome.detail, names, outcome.contact)
-    return Answer(ok=True, code=outcome.code, message=texts.done(action), contact=outcome.contact)
+    return Answer(ok=True, code=outcome.code, message=texts.done(action), contact=outcome.contact, entry=outcome.entry)
 
 
 def _refused(code: str, detail: str, names: Directory, contact: str = "") -> Answer:

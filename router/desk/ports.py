@@ -47,12 +47,16 @@ class Display(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of an action once it was journaled. `code` and `detail` are those of the engine's Refuse."""
+    """What became of an action once it was journaled. `code` and `detail` are those of the engine's Refuse.
+
+    `entry`: the inbox entry that it was; what was written with it has the same id.
+    """
 
     ok: bool
     code: str = ""
     detail: str = ""
     contact: str = ""
+    entry: str = ""
 
 
 class Directory(Protocol):

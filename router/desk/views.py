@@ -340,9 +340,10 @@ class Why(View, frozen=True, kw_only=True):
 
 
 class Answer(View, frozen=True, kw_only=True):
-    """What became of an action: `message` is one plain sentence."""
+    """What became of an action: `message` is one plain sentence; `entry` is the id of what was written with it."""
 
     ok: bool
     code: str
     message: str
     contact: str = ""
+    entry: str = ""

@@ -91,7 +91,8 @@ class Dispatcher:
         [appended] = await self._inbox.append([command_entry(agent, action, fields, key)], conflict="refuse")
         if appended.conflict:
             return Outcome(ok=False, code="conflict", detail="this key was used for another action")
-        return await self.outcome(appended.id, earlier=appended.duplicate)
+        outcome = await self.outcome(appended.id, earlier=appended.duplicate)
+        return msgspec.structs.replace(outcome, entry=appended.id)
 
     async def outcome(self, entry: str, *, earlier: bool = False, seconds: float | None = None) -> Outcome:
         """What becomes of an inbox entry of ours. `earlier`: it may have been answered already.

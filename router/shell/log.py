@@ -16,7 +16,7 @@ SECRET_FIELDS: Final = frozenset(
     {"password", "token", "secret", "authorization", "cookie", "key", "text", "body", "subject", "raw", "html"}
 )
 _ADDRESS = re.compile(r"[^\s<>@\"']{1,64}@([A-Za-z0-9.-]{1,253})")
-_BEARER = re.compile(r"(?i)\b(bearer|bot|basic)[ /:]?[A-Za-z0-9._:-]{16,}")
+_BEARER = re.compile(r"(?i)\b(bearer|bot|basic|xox[a-z]|xapp)[ /:-]?[A-Za-z0-9._:-]{16,}")
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # a line stays one line, and obeys nobody
 _CONTROLS_IN_TRACES = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 _TRACES = frozenset({"exception", "stack"})
@@ -32,6 +32,9 @@ QUIET: Final = (
     "uvicorn.access",
     "uvicorn.error",
     "asyncio",
+    "aiohttp",
+    "slack_bolt",
+    "slack_sdk",
 )
 
 

@@ -148,6 +148,9 @@ class TestJournal:
         assert await store.journal_read("0-0", 10) == [("1-0", b"old fence"), ("2-0", b"new fence")]
         assert await store.blobs_get(["m1"]) == {}
         assert await store.outbox_all() == {"o1": b"sending"}
+        with pytest.raises(Fenced):
+            await store.desk_put(1, "thread", b"late")
+        assert await store.desk_all() == {}
 
     async def test_a_repeated_batch_is_fine_and_stored_once(self, store: Store) -> None:
         """The retry of an append whose reply was lost returns; a batch that only shares its ids is fenced."""
@@ -219,6 +222,17 @@ class TestSmallThings:
         await store.outbox_put(1, "b", b"sending")
         await store.outbox_delete(1, ["a"])
         assert await store.outbox_all() == {"b": b"sending"}
+
+    async def test_a_desk_outside_is_remembered(self, store: Store) -> None:
+        """What came in is kept once under its name; what was posted is replaced and forgotten by name."""
+        assert await store.desk_add("in:1", b"click")
+        assert not await store.desk_add("in:1", b"the same click")
+        await store.desk_put(1, "thread", b"sending")
+        await store.desk_put(1, "thread", b"posted")
+        assert await store.desk_all() == {"in:1": b"click", "thread": b"posted"}
+        await store.desk_delete(1, ["in:1"])
+        assert await store.desk_all() == {"thread": b"posted"}
+        assert await store.outbox_all() == {}
 
     async def test_what_is_single_use_is_used_once(self, store: Store) -> None:
         """Of many who put or take a single-use document at once, one succeeds; it lapses by itself."""

@@ -254,7 +254,7 @@ class House:
         for decision in self.apply(event):  # type: ignore[arg-type]
             if isinstance(decision, Refuse):
                 return Outcome(ok=False, code=decision.code, detail=decision.detail, contact=contact)
-        return Outcome(ok=True, contact=contact)
+        return Outcome(ok=True, contact=contact, entry=str(known.get("message", "")))
 
     def _write(self, agent: str, text: str, cc: tuple[str, ...] = ()) -> str:
         name = self._name()
@@ -390,6 +390,14 @@ class House:
             )
         )
         return next(one for one in self.state.contacts.values() if any(ref.id == name for ref in one.messages))
+
+    def report(self, contact: str, message: str, state: str) -> None:
+        """How an answer fares."""
+        self.apply(events.DeliveryReported(at=self.clock(), message=message, contact=contact, state=state))
+
+    def tick(self) -> None:
+        """Timers that are due fire."""
+        self.apply(events.TimePassed(at=self.clock()))
 
     def _name(self) -> str:
         self._serial += 1

@@ -41,6 +41,7 @@ class Keys:
         self.inbox = f"{tag}inbox"
         self.journal = f"{tag}journal"
         self.outbox = f"{tag}outbox"
+        self.desk = f"{tag}desk"
         self.keys = f"{tag}keys"
         self.secret = f"{tag}secret"
         self.nodes = f"{tag}nodes"
@@ -227,6 +228,16 @@ def secret_get(keys: Keys) -> Command:
 def outbox_all(keys: Keys) -> Command:
     """Read the whole outbox."""
     return ("HGETALL", keys.outbox)
+
+
+def desk_all(keys: Keys) -> Command:
+    """Read all that a desk outside remembers."""
+    return ("HGETALL", keys.desk)
+
+
+def desk_add(keys: Keys, name: str, value: bytes) -> Command:
+    """Keep what came in from a desk outside, unless it is there already."""
+    return ("HSETNX", keys.desk, name, value)
 
 
 def lease_value(keys: Keys, name: str) -> Command:

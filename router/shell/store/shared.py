@@ -17,7 +17,7 @@ class Shared(Protocol):
 
     keys: Keys
 
-    async def _ask(self, *asked: Command, wait_seconds: float = 0.0) -> list[Any]:
+    async def _ask(self, *asked: Command, wait_seconds: float = 0.0, confirm: bool = False) -> list[Any]:
         """Send commands in one round trip; the first one refused raises StoreUnavailable."""
         ...
 
@@ -103,7 +103,7 @@ class Shared(Protocol):
 
     async def outbox_put(self, epoch: int, item_id: str, value: bytes) -> None:
         """Store the state of one outgoing item. Raises Fenced if the journal has a newer epoch than the caller's."""
-        await self._fenced(scripts.OUTBOX_PUT, epoch, item_id, value)
+        await self._fenced(scripts.OUTBOX_PUT, self.keys.outbox, epoch, item_id, value)
 
     async def outbox_all(self) -> dict[str, bytes]:
         """Return the whole outbox."""
@@ -113,13 +113,34 @@ class Shared(Protocol):
     async def outbox_delete(self, epoch: int, ids: list[str]) -> None:
         """Forget outgoing items that are done. Raises Fenced like `outbox_put`."""
         if ids:
-            await self._fenced(scripts.OUTBOX_DELETE, epoch, *ids)
+            await self._fenced(scripts.OUTBOX_DELETE, self.keys.outbox, epoch, *ids)
 
-    async def _fenced(self, script: str, epoch: int, *args: str | bytes) -> None:
-        asked = commands.evalsha(script, [self.keys.journal, self.keys.outbox], epoch, *args)
+    async def _fenced(self, script: str, key: str, epoch: int, *args: str | bytes) -> None:
+        asked = commands.evalsha(script, [self.keys.journal, key], epoch, *args)
         (reply,) = await self._ask(asked)
         if reply.startswith(b"!"):
             raise Fenced(f"the journal is at {reply[1:].decode()}, newer than epoch {epoch}")
+
+    # --- desks outside: what was posted where, and what came in and is not carried out ---
+
+    async def desk_add(self, name: str, value: bytes) -> bool:
+        """Keep what came in, durably; False if it was there. Whoever leads next carries it out: there is no fence."""
+        (added,) = await self._ask(commands.desk_add(self.keys, name, value), confirm=True)
+        return bool(added)
+
+    async def desk_put(self, epoch: int, name: str, value: bytes) -> None:
+        """Store one value. Raises Fenced if the journal has a newer epoch than the caller's."""
+        await self._fenced(scripts.OUTBOX_PUT, self.keys.desk, epoch, name, value)
+
+    async def desk_all(self) -> dict[str, bytes]:
+        """Return all of it."""
+        (reply,) = await self._ask(commands.desk_all(self.keys))
+        return {reply[i].decode(): reply[i + 1] for i in range(0, len(reply), 2)}
+
+    async def desk_delete(self, epoch: int, names: list[str]) -> None:
+        """Forget values. Raises Fenced like `desk_put`."""
+        if names:
+            await self._fenced(scripts.OUTBOX_DELETE, self.keys.desk, epoch, *names)
 
     # --- documents ---
 

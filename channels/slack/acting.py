@@ -1,0 +1,317 @@
+"""Carries out what people did in Slack: sees that they are agents, sends the desk's commands, says what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import structlog
+
+from channels.slack import modals, spoken, texts
+from channels.slack.answering import Answering
+from channels.slack.asking import Questions
+from channels.slack.enclosing import CannotEnclose, Enclosing
+from channels.slack.homes import Homes
+from channels.slack.mrkdwn import cut
+from channels.slack.people import People
+from channels.slack.projection import Explain, Projection
+from channels.slack.reading import Deed
+from channels.slack.threads import OFFERED, Thread
+from router.desk import actions
+from router.desk import texts as desk_texts
+from router.desk.model import Desk, NotOnRoster, NotVisible
+from router.desk.ports import Commands, Texts
+from router.desk.views import Answer
+
+log = structlog.get_logger()
+
+NOTE_MARK = "//"
+SENTENCE_MAX = 600
+AUDITED = frozenset({"accept", "decline", "take", "resolve", "wake", "reopen", "let_in"})
+PLAIN = frozenset({"take", "resolve", "wake", "reopen", "let_in"})
+TAKE, RESOLVE = "eyes", "white_check_mark"
+CONFLICT = "conflict"  # it was sent before, and that stands
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What hands need. `now` gives ms."""
+
+    desk: Desk
+    read: Texts
+    commands: Commands
+    people: People
+    projection: Projection
+    answering: Answering
+    enclosing: Enclosing
+    questions: Questions
+    homes: Homes
+    explain: Explain
+    now: Callable[[], int]
+
+
+class Actor:
+    """One node's hands."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._desk = parts.desk
+        self._read = parts.read
+        self._commands = parts.commands
+        self._people = parts.people
+        self._projection = parts.projection
+        self._answering = parts.answering
+        self._enclosing = parts.enclosing
+        self._questions = parts.questions
+        self._homes = parts.homes
+        self._explain = parts.explain
+        self._now = parts.now
+        self._doing: dict[str, Callable[[str, Deed], Awaitable[None]]] = {
+            "press": self._press,
+            "submit": self._submit,
+            "say": self._say,
+            "edit": self._changed,
+            "delete": self._changed,
+            "react": self._react,
+            "home": self._home,
+            "command": self._command,
+            "unknown": self._unknown,
+        }
+
+    def contact_of(self, deed: Deed) -> str:
+        """The contact that a deed is about, or ""."""
+        if deed.value.get("contact"):
+            return deed.value["contact"]
+        thread = self._projection.at(deed.channel, deed.thread or deed.ts)
+        return thread.contact if thread is not None else ""
+
+    async def carry_out(self, deed: Deed) -> None:
+        """Do it, once. Raises Wait, Refusal, TransientError, Fenced: then it is tried again."""
+        if deed.kind == "changed":
+            self._people.forget(deed.user)
+            return
+        if not self._concerns(deed):
+            return
+        agent = await self._people.agent_of(deed.user)
+        if agent is None:
+            await self._stranger(deed)
+            return
+        await self._doing[deed.kind](agent, deed)
+
+    def _concerns(self, deed: Deed) -> bool:
+        """What people say and mark elsewhere stays among them."""
+        if deed.kind == "say":
+            return deed.direct
+        if deed.kind in {"edit", "delete"}:
+            return self._projection.at(deed.channel, deed.thread) is not None
+        return deed.kind != "react" or self._projection.at(deed.channel, deed.ts) is not None
+
+    async def _stranger(self, deed: Deed) -> None:
+        """Somebody who is no agent: nothing is done, they are told so, and the try stands in the journal."""
+        log.warning("slack_not_an_agent", user=deed.user, did=deed.kind, action=deed.action)
+        if deed.kind == "home":
+            await self._homes.stranger(deed.user)
+            return
+        if deed.kind == "press" and deed.action in AUDITED:
+            fields: dict[str, object] = {name: deed.value[name] for name in ("contact", "offer") if name in deed.value}
+            await self._commands.act(f"slack:{deed.user}", deed.action, fields, deed.key)
+        if deed.kind not in {"edit", "delete"}:
+            await self._answering.say(deed, texts.NOT_AN_AGENT)
+
+    # -- the desk's commands -------------------------------------------------------------------------------------------
+
+    async def _act(self, agent: str, action: str, fields: dict[str, object], key: str) -> Answer:
+        source = self._desk.source
+        answer = await actions.act(self._commands, source.names, source.state, agent, action, fields, key)
+        if not answer.ok:
+            log.info("action_refused", agent=agent, action=action, code=answer.code)
+        return msgspec.structs.replace(answer, message=cut(answer.message, SENTENCE_MAX))
+
+    async def _command_on(self, agent: str, deed: Deed, action: str, fields: dict[str, object]) -> bool:
+        """Send a command about a contact; a refusal is said, and the card shows what stands in any case."""
+        answer = await self._act(agent, action, fields, deed.key)
+        refused = not answer.ok and answer.code != CONFLICT
+        contact = str(fields.get("contact") or "")
+        thread = self._projection.threads.get((agent, contact))
+        if thread is not None and thread.ts and deed.ts == thread.ts and deed.answer_to:
+            self._projection.instead(thread.key, lambda post: self._answering.replace(deed, post))
+        if refused:
+            await self._tell(agent, deed, answer.message, contact)
+        return not refused
+
+    async def _tell(self, agent: str, deed: Deed, text: str, contact: str = "") -> None:
+        thread = self._projection.threads.get((agent, contact))
+        if thread is not None:
+            await self._answering.say(deed, text, channel=thread.channel, thread=thread.ts)
+            return
+        seat = self._people.seat(agent)
+        await self._answering.say(deed, text, channel=seat.dm if seat is not None else "")
+
+    async def _press(self, agent: str, deed: Deed) -> None:
+        contact, offer = deed.value.get("contact", ""), deed.value.get("offer", "")
+        action = deed.value.get("choice", "") if deed.action == "more" else deed.action
+        if action.startswith("status."):
+            await self._status(agent, deed, deed.value.get("status", ""))
+        elif action == "accept":
+            await self._command_on(agent, deed, "accept", {"contact": contact, "offer": offer})
+        elif action in PLAIN:
+            if await self._command_on(agent, deed, action, {"contact": contact}) and action == "take":
+                await self._tell(agent, deed, desk_texts.done("take"), contact)
+        elif action == "retry":
+            await self._retry(agent, deed)
+        else:
+            await self._window(agent, deed, action, contact, offer)
+
+    async def _status(self, agent: str, deed: Deed, status: str) -> None:
+        answer = await self._act(agent, "status", {"status": status}, deed.key)
+        self._homes.mark(agent, urgent=True)
+        if not answer.ok:
+            await self._tell(agent, deed, answer.message)
+
+    async def _retry(self, agent: str, deed: Deed) -> None:
+        """Send an answer that was not delivered once more, as a new one."""
+        contact, name = deed.value.get("contact", ""), deed.value.get("message", "")
+        message = (await self._read.messages([name])).get(name)
+        if message is None:
+            await self._tell(agent, deed, desk_texts.GONE, contact)
+            return
+        copies = tuple(one.address for one in message.cc)
+        await self._command_on(agent, deed, "reply", {"contact": contact, "text": message.text, "cc": copies})
+
+    async def _window(self, agent: str, deed: Deed, action: str, contact: str, offer: str) -> None:
+        try:
+            view = await self._made(agent, action, contact, offer)
+        except (NotVisible, NotOnRoster, KeyError):
+            await self._tell(agent, deed, texts.NOT_FOR_YOU)
+            return
+        if view is None:
+            await self._unknown(agent, deed)
+        else:
+            await self._answering.open(deed, view)
+
+    async def _made(self, agent: str, action: str, contact: str, offer: str) -> dict[str, Any] | None:
+        """The window for a button; None if there is none. Raises NotVisible, NotOnRoster, KeyError."""
+        found = self._desk.visible(agent, contact)
+        match action:
+            case "decline":
+                return modals.decline(contact, offer)
+            case "transfer":
+                return modals.transfer(contact, self._desk.people(agent, contact))
+            case "snooze":
+                return modals.snooze(contact, self._now())
+            case "note":
+                return modals.note(contact)
+            case "retag":
+                return modals.retag(await self._desk.contact(agent, contact), self._desk.people(agent, contact))
+            case "priority":
+                return modals.priority(contact, found.priority.value)
+            case "read":
+                return modals.read(await self._desk.contact(agent, contact))
+            case "why":
+                return modals.why(self._desk.why(agent, await self._explain(found.id), found))
+        return None
+
+    async def _submit(self, agent: str, deed: Deed) -> None:
+        fields = submitted(deed)
+        if fields is not None:
+            await self._command_on(agent, deed, deed.action, fields)
+
+    # -- what is written in a thread -----------------------------------------------------------------------------------
+
+    async def _say(self, agent: str, deed: Deed) -> None:
+        thread = self._projection.at(deed.channel, deed.thread) if deed.thread else None
+        if thread is None or thread.agent != agent:
+            await self._answering.say(deed, texts.NO_THREAD)
+            return
+        text = spoken.plain(deed.text, self._name_of).strip()
+        if text.startswith(NOTE_MARK):
+            if deed.files:
+                await self._answering.say(deed, texts.NO_FILES_HERE)
+                return
+            await self._written(agent, deed, thread, "note", {"text": text[len(NOTE_MARK) :].strip()})
+            return
+        try:
+            files = await self._enclosing.kept(deed, thread.contact)
+        except CannotEnclose as error:
+            await self._answering.say(deed, str(error))
+            return
+        await self._written(agent, deed, thread, "reply", {"text": text, "answers": thread.answers, "files": files})
+
+    def _name_of(self, user: str) -> str:
+        agent = self._people.known(user)
+        person = self._desk.source.names.person(agent) if agent is not None else None
+        return person.name if person is not None else ""
+
+    async def _written(self, agent: str, deed: Deed, thread: Thread, action: str, fields: dict[str, object]) -> None:
+        async with self._projection.held(thread.key):
+            answer = await self._act(agent, action, {"contact": thread.contact, **fields}, deed.key)
+            if answer.ok and answer.entry:
+                await self._projection.own(thread.key, answer.entry, deed.ts)
+        self._projection.work.mark(thread.key)
+        if not answer.ok and answer.code != CONFLICT:
+            await self._answering.say(deed, answer.message)
+
+    async def _changed(self, agent: str, deed: Deed) -> None:
+        """A message that was sent already, changed or deleted in Slack: the customer has the first words."""
+        thread = self._projection.at(deed.channel, deed.thread)
+        told = thread.of_ts(deed.ts) if thread is not None and thread.agent == agent else None
+        if thread is None or told is None or not told.own:
+            return
+        async with self._projection.held(thread.key):
+            text = texts.CHANGED if deed.kind == "edit" else texts.DELETED
+            await self._projection.say(thread.key, f"{deed.kind} {deed.key}", text)
+
+    async def _react(self, agent: str, deed: Deed) -> None:
+        thread = self._projection.at(deed.channel, deed.ts)
+        if thread is None or thread.agent != agent:
+            return
+        if deed.action == TAKE and thread.stage == OFFERED:
+            await self._command_on(agent, deed, "accept", {"contact": thread.contact, "offer": thread.offer})
+        elif deed.action == RESOLVE:
+            await self._command_on(agent, deed, "resolve", {"contact": thread.contact})
+
+    # -- the rest ------------------------------------------------------------------------------------------------------
+
+    async def _home(self, agent: str, deed: Deed) -> None:
+        self._homes.opened(agent, deed.user)
+
+    async def _command(self, agent: str, deed: Deed) -> None:
+        await self._answering.say(deed, await self._questions.answer(agent, deed))
+        self._homes.mark(agent)
+
+    async def _unknown(self, agent: str, deed: Deed) -> None:
+        log.warning("slack_unknown_action", agent=agent, action=deed.action[:60])
+        await self._tell(agent, deed, texts.UNKNOWN_CLICK)
+
+
+def submitted(deed: Deed) -> dict[str, object] | None:
+    """The fields of the desk's command that a window stands for; None for one that only shows something."""
+    contact, values = deed.value.get("contact", ""), deed.values
+    match deed.action:
+        case "decline":
+            return {"contact": contact, "offer": deed.value.get("offer", ""), "reason": values.get("reason") or "other"}
+        case "transfer":
+            kind, _, name = str(values.get("to") or "").partition(" ")
+            fields: dict[str, object] = {"contact": contact, "text": str(values.get("text") or "")}
+            return fields | {f"to_{kind}": name} if kind in {"agent", "team"} else fields
+        case "snooze":
+            return {"contact": contact, "until": values.get("until") or 0}
+        case "note":
+            return {"contact": contact, "text": str(values.get("text") or "")}
+        case "retag":
+            return {"contact": contact, "topics": tuple(values.get("topics") or ())}
+        case "priority":
+            return {"contact": contact, "priority": str(values.get("priority") or "")}
+    return None
+
+
+def problems(deed: Deed, now: int) -> dict[str, str]:
+    """What is wrong with what was entered, by field: said in the window before it closes."""
+    if deed.kind != "submit":
+        return {}
+    if deed.action == "snooze" and int(deed.values.get("until") or 0) <= now:
+        return {"until": texts.PAST}
+    if deed.action == "note" and not str(deed.values.get("text") or "").strip():
+        return {"text": desk_texts.refusal("empty", "", lambda _: None)}
+    return {}

@@ -1,0 +1,119 @@
+"""What people did, from the moment it is on disk until it is carried out: each once, those of one contact in order.
+
+A deed is stored under Slack's own id for it before Slack is told that it came. What a crash leaves undone is done after
+the next start; the desk's commands have the same id as their key, so that nothing is done twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict, deque
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import msgspec
+import structlog
+
+from channels.slack.api import Refusal, Wait
+from channels.slack.ports import Memory
+from channels.slack.reading import Deed, read
+from channels.slack.work import URGENT, Work
+from router.core.errors import Fenced, TransientError
+
+log = structlog.get_logger()
+
+PREFIX = "in:"
+HANDS = 16
+TRIES_MAX = 3  # of a deed on which we fail ourselves
+DONE_KEPT = 5_000
+
+_DEED = msgspec.json.Decoder(Deed)
+
+
+class Arrivals:
+    """Stores deeds and has them carried out. `clock` gives ms."""
+
+    def __init__(
+        self,
+        *,
+        memory: Memory,
+        carry_out: Callable[[Deed], Awaitable[None]],
+        contact_of: Callable[[Deed], str],
+        clock: Callable[[], int],
+        bot: str,
+    ) -> None:
+        """`contact_of`: which contact a deed is about, or ""; `bot`: our own member id, whose deeds are none."""
+        self._contact_of = contact_of
+        self._memory = memory
+        self._carry_out = carry_out
+        self._clock = clock
+        self._bot = bot
+        self._lanes: dict[str, deque[Deed]] = {}
+        self._waiting: set[str] = set()
+        self._done: OrderedDict[str, None] = OrderedDict()
+        self._tries: dict[str, int] = {}
+        self.work: Work[str] = Work("deeds", self._lane, HANDS)
+
+    def recall(self, kept: dict[str, bytes]) -> None:
+        """Take up what an earlier process left undone, oldest first."""
+        left = [_DEED.decode(raw) for name, raw in kept.items() if name.startswith(PREFIX)]
+        for deed in sorted(left, key=lambda one: (one.at, one.ts)):
+            self._queue(deed)
+
+    async def take(self, payload: Mapping[str, Any]) -> list[Deed]:
+        """Store what is in a payload; when this returns Slack may be told. Raises StoreUnavailable."""
+        found = read(payload, self._bot)
+        for deed in found:
+            deed.at = self._clock()
+            name = _name(deed)
+            if name in self._done or name in self._waiting:
+                continue
+            if await self._memory.add(name, msgspec.json.encode(deed)):
+                self._queue(deed)
+        return found
+
+    def _queue(self, deed: Deed) -> None:
+        name = _name(deed)
+        if name not in self._waiting:
+            self._waiting.add(name)
+            lane = f"{deed.user} {self._contact_of(deed)}"
+            self._lanes.setdefault(lane, deque()).append(deed)
+            self.work.mark(lane, URGENT)
+
+    async def _lane(self, lane: str) -> None:
+        """Carry out what stands in a lane, in order."""
+        queue = self._lanes.get(lane)
+        while queue:
+            deed = queue[0]
+            await self._one(deed)
+            name = _name(deed)
+            await self._memory.delete([name])
+            queue.popleft()
+            self._waiting.discard(name)
+            self._tries.pop(name, None)
+            self._done[name] = None
+            if len(self._done) > DONE_KEPT:
+                self._done.popitem(last=False)
+        self._lanes.pop(lane, None)
+
+    async def _one(self, deed: Deed) -> None:
+        try:
+            await self._carry_out(deed)
+        except (Wait, Fenced, TransientError):
+            raise
+        except Refusal as refusal:
+            log.warning("slack_deed_refused", deed=deed.kind, action=deed.action, code=refusal.code)
+        except Exception as error:
+            name = _name(deed)
+            tries = self._tries[name] = self._tries.get(name, 0) + 1
+            log.exception("slack_deed_failed", deed=deed.kind, action=deed.action, error=type(error).__name__)
+            if tries < TRIES_MAX:
+                raise Wait(float(tries)) from None
+
+    async def keep(self, deed: Deed) -> None:
+        """Store a deed with what was found out of it, for a second try. Raises StoreUnavailable, Fenced."""
+        await self._memory.put(_name(deed), msgspec.json.encode(deed))
+
+
+def _name(deed: Deed) -> str:
+    return PREFIX + hashlib.blake2b(f"{deed.kind} {deed.key}".encode(), digest_size=16).hexdigest()

@@ -1,0 +1,236 @@
+"""The desk in Slack, put together: from a start to the end of this node's time as the leader."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import structlog
+from slack_sdk.web.async_client import AsyncWebClient
+
+from channels.slack.acting import Actor, Parts, problems
+from channels.slack.answering import Answering
+from channels.slack.api import Api, Doubt, Refusal, Wait
+from channels.slack.arriving import Arrivals
+from channels.slack.asking import Find, Questions
+from channels.slack.enclosing import Enclosing
+from channels.slack.homes import Homes
+from channels.slack.limits import Limits
+from channels.slack.listening import Sockets, bolt
+from channels.slack.people import People
+from channels.slack.ports import Files, Memory, Roster
+from channels.slack.posting import Postings
+from channels.slack.projection import Explain, Projection
+from channels.slack.reading import Deed, read
+from router.core.errors import StoreUnavailable
+from router.core.values import Status
+from router.desk import actions
+from router.desk.model import Desk
+from router.desk.ports import Changed, Commands, Texts
+
+log = structlog.get_logger()
+
+BACK = "back:"
+TICK_SECONDS = 1.0
+FIRST_SECONDS = 20.0  # for what an earlier process left undone, before threads are looked at
+AGAIN_SECONDS = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outside:
+    """What the process gives. `clock` in ms; `monotonic` in seconds; `problems` for supervisors' Home."""
+
+    client: AsyncWebClient
+    app_token: str
+    signing_secret: str
+    memory: Memory
+    roster: Roster
+    files: Files
+    desk: Desk
+    read: Texts
+    commands: Commands
+    explain: Explain
+    find: Find
+    problems: Callable[[], list[str]]
+    clock: Callable[[], int]
+    monotonic: Callable[[], float]
+
+
+class SlackDesk:
+    """One node's desk in Slack while it leads."""
+
+    def __init__(self, outside: Outside) -> None:
+        self._out = outside
+        self._api = Api(outside.client, Limits(outside.monotonic))
+        self._arrivals: Arrivals | None = None
+        self._sockets: Sockets | None = None
+        self._back: dict[str, int] = {}
+        self._url = ""
+        self._bot = ""
+        self.app = bolt(outside.client, self.take, outside.signing_secret)
+
+    @property
+    def troubles(self) -> list[str]:
+        """What an admin should know."""
+        if self._arrivals is None:
+            return ["Slack does not answer: agents in Slack see and do nothing"]
+        if self._sockets is not None and not self._sockets.connected:
+            return ["no socket to Slack is open: what agents do there does not arrive"]
+        return []
+
+    async def take(self, payload: Mapping[str, Any]) -> dict[str, Any]:
+        """Store what came, and give what Slack is answered. Raises StoreUnavailable."""
+        if self._arrivals is None:
+            raise StoreUnavailable("the desk in Slack is not ready")
+        found = {
+            block: text
+            for deed in read(payload, self._bot)
+            for block, text in problems(deed, self._out.clock()).items()
+        }
+        if found:  # nothing was done: it stands in the window still, to be put right
+            return {"response_action": "errors", "errors": found}
+        await self._arrivals.take(payload)
+        return {}
+
+    async def run(self) -> None:
+        """Be the desk until cancelled. Raises Fenced (in a group) when another node leads, StoreUnavailable."""
+        out = self._out
+        kept = await out.memory.all()
+        identity = await self._identity()
+        self._bot, self._url = str(identity["user_id"]), str(identity.get("url") or "")
+        people = People(self._api, out.roster, out.memory, str(identity.get("team_id") or ""))
+        people.recall(kept)
+        projection = Projection(
+            desk=out.desk,
+            read=out.read,
+            people=people,
+            postings=Postings(self._api, out.memory, out.clock),
+            explain=out.explain,
+            clock=out.clock,
+            forget=out.memory.delete,
+        )
+        homes = Homes(
+            api=self._api,
+            desk=out.desk,
+            link=lambda agent, contact: self._link(projection, agent, contact),
+            problems=out.problems,
+            clock=out.clock,
+        )
+        arrivals = self._hands(people, projection, homes)
+        self._back = {
+            name[len(BACK) :]: msgspec.json.decode(raw) for name, raw in kept.items() if name.startswith(BACK)
+        }
+
+        def changed(news: Changed) -> None:
+            projection.changed(news)
+            homes.changed(news)
+
+        end = out.desk.source.subscribe(changed)
+        try:
+            projection.recall(kept)
+            arrivals.recall(kept)
+            self._arrivals = arrivals
+            await self._work(arrivals, projection, homes)
+        finally:
+            self._arrivals = None
+            end()
+
+    def _hands(self, people: People, projection: Projection, homes: Homes) -> Arrivals:
+        out = self._out
+        answering = Answering(self._api)
+        questions = Questions(
+            desk=out.desk, commands=out.commands, explain=out.explain, find=out.find, later=self._later, now=out.clock
+        )
+
+        async def remember(deed: Deed) -> None:
+            await arrivals.keep(deed)
+
+        enclosing = Enclosing(
+            token=out.client.token or "",
+            api=out.client.base_url,
+            files=out.files,
+            remember=remember,
+        )
+        actor = Actor(
+            Parts(
+                desk=out.desk,
+                read=out.read,
+                commands=out.commands,
+                people=people,
+                projection=projection,
+                answering=answering,
+                enclosing=enclosing,
+                questions=questions,
+                homes=homes,
+                explain=out.explain,
+                now=out.clock,
+            )
+        )
+        arrivals = Arrivals(
+            memory=out.memory,
+            carry_out=actor.carry_out,
+            contact_of=actor.contact_of,
+            clock=out.clock,
+            bot=self._bot,
+        )
+        return arrivals
+
+    async def _work(self, arrivals: Arrivals, projection: Projection, homes: Homes) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(arrivals.work.run())
+            if self._out.app_token:
+                self._sockets = Sockets(self.app, self._out.app_token)
+                group.create_task(self._sockets.run())
+            group.create_task(self._tick())
+            await arrivals.work.done(FIRST_SECONDS)
+            group.create_task(projection.work.run())
+            group.create_task(homes.work.run())
+            log.info("slack_desk_ready", threads=len(projection.threads))
+
+    async def _identity(self) -> dict[str, Any]:
+        """Who we are in Slack; asked until it is told."""
+        while True:
+            try:
+                return await self._api.call("auth.test", {}, urgent=True)
+            except (Wait, Doubt) as wait:
+                seconds = wait.seconds
+            except Refusal as refusal:
+                log.error("slack_refuses", work="auth.test", code=refusal.code)  # noqa: TRY400  # no traceback
+                seconds = AGAIN_SECONDS
+            await asyncio.sleep(max(seconds, 1.0))
+
+    def _link(self, projection: Projection, agent: str, contact: str) -> str | None:
+        thread = projection.threads.get((agent, contact))
+        if thread is None or not thread.ts or not self._url:
+            return None
+        return f"{self._url}archives/{thread.channel}/p{thread.ts.replace('.', '')}"
+
+    # -- away for a while ----------------------------------------------------------------------------------------------
+
+    async def _later(self, agent: str, until: int) -> None:
+        await self._out.memory.put(BACK + agent, msgspec.json.encode(until))
+        self._back[agent] = until
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            for agent in [agent for agent, until in self._back.items() if until <= self._out.clock()]:
+                await self._returned(agent, self._back[agent])
+
+    async def _returned(self, agent: str, until: int) -> None:
+        """The time away is over: available again, unless they have said otherwise since."""
+        source = self._out.desk.source
+        seat = source.state.agents.get(agent)
+        try:
+            if seat is not None and seat.status is Status.AWAY:
+                fields: dict[str, object] = {"status": "available"}
+                key = f"back {until}"
+                await actions.act(self._out.commands, source.names, source.state, agent, "status", fields, key)
+            await self._out.memory.delete([BACK + agent])
+        except StoreUnavailable:
+            return  # at the next tick
+        if self._back.get(agent) == until:
+            del self._back[agent]

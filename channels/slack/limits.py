@@ -1,0 +1,73 @@
+"""Slack's rate limits: calls a minute per method, one message a second and channel; and what Slack itself says.
+
+Sources: docs.slack.dev, "Rate limits" and each method's page. Nothing waits here: whoever may not call now is told for
+how long, and does something else meanwhile. A fifth of each minute is kept for what a person waits for.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+WINDOW_SECONDS = 60.5
+MESSAGE_SECONDS = 1.05
+URGENT_SHARE = 5  # one in so many calls is for urgent ones
+SPECIAL = 240  # chat.postMessage: "several hundred a minute" for a workspace
+DEFAULT = 20
+PER_MINUTE = {
+    "chat.postMessage": SPECIAL,
+    "chat.update": 50,
+    "chat.delete": 50,
+    "chat.postEphemeral": 100,
+    "conversations.open": 50,
+    "conversations.history": 50,
+    "conversations.replies": 50,
+    "reactions.add": 50,
+    "reactions.remove": 20,
+    "users.info": 100,
+    "users.lookupByEmail": 50,
+    "views.open": 100,
+    "views.publish": 100,
+    "auth.test": 200,
+    "files.getUploadURLExternal": 100,
+    "files.completeUploadExternal": 100,
+}
+PACED = frozenset({"chat.postMessage"})
+
+
+class Limits:
+    """Who may call what, when. `clock` gives seconds that only grow."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._calls: dict[str, deque[float]] = {}
+        self._paused: dict[str, float] = {}
+        self._channels: dict[str, float] = {}
+
+    def take(self, method: str, channel: str = "", *, urgent: bool = False) -> float:
+        """Count a call; or the seconds until it may be tried, and nothing was counted."""
+        now = self._clock()
+        calls = self._calls.setdefault(method, deque())
+        while calls and calls[0] <= now - WINDOW_SECONDS:
+            calls.popleft()
+        allowed = PER_MINUTE.get(method, DEFAULT)
+        if not urgent:
+            allowed -= allowed // URGENT_SHARE
+        waits = [self._paused.get(method, 0.0) - now]
+        if len(calls) >= allowed:
+            waits.append(calls[len(calls) - allowed] + WINDOW_SECONDS - now)
+        if channel and method in PACED:
+            waits.append(self._channels.get(channel, 0.0) - now)
+        wait = max(waits)
+        if wait > 0:
+            return wait
+        calls.append(now)
+        if channel and method in PACED:
+            self._channels[channel] = now + MESSAGE_SECONDS
+            if len(self._channels) > 2 * SPECIAL:
+                self._channels = {name: at for name, at in self._channels.items() if at > now}
+        return 0.0
+
+    def pause(self, method: str, seconds: float) -> None:
+        """Slack said so: this method is not called for so long."""
+        self._paused[method] = max(self._paused.get(method, 0.0), self._clock() + seconds)

@@ -1,0 +1,131 @@
+"""Who is who: agents of the roster and people of the Slack workspace, asked anew for every action.
+
+An agent is named by a member id or by an e-mail address. An address counts only as Slack confirmed it for a member of
+our own workspace: people of other organisations in a shared channel can call themselves what they like.
+"""
+
+from __future__ import annotations
+
+import msgspec
+import structlog
+
+from channels.slack.api import Api, Refusal
+from channels.slack.ports import Memory, Roster
+
+log = structlog.get_logger()
+
+FORGET = 5_000
+
+
+class Seat(msgspec.Struct):
+    """An agent in Slack: under which address they were found, their member id, and their conversation with the app."""
+
+    address: str
+    user: str
+    dm: str = ""
+
+
+_SEAT = msgspec.json.Decoder(Seat)
+PREFIX = "seat:"
+
+
+class People:
+    """Finds agents by member ids, and members by agents."""
+
+    def __init__(self, api: Api, roster: Roster, memory: Memory, team: str) -> None:
+        """`team`: the id of our own workspace in Slack."""
+        self._api = api
+        self._roster = roster
+        self._memory = memory
+        self._team = team
+        self._seats: dict[str, Seat] = {}
+        self._strangers: dict[str, str] = {}  # member id -> address, of those looked up
+
+    def recall(self, kept: dict[str, bytes]) -> None:
+        """Take over what was remembered."""
+        self._seats = {name[len(PREFIX) :]: _SEAT.decode(raw) for name, raw in kept.items() if name.startswith(PREFIX)}
+
+    def seat(self, agent: str) -> Seat | None:
+        """The agent's seat, as far as it is known."""
+        address = self._roster.addresses().get(agent)
+        seat = self._seats.get(agent)
+        return seat if seat is not None and address is not None and seat.address == address else None
+
+    async def found(self, agent: str) -> Seat | None:
+        """The agent's seat with their conversation, looked up if need be; None if Slack has no such member.
+
+        Raises Wait, Refusal, StoreUnavailable, Fenced.
+        """
+        address = self._roster.addresses().get(agent)
+        if not address:
+            return None
+        seat = self.seat(agent)
+        if seat is None:
+            user = await self._member(address)
+            if user is None:
+                return None
+            seat = Seat(address=address, user=user)
+        if not seat.dm:
+            opened = await self._api.call("conversations.open", {"users": seat.user}, urgent=True)
+            seat.dm = str(opened["channel"]["id"])
+            await self._remember(agent, seat)
+        return seat
+
+    async def _remember(self, agent: str, seat: Seat) -> None:
+        self._seats[agent] = seat
+        await self._memory.put(PREFIX + agent, msgspec.json.encode(seat))
+
+    async def _member(self, address: str) -> str | None:
+        if "@" not in address:
+            return address
+        try:
+            answer = await self._api.call("users.lookupByEmail", {"email": address}, urgent=True)
+        except Refusal as refusal:
+            if refusal.code == "users_not_found":
+                return None
+            raise
+        return str(answer["user"]["id"]) if self._ours(answer["user"]) else None
+
+    async def agent_of(self, user: str) -> str | None:
+        """The agent that a member is, or None. Raises Wait, Refusal."""
+        addresses = self._roster.addresses()
+        for agent, seat in self._seats.items():
+            if seat.user == user and addresses.get(agent) == seat.address:
+                return agent
+        address = await self._address(user)
+        for agent, named in addresses.items():
+            if user == named or (address and named.casefold() == address.casefold()):
+                return agent
+        return None
+
+    async def _address(self, user: str) -> str:
+        known = self._strangers.get(user)
+        if known is not None:
+            return known
+        try:
+            answer = await self._api.call("users.info", {"user": user}, urgent=True, patience=2.0)
+        except Refusal as refusal:
+            if refusal.code in {"user_not_found", "user_not_visible"}:
+                return ""
+            raise
+        member = answer["user"]
+        address = str(member.get("profile", {}).get("email") or "") if self._ours(member) else ""
+        if len(self._strangers) >= FORGET:
+            self._strangers.clear()
+        self._strangers[user] = address
+        return address
+
+    def _ours(self, member: dict[str, object]) -> bool:
+        """Whether this is a living person of our own workspace."""
+        foreign = member.get("is_stranger") or (self._team and member.get("team_id") not in {None, self._team})
+        return not (member.get("deleted") or member.get("is_bot") or foreign)
+
+    def known(self, user: str) -> str | None:
+        """The agent that a member is, as far as it is known without asking."""
+        return next((agent for agent, seat in self._seats.items() if seat.user == user), None)
+
+    def forget(self, user: str) -> None:
+        """Something about a member changed: ask anew."""
+        self._strangers.pop(user, None)
+        for agent in [agent for agent, seat in self._seats.items() if seat.user == user and "@" in seat.address]:
+            del self._seats[agent]

@@ -1,0 +1,206 @@
+"""Every sentence of the desk in Slack, ready to translate. `{…}` are filled with words that are escaped already."""
+
+from __future__ import annotations
+
+KILO = 1_000
+
+# -- the card ------------------------------------------------------------------------------------------------------
+
+UNTIL = ":hourglass_flowing_sand: Yours to accept until {until}."
+UNTIL_FORM = "{time}"
+DUE = "due {when}"
+DUE_FORM = "{date_short_pretty} {time}"
+LATE = ":red_circle: was due {when}"
+NO_PROMISE = "no promise"
+PRIORITY = {
+    "low": "low priority",
+    "normal": "",
+    "high": ":small_orange_diamond: high",
+    "urgent": ":rotating_light: urgent",
+}
+CHANNELS = {"email": "E-mail", "webchat": "Chat", "telegram": "Telegram", "slack": "Slack", "http": "HTTP"}
+OFFERED = ":inbox_tray: *Offered to you*"
+OPEN = ":large_green_circle: *Yours*"
+ON_CUSTOMER = ":hourglass: *Waiting on the customer*"
+SNOOZED = ":zzz: *Snoozed* until {when}"
+RESOLVED = ":white_check_mark: *Resolved*"
+GONE = ":wave: *No longer yours*"
+GONE_LINE = "This contact is no longer with you. What you wrote in this thread goes to nobody."
+ERASED = "The customer was erased at their wish. What was written is gone for good."
+ERASED_HEAD = "Erased"
+NOTICE = ":warning: {text}"
+NEEDS = "needs {needs}"
+MORE_BELOW = "_The message goes on: press “Read all”._"
+EARLIER = "_{n} earlier messages: press “Read all”._"
+EARLIER_ONE = "_One earlier message: press “Read all”._"
+FILES = ":paperclip: {names}"
+FILE = "{name} ({size})"
+WHY = ":bulb: {why}"
+ANSWER = ":speech_balloon: {line} Write in this thread to answer; begin with `//` for a note."
+HEAD = "{who}: {subject}"
+FALLBACK_OFFER = "Offered to you: {who}: {subject}"
+FALLBACK = "{who}: {subject}"
+FALLBACK_GONE = "No longer yours: {who}: {subject}"
+
+# -- buttons -------------------------------------------------------------------------------------------------------
+
+BUTTONS = {
+    "accept": "Accept",
+    "decline": "Decline",
+    "resolve": "Resolve",
+    "transfer": "Transfer",
+    "snooze": "Snooze",
+    "wake": "Wake",
+    "note": "Note",
+    "why": "Why me?",
+    "read": "Read all",
+    "reopen": "Reopen",
+    "take": "Take it",
+    "retry": "Try again",
+    "retag": "Change topics",
+    "priority": "Change priority",
+    "let_in": "Let the sender in",
+}
+
+# -- what happens in a thread --------------------------------------------------------------------------------------
+
+WROTE = "*{who}* wrote {when}"
+WROTE_FORM = "{date_short_pretty} {time}"
+ANSWERED = ":outbox_tray: *{who}* answered {when}"
+NOTED = ":memo: *{who}* noted {when}"
+MACHINE = ":robot_face: {kind} {when}"
+NOTE_STORED = ":memo: Noted. It stays among colleagues."
+DELIVERED = ":white_check_mark: delivered"
+FAILED = ":x: *Not delivered.* {why}"
+FAILED_WHY = "The other side refused it."
+UNDER_WAY = ":hourglass_flowing_sand: {how}"
+AGAIN = ":inbox_tray: It is offered to you again, until {until}."
+GIVEN = ":inbox_tray: It is yours again."
+WOKEN = ":alarm_clock: It is awake again."
+LAPSED = "The offer has lapsed; it went to somebody else."
+CHANGED = ":pencil2: You changed a message after it was sent: *not changed at the customer*, who has the first words."
+DELETED = ":wastebasket: You deleted a message after it was sent: *not changed at the customer*, who has it."
+FALLBACK_IN = "{who}: {snippet}"
+
+# -- refusals and answers, for one pair of eyes ---------------------------------------------------------------------
+
+NOT_AN_AGENT = "You are not in this team's roster, so nothing was done. Ask an admin to add you."
+NO_THREAD = "Write in the thread of a contact to answer its customer. What you wrote here went to nobody."
+NOT_FOR_YOU = "There is no such contact for you to see."
+THREAD_OVER = "This contact is no longer with you, so this went to nobody."
+NOT_STORED = "This could not be stored. Please try once more."
+UNKNOWN_CLICK = "This button does nothing any more. Open the card again."
+FILE_TOO_LARGE = "A file is too large to be sent: at most {limit} in all."
+FILE_UNREADABLE = "A file could not be fetched from Slack, so nothing was sent. Please send it once more."
+NO_FILES_HERE = "Files can be sent with an answer only, so nothing was sent."
+PAST = "Choose a time in the future."
+
+# -- modals --------------------------------------------------------------------------------------------------------
+
+CLOSE = "Close"
+CANCEL = "Cancel"
+DECLINE_TITLE = "Decline"
+DECLINE_REASON = "Why not you?"
+DECLINE_SUBMIT = "Decline"
+TRANSFER_TITLE = "Transfer"
+TRANSFER_TO = "To whom?"
+TRANSFER_BEST = "Whoever is best"
+TRANSFER_PICK = "Choose somebody"
+TRANSFER_TEAMS = "Teams"
+TRANSFER_READY = "Able, with room"
+TRANSFER_ABLE = "Able, no room now"
+TRANSFER_OTHERS = "Others"
+TRANSFER_NOTE = "Hand-over note, for colleagues only"
+TRANSFER_SUBMIT = "Transfer"
+TRANSFER_ANYBODY = "Anybody"
+TEAM_MEMBERS = "{available} of {members} available"
+SNOOZE_TITLE = "Snooze"
+SNOOZE_UNTIL = "Until when?"
+SNOOZE_HINT = "It comes back by itself, or as soon as the customer writes."
+SNOOZE_SUBMIT = "Snooze"
+NOTE_TITLE = "Note"
+NOTE_LABEL = "Stays among colleagues"
+NOTE_SUBMIT = "Store"
+RETAG_TITLE = "Topics"
+RETAG_LABEL = "What is it about?"
+RETAG_PICK = "Choose topics"
+RETAG_NONE = "This workspace has no topics."
+RETAG_SUBMIT = "Change"
+PRIORITY_TITLE = "Priority"
+PRIORITY_LABEL = "How urgent is it?"
+PRIORITY_SUBMIT = "Change"
+PRIORITIES = {"low": "Low", "normal": "Normal", "high": "High", "urgent": "Urgent"}
+WHY_TITLE = "Why?"
+WHY_CONSIDERED = "*Considered*"
+WHY_RULED_OUT = "*Ruled out*"
+WHY_CANDIDATE = "{n}. {name}: {why}"
+READ_TITLE = "The whole contact"
+READ_QUOTED = "_quoted:_"
+READ_CUT = "_The rest is too long for Slack. The web desk shows all of it._"
+READ_NOTHING = "Nothing was written."
+
+# -- App Home ------------------------------------------------------------------------------------------------------
+
+HOME_STATUS = "*{status}* since {since}"
+HOME_SINCE_FORM = "{date_short_pretty} {time}"
+HOME_QUEUE = "{n} waiting for anybody"
+HOME_AVAILABLE = "Available"
+HOME_BUSY = "Busy"
+HOME_AWAY = "Away"
+HOME_CAPACITY = "Room"
+HOME_BAR = "{label}: {bar} {held} of {limit}"
+HOME_SKILLS = "*Skills*  {skills}"
+HOME_OFFERS = "Offered to you"
+HOME_OPEN = "Open"
+HOME_WAITING = "Waiting on the customer"
+HOME_SNOOZED = "Snoozed"
+HOME_NOTHING = "_Nothing at the moment._"
+HOME_MORE = "_…and {n} more._"
+HOME_TEAM = "The team"
+HOME_BOARD = (
+    "{waiting} waiting · {at_risk} at risk, {late} late · {open} open · today {opened} opened, {resolved} resolved"
+)
+HOME_TOPIC = "*{label}*: {waiting} waiting, {at_risk} at risk, {free} of {able} able agents free"
+HOME_RISKY = "At risk"
+HOME_AGENT = "{name}: {status}, {open} open, {offered} offered, {utilisation} % utilised"
+HOME_PROBLEMS = ":warning: {text}"
+HOME_STRANGER = "You are not in this team's roster. Ask an admin to add you."
+STATUSES = {
+    "available": ":large_green_circle: available",
+    "busy": ":large_orange_circle: busy",
+    "away": ":crescent_moon: away",
+    "offline": ":white_circle: offline",
+}
+
+# -- the team's channel --------------------------------------------------------------------------------------------
+
+TEAM_WAITS = ":hourglass: *{who}*: {subject}  ·  {channel}  ·  waiting since {since}  ·  {due}"
+TEAM_TAKEN = ":white_check_mark: *{who}*: {subject}  ·  {agent} has it."
+TEAM_OVER = ":white_check_mark: *{who}*: {subject}  ·  it no longer waits."
+TEAM_SINCE_FORM = "{time}"
+TEAM_FALLBACK = "Waiting: {who}: {subject}"
+
+# -- /usherd -------------------------------------------------------------------------------------------------------
+
+COMMAND_HELP = (
+    "*/usherd status* your status and room · *away*, *away 30m* · *back* · *queue* what waits · "
+    "*take CONTACT* · *find WORDS* · *explain CONTACT* · *help*"
+)
+COMMAND_UNKNOWN = "There is no `{word}`. {help}"
+COMMAND_STATUS = "You are {status} since {since}. {bars}. {queue} waiting for anybody."
+COMMAND_QUEUE_EMPTY = "Nothing waits."
+COMMAND_ROW = "`{id}` {who}: {subject} · {due}"
+COMMAND_FOUND_NOTHING = "Nothing was found."
+COMMAND_TAKE_WHAT = "Which one? `/usherd take CONTACT`; `/usherd queue` lists them."
+COMMAND_EXPLAIN_WHAT = "Which one? `/usherd explain CONTACT`."
+COMMAND_FIND_WHAT = "What for? `/usherd find WORDS`."
+COMMAND_TIME = "How long? As in `/usherd away 30m` or `/usherd away 2h`."
+COMMAND_AWAY_UNTIL = "You are away until {until}; then you are available again by yourself."
+LAPSES = "Two offers lapsed, so you are set away. Press *Available* in the app's Home, or type `/usherd back`."
+
+
+def size(number: int) -> str:
+    """Bytes for people: `12 kB`."""
+    if number < KILO:
+        return f"{number} B"
+    return f"{number // KILO} kB" if number < KILO * KILO else f"{number / KILO / KILO:.1f} MB"

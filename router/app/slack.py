@@ -1,0 +1,186 @@
+"""The desk in Slack tied to the shell: on the node that leads, and there alone.
+
+Whoever leads holds the sockets, posts, and carries out what agents do; what it remembers is fenced by the leader's
+epoch, as the outbox is. The next leader goes on from there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Protocol
+
+import structlog
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from slack_bolt.async_app import AsyncBoltRequest
+
+from channels.slack.desk import Outside, SlackDesk
+from channels.slack.listening import web_client
+from router.core.errors import Fenced, StoreUnavailable
+from router.desk.model import Desk
+from router.desk.search import Search
+from skills.model import WorkspaceConfig
+
+if TYPE_CHECKING:
+    from router.app.daemon import Daemon
+    from skills.channel_model import SlackChannel
+
+log = structlog.get_logger()
+
+LOOK_SECONDS = 0.3
+AGAIN_SECONDS = 1.0
+BODY_BYTES_MAX = 1_000_000
+TOO_LARGE, NOT_HERE = 413, 503
+
+
+class DeskStore(Protocol):
+    """What remembering asks of the store."""
+
+    async def desk_add(self, name: str, value: bytes) -> bool:
+        """Keep what came in, unless it is there."""
+        ...
+
+    async def desk_put(self, epoch: int, name: str, value: bytes) -> None:
+        """Store one value."""
+        ...
+
+    async def desk_all(self) -> dict[str, bytes]:
+        """All of it."""
+        ...
+
+    async def desk_delete(self, epoch: int, names: list[str]) -> None:
+        """Forget values."""
+        ...
+
+
+class StoredMemory:
+    """Implements Slack's `Memory` for one epoch."""
+
+    def __init__(self, store: DeskStore, epoch: int) -> None:
+        self._store = store
+        self._epoch = epoch
+
+    async def add(self, name: str, value: bytes) -> bool:
+        """Keep what came in, durably."""
+        return await self._store.desk_add(name, value)
+
+    async def put(self, name: str, value: bytes) -> None:
+        """Store a value, while this epoch lasts."""
+        await self._store.desk_put(self._epoch, name, value)
+
+    async def all(self) -> dict[str, bytes]:
+        """All of it."""
+        return await self._store.desk_all()
+
+    async def delete(self, names: list[str]) -> None:
+        """Forget values, while this epoch lasts."""
+        await self._store.desk_delete(self._epoch, names)
+
+
+class SlackRoster:
+    """Implements Slack's `Roster` over whatever configuration is in force."""
+
+    def __init__(self, config: Callable[[], WorkspaceConfig]) -> None:
+        self._config = config
+
+    def addresses(self) -> dict[str, str]:
+        """By agent: their address or member id in Slack."""
+        found = {name: one.slack or one.email for name, one in self._config().agents.items()}
+        return {name: address for name, address in found.items() if address}
+
+
+class SlackPart:
+    """The desk in Slack over the daemon's whole life."""
+
+    def __init__(self, daemon: Daemon, settings: SlackChannel) -> None:
+        self._daemon = daemon
+        self._settings = settings
+        self._desk: SlackDesk | None = None
+        self._roster = SlackRoster(lambda: daemon.config)
+
+    @property
+    def pages(self) -> tuple[APIRouter, ...]:
+        """The address that Slack calls, where there are no sockets."""
+        if self._settings.signing_secret is None:
+            return ()
+        routes = APIRouter(include_in_schema=False)
+        routes.add_api_route("/slack/events", self._called, methods=["POST"])
+        return (routes,)
+
+    def problems(self) -> list[str]:
+        """What an admin should know."""
+        return self._desk.troubles if self._desk is not None else []
+
+    async def run(self) -> None:
+        """Be the desk whenever this node leads, until cancelled."""
+        leader = self._daemon.leader
+        while True:
+            await leader.ready()
+            try:
+                await self._lead(leader.engine.state.epoch)
+            except* (StoreUnavailable, Fenced) as group:
+                log.warning("slack_desk_restarts", why=[one.__class__.__name__ for one in group.exceptions])
+            except* Exception as group:
+                log.exception("slack_desk_failed", errors=[one.__class__.__name__ for one in group.exceptions])
+            await asyncio.sleep(AGAIN_SECONDS)
+
+    async def _lead(self, epoch: int) -> None:
+        daemon, parts = self._daemon, self._daemon.parts
+        desk = Desk(parts.source, parts.texts, parts.clock)
+        search = Search(parts.source, parts.texts, parts.clock)
+        settings = self._settings
+        self._desk = SlackDesk(
+            Outside(
+                client=web_client(settings.bot_token.reveal(), settings.api),
+                app_token=settings.app_token.reveal() if settings.app_token else "",
+                signing_secret=settings.signing_secret.reveal() if settings.signing_secret else "",
+                memory=StoredMemory(daemon.store, epoch),
+                roster=self._roster,
+                files=daemon.enclosures,
+                desk=desk,
+                read=parts.texts,
+                commands=parts.commands,
+                explain=lambda contact: parts.operations.explain(contact, full=False),
+                find=search.find,
+                problems=daemon.problems,
+                clock=daemon.clock.now,
+                monotonic=time.monotonic,
+            )
+        )
+        work = asyncio.create_task(self._desk.run(), name="slack desk")
+        try:
+            while not work.done() and daemon.leader.leading and daemon.leader.engine.state.epoch == epoch:
+                await asyncio.wait([work], timeout=LOOK_SECONDS)
+            if work.done():
+                work.result()
+        finally:
+            self._desk = None
+            work.cancel()
+            with suppress(asyncio.CancelledError, Exception):
+                await work
+            search.close()
+            desk.close()
+
+    async def _called(self, request: Request) -> Response:
+        """A signed request of Slack's. 503 where this node does not lead: Slack sends events again."""
+        if self._desk is None:
+            return Response(status_code=NOT_HERE)
+        body = bytearray()
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > BODY_BYTES_MAX:
+                return Response(status_code=TOO_LARGE)
+        asked = AsyncBoltRequest(
+            body=body.decode("utf-8", "replace"), query=dict(request.query_params), headers=dict(request.headers)
+        )
+        answer = await self._desk.app.async_dispatch(asked)
+        return Response(answer.body, answer.status, headers=answer.first_headers_without_set_cookie())
+
+
+def slack_part(daemon: Daemon) -> SlackPart | None:
+    """The desk in Slack, if the workspace has one."""
+    settings = daemon.config.channels.slack
+    return SlackPart(daemon, settings) if settings is not None else None
