@@ -34,7 +34,7 @@ from router.core.values import Workspace
 from router.shell.dispatch import Dispatcher
 from router.shell.follower import Applied
 from router.shell.leader import Leader
-from router.shell.reader import Internal, internal_entry
+from router.shell.notes import Internal, internal_entry
 from router.shell.workers import Models
 from skills.compile import compile_workspace
 from skills.findings import ConfigErrors
