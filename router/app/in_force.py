@@ -1,10 +1,10 @@
 """The configuration in force: which workspace this node goes by, and how an edited one comes into force everywhere.
 
-A node *proposes* what its folder holds: the content is stored under its version, then a note {version, base} goes
-through the inbox, `base` being the version in force as far as the node knows. Whoever leads compiles it, off its loop,
-and journals it; the engine takes it only if `base` still is in force. Every node hears of the record and goes by the
-same content: names, addresses, tiers, texts, topics. What is opened at the start (ports, store, folders) is each
-node's own and comes from its own folder.
+A node *proposes* what its folder holds: the content is stored under its version, then {version, base} is told to
+whoever leads, `base` being the version in force as far as the node knows; a node that does not lead puts a note into
+the inbox. It is compiled, off the loop, and journaled; the engine takes it only if `base` still is in force. Every
+node hears of the record and goes by the same content: names, addresses, tiers, texts, topics. What is opened at the
+start (ports, store, folders) is each node's own and comes from its own folder.
 
 Which folder counts at a start: the journal's workspace does, and a folder that differs is said to, unless no other
 node runs; then it is as if the folder had been edited.
@@ -31,7 +31,8 @@ from router.core.errors import ConfigError, RouterError, StoreUnavailable, Trans
 from router.core.events import CommandRefused, WorkspaceChanged
 from router.core.ports import Inbox
 from router.core.values import Workspace
-from router.shell.dispatch import Dispatcher
+from router.desk.ports import Outcome
+from router.shell.dispatch import Dispatcher, outcome_of
 from router.shell.follower import Applied
 from router.shell.leader import Leader
 from router.shell.notes import Internal, internal_entry
@@ -199,19 +200,30 @@ class InForce:
         self._known[loaded.version] = loaded
         await self._store.doc_put(_name(loaded.version), await asyncio.to_thread(_encoded, loaded))
         while (base := (await self._leader.settled()).version) != loaded.version:
-            note = Internal(what="workspace", message="", version=loaded.version, base=base)
-            [appended] = await self._inbox.append([internal_entry(note, distinct=secrets.token_hex(8))])
             try:
-                outcome = await self._commands.outcome(appended.id, seconds=ANSWER_SECONDS)
-            except StoreUnavailable:
+                outcome = await (self._decide(loaded, base) if self._leader.leading else self._ask(loaded, base))
+            except (StoreUnavailable, TimeoutError):
                 log.warning("workspace_proposed_again", version=loaded.version[:12])
                 continue
             if not outcome.ok and (await self._leader.settled()).version != loaded.version:
                 raise ConfigError(_REFUSALS.get(outcome.code, f"it was refused ({outcome.code}): {outcome.detail}"))
         await self.adopt(loaded.version)
 
+    async def _decide(self, loaded: Loaded, base: str) -> Outcome:
+        """Here, where this node leads: past the inbox, so that it waits for no mail."""
+        workspace, _ = await asyncio.gather(self._compiled(loaded.config, self._now()), self._list(loaded.version))
+        async with asyncio.timeout(ANSWER_SECONDS):
+            draft = await self._leader.propose(loaded.version, workspace, base)
+        return outcome_of(draft.event, draft.decisions)
+
+    async def _ask(self, loaded: Loaded, base: str) -> Outcome:
+        """The node that leads, through the inbox."""
+        note = Internal(what="workspace", message="", version=loaded.version, base=base)
+        [appended] = await self._inbox.append([internal_entry(note, distinct=secrets.token_hex(8))])
+        return await self._commands.outcome(appended.id, seconds=ANSWER_SECONDS)
+
     def proposed(self, entry: str, note: Internal) -> None:
-        """For the reader of the node that leads: somebody proposes; it is journaled as soon as it is compiled."""
+        """For the reader of the node that leads: another one proposes; it is journaled as soon as it is compiled."""
         task = asyncio.create_task(self._take(entry, note))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -219,8 +231,7 @@ class InForce:
     async def _take(self, entry: str, note: Internal) -> None:
         try:
             loaded = self._known.get(note.version) or await self._restored(note.version)
-            workspace = await self._compiled(loaded.config, self._now())
-            await self._keep(loaded)
+            workspace, _ = await asyncio.gather(self._compiled(loaded.config, self._now()), self._list(note.version))
         except TransientError as error:
             log.warning("proposed_workspace_waits", version=note.version[:12], error=type(error).__name__)
             return  # whoever proposes it asks again
@@ -235,10 +246,14 @@ class InForce:
         await self._leader.propose(loaded.version, workspace, note.base, entry)
 
     async def _keep(self, loaded: Loaded) -> None:
-        """Keep the content of what comes into force, for the other nodes and for later; the oldest are dropped."""
+        """Keep the content of what comes into force, for the other nodes and for later."""
         await self._store.doc_put(_name(loaded.version), await asyncio.to_thread(_encoded, loaded))
+        await self._list(loaded.version)
+
+    async def _list(self, newest: str) -> None:
+        """Have a version whose content is kept as the newest on the list; the oldest are dropped."""
         listed = msgspec.json.decode(await self._store.doc_get(LISTED) or b"[]", type=list[str])
-        listed = [*(version for version in listed if version != loaded.version), loaded.version]
+        listed = [*(version for version in listed if version != newest), newest]
         for version in listed[:-KEPT_MAX]:
             await self._store.doc_delete(_name(version))
         await self._store.doc_put(LISTED, msgspec.json.encode(listed[-KEPT_MAX:]))

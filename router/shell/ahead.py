@@ -21,6 +21,7 @@ READ_MESSAGES_MAX = 64
 READ_BLOCK_MS = 500
 AHEAD_ENTRIES_MAX = 192
 AHEAD_BYTES_MAX = 64 << 20
+ROUNDS_MAX = 4  # under way to the store at the same time
 RETRY_SECONDS = 0.2
 
 
@@ -45,6 +46,7 @@ class Ahead:
         self._green: list[Begun] = []  # those that are not ripe
         self._bytes = 0
         self._room = asyncio.Event()
+        self._rounds = asyncio.Semaphore(ROUNDS_MAX)
         self._grown = asyncio.Event()  # something may be ready to ripen
 
     def take(self, most: int) -> list[Begun]:
@@ -85,16 +87,23 @@ class Ahead:
 
     async def ripen(self) -> None:
         """Bring entries to the point where their turn takes no waiting, many at once, until cancelled."""
-        while True:
-            await self._something_ready()
-            now = asyncio.get_running_loop().time()
-            ready = [one for one in self._green if one.is_ready(now)]
-            self._green = [one for one in self._green if not one.is_ready(now)]
+        async with asyncio.TaskGroup() as rounds:
+            while True:
+                await self._something_ready()
+                now = asyncio.get_running_loop().time()
+                if ready := [one for one in self._green if one.is_ready(now)]:
+                    self._green = [one for one in self._green if not one.is_ready(now)]
+                    await self._rounds.acquire()
+                    rounds.create_task(self._ripen(ready))
+
+    async def _ripen(self, ready: list[Begun]) -> None:
+        try:
             await self._reader.ripen(ready)
-            for one in ready:
-                one.ripe = True
-            if ready:
-                self._news.set()
+        finally:
+            self._rounds.release()
+        for one in ready:
+            one.ripe = True
+        self._news.set()
 
     async def _something_ready(self) -> None:
         """Return when a worker has answered, something was read, or the first of them is late."""

@@ -69,6 +69,13 @@ class Line:
         self.dirty.update(kinds)
         self.wake.set()
 
+    def is_light(self) -> bool:
+        """Whether there is nothing to look at but the queue's length: after that a desk's next offer need not wait."""
+        has = self.open.contact is not None
+        shown = {"desk": True, "contact": has, "others": has}
+        shown |= {"waiting": self.open.waiting, "overview": self.open.overview}
+        return not any(shown.get(kind) for kind in self.dirty)
+
     def forget(self) -> None:
         """Send contact and queue list again even if they are as before: the page has opened something else."""
         self._sent.pop("contact", None)
@@ -146,9 +153,11 @@ class Feed:
                     await socket.close(SIGNED_OUT)
                     return
                 line.wake.clear()
+                pause = not line.is_light()
                 for frame in await self._frames(line):
                     await socket.send_bytes(frame)
-                await asyncio.sleep(settings.push_seconds)
+                if pause:
+                    await asyncio.sleep(settings.push_seconds)
                 try:
                     await asyncio.wait_for(line.wake.wait(), settings.tick_seconds)
                 except TimeoutError:
