@@ -22,7 +22,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from router.core.errors import TransientError
 from router.desk.model import Desk, NotOnRoster, NotVisible
 from router.desk.ports import Changed
-from router.web.access import parts_of, same_origin, session_ticket
+from router.web.access import parts_of, same_origin, session_known, session_ticket
 from router.web.parts import WebParts
 from router.web.together import Together
 from router.web.wall import problems_of
@@ -57,6 +57,7 @@ class Line:
         self.shown: frozenset[str] = frozenset()
         self.dirty = {"desk", "contact", "waiting", "queue"}
         self.typing_until = 0.0  # of the loop's clock
+        self.look_at = 0.0  # when to see next whether the session was ended
         self._sent: dict[str, bytes] = {}
 
     @property
@@ -149,7 +150,7 @@ class Feed:
         self._lines.add(line)
         try:
             while not self._parts.stopping():
-                if session_ticket(self._parts, socket) is None:
+                if await self._is_over(socket, line):
                     await socket.close(SIGNED_OUT)
                     return
                 line.wake.clear()
@@ -167,6 +168,16 @@ class Feed:
         finally:
             self._lines.discard(line)
             self.together.moved(line, line.place)
+
+    async def _is_over(self, socket: WebSocket, line: Line) -> bool:
+        """Whether the session has ended. While the store does not answer, a line that was open stays open."""
+        now = asyncio.get_running_loop().time()
+        if now < line.look_at:
+            return session_known(self._parts, socket) is None
+        line.look_at = now + self._parts.settings.session_look_seconds
+        with suppress(TransientError):
+            return await session_ticket(self._parts, socket) is None
+        return session_known(self._parts, socket) is None
 
     async def _frames(self, line: Line) -> list[bytes]:
         dirty, line.dirty = line.dirty, set()
@@ -240,8 +251,12 @@ async def live(socket: WebSocket) -> None:
     if not same_origin(socket, parts.settings.public_url):
         await socket.close(OTHER_SITE)
         return
-    ticket = session_ticket(parts, socket)
     await socket.accept()  # accepted first: a browser is told a close code only on an open socket
+    try:
+        ticket = await session_ticket(parts, socket)
+    except TransientError:
+        await socket.close(STOPPING)  # the page comes back by itself
+        return
     if ticket is None:
         await socket.close(SIGNED_OUT)
         return

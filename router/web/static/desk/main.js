@@ -78,8 +78,9 @@ class App {
 
   async leave() {
     this.holds.leave(); // what is held goes out before the session ends
-    try { await signOut(); } catch { /* the cookie ends by itself */ }
-    this.gate(T.signedOut);
+    let ended = false;
+    try { ended = (await signOut()).ended; } catch { /* said below */ }
+    this.gate(ended ? T.signedOut : T.signedOutHere);
   }
 
   build(desk) {

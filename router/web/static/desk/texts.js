@@ -15,6 +15,7 @@ export const T = {
   signingIn: "Signing you in…",
   signOut: "Sign out",
   signedOut: "You are signed out.",
+  signedOutHere: "This page is closed, but the server could not end the session: it is over within twelve hours.",
   retry: "Try again",
   loading: "One moment…",
 
