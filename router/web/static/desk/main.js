@@ -277,6 +277,7 @@ class App {
     const composer = this.threads.get(one.fields.contact)?.composer;
     localStorage.removeItem(`usherd-draft-${this.agent}-${one.fields.contact}-reply`);
     localStorage.removeItem(filesOf(this.agent, one.fields.contact));
+    this.holds.settle(one.fields.contact);
     composer?.copied.clear();
     composer?.reload();
     toast(answer.message, "good", one.fields.resolve ? { label: T.reopen, does: () => this.act("reopen", { contact: one.fields.contact }) } : null);
@@ -290,7 +291,8 @@ class App {
     }
     localStorage.setItem(`usherd-draft-${this.agent}-${one.fields.contact}-reply`, one.fields.text);
     this.threads.get(one.fields.contact)?.composer.reload();
-    toast(message, kind);
+    if (kind === "bad") this.holds.refused(one, message);
+    else toast(message, kind);
   }
 
   async accept(contact, offer) {
