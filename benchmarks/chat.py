@@ -111,14 +111,14 @@ class People:
 
     async def open_desks(self, links: list[str]) -> None:
         """Sign every agent in and follow what their desk is sent."""
-        for start in range(0, len(links), 20):
-            await asyncio.gather(*(self._open_desk(link) for link in links[start : start + 20]))
-
-    async def _open_desk(self, link: str) -> None:
         async with httpx.AsyncClient(base_url=self._url, trust_env=False, timeout=60) as client:
-            answer = await client.post("/desk/session", json={"link": link}, headers={"X-Usherd-Desk": "1"})
-            answer.raise_for_status()
-            cookie = "; ".join(f"{name}={value}" for name, value in answer.cookies.items())
+            for start in range(0, len(links), 20):
+                await asyncio.gather(*(self._open_desk(client, link) for link in links[start : start + 20]))
+
+    async def _open_desk(self, client: httpx.AsyncClient, link: str) -> None:
+        answer = await client.post("/desk/session", json={"link": link}, headers={"X-Usherd-Desk": "1"})
+        answer.raise_for_status()
+        cookie = "; ".join(f"{name}={value}" for name, value in answer.cookies.items())
         socket = await self._connect("/desk/live", {"Cookie": cookie})
         self._keep.append(asyncio.create_task(self._follow(socket)))
 

@@ -17,6 +17,8 @@ AGENTS = 1_000
 RELOADS = 20
 SECONDS_MAX = 1.0
 
+_CLIENT = httpx.Client(timeout=60, trust_env=False)
+
 
 def workspace(change: int) -> str:
     """A thousand agents, none of them available; each `change` gives the rules another SLA."""
@@ -35,8 +37,13 @@ def workspace(change: int) -> str:
 
 
 def run(*, full: bool) -> list[Figure]:
-    """Twenty changes in a row while mail comes in."""
+    """Twenty changes in a row while mail comes in: once all wait, and while a flood of mail is being worked off."""
     waiting = 10_000 if full else 3_000
+    return [_measure(waiting, flood=flood) for flood in (False, True)]
+
+
+def _measure(waiting: int, *, flood: bool) -> Figure:
+    """`flood`: the changes begin when all mails are stored, most of them not understood yet."""
     with TemporaryDirectory(prefix="usherd-bench-") as folder:
         config = Path(folder) / "config"
         config.mkdir()
@@ -44,19 +51,30 @@ def run(*, full: bool) -> list[Figure]:
         path.write_text(workspace(0))
         with serving_in("as-is", Path(folder)) as node:
             rate(node["smtp"], waiting, per_connection=20)
+            if not flood:
+                _wait(node["http"], waiting)
             sender = threading.Thread(target=rate, args=(node["smtp"], 20 * RELOADS), kwargs={"paced": 20.0})
             sender.start()
             spans = [_change(path, number, node["http"]) for number in range(1, RELOADS + 1)]
             sender.join()
     slowest = max(spans)
-    return [
-        Figure(
-            f"a change in force, {AGENTS:,} agents, {waiting:,} waiting, p50 · slowest of {RELOADS}",
-            f"{quantile(spans, 0.5):.2f} · {slowest:.2f} s",
-            f"< {SECONDS_MAX:.0f} s",
-            slowest < SECONDS_MAX,
-        )
-    ]
+    how = "just stored" if flood else "waiting"
+    return Figure(
+        f"a change in force, {AGENTS:,} agents, {waiting:,} {how}, p50 · slowest of {RELOADS}",
+        f"{quantile(spans, 0.5):.2f} · {slowest:.2f} s",
+        f"< {SECONDS_MAX:.0f} s",
+        slowest < SECONDS_MAX,
+    )
+
+
+def _wait(url: str, waiting: int) -> None:
+    deadline = time.monotonic() + 300
+    while time.monotonic() < deadline:
+        if any(line.startswith("usherd_waiting ") and float(line.split()[-1]) >= waiting for line in _metrics(url)):
+            return
+        time.sleep(0.2)
+    message = "the contacts did not come"
+    raise RuntimeError(message)
 
 
 def _change(path: Path, number: int, url: str) -> float:
@@ -69,7 +87,7 @@ def _change(path: Path, number: int, url: str) -> float:
         if time.perf_counter() - begun > 60:  # a guard against hanging
             message = "the change did not come into force"
             raise RuntimeError(message)
-        time.sleep(0.005)
+        time.sleep(0.02)  # asking costs the daemon some milliseconds
     span = time.perf_counter() - begun
     time.sleep(0.5)
     return span
@@ -77,7 +95,8 @@ def _change(path: Path, number: int, url: str) -> float:
 
 def _version(url: str) -> str:
     """The version of the workspace in force, as the metrics tell it."""
-    for line in httpx.get(f"{url}/metrics", timeout=60, trust_env=False).text.splitlines():
-        if line.startswith("usherd_workspace_info{"):
-            return line
-    return ""
+    return next((line for line in _metrics(url) if line.startswith("usherd_workspace_info{")), "")
+
+
+def _metrics(url: str) -> list[str]:
+    return _CLIENT.get(f"{url}/metrics").text.splitlines()

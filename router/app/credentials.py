@@ -1,4 +1,4 @@
-"""API tokens and spent sign-in links, kept in the store so that all nodes of a workspace share them."""
+"""API tokens, spent sign-in links and ended sessions, in the store so that all nodes of a workspace share them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from router.web.parts import TokenRecord
 
 DOCUMENT = "tokens"
 CACHED_SECONDS = 2.0
+SESSIONS_CACHED_MAX = 10_000
 
 _RECORDS = msgspec.json.Decoder(list[TokenRecord])
 
@@ -40,6 +41,7 @@ class StoredCredentials:
         self._adding = asyncio.Lock()
         self._cached: list[TokenRecord] = []
         self._read_at = float("-inf")
+        self._sessions: dict[str, tuple[bool, float]] = {}  # whether it was ended, and when that was read
 
     async def tokens(self) -> list[TokenRecord]:
         """All tokens, at most CACHED_SECONDS old."""
@@ -59,5 +61,24 @@ class StoredCredentials:
 
     async def spend(self, link: str, until: int) -> bool:
         """True for the first caller with this link id, False for any later one; forgotten after `until` (ms)."""
-        now = time.time_ns() // 1_000_000
-        return await self._store.doc_put_new(f"link-{link}", b"1", max(1, until - now))
+        return await self._store.doc_put_new(f"link-{link}", b"1", _left(until))
+
+    async def end(self, session: str, until: int) -> None:
+        """Nobody comes in with this session id any more; durable when it returns, forgotten after `until` (ms)."""
+        await self._store.doc_put_new(f"session-{session}", b"1", _left(until))
+        self._sessions[session] = True, time.monotonic()
+
+    async def ended(self, session: str) -> bool:
+        """Whether a session was ended, as of at most CACHED_SECONDS ago."""
+        over, read_at = self._sessions.get(session, (False, float("-inf")))
+        if not over and time.monotonic() - read_at > CACHED_SECONDS:
+            over = await self._store.doc_get(f"session-{session}") is not None
+            if len(self._sessions) >= SESSIONS_CACHED_MAX:
+                self._sessions.clear()
+            self._sessions[session] = over, time.monotonic()
+        return over
+
+
+def _left(until: int) -> int:
+    """Milliseconds for which the store has to remember something."""
+    return max(1, until - time.time_ns() // 1_000_000)

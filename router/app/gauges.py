@@ -27,6 +27,7 @@ class Gauges:
         while True:
             with suppress(TransientError):
                 self._inbox_lag = await self._daemon.store.inbox_length()
+            self._show()
             await asyncio.sleep(GAUGE_SECONDS)
 
     def about(self) -> About:
@@ -36,14 +37,8 @@ class Gauges:
         return About(url=url, records=daemon.leader.journal.n, able=able)
 
     def __call__(self) -> dict[str, object]:
-        """Keys of `usherd status`; the metrics are brought up to date as well."""
-        daemon, metrics = self._daemon, self._daemon.metrics
-        waiting = sum(1 for one in daemon.leader.engine.state.contacts.values() if one.waiting_since is not None)
-        metrics.inbox_lag.set(self._inbox_lag)
-        metrics.outbox_lag.set(daemon.outbox.lag)
-        metrics.waiting.set(waiting)
-        metrics.clock_ahead.set((daemon.clock.node - daemon.clock.now()) / 1_000)
-        metrics.leading.set(daemon.leader.leading)
+        """Keys of `usherd status`."""
+        daemon = self._daemon
         channels: dict[str, object] = {"http": {"listen": f"{daemon.http[0]}:{daemon.http[1]}"}}
         if daemon.smtp is not None:
             channels["email"] = {"listen": f"{daemon.smtp[0]}:{daemon.smtp[1]}", "received": daemon.receiver.mails}
@@ -52,10 +47,21 @@ class Gauges:
             "outbox_lag": daemon.outbox.lag,
             "leader": daemon.leader.lease.holder or None,
             "standbys": self._standbys(),
-            "waiting": waiting,
+            "waiting": self._show(),
             "channels": channels,
             "problems": daemon.problems(),
         }
+
+    def _show(self) -> int:
+        """Bring the metrics up to date; gives how many contacts wait."""
+        daemon, metrics = self._daemon, self._daemon.metrics
+        waiting = sum(1 for one in daemon.leader.engine.state.contacts.values() if one.waiting_since is not None)
+        metrics.inbox_lag.set(self._inbox_lag)
+        metrics.outbox_lag.set(daemon.outbox.lag)
+        metrics.waiting.set(waiting)
+        metrics.clock_ahead.set((daemon.clock.node - daemon.clock.now()) / 1_000)
+        metrics.leading.set(daemon.leader.leading)
+        return waiting
 
     def _standbys(self) -> list[dict[str, object]]:
         """The nodes that live and do not lead, this one among them, and how far each has read."""

@@ -1,10 +1,10 @@
 """The configuration in force: which workspace this node goes by, and how an edited one comes into force everywhere.
 
-A node *proposes* what its folder holds: the content is stored under its version, then a note {version, base} goes
-through the inbox, `base` being the version in force when the edit was seen. Whoever leads compiles it, off its loop,
-and journals it; the engine takes it only if `base` still is in force. Every node hears of the record and goes by the
-same content: names, addresses, tiers, texts, topics. What is opened at the start (ports, store, folders) is each
-node's own and comes from its own folder.
+A node *proposes* what its folder holds: the content is stored under its version, then {version, base} is told to
+whoever leads, `base` being the version in force as far as the node knows; a node that does not lead puts a note into
+the inbox. It is compiled, off the loop, and journaled; the engine takes it only if `base` still is in force. Every
+node hears of the record and goes by the same content: names, addresses, tiers, texts, topics. What is opened at the
+start (ports, store, folders) is each node's own and comes from its own folder.
 
 Which folder counts at a start: the journal's workspace does, and a folder that differs is said to, unless no other
 node runs and it was edited since this node last saw it; then it is as if it were edited now.
@@ -33,11 +33,12 @@ from router.core.errors import ConfigError, RouterError, StoreUnavailable, Trans
 from router.core.events import CommandRefused, WorkspaceChanged
 from router.core.ports import Inbox
 from router.core.values import Workspace
+from router.desk.ports import Outcome
 from router.shell.asked import NotLeading
-from router.shell.dispatch import Dispatcher
+from router.shell.dispatch import Dispatcher, outcome_of
 from router.shell.follower import Applied
 from router.shell.leader import Leader
-from router.shell.reader import Internal, internal_entry
+from router.shell.notes import Internal, internal_entry
 from router.shell.workers import Models
 from skills.compile import compile_workspace
 from skills.findings import ConfigErrors
@@ -231,11 +232,9 @@ class InForce:
         self._known[loaded.version] = loaded
         await self._store.doc_put(_name(loaded.version), await asyncio.to_thread(_encoded, loaded))
         while not await self._stands(proposal):
-            note = Internal(what="workspace", message="", version=loaded.version, base=proposal.base)
-            [appended] = await self._inbox.append([internal_entry(note, distinct=secrets.token_hex(8))])
             try:
-                outcome = await self._commands.outcome(appended.id, seconds=ANSWER_SECONDS)
-            except StoreUnavailable:
+                outcome = await (self._decide(proposal) if self._leader.leading else self._ask(proposal))
+            except (StoreUnavailable, NotLeading, TimeoutError):
                 log.warning("workspace_proposed_again", version=loaded.version[:12])
                 continue
             if not outcome.ok and not await self._stands(proposal):
@@ -247,8 +246,22 @@ class InForce:
         """Whether it is in force, or has been."""
         return proposal.stood or await self.base() == proposal.loaded.version
 
+    async def _decide(self, proposal: Proposal) -> Outcome:
+        """Here, where this node leads: past the inbox, so that it waits for no mail."""
+        loaded = proposal.loaded
+        workspace, _ = await asyncio.gather(self._compiled(loaded.config, self._now()), self._list(loaded.version))
+        async with asyncio.timeout(ANSWER_SECONDS):
+            draft = await self._leader.propose(loaded.version, workspace, proposal.base)
+        return outcome_of(draft.event, draft.decisions)
+
+    async def _ask(self, proposal: Proposal) -> Outcome:
+        """The node that leads, through the inbox."""
+        note = Internal(what="workspace", message="", version=proposal.loaded.version, base=proposal.base)
+        [appended] = await self._inbox.append([internal_entry(note, distinct=secrets.token_hex(8))])
+        return await self._commands.outcome(appended.id, seconds=ANSWER_SECONDS)
+
     def proposed(self, entry: str, note: Internal) -> None:
-        """For the reader of the node that leads: somebody proposes; it is journaled as soon as it is compiled."""
+        """For the reader of the node that leads: another one proposes; it is journaled as soon as it is compiled."""
         task = asyncio.create_task(self._take(entry, note))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -259,8 +272,7 @@ class InForce:
                 await self._refuse(entry, UNREHEARSED, "")
                 return
             loaded = self._known.get(note.version) or await self._restored(note.version)
-            workspace = await self._compiled(loaded.config, self._now())
-            await self._keep(loaded)
+            workspace, _ = await asyncio.gather(self._compiled(loaded.config, self._now()), self._list(note.version))
             self._known[loaded.version] = loaded
             await self._leader.propose(loaded.version, workspace, note.base, entry)
         except TransientError as error:
@@ -278,10 +290,14 @@ class InForce:
             await self._leader.record(lambda at: CommandRefused(at=at, inbox=entry, code=code, detail=detail))
 
     async def _keep(self, loaded: Loaded) -> None:
-        """Keep the content of what comes into force, for the other nodes and for later; the oldest are dropped."""
+        """Keep the content of what comes into force, for the other nodes and for later."""
         await self._store.doc_put(_name(loaded.version), await asyncio.to_thread(_encoded, loaded))
+        await self._list(loaded.version)
+
+    async def _list(self, newest: str) -> None:
+        """Have a version whose content is kept as the newest on the list; the oldest are dropped."""
         listed = msgspec.json.decode(await self._store.doc_get(LISTED) or b"[]", type=list[str])
-        listed = [*(version for version in listed if version != loaded.version), loaded.version]
+        listed = [*(version for version in listed if version != newest), newest]
         for version in listed[:-KEPT_MAX]:
             await self._store.doc_delete(_name(version))
         await self._store.doc_put(LISTED, msgspec.json.encode(listed[-KEPT_MAX:]))

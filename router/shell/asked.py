@@ -31,6 +31,9 @@ class Asked:
         self._waiting: list[tuple[Happen, asyncio.Future[Drafted]]] = []
         self._taken: list[tuple[Prepared, asyncio.Future[Drafted]]] = []
 
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
     def put(self, happen: Happen) -> asyncio.Future[Drafted]:
         """Have it journaled; gives what the engine made of it, or raises NotLeading."""
         done: asyncio.Future[Drafted] = asyncio.get_running_loop().create_future()

@@ -27,7 +27,7 @@ from router.shell.buggify import point
 from router.shell.erased import ErasedList
 from router.shell.follower import Applied
 from router.shell.leader import Leader
-from router.shell.reader import Internal, internal_entry
+from router.shell.notes import Internal, internal_entry
 from router.shell.store.entries import InboxItem
 from router.shell.vault import Vault, message_blob, raw_blob
 

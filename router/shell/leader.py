@@ -21,15 +21,15 @@ from router.core.errors import Fenced, JournalBroken, RouterError, StoreUnavaila
 from router.core.events import ClockJumped, Event, MessageDeferred, TimePassed, WorkspaceChanged
 from router.core.state import State
 from router.core.values import Workspace
+from router.shell.ahead import READ_MESSAGES_MAX, Ahead, InboxStore
 from router.shell.asked import Asked, Happen, NotLeading
 from router.shell.buggify import point
 from router.shell.clock import Clock, wall_ms
 from router.shell.follower import Applied, Follower, FollowerStore, Recover
 from router.shell.journal import Drafted, Journal
 from router.shell.lease import Lease, LeaseStore
-from router.shell.reader import Batch, Reader
+from router.shell.reader import Begun, Reader
 from router.shell.recovery import recover as recover_all
-from router.shell.store.entries import InboxItem
 from router.shell.sweeping import Sweeper, SweeperStore
 from router.shell.timekeeping import Attendance, AttendanceStore
 from router.shell.understanding import Plain, Prepared
@@ -38,10 +38,7 @@ from router.shell.yielding import PATIENCE_SECONDS, Yielded, until_yielding
 
 log = structlog.get_logger()
 
-READ_MESSAGES_MAX = 64
-READ_BLOCK_MS = 500
 FOLLOW_BLOCK_MS = 200
-AHEAD_BATCHES_MAX = 2
 ATTENDANCE_SECONDS = 1.0
 HORIZON_MS_MIN = 200 * 86_400_000  # calendars that reach less far are expanded anew
 HORIZON_LOOK_MS = 3_600_000
@@ -49,12 +46,8 @@ RETRY_SECONDS = 0.2
 REBUILD_SECONDS_MAX = 30.0
 
 
-class LeaderStore(FollowerStore, LeaseStore, SweeperStore, AttendanceStore, Protocol):
+class LeaderStore(FollowerStore, LeaseStore, SweeperStore, AttendanceStore, InboxStore, Protocol):
     """What the leader asks of the store."""
-
-    async def inbox_read(self, after: str, count: int, block_ms: int) -> list[InboxItem]:
-        """Entries after an id, in order, waiting for the first at most `block_ms`."""
-        ...
 
 
 Compile = Callable[[int, str], Awaitable[tuple[str, Workspace]]]  # (now, version in force) -> what is to be in force
@@ -103,7 +96,8 @@ class Leader:
         self._background: set[asyncio.Task[None]] = set()
         self._look_at = 0  # when to see next how far the calendars reach
         self._setbacks = 0  # how often in a row the engine failed where leaving an entry out does not help
-        self._ahead: asyncio.Queue[Batch] = asyncio.Queue(AHEAD_BATCHES_MAX)
+        self._news = asyncio.Event()  # there may be something to journal
+        self._ahead = self._look_into_inbox()
         self._asked = Asked()
 
     @property
@@ -184,8 +178,9 @@ class Leader:
             await self._fence()
             await self._sweeper.tidy(self.engine.state)
             await self._bring_workspace()
-            self._ahead = asyncio.Queue(AHEAD_BATCHES_MAX)
-            helpers.append(asyncio.create_task(self._read_ahead(self._ahead, self.engine.state.inbox)))
+            self._ahead = self._look_into_inbox()
+            helpers.append(asyncio.create_task(self._ahead.read(self.engine.state.inbox)))
+            helpers.append(asyncio.create_task(self._ahead.ripen()))
             self._resume_deferred()
             self.leading = True
             self._ready.set()
@@ -259,8 +254,7 @@ class Leader:
         if not self.leading:
             raise NotLeading("this node does not lead")
         done = self._asked.put(happen)
-        with suppress(asyncio.QueueFull):  # then the loop is at work and sees it soon
-            self._ahead.put_nowait(Batch([]))
+        self._news.set()
         return await done
 
     def _resume_deferred(self) -> None:
@@ -272,25 +266,15 @@ class Leader:
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
-    async def _read_ahead(self, ahead: asyncio.Queue[Batch], cursor: str) -> None:
-        while True:
-            try:
-                items = await self._store.inbox_read(cursor, READ_MESSAGES_MAX, READ_BLOCK_MS)
-            except StoreUnavailable:
-                await asyncio.sleep(RETRY_SECONDS)
-                continue
-            if items:
-                await point("leader.read")
-                cursor = items[-1].id
-                await ahead.put(self._reader.begin(items, self.poisoned))
+    def _look_into_inbox(self) -> Ahead:
+        return Ahead(self._store, self._reader, self.poisoned, self._news)
 
     async def _loop(self, helpers: list[asyncio.Task[None]]) -> None:
         while not self._stopping.is_set():
             for task in helpers:
                 if task.done():
                     task.result()
-            batch = await self._next(self._ahead)
-            prepared = [] if batch is None else await self._understand(batch)
+            prepared = await self._understand(await self._turn())
             await self._look_ahead()
             asked = self._asked.take(self._clock.now())
             self._asked.answer(await self._commit([*prepared, *asked, *self._time()]))
@@ -321,22 +305,22 @@ class Leader:
             found.append(TimePassed(at=now))
         return [Prepared(event=event) for event in found]
 
-    async def _next(self, ahead: asyncio.Queue[Batch]) -> Batch | None:
+    async def _turn(self) -> list[Begun]:
+        """What is ripe, as soon as there is any; nothing when something else is to be journaled before that."""
         timer = self.engine.next_timer()
         wait = 0.2 if timer is None else max(0.0, min(0.2, (timer - self._clock.now()) / 1_000))
-        try:
-            return ahead.get_nowait()
-        except asyncio.QueueEmpty:
-            pass
-        with suppress(TimeoutError):
-            async with asyncio.timeout(wait):
-                return await ahead.get()
-        return None
+        if not (ripe := self._ahead.take(READ_MESSAGES_MAX)) and not self._asked:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await self._news.wait()
+            ripe = self._ahead.take(READ_MESSAGES_MAX)
+        self._news.clear()
+        return ripe
 
-    async def _understand(self, batch: Batch) -> list[Prepared]:
-        """The events of a batch, by the state as it is journaled: nothing is applied while anything is waited for."""
+    async def _understand(self, ripe: list[Begun]) -> list[Prepared]:
+        """The events of entries, by the state as it is journaled: nothing is applied while anything is waited for."""
         found = []
-        for begun in batch.items:
+        for begun in ripe:
             await point("leader.before_understanding")
             prepared = await self._reader.finish(begun, self.engine.state, self._clock)
             if prepared.event is None:

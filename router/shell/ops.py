@@ -17,7 +17,7 @@ from router.shell.archive import Archive, History
 from router.shell.clock import rfc3339
 from router.shell.journal import JournalStore
 from router.shell.leader import Leader
-from router.shell.reader import Internal, internal_entry
+from router.shell.notes import Internal, internal_entry
 from router.shell.records import Record, decode
 from router.shell.recovery import as_of
 from router.shell.shelf import Shelf

@@ -26,7 +26,7 @@ from router.core.transitions import DeliveryState
 from router.shell.buggify import point
 from router.shell.follower import Applied
 from router.shell.leader import Leader
-from router.shell.reader import Internal, internal_entry
+from router.shell.notes import Internal, internal_entry
 from router.shell.vault import Vault
 
 log = structlog.get_logger()

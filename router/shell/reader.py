@@ -1,4 +1,4 @@
-"""Reading ahead: each inbox entry is begun as soon as it is read and finished in its turn.
+"""Inbox entries are begun as soon as they are read, ripened while others have their turn, and finished in their own.
 
 What is not understood after DEFER_SECONDS is journaled as deferred, so that nobody behind it waits; it comes back as
 an internal entry under its first id. Large input is deferred at once.
@@ -7,7 +7,6 @@ an internal entry under its first id. Large input is deferred at once.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
@@ -16,13 +15,14 @@ import msgspec
 import structlog
 
 from router.core.errors import PermanentError, StoreUnavailable, TransientError
-from router.core.events import CommandRefused, CustomerErased, DeliveryReported, ErasureDone, MessageDeferred
+from router.core.events import CommandRefused, DeliveryReported, ErasureDone, MessageDeferred
 from router.core.ports import Inbox, InboxEntry
 from router.core.state import State
 from router.shell.actions import Actions
 from router.shell.buggify import point
 from router.shell.channel import Channel
 from router.shell.clock import Clock
+from router.shell.notes import UNDERSTOOD, Internal, erased, internal_entry, note_of, read_note
 from router.shell.store.entries import InboxItem
 from router.shell.understanding import Facts, Plain, Prepared, Refused, Source, received, released, sender_of, source_of
 from router.shell.vault import Vault, raw_blob
@@ -43,55 +43,33 @@ class ReaderStore(Protocol):
         """Entries by id; those that are gone are left out."""
         ...
 
+    async def inbox_heads(self, ids: list[str]) -> list[InboxItem]:
+        """The same without bytes that are too large to lie in the store."""
+        ...
+
     async def blobs_put(self, blobs: dict[str, bytes]) -> None:
         """Keep blobs, replacing those of the same name; durable when it returns."""
         ...
 
 
 class Begun(msgspec.Struct):
-    """An entry that was read; `future` is the worker's answer where one was asked, due at `deadline` (loop time)."""
+    """An entry that was read; `future` is the worker's answer where one was asked, due at `deadline` (loop time).
+
+    `understood`: a message's meaning, known before its turn. `originals`: of a deferred message that came back, its
+    first entry, unless it is in its place. `ripe`: nothing has to be waited for in its turn.
+    """
 
     entry: InboxItem
     deadline: float = 0.0
     future: asyncio.Future[Understood] | None = None
+    understood: Understood | None = None
+    originals: list[InboxItem] | None = None
     poisoned: bool = False
+    ripe: bool = False
 
-
-class Batch(msgspec.Struct):
-    """Entries read together, in order."""
-
-    items: list[Begun]
-
-
-class Internal(msgspec.Struct, kw_only=True):
-    """What usherd tells itself through the inbox.
-
-    `what`: understood | delivery | retry | reread | erase | erased | workspace. `kept`: the message's bytes are in
-    their blob already. To erase: `customer`, `contact` or `identities` say whom, `times` as in CustomerErased.
-    `version`, `base`: of a workspace that a node proposes.
-    """
-
-    what: str
-    message: str
-    contact: str = ""
-    state: str = ""
-    kept: bool = False
-    customer: str = ""
-    identities: tuple[str, ...] = ()
-    times: int = 0
-    version: str = ""
-    base: str = ""
-
-
-_INTERNAL = msgspec.json.Decoder(Internal)
-_UNDERSTOOD = msgspec.json.Decoder(Understood)
-
-
-def internal_entry(note: Internal, raw: bytes = b"", *, distinct: str = "") -> InboxEntry:
-    """The inbox entry of an internal note; `distinct` tells repeated ones apart."""
-    meta = msgspec.json.encode(note)
-    key = hashlib.sha256(b"internal\0" + meta + b"\0" + distinct.encode()).digest()[:16]
-    return InboxEntry(source="internal", key=key, body=key, meta=meta, raw=raw)
+    def is_ready(self, now: float) -> bool:
+        """Whether there is an answer, or none is waited for any longer."""
+        return self.future is None or self.future.done() or now >= self.deadline
 
 
 class Reader:
@@ -118,7 +96,7 @@ class Reader:
         self.proposed: Callable[[str, Internal], None] = _nothing  # a node proposes a workspace
         self._rereading: set[asyncio.Task[None]] = set()
 
-    def begin(self, items: list[InboxItem], poisoned: set[str]) -> Batch:
+    def begin(self, items: list[InboxItem], poisoned: set[str]) -> list[Begun]:
         """Start on entries just read; messages from hostile channels go to the workers."""
         loop = asyncio.get_running_loop()
         begun = [Begun(entry=item, poisoned=item.id in poisoned) for item in items]
@@ -128,7 +106,40 @@ class Reader:
         for one, future in zip(hostile, self._workers.understand(raws), strict=True):
             one.future = future
             one.deadline = now + (0.0 if len(one.entry.raw) >= LARGE_BYTES_MIN else DEFER_SECONDS)
-        return Batch(begun)
+        return begun
+
+    async def ripen(self, ready: list[Begun]) -> None:
+        """Do for entries what can be done before their turn, so that nothing is waited for in it. Decides nothing.
+
+        Keys are fetched for many at once; those that cannot be had now are asked for again in their turn.
+        """
+        returned = {}
+        identities = set()
+        for one in ready:
+            if one.poisoned or one.entry.absent or one.entry.lost:
+                continue
+            if one.entry.source == "internal":
+                note = note_of(one.entry.meta)
+                if note is not None and note.what == "understood" and note.kept:
+                    returned[note.message] = one
+            elif (channel := self.channels.get(one.entry.source)) is not None:
+                with suppress(Exception):  # its turn meets the same again, and says so
+                    identities |= self._foresee(one, channel)
+                await asyncio.sleep(0)
+        if returned:
+            for original in await self._insist_heads(list(returned)):
+                returned[original.id].originals = [original]
+        with suppress(StoreUnavailable):
+            await self._vault.prepare(identities)
+
+    def _foresee(self, one: Begun, channel: Channel) -> set[str]:
+        """Understand a message, here where no worker is needed; whose key will lock it."""
+        if one.future is None:
+            one.understood = self._workers.here(Raw(one.entry.raw, one.entry.meta, channel.normalise))
+        elif one.future.done():
+            one.understood = one.future.result()
+        message = one.understood.message if one.understood is not None else None
+        return set() if message is None else {sender_of(message, _source(channel, one.entry), self.facts.secret)}
 
     def _is_hostile(self, source: str) -> bool:
         channel = self.channels.get(source)
@@ -154,7 +165,7 @@ class Reader:
         if entry.source != "internal":
             return self._problem(entry, self.channels.get(entry.source, self.channels["email"]), FAILED, clock)
         with suppress(msgspec.MsgspecError, UnicodeDecodeError):
-            note = _INTERNAL.decode(entry.meta)
+            note = read_note(entry.meta)
             originals = await self._insist_get([note.message]) if note.what == "understood" else []
             for original in originals:
                 channel = self.channels.get(original.source, self.channels["email"])
@@ -173,13 +184,13 @@ class Reader:
         if entry.source == "command":
             return await self._patiently(begun, state, clock)
         if entry.source == "internal":
-            return await self._internal(entry, state, clock)
+            return await self._internal(begun, state, clock)
         channel = self.channels.get(entry.source)
         if channel is None:
             log.error("unknown_source", entry=entry.id, source=entry.source)
             channel = self.channels["email"]
             return self._problem(entry, channel, f"no channel is called {entry.source}", clock)
-        return await self._message(begun, channel, clock)
+        return self._message(begun, channel, clock)
 
     async def _patiently(self, begun: Begun, state: State, clock: Clock) -> Prepared:
         """A command's event; reading what it answers may have to wait for the store."""
@@ -190,21 +201,15 @@ class Reader:
             except StoreUnavailable:
                 await asyncio.sleep(RETRY_SECONDS)
 
-    async def _message(self, begun: Begun, channel: Channel, clock: Clock) -> Prepared:
+    def _message(self, begun: Begun, channel: Channel, clock: Clock) -> Prepared:
         entry = begun.entry
         if entry.lost:
             return self._problem(entry, channel, "its file is gone from the blob folder", clock)
-        if entry.absent:
+        if begun.understood is None and not entry.absent:  # it failed, or came late and in time for its turn
+            self._foresee(begun, channel)
+        if begun.understood is None:
             return Prepared(event=MessageDeferred(at=clock.now(), inbox=entry.id, message=entry.id))
-        source = _source(channel, entry)
-        if begun.future is None:
-            understood = self._workers.here(Raw(entry.raw, entry.meta, channel.normalise))
-            return received(source, understood, entry.raw, channel, self.facts, clock.now())
-        wait = max(0.0, begun.deadline - asyncio.get_running_loop().time())
-        done, _ = await asyncio.wait([begun.future], timeout=wait)
-        if not done:
-            return Prepared(event=MessageDeferred(at=clock.now(), inbox=entry.id, message=entry.id))
-        return received(source, begun.future.result(), entry.raw, channel, self.facts, clock.now())
+        return received(_source(channel, entry), begun.understood, entry.raw, channel, self.facts, clock.now())
 
     def _problem(self, entry: InboxItem, channel: Channel, problem: str, clock: Clock, *, inbox: str = "") -> Prepared:
         understood = Understood(problem=problem)
@@ -266,11 +271,19 @@ class Reader:
             except StoreUnavailable:
                 await asyncio.sleep(RETRY_SECONDS)
 
-    async def _internal(self, entry: InboxItem, state: State, clock: Clock) -> Prepared:
-        note = _INTERNAL.decode(entry.meta)
+    async def _insist_heads(self, ids: list[str]) -> list[InboxItem]:
+        while True:
+            try:
+                return await self._store.inbox_heads(ids)
+            except StoreUnavailable:
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def _internal(self, begun: Begun, state: State, clock: Clock) -> Prepared:
+        entry = begun.entry
+        note = read_note(entry.meta)
         match note.what:
             case "understood":
-                return await self._returned(entry, note, clock)
+                return await self._returned(begun, note, clock)
             case "retry":
                 self._reread(entry, note, state)
                 return Prepared(event=None, finished=[entry.id])
@@ -285,7 +298,7 @@ class Reader:
                 )
                 return Prepared(event=event, finished=[entry.id])
             case "erase":
-                return Prepared(event=_erased(entry, note, clock.now()), finished=[entry.id])
+                return Prepared(event=erased(entry.id, note, clock.now()), finished=[entry.id])
             case "erased":
                 done = ErasureDone(at=clock.now(), inbox=entry.id, erasure=note.message, problem=note.state)
                 return Prepared(event=done, finished=[entry.id])
@@ -293,14 +306,15 @@ class Reader:
                 log.error("unknown_internal_entry", entry=entry.id, what=note.what)
                 return Prepared(event=None, finished=[entry.id])
 
-    async def _returned(self, entry: InboxItem, note: Internal, clock: Clock) -> Prepared:
-        originals = await self._insist_get([note.message])
+    async def _returned(self, begun: Begun, note: Internal, clock: Clock) -> Prepared:
+        entry = begun.entry
+        originals = await self._insist_get([note.message]) if begun.originals is None else begun.originals
         if not originals:  # brought back twice; the first time did it
             return Prepared(event=None, finished=[entry.id])
         original = originals[0]
         channel = self.channels[original.source]
         source = _source(channel, original, inbox=entry.id)
-        understood = _UNDERSTOOD.decode(entry.raw)
+        understood = UNDERSTOOD.decode(entry.raw)
         prepared = received(source, understood, original.raw, channel, self.facts, clock.now())
         if note.kept:
             prepared.blobs = [blob for blob in prepared.blobs if blob.blob != raw_blob(note.message)]
@@ -355,7 +369,7 @@ class Reader:
             kind=contact.kind,
             account=contact.account,
         )
-        return released(source, _UNDERSTOOD.decode(entry.raw), self.facts, clock.now())
+        return released(source, UNDERSTOOD.decode(entry.raw), self.facts, clock.now())
 
 
 def _nothing(_: str, __: Internal) -> None:
@@ -366,18 +380,6 @@ def _refused(entry: InboxItem, refusal: Refused, clock: Clock) -> Prepared:
     """Journaled too: whoever waits for an answer may be at another node, or ask again after a restart."""
     event = CommandRefused(at=clock.now(), inbox=entry.id, code=refusal.code, detail=refusal.detail)
     return Prepared(event=event, finished=[entry.id])
-
-
-def _erased(entry: InboxItem, note: Internal, at: int) -> CustomerErased:
-    return CustomerErased(
-        at=at,
-        inbox=entry.id,
-        erasure=entry.id,
-        customer=note.customer,
-        contact=note.contact,
-        identities=note.identities,
-        times=note.times,
-    )
 
 
 def _raw_of(entry: InboxItem, channel: Channel) -> Raw:

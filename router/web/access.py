@@ -99,7 +99,7 @@ def new_ticket(agent: str, now: int, seconds: int) -> Ticket:
     return Ticket(agent=agent, until=now + seconds * 1000, id=secrets.token_urlsafe(16))
 
 
-def session_ticket(parts: WebParts, connection: HTTPConnection) -> Ticket | None:
+def session_known(parts: WebParts, connection: HTTPConnection) -> Ticket | None:
     """The ticket of the session cookie, if it is ours, in time, and its agent is on the roster now."""
     signed = connection.cookies.get(SESSION_COOKIE)
     ticket = sessions(parts).check(signed, parts.clock()) if signed else None
@@ -108,9 +108,15 @@ def session_ticket(parts: WebParts, connection: HTTPConnection) -> Ticket | None
     return ticket
 
 
-def signed_in(connection: HTTPConnection, parts: Parts) -> str:
+async def session_ticket(parts: WebParts, connection: HTTPConnection) -> Ticket | None:
+    """The same, and nobody has signed out of it, so that a copied cookie is of no use then. Raises TransientError."""
+    ticket = session_known(parts, connection)
+    return None if ticket is None or await parts.credentials.ended(ticket.id) else ticket
+
+
+async def signed_in(connection: HTTPConnection, parts: Parts) -> str:
     """A dependency: the id of the agent whose session this is. Raises Problem 401."""
-    ticket = session_ticket(parts, connection)
+    ticket = await session_ticket(parts, connection)
     if ticket is None:
         raise Problem(401, "signed_out")
     return ticket.agent

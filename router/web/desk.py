@@ -11,7 +11,7 @@ import structlog
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
 
-from router.core.errors import Draining
+from router.core.errors import Draining, TransientError
 from router.core.state import MessageRef
 from router.desk import actions, rights, texts
 from router.desk.search import Search
@@ -23,6 +23,7 @@ from router.web.access import (
     from_our_page,
     links,
     new_ticket,
+    session_known,
     session_ticket,
     sessions,
 )
@@ -75,7 +76,7 @@ async def page() -> Response:
 @routes.get("/session")
 async def whoami(request: Request, parts: Parts) -> Response:
     """Whose session this is, or null: how a page learns whether to ask for a link, without an error."""
-    ticket = session_ticket(parts, request)
+    ticket = await session_ticket(parts, request)
     return answer({"agent": ticket.agent if ticket else None})
 
 
@@ -106,8 +107,15 @@ async def sign_in(request: Request, parts: Parts) -> Response:
 
 @routes.delete("/session", dependencies=PAGE_ONLY)
 async def sign_out(request: Request, parts: Parts) -> Response:
-    """Forget the session in this browser."""
-    response = JSONResponse({})
+    """End the session everywhere, and forget it in this browser. `ended` False: the store could not be told."""
+    ticket, ended = session_known(parts, request), True
+    if ticket is not None:
+        try:
+            await parts.credentials.end(ticket.id, ticket.until)
+        except TransientError:
+            _log.warning("session_not_ended", agent=ticket.agent)
+            ended = False
+    response = JSONResponse({"ended": ended})
     response.delete_cookie(
         SESSION_COOKIE, path="/desk", httponly=True, samesite="strict", secure=_secure(request, parts)
     )

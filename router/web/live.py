@@ -22,7 +22,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from router.core.errors import TransientError
 from router.desk.model import Desk, NotOnRoster, NotVisible
 from router.desk.ports import Changed
-from router.web.access import parts_of, same_origin, session_ticket
+from router.web.access import parts_of, same_origin, session_known, session_ticket
 from router.web.parts import WebParts
 from router.web.together import Together
 from router.web.wall import problems_of
@@ -33,6 +33,9 @@ OTHER_SITE = 4403
 STOPPING = 1012  # "service restart": the page comes back by itself
 FRAME_CHARACTERS_MAX = 1000
 READ_AGAIN_SECONDS = 1.0
+TOGETHER_LINES = 16  # desks that hear of the queue's length in one go …
+TOGETHER_SECONDS = 0.01  # … and so long before the next ones
+TOGETHER_SLICES_MAX = 50
 
 routes = APIRouter()
 
@@ -57,6 +60,7 @@ class Line:
         self.shown: frozenset[str] = frozenset()
         self.dirty = {"desk", "contact", "waiting", "queue"}
         self.typing_until = 0.0  # of the loop's clock
+        self.look_at = 0.0  # when to see next whether the session was ended
         self._sent: dict[str, bytes] = {}
 
     @property
@@ -68,6 +72,13 @@ class Line:
         """Have these kinds of frames looked at again."""
         self.dirty.update(kinds)
         self.wake.set()
+
+    def is_light(self) -> bool:
+        """Whether there is nothing to look at but the queue's length: after that a desk's next offer need not wait."""
+        has = self.open.contact is not None
+        shown = {"desk": True, "contact": has, "others": has}
+        shown |= {"waiting": self.open.waiting, "overview": self.open.overview}
+        return not any(shown.get(kind) for kind in self.dirty)
 
     def forget(self) -> None:
         """Send contact and queue list again even if they are as before: the page has opened something else."""
@@ -132,9 +143,17 @@ class Feed:
             self._queue_timer = loop.call_later(self._parts.settings.queue_seconds, self._tell_queue)
 
     def _tell_queue(self) -> None:
-        self._queue_timer = None
-        for line in self._lines:
+        """Some desks now, the others a little later: all at once they would hold up for 40 ms what is urgent."""
+        lines = list(self._lines)
+        size = max(TOGETHER_LINES, len(lines) // TOGETHER_SLICES_MAX)
+        self._tell_some([lines[start : start + size] for start in range(0, len(lines), size)])
+
+    def _tell_some(self, slices: list[list[Line]]) -> None:
+        for line in slices[0] if slices else ():
             line.mark("queue", "waiting", "overview")
+        loop = asyncio.get_running_loop()
+        more = slices[1:]
+        self._queue_timer = loop.call_later(TOGETHER_SECONDS, self._tell_some, more) if more else None
 
     async def serve(self, socket: WebSocket, line: Line) -> None:
         """Send what `line` should show, until the page goes, the session ends or the node stops."""
@@ -142,13 +161,15 @@ class Feed:
         self._lines.add(line)
         try:
             while not self._parts.stopping():
-                if session_ticket(self._parts, socket) is None:
+                if await self._is_over(socket, line):
                     await socket.close(SIGNED_OUT)
                     return
                 line.wake.clear()
+                pause = not line.is_light()
                 for frame in await self._frames(line):
                     await socket.send_bytes(frame)
-                await asyncio.sleep(settings.push_seconds)
+                if pause:
+                    await asyncio.sleep(settings.push_seconds)
                 try:
                     await asyncio.wait_for(line.wake.wait(), settings.tick_seconds)
                 except TimeoutError:
@@ -158,6 +179,16 @@ class Feed:
         finally:
             self._lines.discard(line)
             self.together.moved(line, line.place)
+
+    async def _is_over(self, socket: WebSocket, line: Line) -> bool:
+        """Whether the session has ended. While the store does not answer, a line that was open stays open."""
+        now = asyncio.get_running_loop().time()
+        if now < line.look_at:
+            return session_known(self._parts, socket) is None
+        line.look_at = now + self._parts.settings.session_look_seconds
+        with suppress(TransientError):
+            return await session_ticket(self._parts, socket) is None
+        return session_known(self._parts, socket) is None
 
     async def _frames(self, line: Line) -> list[bytes]:
         dirty, line.dirty = line.dirty, set()
@@ -231,8 +262,12 @@ async def live(socket: WebSocket) -> None:
     if not same_origin(socket, parts.settings.public_url):
         await socket.close(OTHER_SITE)
         return
-    ticket = session_ticket(parts, socket)
     await socket.accept()  # accepted first: a browser is told a close code only on an open socket
+    try:
+        ticket = await session_ticket(parts, socket)
+    except TransientError:
+        await socket.close(STOPPING)  # the page comes back by itself
+        return
     if ticket is None:
         await socket.close(SIGNED_OUT)
         return

@@ -42,6 +42,14 @@ class Credentials(Protocol):
         """True for the first caller with this link id, False for any later one; forgotten after `until` (ms)."""
         ...
 
+    async def end(self, session: str, until: int) -> None:
+        """Nobody comes in with this session id any more; durable when it returns, forgotten after `until` (ms)."""
+        ...
+
+    async def ended(self, session: str) -> bool:
+        """Whether a session was ended. Called on each request of a desk: what another node did may be seconds old."""
+        ...
+
 
 @dataclass(frozen=True, kw_only=True)
 class Intake:
@@ -86,6 +94,7 @@ class WebSettings:
     push_seconds: float = 0.1  # at most one push per desk in this time
     queue_seconds: float = 1.0  # the length of the queue is told at most once in this time
     tick_seconds: float = 20.0  # a sign of life on each open desk
+    session_look_seconds: float = 5.0  # how often an open desk's line sees whether its session was ended
 
 
 def wall_clock() -> int:

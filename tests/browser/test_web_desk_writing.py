@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
+from router.core import events
 from router.core.transitions import ContactState
 from tests.browser.steps import enter, owned, said, until
 from tests.fakes.desk_site import Site, running
@@ -104,6 +105,28 @@ async def test_a_held_reply_follows_to_other_contacts(slow: Site, page: Page) ->
     await page.goto(f"{slow.url}/desk#/c/{first.id}")
     await expect(page.get_by_role("textbox", name="Write to the customer")).to_have_value("It leaves today.")
     assert said(slow, first, "out") == []
+
+
+async def test_a_refused_send_and_resolve_stays_in_sight(slow: Site, page: Page) -> None:
+    """Refused after its agent has gone on, it is said so until somebody looks, over a reload; the words are a draft."""
+    first, second = await owned(slow), await owned(slow)
+    await enter(page, slow)
+    await page.goto(f"{slow.url}/desk#/c/{first.id}")
+    await page.get_by_role("textbox", name="Write to the customer").fill("It leaves today.")
+    await page.keyboard.press("Control+Shift+Enter")
+    await expect(page.locator(".count-down")).to_contain_text("Goes out in")
+    await page.goto(f"{slow.url}/desk#/c/{second.id}")
+    house = slow.house
+    house.apply(events.ContactTaken(at=house.clock(), agent="eva", contact=first.id))
+    await page.locator(".toast.hold").get_by_role("button", name="Send now").click()
+    bar = page.locator(".toast.refusal")
+    await expect(bar).to_contain_text("The reply to Carla Gómez was not sent and the contact is not resolved.")
+    await page.reload()
+    await bar.get_by_role("button", name="Open").click()
+    await expect(bar).to_have_count(0)
+    assert said(slow, first, "out") == []
+    draft = await page.evaluate(f"localStorage.getItem('usherd-draft-ana-{first.id}-reply')")
+    assert draft == "It leaves today."
 
 
 @pytest.mark.parametrize("how", ["reload", "close"])

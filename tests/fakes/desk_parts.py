@@ -153,6 +153,7 @@ class Credentials:
     def __init__(self) -> None:
         self.records: list[TokenRecord] = []
         self.spent: dict[str, int] = {}
+        self.over: dict[str, int] = {}
 
     async def tokens(self) -> list[TokenRecord]:
         """All."""
@@ -168,6 +169,14 @@ class Credentials:
             return False
         self.spent[link] = until
         return True
+
+    async def end(self, session: str, until: int) -> None:
+        """Remember it."""
+        self.over[session] = until
+
+    async def ended(self, session: str) -> bool:
+        """Whether it is remembered."""
+        return session in self.over
 
 
 class House:

@@ -66,7 +66,9 @@ async def running(hold_seconds: float = 0) -> AsyncIterator[Site]:
     """A desk that runs on the wall clock; replies can be taken back for so long."""
     house = House(now=wall_clock())
     house.clock = wall_clock
-    settings = WebSettings(push_seconds=0.01, queue_seconds=0.01, act_seconds=5.0, hold_seconds=hold_seconds)
+    settings = WebSettings(
+        push_seconds=0.01, queue_seconds=0.01, act_seconds=5.0, hold_seconds=hold_seconds, session_look_seconds=0.0
+    )
     site = Site(house=house, parts=house.parts(settings=settings))
     await site.start()
     try:

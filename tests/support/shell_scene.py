@@ -25,7 +25,8 @@ from router.shell.channel import Channel, ThreadMatch
 from router.shell.dispatch import Dispatcher, Past
 from router.shell.follower import Applied
 from router.shell.leader import Leader
-from router.shell.reader import Internal, Reader, internal_entry
+from router.shell.notes import Internal, internal_entry
+from router.shell.reader import Reader
 from router.shell.records import Record, decode
 from router.shell.store.entries import InboxItem
 from router.shell.understanding import Facts
@@ -122,6 +123,10 @@ class ShellStore(MemoryStore):
         """Entries by id."""
         self._answer()
         return [self.inbox[one] for one in ids if one in self.inbox]
+
+    async def inbox_heads(self, ids: list[str]) -> list[InboxItem]:
+        """The same without large values; there are none here."""
+        return await self.inbox_get(ids)
 
     async def inbox_delete(self, ids: list[str]) -> None:
         """Forget entries."""

@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -115,6 +116,24 @@ class TestCredentials:
             assert spent.count(True) == 1
             assert await nodes[0].spend("l2", until)
             assert not await nodes[0].spend("l1", until)
+
+    async def test_a_session_that_was_ended_is_over_on_every_node(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Where it was ended that is known at once, at another node when what it read has aged; others go on."""
+        async with opened(tmp_path) as store:
+            one, other = StoredCredentials(store), StoredCredentials(store)
+            until = time.time_ns() // 1_000_000 + 600_000
+            assert not await other.ended("s1")
+            await one.end("s1", until)
+            assert await one.ended("s1")
+            assert not await one.ended("s2")
+            now = time.monotonic()
+            monkeypatch.setattr(
+                credentials_module, "time", SimpleNamespace(monotonic=lambda: now + 60, time_ns=time.time_ns)
+            )
+            assert await other.ended("s1")
+            assert not await other.ended("s2")
 
 
 class TestModels:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from prometheus_client import generate_latest
 
 from router.shell.metrics import Metrics
-from router.shell.reader import Internal, internal_entry
+from router.shell.notes import Internal, internal_entry
 from tests.support.shell_scene import Stage, until, written
 
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.core import events
+from router.core.errors import StoreUnavailable
 from router.web.access import PAGE_HEADER, SESSION_COOKIE, digest, links, new_ticket, sessions
 from router.web.app import create_app
 from router.web.parts import WebParts, WebSettings
@@ -157,6 +158,34 @@ async def test_signing_out_forgets_the_session(web: httpx.AsyncClient) -> None:
     await enter(web, await link(web))
     assert (await web.get("/desk/session")).json() == {"agent": "ana"}
     assert (await web.delete("/desk/session", headers=PAGE)).status_code == 200
+    assert (await web.get("/desk/session")).json() == {"agent": None}
+
+
+async def test_a_copied_cookie_is_of_no_use_once_its_agent_has_signed_out(web: httpx.AsyncClient) -> None:
+    """Whoever copied a session's cookie is out with it; the agent's session in another browser goes on."""
+    await enter(web, await link(web))
+    copied = {"Cookie": f"{SESSION_COOKIE}={web.cookies[SESSION_COOKIE]}"}
+    web.cookies.clear()
+    await enter(web, await link(web))
+    other = {"Cookie": f"{SESSION_COOKIE}={web.cookies[SESSION_COOKIE]}"}
+    web.cookies.clear()
+    assert (await web.get("/desk/api/desk", headers=copied)).status_code == 200
+    assert (await web.delete("/desk/session", headers={**PAGE, **copied})).json() == {"ended": True}
+    assert (await web.get("/desk/api/desk", headers=copied)).status_code == 401
+    assert (await web.get("/desk/session", headers=copied)).json() == {"agent": None}
+    assert (await web.get("/desk/api/desk", headers=other)).status_code == 200
+
+
+async def test_signing_out_without_the_store_still_empties_the_browser(web: httpx.AsyncClient, house: House) -> None:
+    """When the store does not answer, the browser forgets the session and the page learns that a copy may be left."""
+    await enter(web, await link(web))
+
+    async def silent(session: str, until: int) -> None:
+        raise StoreUnavailable("no answer")
+
+    house.credentials.end = silent  # type: ignore[method-assign]
+    answer = await web.delete("/desk/session", headers=PAGE)
+    assert (answer.status_code, answer.json()) == (200, {"ended": False})
     assert (await web.get("/desk/session")).json() == {"agent": None}
 
 

@@ -15,6 +15,8 @@ from websockets.typing import Origin
 
 from router.core import events
 from router.web import together
+from router.web.access import sessions
+from router.web.live import SIGNED_OUT
 from tests.fakes.desk_parts import workspace
 from tests.fakes.desk_site import Site, running
 
@@ -71,6 +73,18 @@ async def test_the_whole_desk_comes_first(site: Site) -> None:
     async with line(site) as socket:
         desk = (await frame(socket, "desk"))["desk"]
     assert [offer["contact"]["id"] for offer in desk["offers"]] == [contact.id]
+
+
+async def test_a_line_ends_with_its_session(site: Site) -> None:
+    """Whoever signs out somewhere else, or copied the cookie, is shown nothing that happens afterwards."""
+    async with line(site) as socket:
+        await frame(socket, "desk")
+        header = socket.request.headers["Cookie"] if socket.request else ""
+        ticket = sessions(site.parts).check(header.partition("=")[2], site.house.clock())
+        assert ticket is not None
+        await site.house.credentials.end(ticket.id, ticket.until)
+        site.house.mail("I want my money back.")
+        assert await closed(socket) == SIGNED_OUT
 
 
 async def test_a_binary_frame_ends_the_line(site: Site) -> None:

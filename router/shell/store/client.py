@@ -171,10 +171,15 @@ class Store(Asking, Shared):
 
     async def inbox_get(self, ids: list[str]) -> list[InboxItem]:
         """Return those of the entries that still stand, in the order asked for."""
-        if not ids:
-            return []
-        replies = await self._ask(*(commands.inbox_get(self.keys, entry_id) for entry_id in ids))
-        return await self._items([raw for reply in replies for raw in reply])
+        return await self._items(await self._stand(ids))
+
+    async def inbox_heads(self, ids: list[str]) -> list[InboxItem]:
+        """Return the same without the bytes of those that lie in files."""
+        return [entries.decode(raw)[0] for raw in await self._stand(ids)]
+
+    async def _stand(self, ids: list[str]) -> list[Any]:
+        replies = await self._ask(*(commands.inbox_get(self.keys, entry_id) for entry_id in ids)) if ids else []
+        return [raw for reply in replies for raw in reply]
 
     async def _items(self, raws: list[Any], *, absent: bool = False) -> list[InboxItem]:
         items: list[InboxItem] = []

@@ -27,11 +27,8 @@ class Shared(Protocol):
         """Return a 32-byte encryption key for each name, made now where there was none; all nodes get the same."""
         if not names:
             return {}
-        (found,) = await self._ask(commands.customer_keys_get(self.keys, names))
-        missing = [name for name, value in zip(names, found, strict=True) if value is None]
-        if missing:
-            made = [commands.customer_key_new(self.keys, name, secrets.token_bytes(SECRET_BYTES)) for name in missing]
-            *_, found = await self._ask(*made, commands.customer_keys_get(self.keys, names))
+        made = [commands.customer_key_new(self.keys, name, secrets.token_bytes(SECRET_BYTES)) for name in names]
+        *_, found = await self._ask(*made, commands.customer_keys_get(self.keys, names))
         return dict(zip(names, found, strict=True))
 
     async def keys_get(self, names: list[str]) -> dict[str, bytes]:

@@ -11,6 +11,7 @@ import { h, say } from "./dom.js";
 import { T } from "./texts.js";
 
 const STALE_MS = 10 * 60000; // an older one is not sent without a look
+const REFUSED_MAX = 20; // shown at most; the drafts are all there
 const OTHERS_MS = 30000; // another window's is taken over when it is so late
 
 const tab = sessionStorage.getItem("usherd-tab") || newKey();
@@ -22,13 +23,15 @@ export class Holds {
     this.busy = new Set(); // keys of those being sent by this page
     this.trying = new Set(); // …for which there is no connection
     this.bars = new Map();
-    this.box = h("div", { class: "holds" });
+    this.refusalBox = h("div", { class: "refusals" });
+    this.box = h("div", { class: "holds" }, this.refusalBox);
     this.timer = setInterval(() => this.tick(), 250);
     this.guard = (event) => { if (this.own().length) event.preventDefault(); };
     this.leaving = () => this.leave();
     window.addEventListener("beforeunload", this.guard);
     window.addEventListener("pagehide", this.leaving);
     this.tick();
+    this.showRefusals();
   }
 
   close() {
@@ -36,6 +39,33 @@ export class Holds {
     window.removeEventListener("beforeunload", this.guard);
     window.removeEventListener("pagehide", this.leaving);
     this.box.remove();
+  }
+
+  // What was refused stays on the page, also over a reload, until somebody has looked: the agent is elsewhere by then.
+  refusals() {
+    try { return JSON.parse(localStorage.getItem(`usherd-refused-${this.app.agent}`)) || []; } catch { return []; }
+  }
+
+  keepRefusals(list) {
+    const store = `usherd-refused-${this.app.agent}`;
+    if (list.length) localStorage.setItem(store, JSON.stringify(list.slice(-REFUSED_MAX)));
+    else localStorage.removeItem(store);
+    this.showRefusals();
+  }
+
+  refused(one, message) {
+    const { contact, resolve } = one.fields;
+    const words = (resolve ? T.refusedResolve : T.refusedReply)(one.to, message);
+    document.getElementById("alarm").textContent = words;
+    this.keepRefusals([...this.refusals().filter((other) => other.contact !== contact), { contact, words }]);
+  }
+
+  settle(contact) { this.keepRefusals(this.refusals().filter((one) => one.contact !== contact)); }
+
+  showRefusals() {
+    this.refusalBox.replaceChildren(...this.refusals().map((one) => h("div", { class: "toast refusal bad" }, h("span", {}, one.words),
+      h("button", { onclick: () => { this.settle(one.contact); this.app.go(one.contact); } }, T.openContact),
+      h("button", { onclick: () => this.settle(one.contact) }, T.dismiss))));
   }
 
   store() { return `usherd-held-${this.app.agent}`; }

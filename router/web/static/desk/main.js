@@ -78,8 +78,9 @@ class App {
 
   async leave() {
     this.holds.leave(); // what is held goes out before the session ends
-    try { await signOut(); } catch { /* the cookie ends by itself */ }
-    this.gate(T.signedOut);
+    let ended = false;
+    try { ended = (await signOut()).ended; } catch { /* said below */ }
+    this.gate(ended ? T.signedOut : T.signedOutHere);
   }
 
   build(desk) {
@@ -277,6 +278,7 @@ class App {
     const composer = this.threads.get(one.fields.contact)?.composer;
     localStorage.removeItem(`usherd-draft-${this.agent}-${one.fields.contact}-reply`);
     localStorage.removeItem(filesOf(this.agent, one.fields.contact));
+    this.holds.settle(one.fields.contact);
     composer?.copied.clear();
     composer?.reload();
     toast(answer.message, "good", one.fields.resolve ? { label: T.reopen, does: () => this.act("reopen", { contact: one.fields.contact }) } : null);
@@ -290,7 +292,8 @@ class App {
     }
     localStorage.setItem(`usherd-draft-${this.agent}-${one.fields.contact}-reply`, one.fields.text);
     this.threads.get(one.fields.contact)?.composer.reload();
-    toast(message, kind);
+    if (kind === "bad") this.holds.refused(one, message);
+    else toast(message, kind);
   }
 
   async accept(contact, offer) {

@@ -15,6 +15,7 @@ export const T = {
   signingIn: "Signing you in…",
   signOut: "Sign out",
   signedOut: "You are signed out.",
+  signedOutHere: "This page is closed, but the server could not end the session: it is over within twelve hours.",
   retry: "Try again",
   loading: "One moment…",
 
@@ -110,6 +111,9 @@ export const T = {
   goesOut: (to, seconds) => `The reply to ${to} goes out in ${seconds} s`,
   goesOutShort: (seconds) => `Goes out in ${seconds} s`,
   sendingTo: (to) => `Sending the reply to ${to}…`,
+  refusedReply: (to, why) => `The reply to ${to} was not sent, and is a draft again. ${why}`,
+  refusedResolve: (to, why) => `The reply to ${to} was not sent and the contact is not resolved. The reply is a draft again. ${why}`,
+  openContact: "Open", dismiss: "Dismiss",
   takenBack: "Not sent. It is a draft again.",
   notSent: (to) => `A reply to ${to} had not been sent. It is a draft again: look at it before you send it.`,
   saved: "Saved replies",

@@ -1,0 +1,106 @@
+"""Reading ahead: nobody waits longer than for what stands before them, and what has gathered is journaled at once."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from router.core.events import MessageReceived, WorkspaceChanged
+from router.shell import ahead as ahead_module
+from router.shell import reader as reader_module
+from tests.support.shell_scene import WORKSPACE, Stage, until, written
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow message is waited for as long as it takes."""
+    monkeypatch.setattr(reader_module, "DEFER_SECONDS", 3_600.0)
+
+
+async def test_what_comes_past_the_inbox_does_not_wait_for_mail() -> None:
+    """A workspace that is proposed while a message is being understood is in force before that message."""
+    stage = Stage()
+    slow = written("slow")
+    stage.workers.held.add(slow)
+    async with stage.leading():
+        message = await stage.receive(slow)
+        await until(lambda: stage.workers.asked)
+        await stage.leader.propose("v2", WORKSPACE)
+        assert stage.leader.engine.state.version == "v2"
+        assert stage.contacts == []
+        stage.workers.release()
+        await until(lambda: stage.contact_of(message))
+    kinds = [type(one.draft.event) for one in stage.heard]
+    assert [kind for kind in kinds if kind in {WorkspaceChanged, MessageReceived}][-2:] == [
+        WorkspaceChanged,
+        MessageReceived,
+    ]
+
+
+async def test_a_commit_carries_all_that_has_gathered() -> None:
+    """Messages that were understood behind a slow one are journaled with it, in order, by one append."""
+    stage = Stage()
+    slow = written("slow")
+    stage.workers.held.add(slow)
+    async with stage.leading():
+        ids = [await stage.receive(slow)]
+        ids += [await stage.receive(written(f"m{number}", f"c{number}@x.example")) for number in range(30)]
+        await until(lambda: len(stage.workers.asked) == 31)
+        await until(lambda: len(stage.store.keys) >= 30)  # of those behind it: they are ripe
+        stage.store.trace.clear()
+        stage.workers.release()
+        await until(lambda: len(stage.contacts) == 31)
+        assert stage.store.trace.count("append") <= 2  # a key of the last may still have been on its way
+    assert [contact.messages[0].id for contact in stage.contacts] == ids
+
+
+async def test_reading_ahead_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind a slow message so many are begun and no more; all come in their turn once it is understood."""
+    monkeypatch.setattr(ahead_module, "READ_MESSAGES_MAX", 2)
+    monkeypatch.setattr(ahead_module, "AHEAD_ENTRIES_MAX", 4)
+    stage = Stage()
+    slow = written("slow")
+    stage.workers.held.add(slow)
+    ids = [await stage.receive(slow)]
+    ids += [await stage.receive(written(f"m{number}", f"c{number}@x.example")) for number in range(20)]
+    async with stage.leading():
+        await until(lambda: len(stage.workers.asked) == 4)
+        await asyncio.sleep(0.05)
+        assert len(stage.workers.asked) == 4
+        stage.workers.release()
+        await until(lambda: len(stage.contacts) == 21)
+    assert [contact.messages[0].id for contact in stage.contacts] == ids
+
+
+async def test_large_messages_are_read_ahead_by_their_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few large messages are held in memory at a time, however many stand in the inbox."""
+    monkeypatch.setattr(ahead_module, "READ_MESSAGES_MAX", 1)
+    monkeypatch.setattr(ahead_module, "AHEAD_BYTES_MAX", 3_000)
+    stage = Stage()
+    slow = written("slow")
+    stage.workers.held.add(slow)
+    await stage.receive(slow)
+    for number in range(9):
+        await stage.receive(written("x" * 1_000 + str(number), f"c{number}@x.example"))
+    async with stage.leading():
+        await until(lambda: len(stage.workers.asked) == 3)
+        await asyncio.sleep(0.05)
+        assert len(stage.workers.asked) == 3
+        stage.workers.release()
+        await until(lambda: len(stage.contacts) == 10)
+
+
+async def test_keys_that_cannot_be_had_ahead_are_had_in_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that is away while messages ripen costs time, and no message."""
+    stage = Stage()
+    slow = written("slow")
+    stage.workers.held.add(slow)
+    async with stage.leading():
+        first = await stage.receive(slow)
+        await until(lambda: stage.workers.asked)
+        stage.store.down = True
+        stage.workers.release()
+        await asyncio.sleep(0.05)
+        stage.store.down = False
+        await until(lambda: stage.contact_of(first) and not stage.store.inbox)
