@@ -78,7 +78,7 @@ def assign(work: Work, contact: Contact, agent: str, explanation: Explanation, *
     contact.ask_again_at = None
     contact.snoozed_until = None
     contact.passed = 0
-    contact.missed = False
+    contact.missed = contact.evened = False
     contact.waiting_since = None
     contact.decided_at = work.state.n
     work.hold(contact, agent)

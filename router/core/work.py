@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from router.core import learning, leaving, ledger, ramp, reserve, sla
+from router.core import learning, leaving, ledger, levelling, ramp, reserve, sla
 from router.core.decisions import Refuse
 from router.core.transitions import ContactState, next_contact_state
 from router.core.values import Role, Status
@@ -138,6 +138,7 @@ class Work:
             self.freed[seat.agent.id] = seat
         elif self.state.reserves:
             reserve.release(self, self.state.reserves)  # nobody waits for one who is gone
+        levelling.release(self)
         if self.workspace.ramp:
             self.index.starters = None
             if awaited:
