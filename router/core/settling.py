@@ -9,7 +9,7 @@ from __future__ import annotations
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
-from router.core import explain, levelling, matching, overflow, placing, ramp, reserve
+from router.core import explain, levelling, matching, overflow, placing, ramp, rearranging, reserve
 from router.core.decisions import NotifySupervisors, QueueContact
 from router.core.matching import Choice
 from router.core.ramp import SPARED
@@ -143,10 +143,12 @@ def _joint_pass(work: Work, look: list[Contact], freed: list[Seat]) -> None:
         lines[index.entries[contact.id][3]] = None
     heads: list[Head] = []
     blocked: dict[str, int] = {}
+    given = rearranging.Given()
     for line in lines:
         _push_head(index, heads, line, blocked)
     while heads:
         _, contact, passed, line = heappop(heads)
+        plain = given.plain(contact)
         if not placing.try_place(work, contact):
             # it was declined by those who are free, or waits for its own agent: the next one may be luckier
             blocked[contact.id] = 1
@@ -155,11 +157,19 @@ def _joint_pass(work: Work, look: list[Contact], freed: list[Seat]) -> None:
             continue  # else nobody is free for any contact of this line
         if passed is not None:
             passed.passed += 1
+        if plain:
+            given.note(contact)
         _push_head(index, heads, line, blocked)
+    rearranging.rearrange(work, lines, given, lambda line: _first(index, line, {})[0])
+
+
+def _first(index: Index, line: Line, blocked: dict[str, int]) -> tuple[Contact | None, Contact | None]:
+    """Of one line the contact to be served first, and the missed one that is passed over for it."""
+    return matching.next_contact(index, (line,), line.bit, None, blocked)
 
 
 def _push_head(index: Index, heads: list[Head], line: Line, blocked: dict[str, int]) -> None:
-    contact, passed = matching.next_contact(index, (line,), line.bit, None, blocked)
+    contact, passed = _first(index, line, blocked)
     if contact is not None:
         # urgencies end in the contact's number, so that nothing after them is ever compared
         heappush(heads, (matching.urgency(contact, index.state.at), contact, passed, line))
