@@ -108,7 +108,7 @@ def next_timer(state: State, contact: Contact) -> int | None:
             contact.sticky_until,
             contact.ask_again_at,
             contact.escalate_at,
-            levelling.until(workspace, contact),
+            levelling.until(workspace, contact) if workspace.even_out else None,
             contact.turn_at + contact.paused + workspace.relax[step].after if step < len(workspace.relax) else None,
         ]
     elif contact.state is ContactState.OFFERED:

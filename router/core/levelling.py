@@ -33,8 +33,7 @@ def until(workspace: Workspace, contact: Contact) -> int | None:
 
 def left(index: Index, profile: Profile, contact: Contact | None) -> dict[str, str]:
     """Able agents with room who leave a contact to those who did less, and why."""
-    workspace = index.state.workspace
-    if not workspace.even_out or contact is None or profile.by_idle or until(workspace, contact) is None:
+    if contact is None or profile.by_idle or until(index.state.workspace, contact) is None:
         return {}
     least = _least(profile)
     bit = profile.line.bit

@@ -43,7 +43,9 @@ class Choice(NamedTuple):
 
 def choose(index: Index, profile: Profile, contact: Contact | None, number: int = SHOWN) -> Choice:
     """The best of those who could be given a contact of a profile now. O(able), in arrays where they are many."""
-    kept = reserve.kept(index, profile, contact) | levelling.left(index, profile, contact)
+    kept = reserve.kept(index, profile, contact)
+    if index.state.workspace.even_out:
+        kept = kept | levelling.left(index, profile, contact)
     if ramp.is_on(index) and (contact is None or contact.sticky_until is None):
         kept = kept | _spared(index, profile, contact)
     if index.board is not None and profile.group.numbers is not None:

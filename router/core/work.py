@@ -106,11 +106,11 @@ class Work:
         self.index.refresh(seat)
 
     def credit(self, contact: Contact, agent: str) -> None:
-        """Credit the agent with the effort to expect of a contact."""
+        """Credit the agent with the effort to expect of a contact; `hold` is next, and brings their rank in step."""
         contact.effort = learning.expected(self.state, contact)
         seat = self.index.seats[agent]
         contact.credited_slot = ledger.credit(seat.state, self.workspace, self.now, contact.effort)
-        self.index.refresh_rank(seat)
+        seat.effort += contact.effort
 
     def take_back(self, contact: Contact, agent: str) -> None:
         """The agent did nothing for the contact after all."""
