@@ -356,6 +356,8 @@ class WorkspaceConfig(Part):
     """So long after it was resolved a contact may be reopened, 3 to 365 days; then it leaves usherd's memory."""
     reserve: Reserve = ReserveConfig()
     """auto, or idle holders to keep by skill."""
+    even_out: dict[Name, Duration] = {}
+    """By kind: so long a contact is left to whoever did least, while others stay free; not listed: given at once."""
     unit_costs: dict[Name, Annotated[int, Field(ge=0, le=100)]] = {}
     """Units that one contact of a kind takes of `capacity.units`; 1 for a kind not listed."""
     uncovered: Annotated[tuple[Name, ...], Listed] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from router.core import clocks, intake, leaving, placing, presence, ramp
+from router.core import clocks, intake, leaving, levelling, placing, presence, ramp
 from router.core.decisions import NotifySupervisors
 from router.core.timers import RAMP, SHIFT
 from router.core.transitions import ContactState
@@ -58,9 +58,12 @@ def _fire_waiting(work: Work, contact: Contact) -> None:
     """Something is due while it waits: all of it at once, then one look for an agent."""
     now = work.now
     workspace = work.workspace
+    left_until = levelling.until(workspace, contact)
     if contact.due is not None and contact.due <= now:
         contact.missed = True
     look = False
+    if left_until is not None and (contact.missed or left_until <= now):
+        contact.evened = look = True
     if contact.sticky_until is not None and contact.sticky_until <= now:
         contact.sticky_until = None
         contact.prefer_agent = None

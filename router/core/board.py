@@ -130,8 +130,9 @@ class Seat:
 class Board:
     """The ranks of all seats in arrays, one a kind: NO_ROOM where a seat could not take one more of it."""
 
-    def __init__(self, seats: int) -> None:
+    def __init__(self, seats: int, *, by_idle: bool) -> None:
         self.seats = seats
+        self.by_idle = by_idle  # some team ranks by longest idle
         self.even: list[Ranks] = []
         self.idle: list[Ranks] = []
 
@@ -142,12 +143,14 @@ class Board:
 
     def put(self, seat: Seat) -> None:
         """Take over a seat's rank and room."""
-        number, room, rank, idle = seat.number, seat.room, seat.rank, seat.state.idle_since
-        for even, longest in zip(self.even, self.idle, strict=True):
-            if room & 1:
-                even[number], longest[number] = rank, idle
-            else:
-                even[number] = longest[number] = NO_ROOM
+        self._put(self.even, seat, seat.rank)
+        if self.by_idle:
+            self._put(self.idle, seat, seat.state.idle_since)
+
+    def _put(self, kinds: list[Ranks], seat: Seat, rank: int) -> None:
+        number, room = seat.number, seat.room
+        for ranks in kinds:
+            ranks[number] = rank if room & 1 else NO_ROOM
             room >>= 1
 
     def ranks(self, profile: Profile, numbers: Ranks) -> Ranks:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from router.core import sla
+from router.core import levelling, sla
 from router.core.transitions import ContactState
 from router.core.values import WHOLE, Status
 
@@ -108,6 +108,7 @@ def next_timer(state: State, contact: Contact) -> int | None:
             contact.sticky_until,
             contact.ask_again_at,
             contact.escalate_at,
+            levelling.until(workspace, contact) if workspace.even_out else None,
             contact.turn_at + contact.paused + workspace.relax[step].after if step < len(workspace.relax) else None,
         ]
     elif contact.state is ContactState.OFFERED:

@@ -13,7 +13,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     agent: str
     rank: int
     # (0 last served this customer, 1 anybody, 2 let an offer of it lapse; preferred skills missing; utilisation in
-    # bands of 5 %; scarcity of other skills; -idle ms): integers, ties end in id
+    # bands of 1 %; scarcity of other skills; -idle ms): integers, ties end in id
     key: tuple[int, ...]
     why: str
 

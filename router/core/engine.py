@@ -21,6 +21,7 @@ from router.core import (
     explain,
     intake,
     jumps,
+    levelling,
     matching,
     presence,
     prospects,
@@ -88,6 +89,7 @@ class Engine:
         work = Work(state, self.index)
         if self.index.advance():
             reserve.renew(work)
+            levelling.release(work)
         _dispatch(work, event)
         settling.settle(work)
         if isinstance(event, events.MessageReceived):

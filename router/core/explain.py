@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from router.core.board import HELPS
 from router.core.decisions import Candidate, Explanation
 from router.core.ledger import BAND
+from router.core.levelling import LEFT
 from router.core.matching import key_of
 from router.core.ramp import SPARED
 from router.core.values import WHOLE
@@ -21,6 +22,7 @@ MINUTE = 60_000
 HOURS_FROM = 120  # minutes: above that a span is told in hours
 BY_HAND = "assigned by hand"
 ACCEPTED = "accepted the offer"
+LEFT_TO = (SPARED, LEFT)  # reasons that are no skill
 
 
 def explain(
@@ -42,7 +44,7 @@ def explain(
         deciding=deciding(keys),
         relaxation=contact.relaxed if contact is not None else 0,
         sticky=sticky,
-        reserve=tuple(sorted({skill for skill in choice.kept.values() if skill != SPARED})),
+        reserve=tuple(sorted({skill for skill in choice.kept.values() if skill not in LEFT_TO})),
     )
 
 
@@ -51,7 +53,7 @@ def ruled_out(profile: Profile, contact: Contact | None, choice: Choice) -> tupl
     counts = dict(profile.group.ruled_out)
     full = len(profile.able) - choice.free - len(choice.kept)
     for skill in choice.kept.values():
-        reason = skill if skill == SPARED else f"kept for {skill}"
+        reason = skill if skill in LEFT_TO else f"kept for {skill}"
         counts[reason] = counts.get(reason, 0) + 1
     for reason, number in profile.group.absent.items():
         if number:

@@ -78,8 +78,13 @@ def _able(state: State, contact: Contact) -> list[Agent]:
 
 
 def excused(state: State, contact: Contact, name: str) -> bool:
-    """Whether a contact may wait beside an agent who could take it: for a reserve, or for those about to start."""
-    return is_kept(state, contact, name) or is_spared(state, contact, name)
+    """Whether a contact may wait beside an agent who could take it: for a reserve, or for others with less work.
+
+    Who has less is not judged here, only that nothing waits for that longer than the workspace says.
+    """
+    span = state.workspace.even_out.get(contact.kind, 0)
+    evened = state.at < contact.turn_at + contact.paused + span and not (contact.missed or contact.declined)
+    return evened or is_kept(state, contact, name) or is_spared(state, contact, name)
 
 
 def is_kept(state: State, contact: Contact, name: str) -> bool:
@@ -97,7 +102,7 @@ def is_kept(state: State, contact: Contact, name: str) -> bool:
     for skill, level in state.reserves.items():
         holders = [agent for agent in workspace.agents.values() if skill in agent.skills]
         free = [agent.id for agent in holders if idle(agent)]
-        relative = workspace.reserve_auto and 2 * len(holders) > len(able)
+        relative = workspace.reserve_auto and 4 * len(holders) > len(able)
         if skill not in dict(contact.requirement.must) and len(free) <= level and not relative:
             kept.update((agent.id, skill) for agent in able if agent.id in free)
     return name in kept and any(_is_here(state, agent) and agent.id not in kept for agent in able)

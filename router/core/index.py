@@ -79,7 +79,8 @@ class Index:
             name: Seat(agent, self.state.agents[name], (agent.team, *teams.get(name, ())), number)
             for number, (name, agent) in enumerate(sorted(workspace.agents.items()))
         }
-        self.board = Board(len(self.seats)) if len(self.seats) > self.scan_from else None
+        by_idle = any(team.strategy == LONGEST_IDLE for team in workspace.teams.values())
+        self.board = Board(len(self.seats), by_idle=by_idle) if len(self.seats) > self.scan_from else None
         self.holders: dict[str, list[Seat]] = {}
         for seat in self.seats.values():
             for skill in seat.agent.skills:

@@ -291,8 +291,8 @@ def _insert(work: Work, contact: Contact, ref: MessageRef) -> None:
     """Messages of a contact sort by inbox id, so that one that came back late stands where it was written."""
     work.index.place[ref.id] = contact.id
     know(work, ref.external, ref.id)
-    order = stream_order(ref.id)
     here = len(contact.messages)
+    order = stream_order(ref.id) if here else None
     while order is not None and here > 0:
         before = stream_order(contact.messages[here - 1].id)
         if before is None or before <= order:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 SLOTS = 16
 TICK = 300_000
-BAND = WHOLE // 20  # utilisation is compared in bands of 5 %
+BAND = WHOLE // 100  # utilisation is compared in bands of 1 %
 
 
 def slot_length(workspace: Workspace) -> int:

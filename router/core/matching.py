@@ -1,7 +1,7 @@
 """Who gets a contact, and which contact an agent gets next.
 
 Eligibility is hard: skills at their levels, capacity, presence, shift, not declined. Among the eligible: whoever served
-this customer last, then those with the skills preferred, then least utilisation in bands of 5 %, then those whose other
+this customer last, then those with the skills preferred, then least utilisation in bands of 1 %, then those whose other
 skills are least scarce, then longest idle, then id. Among waiting contacts: a missed one that was passed over often
 enough, then one that is due within a minute, then the missed, then the others, each by due time less wait credit.
 """
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from router.core import ramp, reserve
+from router.core import levelling, ramp, reserve
 from router.core.board import NO_ROOM, least
 from router.core.ledger import BAND
 
@@ -38,12 +38,14 @@ class Choice(NamedTuple):
 
     free: int
     best: list[Seat]
-    kept: dict[str, str] = NOBODY_KEPT  # agents who are kept free, and for which skill; or SPARED
+    kept: dict[str, str] = NOBODY_KEPT  # agents who are kept free, and for which skill; or SPARED, or LEFT
 
 
 def choose(index: Index, profile: Profile, contact: Contact | None, number: int = SHOWN) -> Choice:
     """The best of those who could be given a contact of a profile now. O(able), in arrays where they are many."""
     kept = reserve.kept(index, profile, contact)
+    if index.state.workspace.even_out:
+        kept = kept | levelling.left(index, profile, contact)
     if ramp.is_on(index) and (contact is None or contact.sticky_until is None):
         kept = kept | _spared(index, profile, contact)
     if index.board is not None and profile.group.numbers is not None:

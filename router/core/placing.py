@@ -63,8 +63,8 @@ def give(work: Work, contact: Contact, seat: Seat, explanation: Explanation) -> 
     work.step(contact, "offer")
     contact.offer = offer
     contact.decided_at = contact.offered_at = work.state.n
-    work.hold(contact, agent)
     work.credit(contact, agent)
+    work.hold(contact, agent)
     work.emit(OfferTo(contact=contact.id, agent=agent, offer=offer.id, until=offer.until, explanation=explanation))
     work.touch(contact)
 
@@ -78,12 +78,12 @@ def assign(work: Work, contact: Contact, agent: str, explanation: Explanation, *
     contact.ask_again_at = None
     contact.snoozed_until = None
     contact.passed = 0
-    contact.missed = False
+    contact.missed = contact.evened = False
     contact.waiting_since = None
     contact.decided_at = work.state.n
-    work.hold(contact, agent)
     if contact.credited_slot is None:
         work.credit(contact, agent)
+    work.hold(contact, agent)
     work.remember_agent(contact, agent)
     clocks.run_resolution(work.workspace, contact, work.now)
     work.emit(AssignTo(contact=contact.id, agent=agent, explanation=explanation))

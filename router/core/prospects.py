@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from router.core import ledger, matching, reserve
+from router.core import ledger, levelling, matching, reserve
 from router.core.board import packed
+from router.core.values import WHOLE
 
 if TYPE_CHECKING:
     from router.core.board import Profile, Seat
@@ -62,11 +63,15 @@ def would_have(index: Index, contact: Contact, *, before: bool = False) -> tuple
     winner = index.seats.get((contact.offer.agent if contact.offer else contact.agent) or "")
     beat = None if winner is None else _rank_then(index, profile, contact, winner, before=before)
     kept = reserve.kept(index, profile, contact)
+    left = levelling.left(index, profile, contact) if winner is None else {}
     found: list[tuple[int, matching.Ranked, WouldHave]] = []
     for seat in index.seats.values():
         if seat is winner:
             continue
         obstacles = _obstacles(index, profile, contact, seat, kept)
+        if seat.agent.id in left:
+            why = "had they done less than the others who are here"
+            obstacles.append((3, WouldHave(agent=seat.agent.id, change="utilisation", why=why)))
         ranked = matching.rank(profile, contact, seat)
         if len(obstacles) == 1 and (beat is None or ranked < beat):
             cost, change = obstacles[0]
@@ -125,7 +130,11 @@ def _outranked(profile: Profile, contact: Contact, seat: Seat, winner: Seat) -> 
     if missing != other[1]:
         return WouldHave(agent=seat.agent.id, change="skill", why="had they what is preferred")
     if band != other[2]:
-        return WouldHave(agent=seat.agent.id, change="utilisation", why=f"had they less than {band * 5} % utilisation")
+        return WouldHave(
+            agent=seat.agent.id,
+            change="utilisation",
+            why=f"had they less than {band * ledger.BAND * 100 // WHOLE} % utilisation",
+        )
     if scarcity != other[3]:
         return WouldHave(agent=seat.agent.id, change="scarcity", why="were their other skills less scarce")
     return WouldHave(agent=seat.agent.id, change="idle", why="had they been idle for longer")

@@ -101,7 +101,7 @@ def _reset_ledger(agent: AgentState, at: int) -> None:
 
 def _timers(workspace: Workspace) -> tuple[object, ...]:
     """What the next timer of a contact depends on, besides the contact and its owner."""
-    return workspace.relax, workspace.hand_back, workspace.reopen_window, workspace.shadow
+    return workspace.relax, workspace.hand_back, workspace.reopen_window, workspace.shadow, workspace.even_out
 
 
 def _judge(work: Work, contact: Contact, *, same_timers: bool) -> None:

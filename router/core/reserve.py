@@ -2,11 +2,12 @@
 
 How many is said by the workspace, or found out (`auto`) from demand and supply, every five minutes:
 
-    a = handling time asked of the skill in the window / the window, rounded up: so many are busy with it on average
+    a = handling time asked of the skill in eight hours / that time, rounded up: so many are busy with it on average
     level = the whole root of a, but at most a quarter of the holders who are there
 
-and only for skills that at most half the agents hold, against contacts that at least twice as many could take. Nobody
-is made to wait for somebody else who is not there, or who declined.
+and only for skills that at most a quarter of the agents hold, against contacts that at least four times as many could
+take: where half of them hold a skill, those who do not are too few to take what the others leave. Nobody is made to
+wait for somebody else who is not there, or who declined.
 """
 
 from __future__ import annotations
@@ -22,12 +23,15 @@ if TYPE_CHECKING:
     from router.core.state import Contact
     from router.core.work import Work
 
+SLOT = 1_800_000  # demand is counted in half hours; eight hours of them are as many slots as the ledger has
+SCARCE = 4  # a skill is scarce where at most one in so many holds it
+
 
 def ask(work: Work, contact: Contact) -> None:
     """Somebody asks for the skills of a contact."""
     if not work.workspace.reserve_auto:
         return
-    slot = work.now // ledger.slot_length(work.workspace)
+    slot = work.now // SLOT
     for skill, _ in contact.requirement.must:
         if is_scarce(work.index, skill):
             asked = work.state.demand.setdefault(skill, {})
@@ -36,8 +40,8 @@ def ask(work: Work, contact: Contact) -> None:
 
 
 def is_scarce(index: Index, skill: str) -> bool:
-    """Whether at most half the agents hold a skill, and more than one does."""
-    return 1 < len(index.holders.get(skill, ())) <= len(index.seats) // 2
+    """Whether few agents hold a skill, and more than one does."""
+    return 1 < len(index.holders.get(skill, ())) <= len(index.seats) // SCARCE
 
 
 def renew(work: Work) -> None:
@@ -53,12 +57,11 @@ def renew(work: Work) -> None:
 
 
 def _level(work: Work, skill: str, asked: dict[int, int]) -> int:
-    length = ledger.slot_length(work.workspace)
-    oldest = work.now // length - ledger.SLOTS + 1
+    oldest = work.now // SLOT - ledger.SLOTS + 1
     recent = [slot for slot in asked if slot >= oldest]
     if not recent or not is_scarce(work.index, skill):
         return 0
-    span = max(work.now - recent[0] * length, work.workspace.utilisation_floor)
+    span = max(work.now - recent[0] * SLOT, work.workspace.utilisation_floor)
     busy = -(-sum(asked[slot] for slot in recent) // span)
     here = sum(1 for seat in work.index.holders[skill] if not seat.absence)
     return min(isqrt(busy), here // 4)
@@ -102,7 +105,7 @@ def keeps(index: Index, profile: Profile, seat: Seat) -> bool:
 def _few_idle(index: Index, profile: Profile, skill: str, level: int) -> list[Seat]:
     """The idle holders who are able, if no more than `level` holders are idle; else nobody."""
     holders = index.holders[skill]
-    if index.state.workspace.reserve_auto and 2 * len(holders) > len(profile.able):
+    if index.state.workspace.reserve_auto and SCARCE * len(holders) > len(profile.able):
         return []
     bit = profile.line.bit
     idle: list[Seat] = []

@@ -9,14 +9,14 @@ from __future__ import annotations
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
-from router.core import explain, matching, overflow, placing, ramp, reserve
+from router.core import explain, levelling, matching, overflow, placing, ramp, rearranging, reserve
 from router.core.decisions import NotifySupervisors, QueueContact
 from router.core.matching import Choice
 from router.core.ramp import SPARED
 from router.core.transitions import ContactState
 
 if TYPE_CHECKING:
-    from router.core.board import Line, Seat
+    from router.core.board import Line, Profile, Seat
     from router.core.index import Index
     from router.core.state import Contact
     from router.core.work import Work
@@ -64,7 +64,8 @@ def _look(work: Work, contact: Contact) -> None:
     # a record of a contact that waits for its own agent lists those who are free and passed over for that
     sticky = placing.sticky(contact)
     if sticky is None:
-        choice = matching.choose(work.index, profile, contact) if ramp.is_on(work.index) else Choice(0, [])
+        shared = ramp.is_on(work.index) or work.workspace.even_out
+        choice = matching.choose(work.index, profile, contact) if shared else Choice(0, [])
         kept = choice.kept or reserve.kept(work.index, profile, contact)
         choice = Choice(0, [], kept)
     else:
@@ -104,7 +105,8 @@ def _next_for(work: Work, seat: Seat) -> tuple[Contact | None, Contact | None]:
     """The contact that an agent gets next, and the missed one that is passed over for it, if any."""
     name, index = seat.agent.id, work.index
     waited_for = ramp.is_on(index)
-    if not waited_for and not any(skill in seat.agent.skills for skill in work.state.reserves):
+    evened = bool(work.workspace.even_out)
+    if not waited_for and not evened and not any(skill in seat.agent.skills for skill in work.state.reserves):
         return matching.next_contact(index, seat.lines, seat.room, name)
     lines: list[Line] = []
     apart: list[Contact] = []
@@ -112,7 +114,7 @@ def _next_for(work: Work, seat: Seat) -> tuple[Contact | None, Contact | None]:
         profile = line.profile
         if line.waiting and profile is not None and waited_for and seat in ramp.spared(index, profile):
             continue
-        if line.waiting and profile is not None and reserve.keeps(index, profile, seat):
+        if line.waiting and profile is not None and _left_to_others(index, profile, line, seat):
             apart += [one for one in line.declined.values() if one.declined and name not in one.declined]
         else:
             lines.append(line)
@@ -121,6 +123,11 @@ def _next_for(work: Work, seat: Seat) -> tuple[Contact | None, Contact | None]:
         if found is None or matching.urgency(contact, work.now) < matching.urgency(found, work.now):
             found, passed = contact, None
     return found, passed
+
+
+def _left_to_others(index: Index, profile: Profile, line: Line, seat: Seat) -> bool:
+    """Whether an agent with room takes nothing of a line but what somebody declined."""
+    return reserve.keeps(index, profile, seat) or levelling.leaves(index, profile, line, seat)
 
 
 def _joint_pass(work: Work, look: list[Contact], freed: list[Seat]) -> None:
@@ -136,10 +143,12 @@ def _joint_pass(work: Work, look: list[Contact], freed: list[Seat]) -> None:
         lines[index.entries[contact.id][3]] = None
     heads: list[Head] = []
     blocked: dict[str, int] = {}
+    given = rearranging.Given()
     for line in lines:
         _push_head(index, heads, line, blocked)
     while heads:
         _, contact, passed, line = heappop(heads)
+        plain = given.plain(contact)
         if not placing.try_place(work, contact):
             # it was declined by those who are free, or waits for its own agent: the next one may be luckier
             blocked[contact.id] = 1
@@ -148,11 +157,19 @@ def _joint_pass(work: Work, look: list[Contact], freed: list[Seat]) -> None:
             continue  # else nobody is free for any contact of this line
         if passed is not None:
             passed.passed += 1
+        if plain:
+            given.note(contact)
         _push_head(index, heads, line, blocked)
+    rearranging.rearrange(work, lines, given, lambda line: _first(index, line, {})[0])
+
+
+def _first(index: Index, line: Line, blocked: dict[str, int]) -> tuple[Contact | None, Contact | None]:
+    """Of one line the contact to be served first, and the missed one that is passed over for it."""
+    return matching.next_contact(index, (line,), line.bit, None, blocked)
 
 
 def _push_head(index: Index, heads: list[Head], line: Line, blocked: dict[str, int]) -> None:
-    contact, passed = matching.next_contact(index, (line,), line.bit, None, blocked)
+    contact, passed = _first(index, line, blocked)
     if contact is not None:
         # urgencies end in the contact's number, so that nothing after them is ever compared
         heappush(heads, (matching.urgency(contact, index.state.at), contact, passed, line))

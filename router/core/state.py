@@ -83,6 +83,7 @@ class Contact(msgspec.Struct, kw_only=True):
     lapsed: list[str] = []  # agents who let an offer of it lapse: asked after the others
     ask_again_at: int | None = None  # everybody declined: then all are asked again
     team_set: bool = False  # by a person or an escalation: rules no longer change it
+    evened: bool = False  # was left to who did least for long enough: anybody may take it
     dead_end: bool = False  # nobody in the workspace can serve what the rules require
     relaxed: int = 0  # steps of Workspace.relax in force
     response_from: int | None = None  # a response is promised since then; None: none is owed

@@ -183,11 +183,12 @@ class Workspace(msgspec.Struct, frozen=True, kw_only=True):
     language_level: int = 1  # an agent must hold lang:xx at this level to be given a contact in xx
     default_effort: int = 480_000
     reopen_window: int = 30 * 86_400_000
-    utilisation_window: int = 8 * 3_600_000
+    utilisation_window: int = 24 * 3_600_000  # a day, so that a shift over midnight or a late start is seen whole
     utilisation_floor: int = 1_800_000
     auto_answers: AutoAnswers = AutoAnswers()
     shadow: bool = False  # decide and explain, send nothing
     parked_cost: int = 0  # of 10,000: what an owned contact costs of its place while it waits on the customer or sleeps
     ramp: int = 0  # ms for which mails are left to those whose shift begins
+    even_out: dict[str, int] = {}  # by kind: ms for which a contact is left to who did least
     wake_margin: int | None = None  # so many contacts over the limit may come of wake-ups; None: any number
     require_rehearsal: bool = False  # a node proposes only versions that `usherd whatif` looked at

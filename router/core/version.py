@@ -4,4 +4,4 @@ It is raised with every change after which the same events may give other decisi
 which engine decided; only its own are replayed, and a newer one goes on from a snapshot that the older one left.
 """
 
-ENGINE = 2
+ENGINE = 3

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from router.core import learning, leaving, ledger, ramp, reserve, sla
+from router.core import learning, leaving, ledger, levelling, ramp, reserve, sla
 from router.core.decisions import Refuse
 from router.core.transitions import ContactState, next_contact_state
 from router.core.values import Role, Status
@@ -106,11 +106,11 @@ class Work:
         self.index.refresh(seat)
 
     def credit(self, contact: Contact, agent: str) -> None:
-        """Credit the agent with the effort to expect of a contact."""
+        """Credit the agent with the effort to expect of a contact; `hold` is next, and brings their rank in step."""
         contact.effort = learning.expected(self.state, contact)
         seat = self.index.seats[agent]
         contact.credited_slot = ledger.credit(seat.state, self.workspace, self.now, contact.effort)
-        self.index.refresh_rank(seat)
+        seat.effort += contact.effort
 
     def take_back(self, contact: Contact, agent: str) -> None:
         """The agent did nothing for the contact after all."""
@@ -138,6 +138,7 @@ class Work:
             self.freed[seat.agent.id] = seat
         elif self.state.reserves:
             reserve.release(self, self.state.reserves)  # nobody waits for one who is gone
+        levelling.release(self)
         if self.workspace.ramp:
             self.index.starters = None
             if awaited:

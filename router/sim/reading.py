@@ -240,7 +240,8 @@ class _Making:
             workspace="scenario", languages=languages or ("en",), agents=agents, teams=teams, calendars=calendars,
             topics=_topics(self.arrivals, config.topics), rules=config.rules, sla=dict(config.sla),
             priorities=config.priorities, offers=config.offers, stickiness=config.stickiness, relax=config.relax,
-            presence=config.presence, reserve=config.reserve or ReserveConfig(), unit_costs=config.unit_costs,
+            presence=config.presence, reserve=config.reserve or ReserveConfig(), even_out=config.even_out,
+            unit_costs=config.unit_costs,
         )  # fmt: skip
         self.errors += References(made, self.marks).errors
         return named, made

@@ -247,13 +247,15 @@ class ScenarioConfig(Part):
     """When an agent goes."""
     reserve: Reserve | None = None
     """auto, or idle holders to keep by skill."""
+    even_out: dict[Name, Duration] = Field(default_factory=dict)
+    """By kind: so long a contact is left to whoever did least."""
     unit_costs: dict[Name, Annotated[int, Field(ge=0, le=100)]] = Field(default_factory=dict)
     """Units that one contact of a kind takes."""
 
 
 ROUTING_KEYS = (
     "teams", "calendars", "topics", "rules", "sla", "priorities", "offers", "stickiness", "relax", "presence",
-    "reserve", "unit_costs", "languages",
+    "reserve", "even_out", "unit_costs", "languages",
 )  # fmt: skip
 """Keys that a workspace has too, so that they cannot stand beside `workspace`."""
 

@@ -55,6 +55,7 @@ class Person:
 
     __slots__ = (
         "absences", "breaks", "counted", "done", "gone", "hand", "id", "number", "on_shift", "plain", "plan",
+        "unanswered",
     )  # fmt: skip
 
     def __init__(self, plan: Plan) -> None:
@@ -68,6 +69,7 @@ class Person:
         self.hand: dict[int, Job] = {}  # what they work on
         self.done = 0  # ms of work within the span measured
         self.counted = 0  # work is counted until then
+        self.unanswered: dict[int, Job] = {}  # offers they would have answered while they were gone
         self.plain = not plan.people.slowdown  # work takes as long whatever else they hold
 
     @property

@@ -160,6 +160,10 @@ class World:
         job.phase, job.agent = Phase.OFFERED, person
         job.attempts += 1
         job.offer += 1
+        self._think(job, person)
+
+    def _think(self, job: Job, person: Person) -> None:
+        """They see an offer, and answer it after a while or not at all."""
         people = person.plan.people
         lot = chance(self.seed, DECLINING, job.number, job.attempts)
         if people.decline <= lot < people.decline + people.lapse:
@@ -170,15 +174,18 @@ class World:
         self._push(self.now + delay, self._decline if lot < people.decline else self._accept, job, job.offer)
 
     def _accept(self, job: Job, offer: int) -> None:
-        if job.phase is not Phase.OFFERED or job.offer != offer or job.agent is None:
-            return
-        if job.agent.absences:
-            return  # gone: the offer lapses
-        self._tell(Told.ACCEPTED, job)
+        self._answer(job, offer, Told.ACCEPTED)
 
     def _decline(self, job: Job, offer: int) -> None:
-        if job.phase is Phase.OFFERED and job.offer == offer and job.agent is not None and not job.agent.absences:
-            self._tell(Told.DECLINED, job)
+        self._answer(job, offer, Told.DECLINED)
+
+    def _answer(self, job: Job, offer: int, answer: Told) -> None:
+        if job.phase is not Phase.OFFERED or job.offer != offer or job.agent is None:
+            return
+        if job.agent.absences:  # gone: they see it when they are back, unless it has lapsed by then
+            job.agent.unanswered[job.number] = job
+        else:
+            self._tell(answer, job)
 
     def _set_away(self, person: Person) -> None:
         """Set away for lapses: they notice after a while, and are available again."""
@@ -286,7 +293,15 @@ class World:
             self._rest_all(person)
         elif was and not person.absences:
             self._work_all(person)
+            self._come_back(person)
         self.measured.presence(person, self.now)
+
+    def _come_back(self, person: Person) -> None:
+        """What they were offered and could not answer is still there, if nobody took it back."""
+        for job in person.unanswered.values():
+            if job.phase is Phase.OFFERED and job.agent is person:
+                self._think(job, person)
+        person.unanswered.clear()
 
 
 class _Coming:

@@ -93,7 +93,7 @@ def test_explaining_shows_the_five_first() -> None:
     scene.mail(topic=None)
     found = scene.engine.explain("c1")
     assert [one.agent for one in found.candidates] == ["a1", "a2", "a3", "a4", "a5"]
-    assert found.candidates[0].why == "0-5 % utilised, idle 3 h"
+    assert found.candidates[0].why == "0-1 % utilised, idle 3 h"
     assert scene.engine.explain("c1").candidates[0].key == (1, 0, 0, 0, -3 * 60 * MINUTE)
 
 

@@ -97,7 +97,7 @@ def test_of_declined_ones_the_most_urgent_is_next() -> None:
 
 def test_auto_finds_the_level_from_demand_and_supply() -> None:
     """Two hours of rare work in one: two are busy with it, root 1, a quarter of five is 1; of three it is 0."""
-    scene = Scene(people(7, 5, reserve_auto=True))
+    scene = Scene(people(15, 5, reserve_auto=True))
     for number in range(4):
         scene.mail(f"p{number}", "rare")
     assert scene.engine.state.reserves == {}
@@ -115,7 +115,7 @@ def test_auto_finds_the_level_from_demand_and_supply() -> None:
 
 
 def test_auto_keeps_nobody_where_the_skill_is_no_scarcer_than_what_is_asked_for() -> None:
-    """Holders are kept only from contacts that at least twice as many could take."""
+    """Holders are kept only from contacts that at least four times as many could take, where a quarter hold it."""
     scene = Scene(people(2, 5, reserve_auto=True))
     scene.mail("p1", "rare")
     scene.wait(HOUR)
@@ -124,7 +124,7 @@ def test_auto_keeps_nobody_where_the_skill_is_no_scarcer_than_what_is_asked_for(
     bags = (*RULES, Rule(when=When(topic="bags"), require=(("bags", 1),)))
     roster = [agent(f"b{number}", skills={"bags": 1, "rare": 1}, capacity={"email": 1}) for number in range(5)]
     roster += [agent(f"c{number}", skills={"bags": 1}, capacity={"email": 1}) for number in range(3)]
-    roster += [agent(f"d{number}", skills={}, capacity={"email": 1}) for number in range(4)]
+    roster += [agent(f"d{number}", skills={}, capacity={"email": 1}) for number in range(14)]
     topics = {**TOPICS, "bags": Topic(id="bags", effort=MINUTE)}
     scene = Scene(pushing(*roster, topics=topics, rules=bags, reserve_auto=True))
     scene.mail("p0", "rare")

@@ -195,7 +195,7 @@ def test_shifts_begin_and_end_by_themselves() -> None:
     assert scene.contact("c1").agent == "ana"
     scene.wait(2 * DAY)
     assert scene.engine.next_timer() is None or scene.engine.state.agents["ana"].shift_edge is None
-    assert sum(scene.engine.state.agents["ana"].presence.values()) == HOUR
+    assert sum(scene.engine.state.agents["ana"].presence.values()) == 2 * HOUR
 
 
 def test_what_waits_for_an_agent_goes_on_when_their_shift_ends() -> None:
