@@ -162,7 +162,7 @@ async def test_snooze_wake_resolve_and_reopen(desk: SlackHouse) -> None:
     await desk["ana"].clicks(card, "usherd.snooze")
     await desk.until(lambda: desk["ana"].modal, "the window")
     past = await desk["ana"].submits(desk["ana"].modal, {"until": desk.house.now // 1000 - 60})
-    assert "until" in past.errors
+    assert "until" in (past.errors or {})
     await desk["ana"].submits(desk["ana"].modal, {"until": desk.house.now // 1000 + 3600})
     snoozed = await desk.card("ana", "Snoozed")
     assert "usherd.wake" in snoozed.buttons
