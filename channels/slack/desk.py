@@ -19,6 +19,7 @@ from channels.slack.asking import Find, Questions
 from channels.slack.enclosing import Enclosing
 from channels.slack.homes import Homes
 from channels.slack.limits import Limits
+from channels.slack.lines import Lines
 from channels.slack.listening import Sockets, bolt
 from channels.slack.people import People
 from channels.slack.ports import Files, Memory, Roster
@@ -55,6 +56,7 @@ class Outside:
     explain: Explain
     find: Find
     problems: Callable[[], list[str]]
+    team_channel: str
     clock: Callable[[], int]
     monotonic: Callable[[], float]
 
@@ -103,11 +105,20 @@ class SlackDesk:
         self._bot, self._url = str(identity["user_id"]), str(identity.get("url") or "")
         people = People(self._api, out.roster, out.memory, str(identity.get("team_id") or ""))
         people.recall(kept)
+        postings = Postings(self._api, out.memory, out.clock)
+        lines = Lines(
+            channel=out.team_channel,
+            desk=out.desk,
+            read=out.read,
+            postings=postings,
+            forget=out.memory.delete,
+            clock=out.clock,
+        )
         projection = Projection(
             desk=out.desk,
             read=out.read,
             people=people,
-            postings=Postings(self._api, out.memory, out.clock),
+            postings=postings,
             explain=out.explain,
             clock=out.clock,
             forget=out.memory.delete,
@@ -119,7 +130,7 @@ class SlackDesk:
             problems=out.problems,
             clock=out.clock,
         )
-        arrivals = self._hands(people, projection, homes)
+        arrivals = self._hands(people, projection, homes, lines)
         self._back = {
             name[len(BACK) :]: msgspec.json.decode(raw) for name, raw in kept.items() if name.startswith(BACK)
         }
@@ -127,18 +138,20 @@ class SlackDesk:
         def changed(news: Changed) -> None:
             projection.changed(news)
             homes.changed(news)
+            lines.changed(news)
 
         end = out.desk.source.subscribe(changed)
         try:
             projection.recall(kept)
+            lines.recall(kept)
             arrivals.recall(kept)
             self._arrivals = arrivals
-            await self._work(arrivals, projection, homes)
+            await self._work(arrivals, projection, homes, lines)
         finally:
             self._arrivals = None
             end()
 
-    def _hands(self, people: People, projection: Projection, homes: Homes) -> Arrivals:
+    def _hands(self, people: People, projection: Projection, homes: Homes, lines: Lines) -> Arrivals:
         out = self._out
         answering = Answering(self._api)
         questions = Questions(
@@ -165,6 +178,7 @@ class SlackDesk:
                 enclosing=enclosing,
                 questions=questions,
                 homes=homes,
+                lines=lines,
                 explain=out.explain,
                 now=out.clock,
             )
@@ -172,22 +186,23 @@ class SlackDesk:
         arrivals = Arrivals(
             memory=out.memory,
             carry_out=actor.carry_out,
-            contact_of=actor.contact_of,
+            lane_of=actor.lane_of,
             clock=out.clock,
             bot=self._bot,
         )
         return arrivals
 
-    async def _work(self, arrivals: Arrivals, projection: Projection, homes: Homes) -> None:
+    async def _work(self, arrivals: Arrivals, projection: Projection, homes: Homes, lines: Lines) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(arrivals.work.run())
             if self._out.app_token:
                 self._sockets = Sockets(self.app, self._out.app_token)
                 group.create_task(self._sockets.run())
-            group.create_task(self._tick())
+            group.create_task(self._tick(lines))
             await arrivals.work.done(FIRST_SECONDS)
             group.create_task(projection.work.run())
             group.create_task(homes.work.run())
+            group.create_task(lines.work.run())
             log.info("slack_desk_ready", threads=len(projection.threads))
 
     async def _identity(self) -> dict[str, Any]:
@@ -214,9 +229,11 @@ class SlackDesk:
         await self._out.memory.put(BACK + agent, msgspec.json.encode(until))
         self._back[agent] = until
 
-    async def _tick(self) -> None:
+    async def _tick(self, lines: Lines) -> None:
         while True:
             await asyncio.sleep(TICK_SECONDS)
+            if self._out.team_channel:
+                lines.look()
             for agent in [agent for agent, until in self._back.items() if until <= self._out.clock()]:
                 await self._returned(agent, self._back[agent])
 

@@ -82,6 +82,41 @@ async def test_a_stranger_can_do_nothing(desk: SlackHouse) -> None:
     assert all(agent == "ana" for agent, _, _ in desk.house.acts)
 
 
+def line_of(desk: SlackHouse) -> list[Message]:
+    """What stands in the team's channel."""
+    return [one for one in desk["ana"].sees(desk.emea) if one.user == desk.slack.bot and not one.only_for]
+
+
+async def test_the_team_takes_what_waits_too_long(desk: SlackHouse) -> None:
+    """One line for a contact at risk; of all who press at once one has it, the others hear who was first."""
+    contact = desk.house.mail("My dog is gone.", subject="Lost dog", topic="lost-pet")  # only Eva could, and is away
+    await asyncio.sleep(1.2)
+    assert line_of(desk) == []
+    desk.house.now += 8 * 3_600_000 - 10 * 60_000
+    await desk.until(lambda: line_of(desk), "the line")
+    (line,) = line_of(desk)
+    assert "Lost dog" in line.said
+    assert "My dog is gone" not in line.said
+    seen = {name: line.seen() for name in ("ana", "ben", "eva", "zoe")}
+    answers = await asyncio.gather(*(desk[name].clicks(one, "usherd.take") for name, one in seen.items()))
+    assert all(answer.acked for answer in answers)
+    await desk.until(lambda: "has it" in line_of(desk)[0].said, "taken")
+    winner = str(contact.agent)
+    assert winner in {"ana", "ben", "eva"}
+    first = desk.house.names.person(winner)
+    assert first is not None
+    for name in {"ana", "ben", "eva"} - {winner}:
+        await desk.whisper(name, f"{first.name} was first", desk.emea)
+    await desk.whisper("zoe", "not in this team's roster", desk.emea)
+    await desk.card(winner, "Lost dog", OPEN)
+    assert line_of(desk)[0].buttons == []
+    assert (f"slack:{desk['zoe'].id}", "take", {"contact": contact.id}) in desk.house.acts
+    assert len(line_of(desk)) == 1
+    await desk["ana"].writes("I know that dog.", channel=desk.emea, thread=line)
+    await desk.slack.settled()
+    assert all(action == "take" for _, action, _ in desk.house.acts)
+
+
 async def test_who_leaves_the_roster_can_do_nothing_more(desk: SlackHouse) -> None:
     """The roster is asked at every click: a card of yesterday is no right of today."""
     card, name = await accepted(desk)

@@ -65,6 +65,7 @@ class SlackHouse:
         self.people: dict[str, Person] = {
             name: slack.add_user(name, email=f"{name}@example.com") for name in ("ana", "ben", "eva", "zoe")
         }
+        self.emea = slack.add_channel("emea", members=("ana", "ben", "eva", "zoe", slack.bot))
         self._running: asyncio.Task[None] | None = None
         self.desk: SlackDesk | None = None
 
@@ -92,6 +93,7 @@ class SlackHouse:
                 explain=lambda contact: house.explain(contact, full=False),
                 find=Search(house, house, house.clock).find,
                 problems=list,
+                team_channel=self.emea.id,
                 clock=house.clock,
                 monotonic=time.monotonic,
             )
