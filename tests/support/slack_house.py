@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from unittest.mock import patch
 
+from channels.slack import limits
 from channels.slack.desk import Outside, SlackDesk
 from channels.slack.listening import web_client
 from router.core.errors import StoreUnavailable
@@ -160,11 +163,13 @@ class SlackHouse:
 
 @asynccontextmanager
 async def slack_house(rules: Rules | None = None) -> AsyncIterator[SlackHouse]:
-    """A house with its Slack, started."""
-    async with FakeSlack(rules=rules) as slack:
-        house = SlackHouse(slack)
-        await house.start()
-        try:
-            yield house
-        finally:
-            await house.stop()
+    """A house with its Slack, started; both keep a quicker pace than Slack's one message a second and channel."""
+    quick = dataclasses.replace(rules or Rules(), message_pace=0.01)
+    with patch.object(limits, "MESSAGE_SECONDS", 0.02):
+        async with FakeSlack(rules=quick) as slack:
+            house = SlackHouse(slack)
+            await house.start()
+            try:
+                yield house
+            finally:
+                await house.stop()

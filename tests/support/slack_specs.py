@@ -14,7 +14,10 @@ SAMPLES = REFERENCE / "specs" / "slack-json-logs" / "json-logs" / "samples"
 OPENAPI = REFERENCE / "specs" / "slack-api-specs" / "web-api" / "slack_web_openapi_v2.json"
 
 # Keys that Slack's own documentation shows and its samples lack.
-DOCUMENTED = frozenset({"selected_options", "selected_users", "selected_conversations", "selected_channels"})
+DOCUMENTED = frozenset(
+    {"selected_options", "selected_users", "selected_conversations", "selected_channels"}
+    | {"user_team", "source_team"}  # of messages from others who share a channel ("Slack Connect")
+)
 # The same, by method: the example of a direct message has it.
 DOCUMENTED_AT = frozenset({"conversations.info/channel/user"})
 # Where Slack writes null instead of leaving a key out.
