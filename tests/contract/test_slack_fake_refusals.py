@@ -53,7 +53,7 @@ async def test_a_token_is_needed_and_each_method_takes_one_kind(app: RawApp) -> 
     """No token, an unknown one and one of the other kind are refused, and so is a method nobody knows."""
     assert await error(app, "auth.test", token="") == "not_authed"
     assert await error(app, "auth.test", token="xoxb-guess") == "invalid_auth"
-    assert await error(app, "auth.test", token=app.slack.app_token) == "not_allowed_token_type"
+    assert await error(app, "team.info", token=app.slack.app_token) == "not_allowed_token_type"
     assert await error(app, "apps.connections.open") == "not_allowed_token_type"
     assert await error(app, "chat.shout") == "unknown_method"
 

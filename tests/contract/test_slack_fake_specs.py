@@ -68,6 +68,11 @@ async def a_day(slack: FakeSlack, app: RawApp) -> None:
         assert (await app.call(method, **args))["ok"], method
     await _files(slack, app)
     await _views(slack, app)
+    kim = slack.add_user("kim", team="T0OTHER01")
+    shared = slack.add_channel("ext-acme", members=["kim", slack.bot], shared_with="T0OTHER01")
+    await kim.uploads("a.txt", b"hi", text="from outside", channel=shared)
+    assert (await app.call("users.info", user=kim.id))["user"]["is_stranger"]
+    assert (await app.call("auth.test", token=slack.app_token))["app_id"]
     await ana.writes("hello <you> & @usherd, see example.com", channel=emea)
     await ana.sets_status(":palm_tree:", text="away")
     await ana.leaves(emea)

@@ -26,7 +26,7 @@ times and limits (`Rules`; a test may shorten them). It lies in the wheel becaus
         await slack.until(lambda: ana.sees(ana.dm))     # wakes with each change; gives what the predicate gave
         await slack.settled()                           # all deliveries are acknowledged or given up
         slack.calls, slack.refusals                     # what the app called, what was refused and why
-        slack.pings                                     # (user, message) for each time somebody was pinged
+        slack.pings, slack.unfurls                      # who was pinged, what was previewed: (user or url, message)
 
         slack.faults.refuse("chat.postMessage", "ratelimited", retry_after=2, times=1)     # any of Slack's errors
         slack.faults.fail("*", status=500, times=1, after=False)          # after=True: done, but the reply is lost

@@ -17,7 +17,7 @@ from starlette.applications import Starlette
 from router.sim.slack.deliveries import Deliveries
 from router.sim.slack.faults import Faults
 from router.sim.slack.manifest import everything, read_manifest
-from router.sim.slack.model import TEAM, Channel, Json, Message
+from router.sim.slack.model import TEAM, Channel, Message
 from router.sim.slack.page import Page
 from router.sim.slack.people import Person
 from router.sim.slack.responding import Turns
@@ -199,6 +199,11 @@ class FakeSlack:
         """Each time somebody was told of a message by name or by a broadcast."""
         return self.space.pings
 
+    @property
+    def unfurls(self) -> list[tuple[str, Message]]:
+        """Each link that Slack would have shown a preview of."""
+        return self.space.unfurls
+
     async def until(self, holds: Callable[[], T | None], *, seconds: float = GUARD_SECONDS) -> T:
         """Wait until this gives something true, and give it. Raises TimeoutError, which is a guard and no target."""
         async with asyncio.timeout(seconds):
@@ -252,13 +257,3 @@ class FakeSlack:
             what()
 
         self.deliveries.background(wait())
-
-
-def describe(slack: FakeSlack) -> Json:
-    """What an app needs to find it: addresses and tokens, as environment variables would carry them."""
-    return {
-        "api_url": slack.api_url,
-        "bot_token": slack.bot_token,
-        "app_token": slack.app_token,
-        "signing_secret": slack.signing_secret,
-    }

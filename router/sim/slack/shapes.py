@@ -148,6 +148,18 @@ def file_json(file: File, base_url: str) -> Json:
     }
 
 
+def file_stub(name: str) -> Json:
+    """A file in an event from a shared channel (docs.slack.dev, "Slack Connect")."""
+    return {
+        "id": name,
+        "mode": "file_access",
+        "file_access": "check_file_info",
+        "created": 0,
+        "timestamp": 0,
+        "user": "",
+    }
+
+
 def bot_profile() -> Json:
     """Who the app is, as it stands in its messages."""
     return {"id": BOT, "app_id": APP, "name": "usherd", "deleted": False, "updated": 1, "team_id": TEAM}
@@ -160,9 +172,12 @@ def message_json(
     replies: Iterable[Message] = (),
     parent: Message | None = None,
     metadata: bool = False,
+    team: str = TEAM,
 ) -> Json:
     """A message as histories and events carry it; `replies` if it heads a thread, `parent` if it is in one."""
-    said: Json = {"type": "message", "user": message.user, "text": message.text, "ts": message.ts, "team": TEAM}
+    said: Json = {"type": "message", "user": message.user, "text": message.text, "ts": message.ts, "team": team}
+    if team != TEAM:
+        said |= {"user_team": team, "source_team": team}
     optional = {
         "subtype": message.subtype,
         "client_msg_id": message.client_msg_id,
