@@ -19,6 +19,7 @@ from channels.slack.mrkdwn import cut
 from channels.slack.people import People
 from channels.slack.projection import Explain, Projection
 from channels.slack.reading import Deed
+from channels.slack.sharing import Sharing
 from channels.slack.threads import OFFERED, Thread
 from router.core.transitions import ContactState
 from router.desk import actions
@@ -51,6 +52,7 @@ class Parts:
     enclosing: Enclosing
     questions: Questions
     homes: Homes
+    sharing: Sharing
     lines: Lines
     explain: Explain
     now: Callable[[], int]
@@ -70,6 +72,7 @@ class Actor:
         self._questions = parts.questions
         self._homes = parts.homes
         self._lines = parts.lines
+        self._sharing = parts.sharing
         self._explain = parts.explain
         self._now = parts.now
         self._doing: dict[str, Callable[[str, Deed], Awaitable[None]]] = {
@@ -173,6 +176,8 @@ class Actor:
             await self._command_on(agent, deed, action, {"contact": contact})
         elif action == "retry":
             await self._retry(agent, deed)
+        elif action == "files":
+            await self._files(agent, deed, contact)
         else:
             await self._window(agent, deed, action, contact, offer)
 
@@ -200,6 +205,17 @@ class Actor:
             return
         copies = tuple(one.address for one in message.cc)
         await self._command_on(agent, deed, "reply", {"contact": contact, "text": message.text, "cc": copies})
+
+    async def _files(self, agent: str, deed: Deed, contact: str) -> None:
+        thread = self._projection.threads.get((agent, contact))
+        try:
+            problem = texts.NOT_FOR_YOU if thread is None else await self._sharing.share(agent, deed, thread)
+        except (NotVisible, NotOnRoster):
+            problem = texts.NOT_FOR_YOU
+        except KeyError:
+            problem = texts.FILES_GONE
+        if problem:
+            await self._tell(agent, deed, problem, contact)
 
     async def _window(self, agent: str, deed: Deed, action: str, contact: str, offer: str) -> None:
         try:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 import structlog
@@ -18,6 +18,7 @@ from channels.slack.arriving import Arrivals
 from channels.slack.asking import Find, Questions
 from channels.slack.enclosing import Enclosing
 from channels.slack.homes import Homes
+from channels.slack.lapses import Lapses
 from channels.slack.limits import Limits
 from channels.slack.lines import Lines
 from channels.slack.listening import Sockets, bolt
@@ -26,6 +27,7 @@ from channels.slack.ports import Files, Memory, Roster
 from channels.slack.posting import Postings
 from channels.slack.projection import Explain, Projection
 from channels.slack.reading import Deed, read
+from channels.slack.sharing import Sharing
 from router.core.errors import StoreUnavailable
 from router.core.values import Status
 from router.desk import actions
@@ -38,6 +40,8 @@ BACK = "back:"
 TICK_SECONDS = 1.0
 FIRST_SECONDS = 20.0  # for what an earlier process left undone, before threads are looked at
 AGAIN_SECONDS = 5.0
+
+Runs: TypeAlias = Sequence[Callable[[], Coroutine[None, None, None]]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,6 +134,7 @@ class SlackDesk:
             problems=out.problems,
             clock=out.clock,
         )
+        lapses = Lapses(api=self._api, people=people, source=out.desk.source, memory=out.memory)
         arrivals = self._hands(people, projection, homes, lines)
         self._back = {
             name[len(BACK) :]: msgspec.json.decode(raw) for name, raw in kept.items() if name.startswith(BACK)
@@ -139,14 +144,17 @@ class SlackDesk:
             projection.changed(news)
             homes.changed(news)
             lines.changed(news)
+            lapses.changed(news)
 
         end = out.desk.source.subscribe(changed)
         try:
             projection.recall(kept)
             lines.recall(kept)
+            lapses.recall(kept)
             arrivals.recall(kept)
             self._arrivals = arrivals
-            await self._work(arrivals, projection, homes, lines)
+            works = (projection.work.run, homes.work.run, lines.work.run, lapses.work.run)
+            await self._work(arrivals, projection, lines, works)
         finally:
             self._arrivals = None
             end()
@@ -167,6 +175,7 @@ class SlackDesk:
             files=out.files,
             remember=remember,
         )
+        sharing = Sharing(api=self._api, desk=out.desk, read=out.read, remember=remember)
         actor = Actor(
             Parts(
                 desk=out.desk,
@@ -179,6 +188,7 @@ class SlackDesk:
                 questions=questions,
                 homes=homes,
                 lines=lines,
+                sharing=sharing,
                 explain=out.explain,
                 now=out.clock,
             )
@@ -192,18 +202,23 @@ class SlackDesk:
         )
         return arrivals
 
-    async def _work(self, arrivals: Arrivals, projection: Projection, homes: Homes, lines: Lines) -> None:
+    async def _work(
+        self,
+        arrivals: Arrivals,
+        projection: Projection,
+        lines: Lines,
+        works: Runs,
+    ) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(arrivals.work.run())
             if self._out.app_token:
                 self._sockets = Sockets(self.app, self._out.app_token)
                 group.create_task(self._sockets.run())
-            group.create_task(self._tick(lines))
+            group.create_task(self._tick(projection, lines))
             await arrivals.work.done(FIRST_SECONDS)
-            group.create_task(projection.work.run())
-            group.create_task(homes.work.run())
-            group.create_task(lines.work.run())
-            log.info("slack_desk_ready", threads=len(projection.threads))
+            for work in works:
+                group.create_task(work())
+            log.info("slack_desk_ready")
 
     async def _identity(self) -> dict[str, Any]:
         """Who we are in Slack; asked until it is told."""
@@ -229,9 +244,10 @@ class SlackDesk:
         await self._out.memory.put(BACK + agent, msgspec.json.encode(until))
         self._back[agent] = until
 
-    async def _tick(self, lines: Lines) -> None:
+    async def _tick(self, projection: Projection, lines: Lines) -> None:
         while True:
             await asyncio.sleep(TICK_SECONDS)
+            projection.look()
             if self._out.team_channel:
                 lines.look()
             for agent in [agent for agent, until in self._back.items() if until <= self._out.clock()]:

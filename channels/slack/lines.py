@@ -61,6 +61,9 @@ class Lines:
         for contact in self._desk.index.waiting():
             if contact.id not in self._lines and self._risky(contact):
                 self.work.mark(contact.id)
+        for line in self._lines.values():
+            if line.again and line.again[0].at <= self._clock():
+                self.work.mark(line.contact)
 
     def changed(self, changed: Changed) -> None:
         """A listener of each commit."""
