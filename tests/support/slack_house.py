@@ -12,6 +12,7 @@ from unittest.mock import patch
 from channels.slack import limits
 from channels.slack.desk import Outside, SlackDesk
 from channels.slack.listening import web_client
+from channels.slack.manifest import manifest
 from router.core.errors import StoreUnavailable
 from router.desk.model import Desk
 from router.desk.search import Search
@@ -166,7 +167,7 @@ async def slack_house(rules: Rules | None = None) -> AsyncIterator[SlackHouse]:
     """A house with its Slack, started; both keep a quicker pace than Slack's one message a second and channel."""
     quick = dataclasses.replace(rules or Rules(), message_pace=0.01)
     with patch.object(limits, "MESSAGE_SECONDS", 0.02):
-        async with FakeSlack(rules=quick) as slack:
+        async with FakeSlack(manifest(), rules=quick) as slack:
             house = SlackHouse(slack)
             await house.start()
             try:
