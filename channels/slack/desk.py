@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -16,6 +17,7 @@ from channels.slack.answering import Answering
 from channels.slack.api import Api, Doubt, Refusal, Wait
 from channels.slack.arriving import Arrivals
 from channels.slack.asking import Find, Questions
+from channels.slack.catching_up import CatchingUp
 from channels.slack.enclosing import Enclosing
 from channels.slack.homes import Homes
 from channels.slack.lapses import Lapses
@@ -37,6 +39,9 @@ from router.desk.ports import Changed, Commands, Texts
 log = structlog.get_logger()
 
 BACK = "back:"
+ALIVE = "alive"
+GAP_MS = 20_000
+BEAT_MS = 10_000
 TICK_SECONDS = 1.0
 FIRST_SECONDS = 20.0  # for what an earlier process left undone, before threads are looked at
 AGAIN_SECONDS = 5.0
@@ -74,6 +79,8 @@ class SlackDesk:
         self._arrivals: Arrivals | None = None
         self._sockets: Sockets | None = None
         self._back: dict[str, int] = {}
+        self._alive: int | None = None  # ms: until when it is known that somebody listened
+        self._beaten = 0
         self._url = ""
         self._bot = ""
         self.app = bolt(outside.client, self.take, outside.signing_secret)
@@ -136,6 +143,10 @@ class SlackDesk:
         )
         lapses = Lapses(api=self._api, people=people, source=out.desk.source, memory=out.memory)
         arrivals = self._hands(people, projection, homes, lines)
+        catching_up = CatchingUp(
+            api=self._api, people=people, take=arrivals.take, agents=lambda: list(out.roster.addresses())
+        )
+        self._alive = msgspec.json.decode(kept[ALIVE], type=int) if ALIVE in kept else None
         self._back = {
             name[len(BACK) :]: msgspec.json.decode(raw) for name, raw in kept.items() if name.startswith(BACK)
         }
@@ -153,8 +164,9 @@ class SlackDesk:
             lapses.recall(kept)
             arrivals.recall(kept)
             self._arrivals = arrivals
-            works = (projection.work.run, homes.work.run, lines.work.run, lapses.work.run)
-            await self._work(arrivals, projection, lines, works)
+            every = (projection.work, homes.work, lines.work, lapses.work, catching_up.work)
+            ticks = (projection.look, lines.look, lambda: self._gap(catching_up))
+            await self._work(arrivals, [one.run for one in every], ticks)
         finally:
             self._arrivals = None
             end()
@@ -202,19 +214,13 @@ class SlackDesk:
         )
         return arrivals
 
-    async def _work(
-        self,
-        arrivals: Arrivals,
-        projection: Projection,
-        lines: Lines,
-        works: Runs,
-    ) -> None:
+    async def _work(self, arrivals: Arrivals, works: Runs, ticks: Sequence[Callable[[], None]]) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(arrivals.work.run())
             if self._out.app_token:
                 self._sockets = Sockets(self.app, self._out.app_token)
                 group.create_task(self._sockets.run())
-            group.create_task(self._tick(projection, lines))
+            group.create_task(self._tick(ticks))
             await arrivals.work.done(FIRST_SECONDS)
             for work in works:
                 group.create_task(work())
@@ -244,12 +250,28 @@ class SlackDesk:
         await self._out.memory.put(BACK + agent, msgspec.json.encode(until))
         self._back[agent] = until
 
-    async def _tick(self, projection: Projection, lines: Lines) -> None:
+    def _gap(self, catching_up: CatchingUp) -> None:
+        """See whether nobody listened for a while, and read what was said meanwhile."""
+        if self._sockets is not None and not self._sockets.connected:
+            return
+        now, before = self._out.clock(), self._alive
+        self._alive = now
+        if before is not None and now - before > GAP_MS:
+            catching_up.begin(before)
+
+    async def _beat(self) -> None:
+        """Remember now and then until when somebody listened."""
+        if self._alive is not None and self._alive - self._beaten > BEAT_MS:
+            with suppress(StoreUnavailable):
+                await self._out.memory.put(ALIVE, msgspec.json.encode(self._alive))
+                self._beaten = self._alive
+
+    async def _tick(self, ticks: Sequence[Callable[[], None]]) -> None:
         while True:
             await asyncio.sleep(TICK_SECONDS)
-            projection.look()
-            if self._out.team_channel:
-                lines.look()
+            for tick in ticks:
+                tick()
+            await self._beat()
             for agent in [agent for agent, until in self._back.items() if until <= self._out.clock()]:
                 await self._returned(agent, self._back[agent])
 

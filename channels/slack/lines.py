@@ -58,6 +58,8 @@ class Lines:
 
     def look(self) -> None:
         """Time alone puts promises at risk: see who has no line yet."""
+        if not self._channel:
+            return
         for contact in self._desk.index.waiting():
             if contact.id not in self._lines and self._risky(contact):
                 self.work.mark(contact.id)

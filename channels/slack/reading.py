@@ -220,6 +220,7 @@ def _message(made: Deed, event: Mapping[str, Any], subtype: object, bot: str) ->
     if (isinstance(subtype, str) and subtype in NOT_SAID) or not made.user:
         return None
     made.kind, made.text = "say", str(event.get("text") or "")
+    made.key = f"{made.channel} {made.ts}"  # the same where it was not sent but read, see catching_up.py
     made.files = tuple(_file(one) for one in _mappings(event.get("files")))
     return made
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
 
@@ -284,3 +285,26 @@ async def test_what_was_stored_before_a_kill_is_carried_out_after_it(desk: Slack
     await desk.until(lambda: not desk.memory.left("in:"), "forgotten")
     await desk.card("ana", "Waiting on the customer")
     assert [one.said for one in desk["ana"].thread(card) if one.user == desk.slack.bot] == [card.said]
+
+
+async def test_what_was_written_while_nobody_listened_is_read_later() -> None:
+    """Slack gave it up: after the start it is found in its thread and sent, once, as is what came both ways."""
+    async with slack_house(Rules(ack=0.5, retries=(0.0,), tier_scale=20)) as desk:
+        desk.house.available("ana")
+        card, name = await accepted(desk)
+        contact = desk.house.state.contacts[name]
+        desk.house.now = int(time.time() * 1000)  # Slack's messages have Slack's time
+        await desk["ana"].writes("Before.", thread=card)
+        await desk.until(lambda: len(contact.messages) == 2, "answered")
+        await desk.until(lambda: "alive" in desk.memory.kept, "remembered")
+        await desk.stop()
+        await desk["ana"].writes("Into the void.", thread=card)
+        await desk.slack.settled()
+        desk.house.now += 3_600_000
+        await desk.start()
+        await desk.until(lambda: len(contact.messages) == 3, "read")
+        await desk["ana"].writes("After.", thread=card)
+        await desk.until(lambda: len(contact.messages) == 4, "answered")
+        said = [desk.house.written[ref.id].text for ref in contact.messages[1:]]
+        assert said == ["Before.", "Into the void.", "After."]
+        assert [action for _, action, _ in desk.house.acts].count("reply") == 3

@@ -39,9 +39,9 @@ def event(**fields: object) -> dict[str, object]:
 
 
 def test_a_message_is_a_deed_and_ours_are_none() -> None:
-    """Its key is Slack's id of the event; what bots write, we among them, and what merely joins says nothing."""
+    """Its key is its place, the same however it comes; what bots write, we among them, or who joins says nothing."""
     (deed,) = read(event(thread_ts="1.1"), BOT)
-    assert (deed.key, deed.kind, deed.user, deed.thread, deed.direct) == ("Ev1", "say", "U1", "1.1", True)
+    assert (deed.key, deed.kind, deed.user, deed.thread, deed.direct) == ("D1 1.2", "say", "U1", "1.1", True)
     assert read(event(user=BOT), BOT) == []
     assert read(event(bot_id="B1"), BOT) == []
     assert read(event(subtype="channel_join"), BOT) == []
