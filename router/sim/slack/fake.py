@@ -103,6 +103,13 @@ class FakeSlack:
     def request_url(self, url: str | None) -> None:
         self.deliveries.request_url = url
 
+    async def verifies(self, url: str) -> bool:
+        """Enter a request URL as an admin would: only one that answers the challenge is taken."""
+        good = await self.deliveries.verify(url)
+        if good:
+            self.request_url = url
+        return good
+
     # -- running ------------------------------------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
