@@ -117,14 +117,7 @@ class SlackDesk:
         people = People(self._api, out.roster, out.memory, str(identity.get("team_id") or ""))
         people.recall(kept)
         postings = Postings(self._api, out.memory, out.clock)
-        lines = Lines(
-            channel=out.team_channel,
-            desk=out.desk,
-            read=out.read,
-            postings=postings,
-            forget=out.memory.delete,
-            clock=out.clock,
-        )
+        lines = self._lines(postings)
         projection = Projection(
             desk=out.desk,
             read=out.read,
@@ -170,6 +163,17 @@ class SlackDesk:
         finally:
             self._arrivals = None
             end()
+
+    def _lines(self, postings: Postings) -> Lines:
+        out = self._out
+        return Lines(
+            channel=out.team_channel,
+            desk=out.desk,
+            read=out.read,
+            postings=postings,
+            forget=out.memory.delete,
+            clock=out.clock,
+        )
 
     def _hands(self, people: People, projection: Projection, homes: Homes, lines: Lines) -> Arrivals:
         out = self._out

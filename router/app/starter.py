@@ -47,7 +47,7 @@ def files(starter: Starter) -> dict[str, str]:
         "people.yaml": _people(starter),
         "routing.yaml": _routing(starter),
         "schema/workspace.json": schema.text(),
-        "slack/manifest.yaml": manifest_text(),
+        "slack/manifest.txt": manifest_text(),
     }
     if starter.password is not None:
         found[PASSWORD_FILE] = f"{starter.password}\n"

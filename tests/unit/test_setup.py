@@ -204,7 +204,7 @@ def test_the_command_writes_checks_and_says_what_to_type(tmp_path: Path) -> None
         "people.yaml",
         "routing.yaml",
         "schema/workspace.json",
-        "slack/manifest.yaml",
+        "slack/manifest.txt",
     }
     assert found["check"]["errors"] == []
     assert found["mailbox"][0]["step"] == "connect"
