@@ -68,8 +68,8 @@ class Arrivals:
             name = _name(deed)
             if name in self._done or name in self._waiting:
                 continue
-            if await self._memory.add(name, msgspec.json.encode(deed)):
-                self._queue(deed)
+            await self._memory.add(name, msgspec.json.encode(deed))
+            self._queue(deed)  # also what was there: perhaps the store kept it and could not say so
         return found
 
     def _queue(self, deed: Deed) -> None:

@@ -75,7 +75,8 @@ class Lines:
 
     def _risky(self, contact: Contact) -> bool:
         late = contact.due is not None and contact.due - self._clock() < RISK_MS
-        return contact.state is ContactState.WAITING and (late or contact.escalated > 0)
+        shadow = self._desk.source.state.workspace.shadow
+        return contact.state is ContactState.WAITING and (late or contact.escalated > 0) and not shadow
 
     async def _bring(self, name: str) -> None:
         state = await self._desk.source.settled()

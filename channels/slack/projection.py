@@ -170,7 +170,7 @@ class Projection:
             return
         stage, print_ = stage_of(contact, agent), fingerprint(contact, agent)
         if thread is None:
-            if stage in {GONE, WIPED}:
+            if stage in {GONE, WIPED} or state.workspace.shadow:  # in shadow mode nothing is sent, to nobody
                 return
             thread = await self._begun(key)
             if thread is None:

@@ -114,6 +114,8 @@ async def goes_on(daemon: RunningDaemon, slack: FakeSlack, people: list[Person])
     _, _, shown = await offered(people, "Order 7")
     owner = next(one for one in people if cards(one, "Order 7"))
     await until(lambda: daemon.log.read_text().count("slack_desk_ready") >= 2, "the desk")
+    assert slack.request_url is not None
+    assert await slack.verifies(slack.request_url)  # as an admin types it into Slack
     assert (await owner.clicks(shown, "usherd.accept")).acked
     await card(owner, "Order 7", "Write in this thread")
     right, slack.deliveries.secret = slack.deliveries.secret, "0" * 32

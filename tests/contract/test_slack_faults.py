@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
+from router.core.errors import StoreUnavailable
 from router.core.transitions import ContactState
 from router.sim.slack import Message, Rules
 from tests.support.slack_house import SlackHouse, slack_house
@@ -224,6 +225,41 @@ async def test_sockets_come_back(desk: SlackHouse, how: str) -> None:
     if how == "down":
         await desk.told("ana", card, "Are you there?")
     once(desk)
+
+
+async def test_what_the_store_kept_and_could_not_say_is_carried_out(desk: SlackHouse) -> None:
+    """The store's answer was lost: Slack is told nothing, sends the message again, and it is carried out, once."""
+    card, name = await accepted(desk)
+    add, lost = desk.memory.add, 0
+
+    async def kept_and_silent(name: str, value: bytes) -> bool:
+        nonlocal lost
+        added = await add(name, value)
+        if added:
+            lost += 1
+            raise StoreUnavailable("no answer")
+        return added
+
+    desk.memory.add = kept_and_silent  # type: ignore[method-assign]
+    await desk["ana"].writes("Once.", thread=card)
+    contact = desk.house.state.contacts[name]
+    await desk.until(lambda: len(contact.messages) == 2, "answered")
+    await desk.slack.settled()
+    assert lost == 1
+    assert [action for _, action, _ in desk.house.acts].count("reply") == 1
+
+
+async def test_an_agent_who_is_not_in_slack_costs_one_question(desk: SlackHouse) -> None:
+    """Contacts of somebody without a member are theirs at the web desk; Slack is not asked at every change."""
+    addresses = desk.addresses()
+    desk.addresses = lambda: addresses | {"ana": "nobody@example.com"}  # type: ignore[method-assign]
+    for number in range(3):
+        desk.house.mail(MONEY, subject=f"Refund {number}", sender=f"{number} <{number}@example.org>")
+    await desk.until(lambda: any(contact.offer for contact in desk.house.state.contacts.values()), "offered")
+    await asyncio.sleep(0.3)
+    asked = [one for one in desk.slack.calls if "lookupByEmail" in str(one)]
+    assert len(asked) == 1
+    assert desk.cards("ana") == []
 
 
 # -- the process ---------------------------------------------------------------------------------------------------
