@@ -14,15 +14,19 @@ from channels.slack.answering import Answering
 from channels.slack.asking import Questions
 from channels.slack.enclosing import CannotEnclose, Enclosing
 from channels.slack.homes import Homes
+from channels.slack.lines import Lines
 from channels.slack.mrkdwn import cut
 from channels.slack.people import People
 from channels.slack.projection import Explain, Projection
 from channels.slack.reading import Deed
+from channels.slack.sharing import Sharing
 from channels.slack.threads import OFFERED, Thread
+from router.core.transitions import ContactState
 from router.desk import actions
 from router.desk import texts as desk_texts
 from router.desk.model import Desk, NotOnRoster, NotVisible
 from router.desk.ports import Commands, Texts
+from router.desk.summaries import person_name
 from router.desk.views import Answer
 
 log = structlog.get_logger()
@@ -30,7 +34,7 @@ log = structlog.get_logger()
 NOTE_MARK = "//"
 SENTENCE_MAX = 600
 AUDITED = frozenset({"accept", "decline", "take", "resolve", "wake", "reopen", "let_in"})
-PLAIN = frozenset({"take", "resolve", "wake", "reopen", "let_in"})
+PLAIN = frozenset({"resolve", "wake", "reopen", "let_in"})
 TAKE, RESOLVE = "eyes", "white_check_mark"
 CONFLICT = "conflict"  # it was sent before, and that stands
 
@@ -48,6 +52,8 @@ class Parts:
     enclosing: Enclosing
     questions: Questions
     homes: Homes
+    sharing: Sharing
+    lines: Lines
     explain: Explain
     now: Callable[[], int]
 
@@ -65,6 +71,8 @@ class Actor:
         self._enclosing = parts.enclosing
         self._questions = parts.questions
         self._homes = parts.homes
+        self._lines = parts.lines
+        self._sharing = parts.sharing
         self._explain = parts.explain
         self._now = parts.now
         self._doing: dict[str, Callable[[str, Deed], Awaitable[None]]] = {
@@ -79,12 +87,16 @@ class Actor:
             "unknown": self._unknown,
         }
 
-    def contact_of(self, deed: Deed) -> str:
-        """The contact that a deed is about, or ""."""
+    def lane_of(self, deed: Deed) -> str:
+        """Deeds of one person about one contact are done in order; and all who want to take it, one by one."""
+        contact = self._contact_of(deed)
+        return f"take {contact}" if deed.action == "take" else f"{deed.user} {contact}"
+
+    def _contact_of(self, deed: Deed) -> str:
         if deed.value.get("contact"):
             return deed.value["contact"]
         thread = self._projection.at(deed.channel, deed.thread or deed.ts)
-        return thread.contact if thread is not None else ""
+        return thread.contact if thread is not None else self._lines.at(deed.channel, deed.ts)
 
     async def carry_out(self, deed: Deed) -> None:
         """Do it, once. Raises Wait, Refusal, TransientError, Fenced: then it is tried again."""
@@ -105,7 +117,10 @@ class Actor:
             return deed.direct
         if deed.kind in {"edit", "delete"}:
             return self._projection.at(deed.channel, deed.thread) is not None
-        return deed.kind != "react" or self._projection.at(deed.channel, deed.ts) is not None
+        if deed.kind == "react":
+            known = self._projection.at(deed.channel, deed.ts) or self._lines.at(deed.channel, deed.ts)
+            return bool(known) and deed.action in {TAKE, RESOLVE}
+        return True
 
     async def _stranger(self, deed: Deed) -> None:
         """Somebody who is no agent: nothing is done, they are told so, and the try stands in the journal."""
@@ -155,13 +170,25 @@ class Actor:
             await self._status(agent, deed, deed.value.get("status", ""))
         elif action == "accept":
             await self._command_on(agent, deed, "accept", {"contact": contact, "offer": offer})
+        elif action == "take":
+            await self._take(agent, deed, contact)
         elif action in PLAIN:
-            if await self._command_on(agent, deed, action, {"contact": contact}) and action == "take":
-                await self._tell(agent, deed, desk_texts.done("take"), contact)
+            await self._command_on(agent, deed, action, {"contact": contact})
         elif action == "retry":
             await self._retry(agent, deed)
+        elif action == "files":
+            await self._files(agent, deed, contact)
         else:
             await self._window(agent, deed, action, contact, offer)
+
+    async def _take(self, agent: str, deed: Deed, contact: str) -> None:
+        """Claim what waits. A supervisor could take it from whoever was first, and does not by a click that lost."""
+        found = (await self._desk.source.settled()).contacts.get(contact)
+        if found is not None and found.agent not in {None, agent} and found.state is not ContactState.RESOLVED:
+            who = person_name(self._desk.source.names, found.agent)
+            await self._tell(agent, deed, cut(desk_texts.refusal("taken", who, lambda name: name), SENTENCE_MAX))
+        elif await self._command_on(agent, deed, "take", {"contact": contact}):
+            await self._tell(agent, deed, desk_texts.done("take"))
 
     async def _status(self, agent: str, deed: Deed, status: str) -> None:
         answer = await self._act(agent, "status", {"status": status}, deed.key)
@@ -178,6 +205,17 @@ class Actor:
             return
         copies = tuple(one.address for one in message.cc)
         await self._command_on(agent, deed, "reply", {"contact": contact, "text": message.text, "cc": copies})
+
+    async def _files(self, agent: str, deed: Deed, contact: str) -> None:
+        thread = self._projection.threads.get((agent, contact))
+        try:
+            problem = texts.NOT_FOR_YOU if thread is None else await self._sharing.share(agent, deed, thread)
+        except (NotVisible, NotOnRoster):
+            problem = texts.NOT_FOR_YOU
+        except KeyError:
+            problem = texts.FILES_GONE
+        if problem:
+            await self._tell(agent, deed, problem, contact)
 
     async def _window(self, agent: str, deed: Deed, action: str, contact: str, offer: str) -> None:
         try:
@@ -263,6 +301,10 @@ class Actor:
             await self._projection.say(thread.key, f"{deed.kind} {deed.key}", text)
 
     async def _react(self, agent: str, deed: Deed) -> None:
+        line = self._lines.at(deed.channel, deed.ts)
+        if line and deed.action == TAKE:
+            await self._take(agent, deed, line)
+            return
         thread = self._projection.at(deed.channel, deed.ts)
         if thread is None or thread.agent != agent:
             return

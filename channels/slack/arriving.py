@@ -38,12 +38,12 @@ class Arrivals:
         *,
         memory: Memory,
         carry_out: Callable[[Deed], Awaitable[None]],
-        contact_of: Callable[[Deed], str],
+        lane_of: Callable[[Deed], str],
         clock: Callable[[], int],
         bot: str,
     ) -> None:
-        """`contact_of`: which contact a deed is about, or ""; `bot`: our own member id, whose deeds are none."""
-        self._contact_of = contact_of
+        """`lane_of`: deeds of one lane are done in order; `bot`: our own member id, whose deeds are none."""
+        self._lane_of = lane_of
         self._memory = memory
         self._carry_out = carry_out
         self._clock = clock
@@ -68,15 +68,15 @@ class Arrivals:
             name = _name(deed)
             if name in self._done or name in self._waiting:
                 continue
-            if await self._memory.add(name, msgspec.json.encode(deed)):
-                self._queue(deed)
+            await self._memory.add(name, msgspec.json.encode(deed))
+            self._queue(deed)  # also what was there: perhaps the store kept it and could not say so
         return found
 
     def _queue(self, deed: Deed) -> None:
         name = _name(deed)
         if name not in self._waiting:
             self._waiting.add(name)
-            lane = f"{deed.user} {self._contact_of(deed)}"
+            lane = self._lane_of(deed)
             self._lanes.setdefault(lane, deque()).append(deed)
             self.work.mark(lane, URGENT)
 

@@ -56,7 +56,7 @@ def _card(view: Card, head: str, why: str, room: int) -> list[Json]:
     place = next((place for place, item in enumerate(view.items) if item.id == head), None)
     if place is not None:
         found += _before(sum(item.direction in {"in", "out"} for item in view.items[:place]))
-        found += said(view.items[place], room)
+        found += said(view.items[place], room, row.id)
     if why:
         found.append(blocks.context(texts.WHY.format(why=cut(why, 600))))
     if view.offer:
@@ -123,7 +123,7 @@ def _before(number: int) -> list[Json]:
     return [blocks.context(texts.EARLIER_ONE if number == 1 else texts.EARLIER.format(n=number))]
 
 
-def said(item: Item, room: int) -> list[Json]:
+def said(item: Item, room: int, contact: str) -> list[Json]:
     """The words of one message, in `room` characters, and the names of its files; the rest is behind the button."""
     found: list[Json] = []
     for part in pieces(item.text, PIECE_UNITS_MAX):
@@ -133,7 +133,13 @@ def said(item: Item, room: int) -> list[Json]:
             break
         found.append(blocks.section(part))
     listed = files(item.files)
-    return [*found, blocks.context(listed)] if listed else found
+    if not listed:
+        return found
+    found.append(blocks.context(listed))
+    if item.direction == "in":
+        value = {"contact": contact, "message": item.id}
+        found.append(blocks.actions(blocks.button(texts.BUTTONS["files"], action_id("files"), value)))
+    return found
 
 
 def files(listed: Sequence[File]) -> str:

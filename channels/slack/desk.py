@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 import structlog
@@ -16,15 +17,19 @@ from channels.slack.answering import Answering
 from channels.slack.api import Api, Doubt, Refusal, Wait
 from channels.slack.arriving import Arrivals
 from channels.slack.asking import Find, Questions
+from channels.slack.catching_up import CatchingUp
 from channels.slack.enclosing import Enclosing
 from channels.slack.homes import Homes
+from channels.slack.lapses import Lapses
 from channels.slack.limits import Limits
+from channels.slack.lines import Lines
 from channels.slack.listening import Sockets, bolt
 from channels.slack.people import People
 from channels.slack.ports import Files, Memory, Roster
 from channels.slack.posting import Postings
 from channels.slack.projection import Explain, Projection
 from channels.slack.reading import Deed, read
+from channels.slack.sharing import Sharing
 from router.core.errors import StoreUnavailable
 from router.core.values import Status
 from router.desk import actions
@@ -34,9 +39,14 @@ from router.desk.ports import Changed, Commands, Texts
 log = structlog.get_logger()
 
 BACK = "back:"
+ALIVE = "alive"
+GAP_MS = 20_000
+BEAT_MS = 10_000
 TICK_SECONDS = 1.0
 FIRST_SECONDS = 20.0  # for what an earlier process left undone, before threads are looked at
 AGAIN_SECONDS = 5.0
+
+Runs: TypeAlias = Sequence[Callable[[], Coroutine[None, None, None]]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +65,7 @@ class Outside:
     explain: Explain
     find: Find
     problems: Callable[[], list[str]]
+    team_channel: str
     clock: Callable[[], int]
     monotonic: Callable[[], float]
 
@@ -68,6 +79,8 @@ class SlackDesk:
         self._arrivals: Arrivals | None = None
         self._sockets: Sockets | None = None
         self._back: dict[str, int] = {}
+        self._alive: int | None = None  # ms: until when it is known that somebody listened
+        self._beaten = 0
         self._url = ""
         self._bot = ""
         self.app = bolt(outside.client, self.take, outside.signing_secret)
@@ -103,11 +116,13 @@ class SlackDesk:
         self._bot, self._url = str(identity["user_id"]), str(identity.get("url") or "")
         people = People(self._api, out.roster, out.memory, str(identity.get("team_id") or ""))
         people.recall(kept)
+        postings = Postings(self._api, out.memory, out.clock)
+        lines = self._lines(postings)
         projection = Projection(
             desk=out.desk,
             read=out.read,
             people=people,
-            postings=Postings(self._api, out.memory, out.clock),
+            postings=postings,
             explain=out.explain,
             clock=out.clock,
             forget=out.memory.delete,
@@ -119,7 +134,12 @@ class SlackDesk:
             problems=out.problems,
             clock=out.clock,
         )
-        arrivals = self._hands(people, projection, homes)
+        lapses = Lapses(api=self._api, people=people, source=out.desk.source, memory=out.memory)
+        arrivals = self._hands(people, projection, homes, lines)
+        catching_up = CatchingUp(
+            api=self._api, people=people, take=arrivals.take, agents=lambda: list(out.roster.addresses())
+        )
+        self._alive = msgspec.json.decode(kept[ALIVE], type=int) if ALIVE in kept else None
         self._back = {
             name[len(BACK) :]: msgspec.json.decode(raw) for name, raw in kept.items() if name.startswith(BACK)
         }
@@ -127,18 +147,35 @@ class SlackDesk:
         def changed(news: Changed) -> None:
             projection.changed(news)
             homes.changed(news)
+            lines.changed(news)
+            lapses.changed(news)
 
         end = out.desk.source.subscribe(changed)
         try:
             projection.recall(kept)
+            lines.recall(kept)
+            lapses.recall(kept)
             arrivals.recall(kept)
             self._arrivals = arrivals
-            await self._work(arrivals, projection, homes)
+            every = (projection.work, homes.work, lines.work, lapses.work, catching_up.work)
+            ticks = (projection.look, lines.look, lambda: self._gap(catching_up))
+            await self._work(arrivals, [one.run for one in every], ticks)
         finally:
             self._arrivals = None
             end()
 
-    def _hands(self, people: People, projection: Projection, homes: Homes) -> Arrivals:
+    def _lines(self, postings: Postings) -> Lines:
+        out = self._out
+        return Lines(
+            channel=out.team_channel,
+            desk=out.desk,
+            read=out.read,
+            postings=postings,
+            forget=out.memory.delete,
+            clock=out.clock,
+        )
+
+    def _hands(self, people: People, projection: Projection, homes: Homes, lines: Lines) -> Arrivals:
         out = self._out
         answering = Answering(self._api)
         questions = Questions(
@@ -154,6 +191,7 @@ class SlackDesk:
             files=out.files,
             remember=remember,
         )
+        sharing = Sharing(api=self._api, desk=out.desk, read=out.read, remember=remember)
         actor = Actor(
             Parts(
                 desk=out.desk,
@@ -165,6 +203,8 @@ class SlackDesk:
                 enclosing=enclosing,
                 questions=questions,
                 homes=homes,
+                lines=lines,
+                sharing=sharing,
                 explain=out.explain,
                 now=out.clock,
             )
@@ -172,23 +212,23 @@ class SlackDesk:
         arrivals = Arrivals(
             memory=out.memory,
             carry_out=actor.carry_out,
-            contact_of=actor.contact_of,
+            lane_of=actor.lane_of,
             clock=out.clock,
             bot=self._bot,
         )
         return arrivals
 
-    async def _work(self, arrivals: Arrivals, projection: Projection, homes: Homes) -> None:
+    async def _work(self, arrivals: Arrivals, works: Runs, ticks: Sequence[Callable[[], None]]) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(arrivals.work.run())
             if self._out.app_token:
                 self._sockets = Sockets(self.app, self._out.app_token)
                 group.create_task(self._sockets.run())
-            group.create_task(self._tick())
+            group.create_task(self._tick(ticks))
             await arrivals.work.done(FIRST_SECONDS)
-            group.create_task(projection.work.run())
-            group.create_task(homes.work.run())
-            log.info("slack_desk_ready", threads=len(projection.threads))
+            for work in works:
+                group.create_task(work())
+            log.info("slack_desk_ready")
 
     async def _identity(self) -> dict[str, Any]:
         """Who we are in Slack; asked until it is told."""
@@ -214,9 +254,28 @@ class SlackDesk:
         await self._out.memory.put(BACK + agent, msgspec.json.encode(until))
         self._back[agent] = until
 
-    async def _tick(self) -> None:
+    def _gap(self, catching_up: CatchingUp) -> None:
+        """See whether nobody listened for a while, and read what was said meanwhile."""
+        if self._sockets is not None and not self._sockets.connected:
+            return
+        now, before = self._out.clock(), self._alive
+        self._alive = now
+        if before is not None and now - before > GAP_MS:
+            catching_up.begin(before)
+
+    async def _beat(self) -> None:
+        """Remember now and then until when somebody listened."""
+        if self._alive is not None and self._alive - self._beaten > BEAT_MS:
+            with suppress(StoreUnavailable):
+                await self._out.memory.put(ALIVE, msgspec.json.encode(self._alive))
+                self._beaten = self._alive
+
+    async def _tick(self, ticks: Sequence[Callable[[], None]]) -> None:
         while True:
             await asyncio.sleep(TICK_SECONDS)
+            for tick in ticks:
+                tick()
+            await self._beat()
             for agent in [agent for agent, until in self._back.items() if until <= self._out.clock()]:
                 await self._returned(agent, self._back[agent])
 

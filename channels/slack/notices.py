@@ -43,7 +43,7 @@ def notice(items: Sequence[Item], contact: str) -> Post:
 def _notice(items: Sequence[Item], contact: str, room: int) -> list[Json]:
     found: list[Json] = [blocks.section(_headline(items[0]))]
     for item in items:
-        found += said(item, room)
+        found += said(item, room, contact)
         found += [blocks.context(cut(warning, 300)) for warning in item.warnings[:WARNINGS_MAX]]
     return [*found, *delivery(items[-1], contact)]
 

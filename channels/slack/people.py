@@ -6,6 +6,8 @@ our own workspace: people of other organisations in a shared channel can call th
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 import structlog
 
@@ -15,6 +17,7 @@ from channels.slack.ports import Memory, Roster
 log = structlog.get_logger()
 
 FORGET = 5_000
+ABSENT_SECONDS = 300.0  # so long nobody is asked again after a member that there is not
 
 
 class Seat(msgspec.Struct):
@@ -39,6 +42,8 @@ class People:
         self._memory = memory
         self._team = team
         self._seats: dict[str, Seat] = {}
+        self._absent: dict[str, float] = {}  # address -> until when (of the loop's clock) it is taken for nobody's
+        self._asking: dict[str, asyncio.Lock] = {}
         self._strangers: dict[str, str] = {}  # member id -> address, of those looked up
 
     def recall(self, kept: dict[str, bytes]) -> None:
@@ -59,10 +64,18 @@ class People:
         address = self._roster.addresses().get(agent)
         if not address:
             return None
-        seat = self.seat(agent)
+        async with self._asking.setdefault(agent, asyncio.Lock()):
+            return await self._found(agent, address)
+
+    async def _found(self, agent: str, address: str) -> Seat | None:
+        seat, now = self.seat(agent), asyncio.get_running_loop().time()
         if seat is None:
+            if self._absent.get(address, 0.0) > now:
+                return None
             user = await self._member(address)
             if user is None:
+                log.warning("slack_agent_unknown", agent=agent)
+                self._absent[address] = now + ABSENT_SECONDS
                 return None
             seat = Seat(address=address, user=user)
         if not seat.dm:

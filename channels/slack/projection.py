@@ -74,6 +74,7 @@ class Projection:
         self._of_ts: dict[tuple[str, str], Key] = {}
         self._locks: dict[Key, asyncio.Lock] = {}
         self._instead: dict[Key, Instead] = {}
+        self._again: dict[Key, int] = {}  # when to look for late copies
         self.work: Work[Key] = Work("threads", self.bring, HANDS)
 
     # -- what is known -----------------------------------------------------------------------------------------------
@@ -116,6 +117,11 @@ class Projection:
                 agents |= dict.fromkeys(agent for agent in (one.agent, one.offer and one.offer.agent) if agent)
             for agent in agents:
                 self._mark(agent, name)
+
+    def look(self) -> None:
+        """Time has passed: late copies of what was posted anew may have come."""
+        for key in [key for key, at in self._again.items() if at <= self._clock()]:
+            self.work.mark(key)
 
     def _mark(self, agent: str, contact: str) -> None:
         one = self._desk.source.state.contacts.get(contact)
@@ -164,7 +170,7 @@ class Projection:
             return
         stage, print_ = stage_of(contact, agent), fingerprint(contact, agent)
         if thread is None:
-            if stage in {GONE, WIPED}:
+            if stage in {GONE, WIPED} or state.workspace.shadow:  # in shadow mode nothing is sent, to nobody
                 return
             thread = await self._begun(key)
             if thread is None:
@@ -173,9 +179,9 @@ class Projection:
         self._know(thread)  # its card may have been found
         await self._postings.late_copies(thread)
         if thread.again:
-            asyncio.get_running_loop().call_later(
-                max(0, thread.again[0].at - self._clock()) / 1_000 + 0.1, self.work.mark, key
-            )
+            self._again[key] = thread.again[0].at
+        else:
+            self._again.pop(key, None)
         if thread.seen != print_ or key in self._instead:
             await self._tell(thread, contact, stage)
             self._instead.pop(key, None)

@@ -78,6 +78,14 @@ def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
+def _mappings(value: object) -> list[Mapping[str, Any]]:
+    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) else int(value) if isinstance(value, str) and value.isdecimal() else 0
+
+
 def _who(payload: Mapping[str, Any]) -> tuple[str, str]:
     """(team, user) of an interaction: the person's own team, which in a shared channel may be another's."""
     user = _mapping(payload.get("user"))
@@ -88,7 +96,7 @@ def _presses(payload: Mapping[str, Any]) -> Iterator[Deed]:
     team, user = _who(payload)
     container = _mapping(payload.get("container"))
     message = _mapping(payload.get("message"))
-    for action in payload.get("actions") or ():
+    for action in _mappings(payload.get("actions")):
         name = str(action.get("action_id") or "")
         chosen = _mapping(action.get("selected_option")).get("value")
         yield Deed(
@@ -131,16 +139,16 @@ def _submission(payload: Mapping[str, Any]) -> Deed:
         user=user,
         action=str(view.get("callback_id") or "").removeprefix(OWN),
         value=_value(view.get("private_metadata")),
-        values={block: _entered(next(iter(_mapping(state).values()), {})) for block, state in states.items()},
+        values={block: _entered(_mapping(next(iter(_mapping(state).values()), {}))) for block, state in states.items()},
         trigger=str(payload.get("trigger_id") or ""),
     )
 
 
 def _entered(state: Mapping[str, Any]) -> Any:  # noqa: ANN401  # text, an instant, an option's value, or several
     if "selected_options" in state:
-        return [str(one.get("value")) for one in state["selected_options"] or ()]
+        return [str(one.get("value")) for one in _mappings(state["selected_options"])]
     if "selected_date_time" in state:
-        return int(state["selected_date_time"] or 0) * 1_000
+        return _number(state["selected_date_time"]) * 1_000
     if "selected_option" in state:
         return str(_mapping(state["selected_option"]).get("value") or "")
     return str(state.get("value") or "")
@@ -175,7 +183,7 @@ def _event(payload: Mapping[str, Any], event: Mapping[str, Any], bot: str) -> De
     if name == "app_home_opened":
         made.kind = "home"
         return made if event.get("tab") == "home" else None
-    if name in {"user_change", "user_status_changed", "user_profile_changed"}:
+    if name in ("user_change", "user_status_changed", "user_profile_changed"):
         user = _mapping(event.get("user"))
         profile = _mapping(user.get("profile"))
         made.kind, made.user = "changed", str(user.get("id") or "")
@@ -199,7 +207,7 @@ def _base(payload: Mapping[str, Any], event: Mapping[str, Any]) -> Deed:
 
 
 def _message(made: Deed, event: Mapping[str, Any], subtype: object, bot: str) -> Deed | None:
-    if subtype in {"message_changed", "message_deleted"}:
+    if subtype in ("message_changed", "message_deleted"):
         before = _mapping(event.get("previous_message"))
         after = _mapping(event.get("message"))
         if before.get("bot_id") or before.get("user") == bot or before.get("text") == after.get("text"):
@@ -209,10 +217,11 @@ def _message(made: Deed, event: Mapping[str, Any], subtype: object, bot: str) ->
         made.ts = str(before.get("ts") or event.get("deleted_ts") or "")
         made.thread = str(before.get("thread_ts") or "")
         return made
-    if subtype in NOT_SAID or not made.user:
+    if (isinstance(subtype, str) and subtype in NOT_SAID) or not made.user:
         return None
     made.kind, made.text = "say", str(event.get("text") or "")
-    made.files = tuple(_file(one) for one in event.get("files") or () if isinstance(one, Mapping))
+    made.key = f"{made.channel} {made.ts}"  # the same where it was not sent but read, see catching_up.py
+    made.files = tuple(_file(one) for one in _mappings(event.get("files")))
     return made
 
 
@@ -221,6 +230,6 @@ def _file(one: Mapping[str, Any]) -> SlackFile:
         id=str(one.get("id") or ""),
         name=str(one.get("name") or one.get("title") or "file"),
         type=str(one.get("mimetype") or "application/octet-stream"),
-        size=int(one.get("size") or 0),
+        size=_number(one.get("size")),
         url=str(one.get("url_private_download") or one.get("url_private") or ""),
     )

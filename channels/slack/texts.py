@@ -60,6 +60,7 @@ BUTTONS = {
     "retag": "Change topics",
     "priority": "Change priority",
     "let_in": "Let the sender in",
+    "files": "Fetch the files",
 }
 
 # -- what happens in a thread --------------------------------------------------------------------------------------
@@ -92,6 +93,7 @@ NOT_STORED = "This could not be stored. Please try once more."
 UNKNOWN_CLICK = "This button does nothing any more. Open the card again."
 FILE_TOO_LARGE = "A file is too large to be sent: at most {limit} in all."
 FILE_UNREADABLE = "A file could not be fetched from Slack, so nothing was sent. Please send it once more."
+FILES_GONE = "These files are no longer kept."
 NO_FILES_HERE = "Files can be sent with an answer only, so nothing was sent."
 PAST = "Choose a time in the future."
 
@@ -196,7 +198,10 @@ COMMAND_EXPLAIN_WHAT = "Which one? `/usherd explain CONTACT`."
 COMMAND_FIND_WHAT = "What for? `/usherd find WORDS`."
 COMMAND_TIME = "How long? As in `/usherd away 30m` or `/usherd away 2h`."
 COMMAND_AWAY_UNTIL = "You are away until {until}; then you are available again by yourself."
-LAPSES = "Two offers lapsed, so you are set away. Press *Available* in the app's Home, or type `/usherd back`."
+LAPSES = (
+    ":crescent_moon: {n} offers lapsed, so you are set away. "
+    "Press *Available* in the app's Home, or type `/usherd back`."
+)
 
 
 def size(number: int) -> str:

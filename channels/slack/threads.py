@@ -11,6 +11,8 @@ from router.core.state import Contact
 from router.core.transitions import ContactState
 
 PREFIX = "thread:"
+LINE = "line:"
+TEAM = "#team"  # in place of an agent: a line in the team's channel, no agent's conversation
 NEWS_KEPT = 200
 OFFERED, MINE, GONE, WIPED, RESOLVED = "offered", "assigned", "gone", "erased", "resolved"
 Key = tuple[str, str]  # agent, contact
@@ -72,7 +74,7 @@ class Thread(msgspec.Struct, kw_only=True):
     @property
     def name(self) -> str:
         """Under which it is remembered."""
-        return f"{PREFIX}{self.agent} {self.contact}"
+        return f"{PREFIX}{self.agent} {self.contact}" if self.agent != TEAM else f"{LINE}{self.contact}"
 
     def of_item(self, item: str) -> Told | None:
         """What tells of an item."""

@@ -19,7 +19,8 @@ log = structlog.get_logger()
 K = TypeVar("K")
 IDLE_SECONDS = 1.0
 STORE_SECONDS = 1.0
-FAILED_SECONDS = 30.0
+FAILED_SECONDS = 15.0  # doubled each time, up to
+FAILED_SECONDS_MAX = 600.0
 URGENT, USUAL = 0, 1
 
 
@@ -34,6 +35,7 @@ class Work(Generic[K]):
         self._later: list[tuple[float, int, int, K]] = []
         self._marked: dict[K, int] = {}  # key -> how urgent
         self._active: set[K] = set()
+        self._failed: dict[K, int] = {}
         self._count = itertools.count()
         self._news = asyncio.Event()
         self._finished = asyncio.Event()
@@ -91,10 +93,16 @@ class Work(Generic[K]):
             self._again(key, urgency, STORE_SECONDS)
         except Refusal as refusal:
             log.error("slack_refuses", work=self._name, code=refusal.code)  # noqa: TRY400  # no traceback
-            self._again(key, USUAL, FAILED_SECONDS)
+            self._much_later(key)
         except Exception as error:  # a mistake of ours with one contact is no other's
             log.exception("slack_work_failed", work=self._name, error=type(error).__name__)
-            self._again(key, USUAL, FAILED_SECONDS)
+            self._much_later(key)
+        else:
+            self._failed.pop(key, None)
+
+    def _much_later(self, key: K) -> None:
+        times = self._failed[key] = self._failed.get(key, 0) + 1
+        self._again(key, USUAL, min(FAILED_SECONDS_MAX, FAILED_SECONDS * 2**times))
 
     def _again(self, key: K, urgency: int, seconds: float) -> None:
         due = asyncio.get_running_loop().time() + seconds

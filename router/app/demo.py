@@ -13,6 +13,7 @@ import re
 import shutil
 import signal
 import socket
+import sys
 import tempfile
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime, timedelta
@@ -22,6 +23,7 @@ from typing import Any
 
 import msgspec
 
+from channels.slack.manifest import manifest
 from router.app.daemon import Daemon
 from router.app.demo_audit import Audit
 from router.app.demo_chats import Visitors, read_conversations
@@ -29,6 +31,7 @@ from router.app.demo_page import BothSides
 from router.app.demo_people import Agents, Customers, Sink
 from router.app.demo_view import View, because
 from router.shell.clock import wall_ms
+from router.sim.slack import FakeSlack
 from router.web.access import links, new_ticket
 from skills.workspace import load
 
@@ -41,9 +44,10 @@ TYPING_SECONDS = 3.0  # of a visitor, a message, about
 OFFER_SECONDS = 90  # an offer waits so long for whoever tries the demo
 
 
-async def play(*, seconds: int | None, data: Path | None, quiet: bool) -> dict[str, Any]:
+async def play(*, seconds: int | None, data: Path | None, quiet: bool, slack: bool = False) -> dict[str, Any]:
     """Run the demo until Ctrl-C, SIGTERM, or for `seconds`; gives its figures. Raises ConfigError.
 
+    `slack`: with a Slack of this machine, whose page shows what agents see there.
     `ok`: nothing was lost or wrong, and, if it could end by itself, every contact reached an able agent.
     """
     task = asyncio.current_task()
@@ -55,6 +59,10 @@ async def play(*, seconds: int | None, data: Path | None, quiet: bool) -> dict[s
         sink_port = await sink.start()
         stack.push_async_callback(sink.stop)
         config = lay_out(folder / "config", sink_port, fixed_ports=seconds is None)
+        if slack:
+            fake = await stack.enter_async_context(FakeSlack(manifest()))
+            join_slack(config, fake)
+            sys.stderr.write(f"Slack, as its members see it: {fake.page_url}\n")
         page = BothSides()
         daemon = Daemon(load(config), data or folder / "data", pages=(page.routes,))
         await daemon.start()
@@ -163,6 +171,19 @@ def lay_out(folder: Path, sink_port: int, *, fixed_ports: bool) -> Path:
         patient = f"accept_within: {{chat: {OFFER_SECONDS}s, messaging: 12s, email: {OFFER_SECONDS}s}}"
         workspace.write_text(re.sub(r"accept_within: \{.*\}", patient, workspace.read_text()))
     return folder
+
+
+def join_slack(config: Path, slack: FakeSlack) -> None:
+    """Put the workspace's agents into a Slack of this machine, and its app into the workspace."""
+    for name, agent in load(config).config.agents.items():
+        if agent.email:
+            slack.add_user(name, email=agent.email, real_name=agent.name)
+    team = slack.add_channel("support", members=[*load(config).config.agents, slack.bot])
+    for name, secret in (("slack-bot", slack.bot_token), ("slack-app", slack.app_token)):
+        (config / name).write_text(secret)
+    channels = config / "channels.yaml"
+    named = f'bot_token: "file:slack-bot", app_token: "file:slack-app", team_channel: {team.id}, api: "{slack.api_url}"'
+    channels.write_text(channels.read_text().replace("  http: {}\n", f"  http: {{}}\n  slack: {{{named}}}\n"))
 
 
 def origins(port: int) -> list[str]:

@@ -146,6 +146,7 @@ class SlackPart:
                 explain=lambda contact: parts.operations.explain(contact, full=False),
                 find=search.find,
                 problems=daemon.problems,
+                team_channel=settings.team_channel or "",
                 clock=daemon.clock.now,
                 monotonic=time.monotonic,
             )

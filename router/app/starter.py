@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from router.app.example import Block, Flow, Off, Page, flow
+from router.app.slack_manifest import manifest_text
 from skills import schema
 
 LEVEL = 3  # what everybody can do of each topic, until the admin knows better
@@ -46,6 +47,7 @@ def files(starter: Starter) -> dict[str, str]:
         "people.yaml": _people(starter),
         "routing.yaml": _routing(starter),
         "schema/workspace.json": schema.text(),
+        "slack/manifest.txt": manifest_text(),
     }
     if starter.password is not None:
         found[PASSWORD_FILE] = f"{starter.password}\n"

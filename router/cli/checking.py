@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 import typer
 
 from router.cli import output
@@ -17,7 +19,10 @@ Files = Annotated[
 ]
 
 
-def check(config: Config = CONFIG, data: Data = DATA, json: Json = False) -> None:
+Slack = Annotated[bool, typer.Option("--slack", help="Ask Slack whether tokens, scopes, channel and agents are right.")]
+
+
+def check(config: Config = CONFIG, data: Data = DATA, slack: Slack = False, json: Json = False) -> None:
     """Check the workspace: every error at once with file, line and remedy, then who covers what, and how busy it is.
 
     How busy is found out from the last week of the journal in --data, which is only read; without one, from hours only.
@@ -27,12 +32,22 @@ def check(config: Config = CONFIG, data: Data = DATA, json: Json = False) -> Non
     output.wants_json(json)
     with output.counting("reading") as progress:
         found = check_workspace(config, data, progress)
+    if slack and not found["errors"]:
+        found["slack"] = _ask_slack(config)
     if json:
         output.give(found)
     else:
         _show_check(found)
-    if found["errors"]:
+    if found["errors"] or not all(one["ok"] for one in found.get("slack", ())):
         raise typer.Exit(2)
+
+
+def _ask_slack(config: Path) -> list[dict[str, Any]]:
+    """What Slack says: `{what, ok, said}` for each thing that must be right."""
+    from router.app.slack_setup import try_slack
+    from skills.workspace import load
+
+    return [msgspec.to_builtins(one) for one in asyncio.run(try_slack(load(config).config))]
 
 
 def _show_check(found: dict[str, Any]) -> None:
@@ -44,6 +59,9 @@ def _show_check(found: dict[str, Any]) -> None:
                 output.say(f"  [dim]try:[/] {output.escape(one['hint'])}")
     if not found["errors"]:
         _show_coverage(found["coverage"])
+        for one in found.get("slack", ()):
+            mark = "[green]✓[/]" if one["ok"] else "[bold red]✗[/]"
+            output.say(f"{mark} Slack, {output.escape(one['what'])}: {output.escape(one['said'])}")
         output.say(f"[green]The workspace is right[/], with {_counted(len(found['warnings']))}.")
 
 

@@ -38,6 +38,9 @@ def run(config: Config = CONFIG, data: Data = DATA, json: Json = False) -> None:
 def demo(
     seconds: Annotated[int | None, typer.Option(help="End by itself after so many seconds.", min=5)] = None,
     data: Annotated[Path | None, typer.Option("--data", help="Keep the data here; else it is thrown away.")] = None,
+    slack_fake: Annotated[
+        bool, typer.Option("--slack-fake", help="With a Slack of this machine: its page shows what agents see there.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Show usherd at work: real mail from a small airline's customers, simulated agents, and a desk to open."""
@@ -47,7 +50,7 @@ def demo(
     output.wants_json(json)
     log.configure(json=True if json else None, level="warning")
     try:
-        figures = spin(play(seconds=seconds, data=data, quiet=json))
+        figures = spin(play(seconds=seconds, data=data, quiet=json, slack=slack_fake))
     except asyncio.CancelledError:  # SIGTERM before it had begun
         raise typer.Exit(128 + signal.SIGTERM) from None
     if json:

@@ -100,7 +100,10 @@ async def over_http(slack: FakeSlack, app: AsyncApp) -> AsyncIterator[None]:
     routes = [Route("/slack/events", receive, methods=["POST"])]
     server = uvicorn.Server(uvicorn.Config(Starlette(routes=routes), log_config=None, lifespan="off", ws="none"))
     serving = asyncio.ensure_future(server.serve(sockets=[listener]))
-    slack.request_url = f"http://127.0.0.1:{listener.getsockname()[1]}/slack/events"
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}/slack/events"
+    verified = await slack.verifies(url)
+    slack.request_url = url
+    assert verified == (slack.deliveries.secret == slack.signing_secret)
     try:
         yield
     finally:

@@ -53,7 +53,7 @@ async def test_a_token_is_needed_and_each_method_takes_one_kind(app: RawApp) -> 
     """No token, an unknown one and one of the other kind are refused, and so is a method nobody knows."""
     assert await error(app, "auth.test", token="") == "not_authed"
     assert await error(app, "auth.test", token="xoxb-guess") == "invalid_auth"
-    assert await error(app, "auth.test", token=app.slack.app_token) == "not_allowed_token_type"
+    assert await error(app, "team.info", token=app.slack.app_token) == "not_allowed_token_type"
     assert await error(app, "apps.connections.open") == "not_allowed_token_type"
     assert await error(app, "chat.shout") == "unknown_method"
 
@@ -377,3 +377,13 @@ async def test_a_view_that_breaks_slacks_rules_is_refused_with_its_place(app: Ra
     trigger = app.of("slash_commands")[0]["trigger_id"]
     assert await error(app, "views.open", trigger_id=trigger, view=titled) == "invalid_arguments"
     assert ana.modal is None
+
+
+async def test_who_is_deactivated_is_told_and_found_no_more(app: RawApp) -> None:
+    """The app hears of it; neither their address nor a conversation with them is given any more."""
+    ana = app.slack.user("ana")
+    ana.is_deactivated()
+    await app.slack.settled()
+    assert app.events("user_change")[0]["user"]["deleted"]
+    assert await error(app, "users.lookupByEmail", email="ana@example.com") == "users_not_found"
+    assert await error(app, "conversations.open", users=ana.id) == "user_disabled"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import httpx
 import pytest
@@ -160,3 +161,35 @@ async def test_a_manifest_without_sockets_has_none() -> None:
         object.__setattr__(slack.space.manifest, "sockets", False)
         answer = await app.call("apps.connections.open", token=slack.app_token)
         assert answer["error"] == "socket_mode_not_enabled"
+
+
+async def test_what_others_share_is_marked_as_theirs() -> None:
+    """A message from another workspace names it; its files are to be asked for; the wrapper says that it is shared."""
+    async with FakeSlack(rules=QUICK) as slack, raw_app(slack) as app:
+        kim = slack.add_user("kim", team="T0OTHER01")
+        shared = slack.add_channel("ext-acme", members=["kim", slack.bot], shared_with="T0OTHER01")
+        sent = await kim.uploads("a.txt", b"hi", text="help", channel=shared)
+        await slack.settled()
+        wrapped = app.of("events_api")[0]
+        assert wrapped["is_ext_shared_channel"]
+        assert wrapped["event"]["user_team"] == "T0OTHER01"
+        assert wrapped["event"]["files"][0]["file_access"] == "check_file_info"
+        told = await app.call("files.info", file=sent.files[0])
+        assert told["file"]["name"] == "a.txt"
+        listed = await app.call("conversations.info", channel=shared.id)
+        assert listed["channel"]["is_ext_shared"]
+
+
+async def test_pings_and_previews_are_counted() -> None:
+    """Mentions ping; a link is previewed unless both kinds of unfurling are switched off; a person's status ends."""
+    async with FakeSlack(rules=Rules(message_burst=50)) as slack, raw_app(slack) as app:
+        ana = slack.add_user("ana")
+        plainly: dict[str, Any] = {"unfurl_links": False, "unfurl_media": False}
+        await app.call("chat.postMessage", channel=ana.id, text=f"<@{ana.id}> see <https://x.example|x>", **plainly)
+        await app.call("chat.postMessage", channel=ana.id, text="see <https://y.example|y>")
+        assert [who for who, _ in slack.pings] == [ana.id]
+        assert [url for url, _ in slack.unfurls] == ["https://y.example"]
+        await ana.sets_status(":palm_tree:", expiration=int(slack.space.now()) + 1)
+        await slack.until(lambda: len(app.events("user_status_changed")) == 2)
+        emoji = [one["user"]["profile"]["status_emoji"] for one in app.events("user_status_changed")]
+        assert emoji == [":palm_tree:", ""]

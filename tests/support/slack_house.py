@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from unittest.mock import patch
 
+from channels.slack import limits
 from channels.slack.desk import Outside, SlackDesk
 from channels.slack.listening import web_client
+from channels.slack.manifest import manifest
 from router.core.errors import StoreUnavailable
 from router.desk.model import Desk
 from router.desk.search import Search
@@ -65,6 +69,7 @@ class SlackHouse:
         self.people: dict[str, Person] = {
             name: slack.add_user(name, email=f"{name}@example.com") for name in ("ana", "ben", "eva", "zoe")
         }
+        self.emea = slack.add_channel("emea", members=("ana", "ben", "eva", "zoe", slack.bot))
         self._running: asyncio.Task[None] | None = None
         self.desk: SlackDesk | None = None
 
@@ -92,6 +97,7 @@ class SlackHouse:
                 explain=lambda contact: house.explain(contact, full=False),
                 find=Search(house, house, house.clock).find,
                 problems=list,
+                team_channel=self.emea.id,
                 clock=house.clock,
                 monotonic=time.monotonic,
             )
@@ -158,11 +164,13 @@ class SlackHouse:
 
 @asynccontextmanager
 async def slack_house(rules: Rules | None = None) -> AsyncIterator[SlackHouse]:
-    """A house with its Slack, started."""
-    async with FakeSlack(rules=rules) as slack:
-        house = SlackHouse(slack)
-        await house.start()
-        try:
-            yield house
-        finally:
-            await house.stop()
+    """A house with its Slack, started; both keep a quicker pace than Slack's one message a second and channel."""
+    quick = dataclasses.replace(rules or Rules(), message_pace=0.01)
+    with patch.object(limits, "MESSAGE_SECONDS", 0.02):
+        async with FakeSlack(manifest(), rules=quick) as slack:
+            house = SlackHouse(slack)
+            await house.start()
+            try:
+                yield house
+            finally:
+                await house.stop()

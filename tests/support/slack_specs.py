@@ -12,9 +12,13 @@ from tests.conftest import REFERENCE
 
 SAMPLES = REFERENCE / "specs" / "slack-json-logs" / "json-logs" / "samples"
 OPENAPI = REFERENCE / "specs" / "slack-api-specs" / "web-api" / "slack_web_openapi_v2.json"
+ASYNCAPI = REFERENCE / "specs" / "slack-api-specs" / "events-api" / "slack_events_api_async_v1.json"
 
 # Keys that Slack's own documentation shows and its samples lack.
-DOCUMENTED = frozenset({"selected_options", "selected_users", "selected_conversations", "selected_channels"})
+DOCUMENTED = frozenset(
+    {"selected_options", "selected_users", "selected_conversations", "selected_channels"}
+    | {"user_team", "source_team"}  # of messages from others who share a channel ("Slack Connect")
+)
 # The same, by method: the example of a direct message has it.
 DOCUMENTED_AT = frozenset({"conversations.info/channel/user"})
 # Where Slack writes null instead of leaving a key out.
@@ -62,6 +66,19 @@ def event_sample(name: str) -> dict[str, Any]:
             if key in event:
                 event[key] = message | event[key]
     return wrapped | {"event": event}
+
+
+def scopes_of_method(method: str) -> set[str]:
+    """The scopes that a method asked for in 2021, when `chat:write` was two."""
+    ways = openapi()["paths"][f"/{method}"].values()
+    named = {scope for way in ways for one in way["security"] for scope in one["slackAuth"]}
+    return {scope.removesuffix(":bot").removesuffix(":user") for scope in named}
+
+
+def scopes_of_event(event: str) -> set[str] | None:
+    """The scopes that an event asks for in Slack's AsyncAPI; None if it is younger."""
+    topic = json.loads(ASYNCAPI.read_text())["topics"].get(event.replace("_", "."))
+    return None if topic is None else set(topic["subscribe"]["x-scopes-required"])
 
 
 def parameters(method: str) -> set[str]:

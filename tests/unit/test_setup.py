@@ -199,7 +199,13 @@ def test_the_command_writes_checks_and_says_what_to_type(tmp_path: Path) -> None
     result = CliRunner().invoke(app, ["init", str(tmp_path / "acme"), "--yes", "--json"])
     assert result.exit_code == 0
     found = json.loads(result.stdout)
-    assert set(found["files"]) == {"workspace.yaml", "people.yaml", "routing.yaml", "schema/workspace.json"}
+    assert set(found["files"]) == {
+        "workspace.yaml",
+        "people.yaml",
+        "routing.yaml",
+        "schema/workspace.json",
+        "slack/manifest.txt",
+    }
     assert found["check"]["errors"] == []
     assert found["mailbox"][0]["step"] == "connect"
     assert [command.split()[1] for command in found["next"]] == ["run", "link"]

@@ -8,6 +8,7 @@ times and limits (`Rules`; a test may shorten them). It lies in the wheel becaus
         emea = slack.add_channel("emea", members=("ana", slack.bot))      # private=True, shared_with="T0…"
         AsyncWebClient(token=slack.bot_token, base_url=slack.api_url)     # and slack.app_token, slack.signing_secret
         slack.request_url = "http://127.0.0.1:…/slack/events"             # HTTP mode instead of sockets
+        await slack.verifies(url)                       # the same, if it answers Slack's challenge
 
         message = await ana.writes("hello", channel=emea, thread=None)    # without channel: her DM with the app
         answer = await ana.clicks(message, "accept")    # buttons; answer.acked, answer.body, answer.problem
@@ -18,7 +19,7 @@ times and limits (`Rules`; a test may shorten them). It lies in the wheel becaus
         await ana.command("/usherd", "away 30m")        # the answer's text is among ana.sees(channel)
         await ana.edits(message, "…");  await ana.deletes(message);  await ana.reacts(message, "eyes", remove=False)
         await ana.uploads("a.pdf", b"…", text="", channel=None, thread=None)
-        await ana.sets_status(":palm_tree:", expiration=0, text="");  ana.sets_presence("away")
+        await ana.sets_status(":palm_tree:", expiration=0, text="");  ana.sets_presence("away");  ana.is_deactivated()
         await ana.joins(emea);  await ana.leaves(emea);  await ana.asks_options(ana.modal, "agent", "be")
 
         ana.dm, ana.sees(channel), ana.thread(message)  # ephemeral messages are among what she sees
@@ -26,7 +27,7 @@ times and limits (`Rules`; a test may shorten them). It lies in the wheel becaus
         await slack.until(lambda: ana.sees(ana.dm))     # wakes with each change; gives what the predicate gave
         await slack.settled()                           # all deliveries are acknowledged or given up
         slack.calls, slack.refusals                     # what the app called, what was refused and why
-        slack.pings                                     # (user, message) for each time somebody was pinged
+        slack.pings, slack.unfurls                      # who was pinged, what was previewed: (user or url, message)
 
         slack.faults.refuse("chat.postMessage", "ratelimited", retry_after=2, times=1)     # any of Slack's errors
         slack.faults.fail("*", status=500, times=1, after=False)          # after=True: done, but the reply is lost

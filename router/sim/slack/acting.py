@@ -18,7 +18,7 @@ def common(kind: str, user: User) -> Json:
         "enterprise": None,
         "user": {"id": user.id, "username": user.name, "name": user.name, "team_id": user.team},
         "api_app_id": shapes.APP,
-        "token": "verification-token-of-old",
+        "token": shapes.TOKEN,
         "is_enterprise_install": False,
     }
 
@@ -70,7 +70,7 @@ def channel_name(channel: Channel) -> str:
 def command_form(user: User, channel: Channel, command: str, text: str) -> Json:
     """What a slash command sends, but for its trigger and its response_url."""
     return {
-        "token": "verification-token-of-old",
+        "token": shapes.TOKEN,
         "team_id": TEAM,
         "team_domain": shapes.DOMAIN,
         "channel_id": channel.id,

@@ -40,6 +40,7 @@ class Asked:
     """One call."""
 
     method: str
+    bearer: str  # the kind of the token: `bot` or `app`
     args: Json
     space: Workspace
     rules: Rules
@@ -154,7 +155,7 @@ class Method:
     name: str
     answer: Callable[[Asked], Json]
     tier: int | None  # None: special
-    bearer: Literal["bot", "app"]
+    bearer: Literal["bot", "app", "any"]
     args: frozenset[str] = field(default_factory=frozenset)
 
 
@@ -162,7 +163,7 @@ METHODS: dict[str, Method] = {}
 
 
 def method(
-    name: str, *, tier: int | None, args: str = "", bearer: Literal["bot", "app"] = "bot"
+    name: str, *, tier: int | None, args: str = "", bearer: Literal["bot", "app", "any"] = "bot"
 ) -> Callable[[Callable[[Asked], Json]], Callable[[Asked], Json]]:
     """Enter a function into the table of methods."""
 

@@ -16,8 +16,10 @@ def _try(asked: Asked) -> Json:
     return {"args": {key: str(value) for key, value in asked.args.items()}}
 
 
-@method("auth.test", tier=None)
+@method("auth.test", tier=None, bearer="any")
 def _who(asked: Asked) -> Json:
+    if asked.bearer == "app":
+        return {"app_name": asked.manifest.name, "app_id": shapes.APP}
     return {
         "url": f"{asked.space.base_url()}/",
         "team": shapes.TEAM_NAME,

@@ -17,7 +17,8 @@ from starlette.applications import Starlette
 from router.sim.slack.deliveries import Deliveries
 from router.sim.slack.faults import Faults
 from router.sim.slack.manifest import everything, read_manifest
-from router.sim.slack.model import TEAM, Channel, Json, Message
+from router.sim.slack.model import TEAM, Channel, Message
+from router.sim.slack.page import Page
 from router.sim.slack.people import Person
 from router.sim.slack.responding import Turns
 from router.sim.slack.rules import Rules
@@ -26,6 +27,7 @@ from router.sim.slack.sockets import HOST, Sockets
 from router.sim.slack.workspace import Workspace
 
 GUARD_SECONDS = 60.0
+LOOK_SECONDS = 0.1
 DEAD_PORT = 9  # of "discard", which nobody runs
 T = TypeVar("T")
 
@@ -57,6 +59,7 @@ class FakeSlack:
         self._port = port
         self._people: dict[str, Person] = {}
         self._changed = asyncio.Event()
+        self.version = 0  # grows with each change of anything
         self.space = Workspace(read_manifest(manifest or everything()), now, lambda: self.url)
         self.sockets = Sockets(self.rules, now)
         self.deliveries = Deliveries(self.space, self.sockets, self.rules, self.faults, self.signing_secret)
@@ -82,6 +85,11 @@ class FakeSlack:
         return f"{self.url}/api/"
 
     @property
+    def page_url(self) -> str:
+        """Where a person sees and clicks what a member of the workspace would."""
+        return f"{self.url}/"
+
+    @property
     def bot(self) -> str:
         """The id of the app's own user."""
         return self.space.bot
@@ -94,6 +102,13 @@ class FakeSlack:
     @request_url.setter
     def request_url(self, url: str | None) -> None:
         self.deliveries.request_url = url
+
+    async def verifies(self, url: str) -> bool:
+        """Enter a request URL as an admin would: only one that answers the challenge is taken."""
+        good = await self.deliveries.verify(url)
+        if good:
+            self.request_url = url
+        return good
 
     # -- running ------------------------------------------------------------------------------------------------------
 
@@ -114,7 +129,11 @@ class FakeSlack:
         listener = socket.create_server((HOST, self._port))
         self._port = listener.getsockname()[1]
         config = uvicorn.Config(
-            Starlette(routes=self.web.routes()), log_config=None, access_log=False, lifespan="off", ws="none"
+            Starlette(routes=[*self.web.routes(), *Page(self).routes()]),
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            ws="none",
         )
         self._server = _Quiet(config)
         self._serving = asyncio.create_task(self._server.serve(sockets=[listener]))
@@ -142,6 +161,11 @@ class FakeSlack:
         if joins:
             self.space.joined(user)
         return self._people[name]
+
+    @property
+    def names(self) -> list[str]:
+        """Everybody, by name, in the order in which they came."""
+        return list(self._people)
 
     def user(self, name: str) -> Person:
         """Somebody by name."""
@@ -182,22 +206,32 @@ class FakeSlack:
         """Each time somebody was told of a message by name or by a broadcast."""
         return self.space.pings
 
+    @property
+    def unfurls(self) -> list[tuple[str, Message]]:
+        """Each link that Slack would have shown a preview of."""
+        return self.space.unfurls
+
     async def until(self, holds: Callable[[], T | None], *, seconds: float = GUARD_SECONDS) -> T:
         """Wait until this gives something true, and give it. Raises TimeoutError, which is a guard and no target."""
         async with asyncio.timeout(seconds):
             while not (found := holds()):
-                await self._changed.wait()
+                # What it asks about may be the app's as well, of whose changes nobody hears here.
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._changed.wait(), LOOK_SECONDS)
             return found
 
     async def settled(self) -> None:
         """Wait until every event was acknowledged or given up."""
         await self.deliveries.settled()
 
-    async def change(self) -> None:
-        """Wait for the next change of anything."""
-        await self._changed.wait()
+    async def change(self, since: int) -> int:
+        """Wait until something has changed since that `version`; gives the new one."""
+        while self.version == since:
+            await self._changed.wait()
+        return self.version
 
     def _wake(self) -> None:
+        self.version += 1
         self._changed.set()
         self._changed = asyncio.Event()
 
@@ -230,13 +264,3 @@ class FakeSlack:
             what()
 
         self.deliveries.background(wait())
-
-
-def describe(slack: FakeSlack) -> Json:
-    """What an app needs to find it: addresses and tokens, as environment variables would carry them."""
-    return {
-        "api_url": slack.api_url,
-        "bot_token": slack.bot_token,
-        "app_token": slack.app_token,
-        "signing_secret": slack.signing_secret,
-    }

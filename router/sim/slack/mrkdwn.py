@@ -129,6 +129,15 @@ def pinged(text: str | None, blocks: Sequence[Json] | None) -> set[str]:
     return {_whom(span) for span in every if span["is"] in {"user", "name", "broadcast"}}
 
 
+def links(text: str | None, blocks: Sequence[Json] | None) -> list[str]:
+    """Every address that a message links to; of a message with blocks only theirs are shown."""
+    shown = list(flat(spans(text or ""))) if not blocks else []
+    for part in texts(blocks or ()):
+        if part["type"] == "mrkdwn":
+            shown += flat(spans(part["text"], verbatim=bool(part.get("verbatim"))))
+    return [span["url"] for span in shown if span["is"] == "link" and span["url"].startswith("http")]
+
+
 def _whom(span: Json) -> str:
     return f"!{span['name']}" if span["is"] == "broadcast" else str(span.get("id") or span["name"])
 

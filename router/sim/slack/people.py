@@ -127,6 +127,11 @@ class Person:
         """Be `active` or `away`; Slack tells nobody, it has to be asked."""
         self.user.presence = presence
 
+    def is_deactivated(self) -> None:
+        """Have their account switched off by an admin."""
+        self.user.deleted = True
+        self._space.profile_changed(self.user)
+
     def _status_ends(self, expiration: int) -> None:
         if self.user.status_expiration == expiration:
             self.user.status_emoji, self.user.status_text, self.user.status_expiration = "", "", 0

@@ -86,9 +86,9 @@ class WebApi:
 
     def _answer(self, name: str, args: Json, token: str, fault: Fault | None) -> tuple[int, Json, dict[str, str]]:
         try:
-            found = self._admit(name, token)
+            found, kind = self._admit(name, token)
             self._spare(found, fault)
-            asked = Asked(name, args, self._space, self._rules, self.limiter, self._desk)
+            asked = Asked(name, kind, args, self._space, self._rules, self.limiter, self._desk)
             return 200, {"ok": True, **found.answer(asked)}, self._headers()
         except Refused as no:
             answer = {"ok": False, "error": no.error, **no.more}
@@ -96,20 +96,20 @@ class WebApi:
                 return 429, answer, {"Retry-After": str(no.retry_after)}
             return 200, answer, self._headers()
 
-    def _admit(self, name: str, token: str) -> Method:
+    def _admit(self, name: str, token: str) -> tuple[Method, str]:
         found = METHODS.get(name)
         if found is None:
             raise Refused("unknown_method", req_method=name)
         if name == "api.test":
-            return found
+            return found, ""
         if not token:
             raise Refused("not_authed")
         kind = self._tokens.get(token)
         if kind is None:
             raise Refused("invalid_auth")
-        if kind != found.bearer:
+        if found.bearer not in {kind, "any"}:
             raise Refused("not_allowed_token_type")
-        return found
+        return found, kind
 
     def _spare(self, called: Method, fault: Fault | None) -> None:
         """Refuse a call that is to be refused, or is one too many."""

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from router.sim.slack.model import TEAM, Channel, File, Json, Message, User, View
 
 APP, BOT, DOMAIN, TEAM_NAME = "A0FAKE001", "B0FAKE001", "fakehouse", "Fake house"
+TOKEN = "verification-token-of-old"  # noqa: S105  # Slack still sends it; signatures have taken its place
 MIME = {
     "pdf": "application/pdf",
     "png": "image/png",
@@ -148,6 +149,18 @@ def file_json(file: File, base_url: str) -> Json:
     }
 
 
+def file_stub(name: str) -> Json:
+    """A file in an event from a shared channel (docs.slack.dev, "Slack Connect")."""
+    return {
+        "id": name,
+        "mode": "file_access",
+        "file_access": "check_file_info",
+        "created": 0,
+        "timestamp": 0,
+        "user": "",
+    }
+
+
 def bot_profile() -> Json:
     """Who the app is, as it stands in its messages."""
     return {"id": BOT, "app_id": APP, "name": "usherd", "deleted": False, "updated": 1, "team_id": TEAM}
@@ -160,9 +173,12 @@ def message_json(
     replies: Iterable[Message] = (),
     parent: Message | None = None,
     metadata: bool = False,
+    team: str = TEAM,
 ) -> Json:
     """A message as histories and events carry it; `replies` if it heads a thread, `parent` if it is in one."""
-    said: Json = {"type": "message", "user": message.user, "text": message.text, "ts": message.ts, "team": TEAM}
+    said: Json = {"type": "message", "user": message.user, "text": message.text, "ts": message.ts, "team": team}
+    if team != TEAM:
+        said |= {"user_team": team, "source_team": team}
     optional = {
         "subtype": message.subtype,
         "client_msg_id": message.client_msg_id,
@@ -233,7 +249,7 @@ def view_json(view: View, *, state: Json | None = None) -> Json:
 def envelope(event: Json, *, event_id: str, at: int, bot: str, shared: bool) -> dict[str, Any]:
     """What an event is wrapped in, over sockets and HTTP alike."""
     return {
-        "token": "verification-token-of-old",
+        "token": TOKEN,
         "team_id": TEAM,
         "context_team_id": TEAM,
         "context_enterprise_id": None,

@@ -13,7 +13,7 @@ from typing import Protocol
 from router.sim.slack import shapes
 from router.sim.slack.manifest import Manifest
 from router.sim.slack.model import TEAM, Channel, File, Ids, Json, Message, User, View, filled, is_ts
-from router.sim.slack.mrkdwn import pinged
+from router.sim.slack.mrkdwn import links, pinged
 
 HEARD_AS = {"channel": "message.channels", "group": "message.groups", "im": "message.im"}
 
@@ -41,6 +41,7 @@ class Workspace:
         self.modals: dict[str, list[View]] = {}  # by user, the top one last
         self.whispers: list[Message] = []  # ephemeral
         self.pings: list[tuple[str, Message]] = []
+        self.unfurls: list[tuple[str, Message]] = []
         self.tell: Tell = _nobody
         self.changed: Callable[[], None] = lambda: None
         self.bot = self.add_user(manifest.name, is_bot=True).id
@@ -129,6 +130,8 @@ class Workspace:
         """Put a message, new or of a thread, where it belongs, and tell of it."""
         channel.messages[message.ts] = message
         self._ping(channel, message)
+        if message.unfurl:
+            self.unfurls += [(url, message) for url in links(message.text, message.blocks)]
         self.tell(HEARD_AS[channel.kind], self._event(channel, message), channel)
         if f"<@{self.bot}>" in message.text and channel.kind != "im":
             mention = self._event(channel, message)
@@ -211,11 +214,20 @@ class Workspace:
             replies=[one for one in thread if one.ts != message.ts],
             parent=channel.messages.get(message.thread_ts) if message.thread_ts else None,
             metadata=metadata,
+            team=self._team(message),
         )
+
+    def _team(self, message: Message) -> str:
+        """The workspace of who wrote a message."""
+        return self.users[message.user].team if message.user in self.users else TEAM
 
     def _event(self, channel: Channel, message: Message) -> Json:
         where = {"channel": channel.id, "channel_type": channel.kind, "event_ts": message.ts}
-        return {**self.json_of(channel, message), **where}
+        event = {**self.json_of(channel, message), **where}
+        if channel.shared_with and message.files:
+            # From a channel that others share an event tells no more than that there are files: files.info tells.
+            event["files"] = [shapes.file_stub(one) for one in message.files]
+        return event
 
     def _hidden(self, channel: Channel, subtype: str) -> Json:
         ts = self.ids.ts()
