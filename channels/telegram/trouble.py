@@ -1,4 +1,4 @@
-"""What can go wrong between us and Telegram, by who must act. The library's words are dropped: a token may be in them."""
+"""What can go wrong between us and Telegram, by who must act. The library's words are dropped: it quotes the token."""
 
 from __future__ import annotations
 

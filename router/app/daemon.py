@@ -19,7 +19,7 @@ from fastapi import APIRouter
 
 from channels.email.parse import extract
 from channels.email.receive import SmtpReceiver
-from router.app import chat, erase, garbage, http, local, mail
+from router.app import chat, erase, garbage, http, local, mail, telegram
 from router.app.credentials import StoredCredentials
 from router.app.gauges import Gauges
 from router.app.in_force import InForce
@@ -174,6 +174,7 @@ class Daemon:
         self.intake = Intake(self.store, self.disk)
         self.vault = Vault(self.store)
         self._chat = chat.web_chat(self.config, self.secret)
+        self._bot = telegram.bot_of(lambda: self.config, self.secret, self.intake, self.vault, self._exit)
         self.stationery = mail.MailStationery(lambda: self.config, self.secret)
         self.reader = Reader(
             store=self.store,
@@ -203,7 +204,7 @@ class Daemon:
             store=self.store,
             vault=self.vault,
             leader=self.leader,
-            senders=senders_of(self.config, self.secret, self.vault, self._exit),
+            senders=senders_of(self.config, self.secret, self.vault, self._exit) | telegram.sender_of(self._bot),
             tell=self.reader.tell,
             now=self.clock.now,
         )
@@ -300,6 +301,9 @@ class Daemon:
             self.receiver = SmtpReceiver(mail.smtp_settings(smtp), self.intake)
             self.smtp = await self.receiver.start()
             self._exit.push_async_callback(self.receiver.stop)
+        if self._bot is not None:
+            self._troubles.append(self._bot.problems)
+            self._exit.push_async_callback(_cancel, self._begin("telegram", self._bot.run(self.store, self.node)))
         self._local_token = local.new_token()
         self.parts = self._web_parts()
         web = WebServer(create_app(self.parts), *config.web.listen)
@@ -330,7 +334,8 @@ class Daemon:
             intake=intake,
             mails=MailEntries(lambda: self.config.accounts),
             chat=self._chat,
-            pages=self._pages,
+            pages=(*self._pages, *telegram.routes_of(self._bot)),
+            types=self._bot.types if self._bot is not None else None,
             local_token=self._local_token,
             settings=WebSettings(public_url=self.config.web.url or ""),
             metrics=self.metrics.registry,

@@ -1,0 +1,59 @@
+"""A running daemon with a bot on a fake Telegram, and Ana's hands at her desk."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any
+
+from tests.acceptance.desk_client import DeskClient
+from tests.fakes.telegram.server import FakeTelegram
+from tests.fakes.telegram.world import TOKEN
+from tests.support.daemons import RunningDaemon
+
+WORKSPACE = """
+workspace: acme-air
+languages: [en, es]
+agents:
+  ana: {{name: Ana Souza, skills: {{lang:en: 5, lang:es: 5}}, capacity: {{email: 20, messaging: 50}}}}
+teams: {{triage: {{members: [ana]}}}}
+topics:
+  refund: {{examples: [I want my money back, please refund my order, quiero mi dinero], keywords: [refund, reembolso]}}
+  bags: {{examples: [my suitcase did not arrive, lost luggage, mi maleta no ha llegado], keywords: [suitcase, maleta]}}
+offers: {{accept_within: {{messaging: 10m}}}}
+channels:
+  telegram: {{token: "${{TELEGRAM_TOKEN}}", api: "{api}", {more}}}
+web: {{listen: "127.0.0.1:0", url: "{url}"}}
+"""
+HOOKED = "https://desk.acme.example"  # where the fake finds the daemon
+
+
+def write_workspace(folder: Path, api: str, *, more: str = "mode: polling", url: str = HOOKED) -> Path:
+    """One agent who takes messages. `more`: keys of channels.telegram, as YAML."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "workspace.yaml").write_text(WORKSPACE.format(api=api, more=more, url=url))
+    return folder
+
+
+class House:
+    """A daemon on a fake."""
+
+    def __init__(self, folder: Path, fake: FakeTelegram, *, more: str = "mode: polling") -> None:
+        self.fake = fake
+        config = write_workspace(folder / "config", fake.url, more=more)
+        self.daemon = RunningDaemon(config, folder / "data", TELEGRAM_TOKEN=TOKEN)
+
+    def contact_of(self, chat: int, message: int) -> dict[str, Any]:
+        """The contact that holds a message of Telegram's; {} while there is none."""
+        wanted = f"telegram:{self.fake.world.me['id']}:{chat}:{message}"
+        for contact in self.daemon.contacts():
+            if any(one["external_id"] == wanted for one in contact["messages"]):
+                return contact
+        return {}
+
+    def ana(self) -> AbstractAsyncContextManager[DeskClient]:
+        """Ana at her desk."""
+        link = self.daemon.ask("/v1/links", "POST", json={"agent": "ana"})["url"]
+        # the workspace says how browsers would reach it; here nothing stands before it
+        here = f"http://{self.daemon.http[0]}:{self.daemon.http[1]}"
+        return DeskClient.signed_in("ana", link.replace(HOOKED, here))
