@@ -15,7 +15,6 @@ from datetime import timedelta
 from typing import Any
 
 import httpx
-import msgspec
 import telegram
 from telegram import LinkPreviewOptions, ReplyParameters, error
 from telegram.constants import ChatAction
@@ -35,14 +34,6 @@ FILE_SECONDS_MAX = 90.0
 CONNECTIONS = 16
 UPDATES_MAX = 100  # in one answer: Telegram's own limit
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
-
-
-class _Answer(msgspec.Struct):
-    ok: bool = False
-    result: list[msgspec.Raw] | None = None
-
-
-_ANSWER = msgspec.json.Decoder(_Answer)
 
 
 class _Quiet(HTTPXRequest):
@@ -65,14 +56,12 @@ class _Updates(_Quiet):
 
     def parse_json_payload(self, payload: bytes) -> dict[str, Any]:  # type: ignore[override]  # called on an instance
         """The answer, its updates put aside."""
-        try:
-            answer = _ANSWER.decode(payload)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            return super().parse_json_payload(payload)
-        if not answer.ok or answer.result is None:
-            return super().parse_json_payload(payload)
-        self.taken = tuple(bytes(one) for one in answer.result)
-        return {"ok": True, "result": []}
+        answer = super().parse_json_payload(payload)
+        result = answer.get("result")
+        if not isinstance(result, list):
+            return answer
+        self.taken = tuple(json.dumps(one).encode() for one in result)
+        return {**answer, "result": []}
 
 
 class BotApi:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Callable, Sequence
 
@@ -10,12 +11,12 @@ import msgspec
 
 from channels.telegram.files import files_of
 from channels.telegram.model import Posted, Update, cut, read
-from channels.telegram.model import number as number_of
 from channels.telegram.packing import TELEGRAM, Fetched, Packed, pack
 from router.core.ports import InboxEntry
 
 _DIGEST_BYTES = 16
 _START = re.compile(r"/start(?:@\w{1,64})?(?:\s+([A-Za-z0-9_-]{1,64}))?")
+_HALVES = re.compile("[\ud800-\udfff]")
 GROUPS = ("group", "supergroup")
 
 
@@ -49,11 +50,15 @@ Unit = tuple[Item, ...]  # one message: an update, or those of an album in order
 
 
 def item(raw: bytes) -> Item | None:
-    """An update as it came; None for JSON that does not even have a number, or is no JSON."""
+    """An update as it came; None for JSON that does not even have a number, or is no JSON.
+
+    Half of a surrogate pair, which JSON can spell and no text can hold, becomes a replacement character.
+    """
     try:
-        compact = msgspec.json.format(raw, indent=-1)
-        found = number_of(compact)
-    except (msgspec.MsgspecError, UnicodeDecodeError, KeyError, TypeError, ValueError):
+        plain = json.loads(raw)
+        compact = _HALVES.sub("\ufffd", json.dumps(plain, ensure_ascii=False, separators=(",", ":"))).encode()
+        found = int(plain["update_id"])
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError):
         return None
     try:
         return Item(number=found, raw=compact, update=read(compact))

@@ -112,17 +112,11 @@ class Update(msgspec.Struct, kw_only=True):
 
 KINDS = ["message", "edited_message"]
 _UPDATE = msgspec.json.Decoder(Update)
-_NUMBERED = msgspec.json.Decoder(dict[str, Any])
 
 
 def read(raw: bytes) -> Update:
     """An update. Raises msgspec.MsgspecError, or UnicodeDecodeError, for what is none."""
     return _UPDATE.decode(raw)
-
-
-def number(raw: bytes) -> int:
-    """The number of an update of which nothing else can be read; the same errors as `read`, or KeyError."""
-    return int(_NUMBERED.decode(raw)["update_id"])
 
 
 def cut(text: str, offset: int, length: int) -> str:

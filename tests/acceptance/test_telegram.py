@@ -52,7 +52,7 @@ async def test_a_conversation(house: House) -> None:
     ada = world.person("Ada", "es", last="Byron", username="ada")
     first = world.write(ada, "Quiero mi dinero de vuelta, por favor 🙏")
     contact = await written(house, first)
-    assert (contact["channel"], contact["kind"], contact["language"]) == ("telegram", "messaging", "es")
+    assert (contact["channel"], contact["kind"], contact["topics"]) == ("telegram", "messaging", ["refund"])
     async with house.ana() as desk:
         await desk.act("take", contact=contact["id"])
         card = await desk.card(contact["id"])

@@ -89,7 +89,10 @@ class FakeTelegram:
             return _refusal(refusal)
         # what is kept must not change any more
         self.calls.append(Call(method, asked, frozenset(files), 200, json.loads(json.dumps(result))))
-        return _faulty(fault) if fault is not None else JSONResponse({"ok": True, "result": result})
+        if fault is not None:
+            return _faulty(fault)
+        # as Telegram writes it, all that is not ASCII is escaped
+        return Response(json.dumps({"ok": True, "result": result}), media_type="application/json")
 
     async def _result(self, method: str, asked: Json, files: dict[str, Upload]) -> Any:  # noqa: ANN401  # JSON
         if method.lower() != "getupdates":
