@@ -21,6 +21,7 @@ from channels.telegram.pace import Pace
 from channels.telegram.receive import Receiver
 from channels.telegram.send import Courier, File, Letter, Place, place_of, retry_after
 from channels.telegram.texts import GREETINGS
+from channels.telegram.trouble import Busy, Unreachable
 from router.app import chat
 from router.core.errors import PermanentError, RouterError, StoreUnavailable, TransientError
 from router.core.message import Message
@@ -46,6 +47,7 @@ HEADER = "x-telegram-bot-api-secret-token"
 UPDATE_BYTES_MAX = 1_000_000
 WEBHOOK_LOOK_SECONDS = 60.0
 WEBHOOK_RETRY_SECONDS = 2.0
+GREETING_TRIES_MAX = 3
 TYPING_SECONDS = 4.0  # a sign of it lasts five
 
 
@@ -185,9 +187,18 @@ class Bot:
         self._do(self._say(Place(chat=posted.chat.id), text))
 
     async def _say(self, place: Place, text: str) -> None:
-        with suppress(TransientError, PermanentError):
-            async with self._pace.turn(place.chat):
-                await self.api.say(place, text)
+        for _ in range(GREETING_TRIES_MAX):
+            try:
+                async with self._pace.turn(place.chat):
+                    await self.api.say(place, text)
+            except Busy as busy:
+                self._pace.hold(busy.seconds)
+            except Unreachable:
+                await asyncio.sleep(1)
+            except RouterError:  # blocked, or perhaps said: it is not worth a second one
+                return
+            else:
+                return
 
     def types(self, contact: str, agent: str, state: State) -> None:
         """An agent writes an answer in a contact: the customer is shown so. It is told nobody again, nor kept."""

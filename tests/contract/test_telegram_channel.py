@@ -27,11 +27,18 @@ BUSY = Fault(429, "Too Many Requests: retry after 7", {"retry_after": 7})
 QUICK = Spans(poll=5, album=0.05, wait_first=0.02, file_retry=0.01)
 
 
-@pytest.fixture
-def fake() -> Iterator[FakeTelegram]:
-    """A Telegram of one's own."""
+@pytest.fixture(scope="module")
+def served() -> Iterator[FakeTelegram]:
+    """One server for all tests of this module."""
     with FakeTelegram().running() as made:
         yield made
+
+
+@pytest.fixture
+def fake(served: FakeTelegram) -> FakeTelegram:
+    """A Telegram in which nothing has happened yet."""
+    served.begin_anew()
+    return served
 
 
 class Stored:

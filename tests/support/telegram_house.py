@@ -22,25 +22,26 @@ topics:
   bags: {{examples: [my suitcase did not arrive, lost luggage, mi maleta no ha llegado], keywords: [suitcase, maleta]}}
 offers: {{accept_within: {{messaging: 10m}}}}
 channels:
-  telegram: {{token: "${{TELEGRAM_TOKEN}}", api: "{api}", {more}}}
-web: {{listen: "127.0.0.1:0", url: "{url}"}}
+  telegram: {{token: "${{TELEGRAM_TOKEN}}", api: "{api}", mode: {mode}}}
+web: {{listen: "127.0.0.1:0"{url}}}
 """
 HOOKED = "https://desk.acme.example"  # where the fake finds the daemon
 
 
-def write_workspace(folder: Path, api: str, *, more: str = "mode: polling", url: str = HOOKED) -> Path:
-    """One agent who takes messages. `more`: keys of channels.telegram, as YAML."""
+def write_workspace(folder: Path, api: str, *, hooked: bool) -> Path:
+    """One agent who takes messages; with `hooked` Telegram calls, else it is polled."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "workspace.yaml").write_text(WORKSPACE.format(api=api, more=more, url=url))
+    mode, url = ("webhook", f', url: "{HOOKED}"') if hooked else ("polling", "")
+    (folder / "workspace.yaml").write_text(WORKSPACE.format(api=api, mode=mode, url=url))
     return folder
 
 
 class House:
     """A daemon on a fake."""
 
-    def __init__(self, folder: Path, fake: FakeTelegram, *, more: str = "mode: polling") -> None:
+    def __init__(self, folder: Path, fake: FakeTelegram, *, hooked: bool = False) -> None:
         self.fake = fake
-        config = write_workspace(folder / "config", fake.url, more=more)
+        config = write_workspace(folder / "config", fake.url, hooked=hooked)
         self.daemon = RunningDaemon(config, folder / "data", TELEGRAM_TOKEN=TOKEN)
 
     def contact_of(self, chat: int, message: int) -> dict[str, Any]:
@@ -54,6 +55,4 @@ class House:
     def ana(self) -> AbstractAsyncContextManager[DeskClient]:
         """Ana at her desk."""
         link = self.daemon.ask("/v1/links", "POST", json={"agent": "ana"})["url"]
-        # the workspace says how browsers would reach it; here nothing stands before it
-        here = f"http://{self.daemon.http[0]}:{self.daemon.http[1]}"
-        return DeskClient.signed_in("ana", link.replace(HOOKED, here))
+        return DeskClient.signed_in("ana", link)

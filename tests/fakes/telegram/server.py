@@ -53,14 +53,19 @@ class FakeTelegram:
     """The Bot API of one bot. `url`: what clients take for https://api.telegram.org."""
 
     def __init__(self) -> None:
+        self.url = ""
+        self._poll = 0  # the newest getUpdates: it ends those before it
+        self._server: uvicorn.Server | None = None
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Forget all that was."""
         self.world = World()
         self.methods = Methods(self.world)
         self.calls: list[Call] = []
         self.faults: dict[str, deque[Fault]] = {}  # by method in small letters; `file` for downloads
         self.reach: dict[str, str] = {}  # where an https address of a webhook really is
-        self.url = ""
-        self._poll = 0  # the newest getUpdates: it ends those before it
-        self._server: uvicorn.Server | None = None
+        self._poll += 1
 
     def fail(self, method: str, *faults: Fault) -> None:
         """Have the next requests of a method go wrong, in this order."""
@@ -129,13 +134,14 @@ class FakeTelegram:
                 base = next((base for base in self.reach if url.startswith(base)), None)
                 if base is None or not self.world.queue:
                     continue
-                update = self.world.queue[0]
+                world = self.world
+                update = world.queue[0]
                 secret = {"X-Telegram-Bot-Api-Secret-Token": self.methods.secret} if self.methods.secret else {}
                 with suppress(httpx.TransportError):
                     taken = await client.post(self.reach[base] + url.removeprefix(base), json=update, headers=secret)
                     if taken.is_success:
-                        with self.world.lock:
-                            self.world.queue.remove(update)
+                        with world.lock:
+                            world.queue.remove(update)
                     else:
                         self.methods.webhook["last_error_message"] = f"Wrong response: {taken.status_code}"
                         self.methods.webhook["last_error_date"] = 1_700_000_000
