@@ -28,6 +28,7 @@ PACKAGES = {
     "/usr/lib/dovecot/lmtp": "dovecot-lmtpd",
     "valkey-server": "valkey",
     "redis-server": "redis-server",
+    "node": "nodejs",
 }
 # Quick folders first, so that a plain mistake shows within seconds; within a folder the order stays random.
 FOLDERS = ("unit", "contract", "sim", "fault", "acceptance", "browser", "fuzz")
@@ -36,6 +37,9 @@ SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/s
 TESTS = Path(__file__).resolve().parent
 # Data of others that is never copied into the project; it lies beside the project or where the variable says.
 REFERENCE = Path(os.environ.get("USHERD_REFERENCE") or TESTS.parents[1] / "shared" / "reference")
+# What tests run on Node, each with its lock; `make test-deps` installs it there.
+NODES = tuple(sorted(TESTS.glob("fakes/*/node")))
+NPM = "npm:"
 IN_CI = os.environ.get("CI") == "true"
 
 NOT_RUN = pytest.StashKey[dict[str, tuple[str, ...]]]()  # test id → the programs and folders it lacks
@@ -58,8 +62,14 @@ def _logging_as_it_was() -> Iterator[None]:
 
 
 def missing_programs(programs: Iterable[str]) -> tuple[str, ...]:
-    """Tell which of these programs (names, or absolute paths) are not on this machine."""
-    return tuple(name for name in programs if shutil.which(name, path=SEARCH_PATH) is None)
+    """Tell which of these programs (names, or absolute paths) or packages (`npm:name`) are not on this machine."""
+    return tuple(name for name in programs if not _is_there(name))
+
+
+def _is_there(name: str) -> bool:
+    if name.startswith(NPM):
+        return any((node / "node_modules" / name.removeprefix(NPM)).is_dir() for node in NODES)
+    return shutil.which(name, path=SEARCH_PATH) is not None
 
 
 def missing_data(folders: Iterable[str]) -> tuple[str, ...]:
@@ -69,9 +79,12 @@ def missing_data(folders: Iterable[str]) -> tuple[str, ...]:
 
 def remedy(lacking: Iterable[str]) -> str:
     """Say how to get what is lacking: packages to install, and where the data is looked for."""
+    lacking = list(lacking)
     data = [name for name in lacking if Path(name).is_relative_to(REFERENCE)]
-    packages = packages_to_install(name for name in lacking if name not in data)
+    packages = packages_to_install(name for name in lacking if name not in data and not name.startswith(NPM))
     words = [f"make test-deps, or apt-get install {packages}"] if packages else []
+    if any(name.startswith(NPM) for name in lacking):
+        words.append("make test-deps, or bash .ci/node-deps")
     return "; ".join(words + (["put the reference data there or name its folder in $USHERD_REFERENCE"] if data else []))
 
 

@@ -18,7 +18,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.conftest import packages_to_install
+from tests.conftest import NODES, NPM, packages_to_install
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("router", "channels", "skills")
@@ -377,12 +377,17 @@ def test_the_container_gets_all_it_copies() -> None:
 def test_the_programs_that_tests_need_have_a_package() -> None:
     """`make test-deps` installs a package for every program that a test names in `needs`."""
     script = (ROOT / ".ci" / "test-deps").read_text()
-    installed = set(re.findall(r"^packages=\((.*)\)$", script, re.MULTILINE)[0].split())
+    lists = re.findall(r"^(?:.*\|\| )?packages\+?=\((.*)\)$", script, re.MULTILINE)
+    installed = {name for names in lists for name in names.split()}
     calls = [
         node
         for path in modules_of_tests()
         for node in ast.walk(ast.parse((ROOT / path).read_text()))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "needs"
     ]
-    programs = {arg.value for call in calls for arg in call.args if isinstance(arg, ast.Constant)}
-    assert set(packages_to_install(map(str, programs)).split()) <= installed
+    programs = {str(arg.value) for call in calls for arg in call.args if isinstance(arg, ast.Constant)}
+    of_node = {name for name in programs if name.startswith(NPM)}
+    asked_for = {name for node in NODES for name in json.loads((node / "package.json").read_text())["dependencies"]}
+    assert {name.removeprefix(NPM) for name in of_node} == asked_for
+    programs -= of_node
+    assert set(packages_to_install(programs).split()) <= installed

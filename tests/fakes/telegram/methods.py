@@ -68,7 +68,7 @@ class Methods:
             raise Refusal(400, "Bad Request: chat_id is empty")
         try:
             number = int(asked["chat_id"])
-        except ValueError:
+        except (ValueError, TypeError):
             raise Refusal(400, "Bad Request: chat not found") from None
         if number in world.moved:
             description = "Bad Request: group chat was upgraded to a supergroup chat"

@@ -63,12 +63,12 @@ class FakeTelegram:
         self.world = World()
         self.methods = Methods(self.world)
         self.calls: list[Call] = []
-        self.faults: dict[str, deque[Fault]] = {}  # by method in small letters; `file` for downloads
+        self.faults: dict[str, deque[Fault | None]] = {}  # by method in small letters; `file` for downloads
         self.reach: dict[str, str] = {}  # where an https address of a webhook really is
         self._poll += 1
 
-    def fail(self, method: str, *faults: Fault) -> None:
-        """Have the next requests of a method go wrong, in this order."""
+    def fail(self, method: str, *faults: Fault | None) -> None:
+        """Have the next requests of a method go wrong, in this order; None: this one goes well."""
         self.faults.setdefault(method.lower(), deque()).extend(faults)
 
     def called(self, method: str) -> list[Call]:
@@ -118,8 +118,9 @@ class FakeTelegram:
     async def download(self, request: Request) -> Response:
         """A file."""
         waiting = self.faults.get("file")
-        if waiting:
-            return _faulty(waiting.popleft())
+        fault = waiting.popleft() if waiting else None
+        if fault is not None:
+            return _faulty(fault)
         content = self.world.files.get(request.path_params["name"])
         if request.path_params["token"] != TOKEN or content is None:
             return Response("Not Found", status_code=404)
