@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from pathlib import Path
 
-import httpx
 import pytest
 
 from tests.acceptance.desk_client import DeskClient
 from tests.fakes.telegram.server import FakeTelegram, Fault
 from tests.fakes.telegram.world import BOT, TOKEN, USERNAME, Json
 from tests.support.daemons import until
-from tests.support.telegram_house import HOOKED, House
+from tests.support.telegram_house import House
 
 pytestmark = pytest.mark.timeout(600)
 JPEG = b"\xff\xd8\xff\xe0" + b"a picture" * 40
@@ -178,31 +176,3 @@ async def test_a_kill_in_the_middle_loses_and_doubles_nothing(house: House) -> N
     wanted = [f"telegram:{BOT}:{one['chat']['id']}:{one['message_id']}" for one in posted]
     assert [found.count(one) for one in wanted] == [1] * len(wanted)
     assert TOKEN.partition(":")[2].encode() not in house.daemon.log.read_bytes()
-
-
-async def test_a_webhook_is_taken_from_telegram_alone(house: House, tmp_path: Path) -> None:
-    """With a webhook an update counts with Telegram's secret only; it is taken when it is on disk, each once."""
-    with FakeTelegram().running() as fake:
-        hooked = House(tmp_path, fake, hooked=True)
-        await asyncio.to_thread(hooked.daemon.start)
-        try:
-            where = f"http://{hooked.daemon.http[0]}:{hooked.daemon.http[1]}"
-            fake.reach[HOOKED] = where
-            ada = fake.world.person("Ada")
-            await written(hooked, fake.world.write(ada, "My refund?"))
-            await until(lambda: not fake.world.queue)
-            path = f"{where}/telegram/updates"
-            name = "X-Telegram-Bot-Api-Secret-Token"
-            forged = {"update_id": 1, "message": fake.world.message(fake.world.private(ada), text="x", **{"from": ada})}
-            async with httpx.AsyncClient(trust_env=False) as client:
-                for headers in ({}, {name: ""}, {name: "0" * 64}, {name: "é"}):
-                    assert (await client.post(path, json=forged, headers=headers)).status_code == 404
-                right = {name: fake.methods.secret}
-                assert (await client.post(path, json=fake.world.told[0], headers=right)).status_code == 200
-                big = b"x" * 1_000_001
-                assert (await client.post(path, content=big, headers=right)).status_code == 413
-            assert [len(one["messages"]) for one in hooked.daemon.contacts()] == [1]
-            assert len(fake.methods.secret) == 64
-            assert fake.called("getUpdates") == []
-        finally:
-            await asyncio.to_thread(hooked.daemon.stop)

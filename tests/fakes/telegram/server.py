@@ -87,13 +87,14 @@ class FakeTelegram:
         fault = waiting.popleft() if waiting else None
         if fault is not None and not fault.done:
             return _faulty(fault)
+        calls = self.calls  # of the test that is under way
         try:
             result = await self._result(method, asked, files)
         except Refusal as refusal:
-            self.calls.append(Call(method, asked, frozenset(files), refusal.code, None))
+            calls.append(Call(method, asked, frozenset(files), refusal.code, None))
             return _refusal(refusal)
         # what is kept must not change any more
-        self.calls.append(Call(method, asked, frozenset(files), 200, json.loads(json.dumps(result))))
+        calls.append(Call(method, asked, frozenset(files), 200, json.loads(json.dumps(result))))
         if fault is not None:
             return _faulty(fault)
         # as Telegram writes it, all that is not ASCII is escaped
