@@ -48,6 +48,7 @@ UPDATE_BYTES_MAX = 1_000_000
 WEBHOOK_LOOK_SECONDS = 60.0
 WEBHOOK_RETRY_SECONDS = 2.0
 GREETING_TRIES_MAX = 3
+FAILED_SECONDS = 1.0
 TYPING_SECONDS = 4.0  # a sign of it lasts five
 
 
@@ -131,7 +132,11 @@ class Bot:
         finally:
             for task in (working, keeping):
                 task.cancel()
-            await asyncio.gather(working, keeping, return_exceptions=True)
+            ends = await asyncio.gather(working, keeping, return_exceptions=True)
+        for end in ends:
+            if isinstance(end, Exception):  # a mistake of ours must not end the channel, nor spin
+                log.error("telegram_failed", error=type(end).__name__)
+                await asyncio.sleep(FAILED_SECONDS)
 
     async def _keep_webhook(self) -> None:
         """Tell Telegram where we are, and look now and then whether it still knows and can reach us."""

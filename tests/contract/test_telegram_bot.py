@@ -12,9 +12,11 @@ import msgspec
 import pytest
 from fastapi import FastAPI
 
+from router.app import telegram
 from router.app.server import WebServer
 from router.app.telegram import PATH, Bot, bot_of, hook_secret, routes_of, sender_of
 from router.core.message import Address, Message
+from router.core.ports import Appended, InboxEntry
 from router.core.transitions import DeliveryState
 from router.shell.log import scrub
 from router.shell.vault import Vault
@@ -99,6 +101,27 @@ async def test_who_lost_the_lease_stops_at_once(fake: FakeTelegram, tmp_path: Pa
         fake.world.write(ada, "for n-9")
         await asyncio.sleep(0.3)
         assert len(store.inbox) == 1
+
+
+async def test_a_mistake_of_ours_does_not_end_the_channel(
+    fake: FakeTelegram, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Should taking an update in fail for a reason nobody thought of, it is logged and the update asked for again."""
+    store = ShellStore()
+    append = store.append
+    failures = [RuntimeError("a mistake"), RuntimeError("a mistake")]
+
+    async def mistaken(entries: list[InboxEntry], *, conflict: str = "keep") -> list[Appended]:
+        if failures:
+            raise failures.pop()
+        return await append(entries, conflict=conflict)
+
+    monkeypatch.setattr(store, "append", mistaken)
+    monkeypatch.setattr(telegram, "FAILED_SECONDS", 0.01)
+    async with bot(tmp_path, fake, store) as one, at_work(one, store, "n-1"):
+        fake.world.write(fake.world.person("Ada"), "Hello")
+        await come_true(lambda: len(store.inbox) == 1)
+    assert failures == []
 
 
 async def test_a_webhook_takes_telegrams_word_alone(fake: FakeTelegram, tmp_path: Path) -> None:
