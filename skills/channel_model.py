@@ -161,6 +161,8 @@ def _bare_url(text: str) -> str:
     parts = urlsplit(text.strip())
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or parts.username:
         raise ValueError("is an address such as https://api.telegram.org")
+    if parts.scheme == "http" and parts.hostname not in {"127.0.0.1", "::1", "localhost"}:
+        raise ValueError("would send the bot's token over a network in the clear: use https")
     return text.strip().rstrip("/")
 
 

@@ -135,7 +135,7 @@ class Bot:
             ends = await asyncio.gather(working, keeping, return_exceptions=True)
         for end in ends:
             if isinstance(end, Exception):  # a mistake of ours must not end the channel, nor spin
-                log.error("telegram_failed", error=type(end).__name__)
+                log.error("telegram_failed", error=type(end).__name__, exc_info=end)
                 await asyncio.sleep(FAILED_SECONDS)
 
     async def _keep_webhook(self) -> None:
