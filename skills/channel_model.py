@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from skills.scalars import Also, Duration, Email, Flag, Language, Listed, Listen, Size, Words
+from skills.scalars import Also, Duration, Email, Flag, Language, Listed, Listen, Name, Size, Words
 from skills.secret import Secret, SecretUrl
 
 CHANNELS = ("email", "webchat", "telegram", "slack", "http")
@@ -30,6 +30,7 @@ def _origin(text: str) -> str:
 
 
 _BOT_TOKEN = re.compile(r"[0-9]{3,20}:[A-Za-z0-9_-]{20,100}")
+HOOK_SECRET_CHARACTERS_MIN = 16
 _HOOK_SECRET = re.compile(r"[A-Za-z0-9_-]{16,256}")
 Origin = Annotated[str, AfterValidator(_origin)]
 Rate = Annotated[int, Field(ge=1, le=100_000)]
@@ -160,9 +161,9 @@ def _hook_secret(secret: Secret) -> Secret:
 def _bare_url(text: str) -> str:
     parts = urlsplit(text.strip())
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or parts.username:
-        raise ValueError("is an address such as https://api.telegram.org")
+        raise ValueError("is an address such as https://api.telegram.org, without a query or a password")
     if parts.scheme == "http" and parts.hostname not in {"127.0.0.1", "::1", "localhost"}:
-        raise ValueError("would send the bot's token over a network in the clear: use https")
+        raise ValueError("would go over a network in the clear: use https")
     return text.strip().rstrip("/")
 
 
@@ -210,6 +211,29 @@ class Channels(ChannelPart):
         return tuple(name for name in CHANNELS if getattr(self, name, None) is not None)
 
 
+HookEvent = Literal[
+    "contact.opened", "contact.reopened", "contact.assigned", "contact.resolved",
+    "message.received", "message.delivered", "message.failed", "alarm",
+]  # fmt: skip
+
+
+def _signing(secret: Secret) -> Secret:
+    if len(secret.reveal()) < HOOK_SECRET_CHARACTERS_MIN:
+        raise ValueError(f"needs at least {HOOK_SECRET_CHARACTERS_MIN} characters: who can guess it can forge")
+    return secret
+
+
+class Hook(ChannelPart):
+    """A program that is told what happens."""
+
+    url: Annotated[str, AfterValidator(_bare_url)]
+    """Where it is told, by POST: https://crm.example.com/usherd."""
+    secret: Annotated[Secret, AfterValidator(_signing)]
+    """What signs each request, so that the program knows it is ours: ${NAME} or file:PATH."""
+    events: Annotated[tuple[HookEvent, ...], Listed] = ()
+    """Of what it is told; of everything if left out."""
+
+
 class Web(ChannelPart):
     """The web server."""
 
@@ -217,6 +241,8 @@ class Web(ChannelPart):
     """Address and port; port 0 picks a free one."""
     url: str | None = None
     """How browsers reach it, if a proxy stands before it: https://desk.example.com."""
+    hooks: dict[Name, Hook] = {}
+    """Programs that are told what happens, by name: signed webhooks."""
 
 
 class Store(ChannelPart):

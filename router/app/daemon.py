@@ -30,6 +30,7 @@ from router.app.reload import Reloader
 from router.app.server import WebServer
 from router.app.upkeep import Upkeep
 from router.app.ways import channels_of, facts_of, senders_of
+from router.app.webhooks import Webhooks
 from router.core.errors import TransientError
 from router.shell.acknowledged import Acknowledged
 from router.shell.actions import Actions
@@ -243,10 +244,11 @@ class Daemon:
 
     def _begin_background(self) -> None:
         self.reloader = Reloader(self, self._folder)
+        self.webhooks = Webhooks(self.config.web.hooks, self.store, lambda: self.leader.leading, self.clock.now)
         self._exit.callback(self.in_force.close)
         self._exit.push_async_callback(self.nodes.leave)
         self._troubles += [self.reloader.problems, self.upkeep.problems, self.eraser.problems, self.time.problems]
-        self._troubles.append(self.acknowledged.problems)
+        self._troubles += [self.acknowledged.problems, self.webhooks.problems]
         for name, work in (
             ("in force", self.in_force.run()),
             ("reloader", self.reloader.run()),
@@ -261,6 +263,7 @@ class Daemon:
             ("acknowledged", self.acknowledged.run()),
             ("sweep", self._sweep_files()),
             ("eraser", self.eraser.run()),
+            ("webhooks", self.webhooks.run()),
             ("garbage", garbage.collect(lambda: self.leader.journal.n)),
         ):
             self._exit.push_async_callback(_cancel, self._begin(name, work))

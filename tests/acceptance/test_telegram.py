@@ -7,11 +7,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from router.app.webhooks import signature
 from tests.acceptance.desk_client import DeskClient
 from tests.fakes.telegram.server import FakeTelegram, Fault
 from tests.fakes.telegram.world import BOT, TOKEN, USERNAME, Json
 from tests.support.daemons import until
-from tests.support.telegram_house import House
+from tests.support.hook_program import Program
+from tests.support.telegram_house import CRM, House
 
 pytestmark = pytest.mark.timeout(600)
 JPEG = b"\xff\xd8\xff\xe0" + b"a picture" * 40
@@ -20,8 +22,8 @@ JPEG = b"\xff\xd8\xff\xe0" + b"a picture" * 40
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """One for all tests of this module; each has customers of its own."""
-    with FakeTelegram().running() as fake:
-        made = House(tmp_path_factory.mktemp("telegram"), fake)
+    with FakeTelegram().running() as fake, Program().running() as program:
+        made = House(tmp_path_factory.mktemp("telegram"), fake, program)
         made.daemon.start()
         try:
             yield made
@@ -65,6 +67,23 @@ async def test_a_conversation(house: House) -> None:
     assert world.sent_to(ada) == ["Sale <b>hoy</b> & mañana."]
     again = world.write(ada, "Gracias")
     assert (await written(house, again))["id"] == contact["id"]
+
+
+async def test_a_program_is_told_of_it(house: House) -> None:
+    """A program hears by signed webhooks that a contact opened, whose it is and how its answer fared; no word of it."""
+    world, ada = house.fake.world, house.fake.world.person("Ada")
+    contact = (await written(house, world.write(ada, "My refund, confidentially")))["id"]
+    async with house.ana() as desk:
+        await desk.act("take", contact=contact)
+        await answered(desk, contact, "Confidentially: yes.", resolve=True)
+    await until(lambda: len(house.program.told(contact)) == 5)
+    told = [one["type"] for one in house.program.told(contact)]
+    assert told[:3] == ["contact.opened", "message.received", "contact.assigned"]
+    assert sorted(told[3:]) == ["contact.resolved", "message.delivered"]
+    for headers, body in house.program.requests:
+        seconds = int(headers["Usherd-Signature"].partition(",")[0].removeprefix("t="))
+        assert headers["Usherd-Signature"] == signature(CRM, seconds, body)
+        assert b"onfidential" not in body
 
 
 async def test_an_album_stands_on_the_desk_as_one_message(house: House) -> None:

@@ -10,6 +10,7 @@ from tests.acceptance.desk_client import DeskClient
 from tests.fakes.telegram.server import FakeTelegram
 from tests.fakes.telegram.world import TOKEN
 from tests.support.daemons import RunningDaemon
+from tests.support.hook_program import Program
 
 WORKSPACE = """
 workspace: acme-air
@@ -23,26 +24,32 @@ topics:
 offers: {{accept_within: {{messaging: 10m}}}}
 channels:
   telegram: {{token: "${{TELEGRAM_TOKEN}}", api: "{api}", mode: {mode}}}
-web: {{listen: "127.0.0.1:0"{url}}}
+web: {{listen: "127.0.0.1:0"{url}{hooks}}}
 """
+CRM = "a secret of the crm"
 HOOKED = "https://desk.acme.example"  # where the fake finds the daemon
 
 
-def write_workspace(folder: Path, api: str, *, hooked: bool) -> Path:
-    """One agent who takes messages; with `hooked` Telegram calls, else it is polled."""
+def write_workspace(folder: Path, api: str, *, hooked: bool, hook: str = "") -> Path:
+    """One agent who takes messages; with `hooked` Telegram calls, else it is polled.
+
+    `hook`: a program that is told what happens.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     mode, url = ("webhook", f', url: "{HOOKED}"') if hooked else ("polling", "")
-    (folder / "workspace.yaml").write_text(WORKSPACE.format(api=api, mode=mode, url=url))
+    hooks = f', hooks: {{crm: {{url: "{hook}", secret: "${{CRM_SECRET}}"}}}}' if hook else ""
+    (folder / "workspace.yaml").write_text(WORKSPACE.format(api=api, mode=mode, url=url, hooks=hooks))
     return folder
 
 
 class House:
     """A daemon on a fake."""
 
-    def __init__(self, folder: Path, fake: FakeTelegram, *, hooked: bool = False) -> None:
+    def __init__(self, folder: Path, fake: FakeTelegram, program: Program) -> None:
         self.fake = fake
-        config = write_workspace(folder / "config", fake.url, hooked=hooked)
-        self.daemon = RunningDaemon(config, folder / "data", TELEGRAM_TOKEN=TOKEN)
+        self.program = program
+        config = write_workspace(folder / "config", fake.url, hooked=False, hook=program.url)
+        self.daemon = RunningDaemon(config, folder / "data", TELEGRAM_TOKEN=TOKEN, CRM_SECRET=CRM)
 
     def contact_of(self, chat: int, message: int) -> dict[str, Any]:
         """The contact that holds a message of Telegram's; {} while there is none."""

@@ -16,9 +16,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "http.md"
 
 
 def example(language: str) -> str:
-    """The block in a language."""
-    [found] = re.findall(rf"```{language}\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
-    return str(found)
+    """The first block in a language."""
+    return str(re.findall(rf"```{language}\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)[0])
 
 
 def test_the_message_shown_for_curl_is_one() -> None:
