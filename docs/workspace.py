@@ -47,6 +47,9 @@ MORE_EXAMPLES = {
     "channels.email.smtp.tls.certificate": "/etc/ssl/help.pem",
     "channels.email.smtp.tls.key": "/etc/ssl/help.key",
     "web.url": "https://desk.acme.example",
+    "web.hooks.ID.url": "https://crm.acme.example/usherd",
+    "web.hooks.ID.secret": "${CRM_SECRET}",
+    "web.hooks.ID.events": "[contact.opened, contact.resolved]",
 }
 # The model's, not the YAML's: it is written `auto`, or as skills.
 UNWRITTEN = {("reserve", "auto"), ("reserve", "skills")}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from skills.scalars import Also, Duration, Email, Flag, Listed, Listen, Size
+from skills.scalars import Also, Duration, Email, Flag, Language, Listed, Listen, Name, Size, Words
 from skills.secret import Secret, SecretUrl
 
 CHANNELS = ("email", "webchat", "telegram", "slack", "http")
@@ -28,6 +29,9 @@ def _origin(text: str) -> str:
     return f"{parts.scheme}://{host}" if usual else f"{parts.scheme}://{host}:{port}"
 
 
+_BOT_TOKEN = re.compile(r"[0-9]{3,20}:[A-Za-z0-9_-]{20,100}")
+HOOK_SECRET_CHARACTERS_MIN = 16
+_HOOK_SECRET = re.compile(r"[A-Za-z0-9_-]{16,256}")
 Origin = Annotated[str, AfterValidator(_origin)]
 Rate = Annotated[int, Field(ge=1, le=100_000)]
 
@@ -142,6 +146,44 @@ class WebchatChannel(ChannelPart):
     """How much visitors may ask for."""
 
 
+def _bot_token(secret: Secret) -> Secret:
+    if not _BOT_TOKEN.fullmatch(secret.reveal()):
+        raise ValueError(f"refers to no bot's token: {secret.reference} should hold what @BotFather gave, 123456:ABC…")
+    return secret
+
+
+def _hook_secret(secret: Secret) -> Secret:
+    if not _HOOK_SECRET.fullmatch(secret.reveal()):
+        raise ValueError("needs 16 to 256 characters of A-Z, a-z, 0-9, _ and -: Telegram takes no others")
+    return secret
+
+
+def _bare_url(text: str) -> str:
+    parts = urlsplit(text.strip())
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or parts.username:
+        raise ValueError("is an address such as https://api.telegram.org, without a query or a password")
+    if parts.scheme == "http" and parts.hostname not in {"127.0.0.1", "::1", "localhost"}:
+        raise ValueError("would go over a network in the clear: use https")
+    return text.strip().rstrip("/")
+
+
+class TelegramChannel(ChannelPart):
+    """A bot on Telegram, whose writers are customers."""
+
+    token: Annotated[Secret, AfterValidator(_bot_token)]
+    """The bot's token from @BotFather: ${NAME} or file:PATH."""
+    mode: Literal["polling", "webhook"] = "polling"
+    """polling: usherd asks Telegram, no port is open. webhook: Telegram calls `web.url`, which needs https."""
+    secret: Annotated[Secret, AfterValidator(_hook_secret)] | None = None
+    """What Telegram must say with each call, ${NAME} or file:PATH; usherd makes one if left out."""
+    api: Annotated[str, AfterValidator(_bare_url)] = "https://api.telegram.org"
+    """Where the Bot API is: Telegram's, or a Bot API server of your own."""
+    file_size: Annotated[Size, Field(ge=1_000, le=20_000_000)] = 20_000_000
+    """The largest file that is fetched; Telegram gives bots no larger than 20MB."""
+    greeting: dict[Language, Words] = {}
+    """By language, what the bot says to who presses *Start*; usherd has words of its own."""
+
+
 class HttpChannel(ChannelPart):
     """`POST /v1/messages`, for sources of your own."""
 
@@ -182,6 +224,8 @@ class Channels(ChannelPart):
     """Mail."""
     webchat: Annotated[WebchatChannel | None, Also(_empty, {"type": "null"})] = None
     """The chat on your web pages."""
+    telegram: TelegramChannel | None = None
+    """A bot on Telegram."""
     http: Annotated[HttpChannel | None, Also(_empty, {"type": "null"})] = None
     """`POST /v1/messages`."""
     slack: SlackChannel | None = None
@@ -193,6 +237,29 @@ class Channels(ChannelPart):
         return tuple(name for name in CHANNELS if getattr(self, name, None) is not None)
 
 
+HookEvent = Literal[
+    "contact.opened", "contact.reopened", "contact.assigned", "contact.resolved",
+    "message.received", "message.delivered", "message.failed", "alarm",
+]  # fmt: skip
+
+
+def _signing(secret: Secret) -> Secret:
+    if len(secret.reveal()) < HOOK_SECRET_CHARACTERS_MIN:
+        raise ValueError(f"needs at least {HOOK_SECRET_CHARACTERS_MIN} characters: who can guess it can forge")
+    return secret
+
+
+class Hook(ChannelPart):
+    """A program that is told what happens."""
+
+    url: Annotated[str, AfterValidator(_bare_url)]
+    """Where it is told, by POST: https://crm.example.com/usherd."""
+    secret: Annotated[Secret, AfterValidator(_signing)]
+    """What signs each request, so that the program knows it is ours: ${NAME} or file:PATH."""
+    events: Annotated[tuple[HookEvent, ...], Listed] = ()
+    """Of what it is told; of everything if left out."""
+
+
 class Web(ChannelPart):
     """The web server."""
 
@@ -200,6 +267,8 @@ class Web(ChannelPart):
     """Address and port; port 0 picks a free one."""
     url: str | None = None
     """How browsers reach it, if a proxy stands before it: https://desk.example.com."""
+    hooks: dict[Name, Hook] = {}
+    """Programs that are told what happens, by name: signed webhooks."""
 
 
 class Store(ChannelPart):

@@ -129,6 +129,12 @@ def identify(text: str, languages: Iterable[str]) -> str | None:
     return str(language) if confidence >= CONFIDENCE_MIN else None
 
 
+def spoken(tag: str, languages: Iterable[str]) -> str | None:
+    """The language that a program's setting names (BCP 47: `pt-BR`), if it is one of `languages`."""
+    primary = tag.partition("-")[0].lower()
+    return primary if primary in languages else None
+
+
 def _words(text: str) -> str:
     """Without addresses and links, whose letters are of no language."""
     return " ".join(word for word in text.split() if "@" not in word and "://" not in word)

@@ -31,6 +31,7 @@ class References:
         self._kinds_and_skills()
         self._replies()
         self._auto_answers()
+        self._telegram()
         if not self.errors:  # a misspelt skill is not also "nobody can take it"
             self._topics()
 
@@ -150,6 +151,19 @@ class References:
                 message = f"`auto_answers.{name}` has no text in `{first}`, the first of `languages`"
                 hint = f"add `{first}: …`: it is used for every language that has no text"
                 self.errors.append(error_at(self._marks, path, message, hint=hint, code="missing"))
+
+    def _telegram(self) -> None:
+        """Telegram calls over https only, and greets in languages of the workspace."""
+        given = self._config.channels.telegram
+        if given is None:
+            return
+        path = ("channels", "telegram")
+        for language in given.greeting:
+            self._known("language", language, self._config.languages, (*path, "greeting", language))
+        if given.mode == "webhook" and not (self._config.web.url or "").startswith("https://"):
+            message = "`mode: webhook` needs an address at which Telegram reaches usherd over https"
+            hint = "set `web.url: https://…` to where your proxy passes on to `web.listen`, or use `mode: polling`"
+            self.errors.append(error_at(self._marks, (*path, "mode"), message, hint=hint, code="missing"))
 
     def _topics(self) -> None:
         """Somebody must be able to take each topic, in the simplest case: nothing else is known of the contact."""

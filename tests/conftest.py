@@ -37,8 +37,8 @@ SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/s
 TESTS = Path(__file__).resolve().parent
 # Data of others that is never copied into the project; it lies beside the project or where the variable says.
 REFERENCE = Path(os.environ.get("USHERD_REFERENCE") or TESTS.parents[1] / "shared" / "reference")
-# What tests run on Node, with its lock; `make test-deps` installs it there.
-NODE = TESTS / "fakes" / "slack" / "node"
+# What tests run on Node, each with its lock; `make test-deps` installs it there.
+NODES = tuple(sorted(TESTS.glob("fakes/*/node")))
 NPM = "npm:"
 IN_CI = os.environ.get("CI") == "true"
 
@@ -68,7 +68,7 @@ def missing_programs(programs: Iterable[str]) -> tuple[str, ...]:
 
 def _is_there(name: str) -> bool:
     if name.startswith(NPM):
-        return (NODE / "node_modules" / name.removeprefix(NPM)).is_dir()
+        return any((node / "node_modules" / name.removeprefix(NPM)).is_dir() for node in NODES)
     return shutil.which(name, path=SEARCH_PATH) is not None
 
 
@@ -84,7 +84,7 @@ def remedy(lacking: Iterable[str]) -> str:
     packages = packages_to_install(name for name in lacking if name not in data and not name.startswith(NPM))
     words = [f"make test-deps, or apt-get install {packages}"] if packages else []
     if any(name.startswith(NPM) for name in lacking):
-        words.append(f"make test-deps, or npm ci --ignore-scripts --prefix {NODE.relative_to(TESTS.parent)}")
+        words.append("make test-deps, or bash .ci/node-deps")
     return "; ".join(words + (["put the reference data there or name its folder in $USHERD_REFERENCE"] if data else []))
 
 

@@ -70,6 +70,7 @@ def normalise(raw: bytes, meta: bytes) -> Message:  # noqa: ARG001 - the shape o
         html=clean,
         message_id=given.message_id or None,
         in_reply_to=given.in_reply_to or None,
+        language=given.language,
     )
 
 

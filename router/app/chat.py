@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from channels import telegram
 from channels.webchat import Entries, address_of, extract, normalise, safe_name
 from channels.webchat.entries import CHAT, FORM
 from channels.webchat.files import safe_type
@@ -51,13 +52,15 @@ def tidy(name: str, content_type: str) -> tuple[str, str]:
 
 
 def by_channel(mail: Extract) -> Extract:
-    """What takes files out of raw messages: visitors' files and, for all the rest, `mail`."""
+    """What takes files out of raw messages: those of the chat and of Telegram and, for all the rest, `mail`."""
 
     def take(raw: bytes, part: int) -> tuple[str, str, bytes]:
-        try:
-            return extract(raw, part)
-        except PoisonError:  # not packed by us: a mail
-            return mail(raw, part)
+        for packed in (extract, telegram.extract):
+            try:
+                return packed(raw, part)
+            except PoisonError:  # not packed by that channel
+                continue
+        return mail(raw, part)
 
     return take
 

@@ -19,7 +19,7 @@ from fastapi import APIRouter
 
 from channels.email.parse import extract
 from channels.email.receive import SmtpReceiver
-from router.app import chat, erase, garbage, http, local, mail, slack
+from router.app import chat, erase, garbage, http, local, mail, slack, telegram
 from router.app.credentials import StoredCredentials
 from router.app.gauges import Gauges
 from router.app.in_force import InForce, Proposal
@@ -30,6 +30,7 @@ from router.app.reload import Noted, Reloader
 from router.app.server import WebServer
 from router.app.upkeep import Upkeep
 from router.app.ways import channels_of, facts_of, senders_of
+from router.app.webhooks import Webhooks
 from router.core.errors import TransientError
 from router.shell.acknowledged import Acknowledged
 from router.shell.actions import Actions
@@ -175,6 +176,7 @@ class Daemon:
         self.intake = Intake(self.store, self.disk)
         self.vault = Vault(self.store)
         self._chat = chat.web_chat(self.config, self.secret)
+        self._bot = telegram.bot_of(lambda: self.config, self.secret, self.intake, self.vault, self._exit)
         self.stationery = mail.MailStationery(lambda: self.config, self.secret)
         self.reader = Reader(
             store=self.store,
@@ -204,7 +206,7 @@ class Daemon:
             store=self.store,
             vault=self.vault,
             leader=self.leader,
-            senders=senders_of(self.config, self.secret, self.vault, self._exit),
+            senders=senders_of(self.config, self.secret, self.vault, self._exit) | telegram.sender_of(self._bot),
             tell=self.reader.tell,
             now=self.clock.now,
         )
@@ -248,10 +250,11 @@ class Daemon:
 
     def _begin_background(self) -> None:
         self.reloader = Reloader(self, self._folder, self.noted)
+        self.webhooks = Webhooks(self.config.web.hooks, self.store, lambda: self.leader.leading, self.clock.now)
         self._exit.callback(self.in_force.close)
         self._exit.push_async_callback(self.nodes.leave)
         self._troubles += [self.reloader.problems, self.upkeep.problems, self.eraser.problems, self.time.problems]
-        self._troubles.append(self.acknowledged.problems)
+        self._troubles += [self.acknowledged.problems, self.webhooks.problems]
         for name, work in (
             ("in force", self.in_force.run()),
             ("reloader", self.reloader.run()),
@@ -266,6 +269,7 @@ class Daemon:
             ("acknowledged", self.acknowledged.run()),
             ("sweep", self._sweep_files()),
             ("eraser", self.eraser.run()),
+            ("webhooks", self.webhooks.run()),
             ("garbage", garbage.collect(lambda: self.leader.journal.n)),
         ):
             self._exit.push_async_callback(_cancel, self._begin(name, work))
@@ -306,6 +310,9 @@ class Daemon:
             self.receiver = SmtpReceiver(mail.smtp_settings(smtp), self.intake)
             self.smtp = await self.receiver.start()
             self._exit.push_async_callback(self.receiver.stop)
+        if self._bot is not None:
+            self._troubles.append(self._bot.problems)
+            self._exit.push_async_callback(_cancel, self._begin("telegram", self._bot.run(self.store, self.node)))
         self._local_token = local.new_token()
         self.slack = slack.slack_part(self)
         self.parts = self._web_parts()
@@ -340,7 +347,8 @@ class Daemon:
             intake=intake,
             mails=MailEntries(lambda: self.config.accounts),
             chat=self._chat,
-            pages=(*self._pages, *(self.slack.pages if self.slack is not None else ())),
+            pages=(*self._pages, *telegram.routes_of(self._bot), *(self.slack.pages if self.slack is not None else ())),
+            types=self._bot.types if self._bot is not None else None,
             local_token=self._local_token,
             settings=WebSettings(public_url=self.config.web.url or ""),
             metrics=self.metrics.registry,

@@ -289,6 +289,10 @@ def takes_restart(before: WorkspaceConfig, after: WorkspaceConfig) -> list[str]:
 def _doors(config: WorkspaceConfig) -> object:
     """What is opened at the start: the channels, but for what is read with each mail."""
     email = config.channels.email
-    rest = config.channels.model_dump(exclude={"email", "webchat"}), config.channels.webchat is None
+    channels = config.channels
+    rest = (
+        channels.model_dump(exclude={"email": True, "webchat": True, "telegram": {"greeting"}}),
+        channels.webchat is None,
+    )
     smtp = None if email is None or email.smtp is None else email.smtp.model_dump(exclude={"recipients"})
     return rest, smtp, None if email is None else email.send

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from channels.email.send import SmtpSender
 from router.app import chat, http, mail
 from router.app.names import staff_of
+from router.app.telegram import telegram_channel
 from router.shell.channel import Channel
 from router.shell.outbox import Sender
 from router.shell.understanding import Facts
@@ -16,7 +17,12 @@ from skills.model import WorkspaceConfig
 
 def channels_of(config: WorkspaceConfig, secret: bytes) -> dict[str, Channel]:
     """Every channel by its name, which is the source of its inbox entries."""
-    return {"email": mail.email_channel(config, secret), "http": http.http_channel(), **chat.chat_channels()}
+    return {
+        "email": mail.email_channel(config, secret),
+        "http": http.http_channel(),
+        "telegram": telegram_channel(),
+        **chat.chat_channels(),
+    }
 
 
 def facts_of(config: WorkspaceConfig, secret: bytes) -> Facts:

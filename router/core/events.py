@@ -102,7 +102,8 @@ class MessageReceived(EventBase, frozen=True, kw_only=True, tag=True):
     `auto`: None, or auto-reply | bounce | list | bulk | loop | spam.
     `about`: for a bounce, the outbound message it reports on; `undelivered`: it says that this never arrived.
     `quiet`: nobody would read an automatic answer (no-reply, forged, one of our own addresses): none is given.
-    In shadow mode only, `external`: keyed hash of the message's own id; `answers`: of those it refers to.
+    In shadow mode, and where messages can be edited, `external`: keyed hash of the message's own id; `answers`: of
+    those it refers to, or words anew.
     """
 
     message: str

@@ -128,7 +128,7 @@ def resolve_joined(work: Work, name: str | None) -> Contact | None:
 
 
 def answered(work: Work, answers: tuple[str, ...]) -> Contact | None:
-    """In shadow mode: the contact of the first known message among those that one refers to."""
+    """The contact of the first known message among those that one refers to (shadow mode), or words anew."""
     for external in answers:
         contact = resolve_joined(work, work.index.place.get(work.state.externals.get(external, "")))
         if contact is not None:
@@ -137,7 +137,7 @@ def answered(work: Work, answers: tuple[str, ...]) -> Contact | None:
 
 
 def know(work: Work, external: str, message: str) -> None:
-    """In shadow mode: remember a message by its own id. Who uses an id again cannot take it over."""
+    """Remember a message by its own id, if it has one. Who uses an id again cannot take it over."""
     if external:
         work.state.externals.setdefault(external, message)
 

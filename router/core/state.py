@@ -24,7 +24,7 @@ class MessageRef(msgspec.Struct, kw_only=True):
     delivery: DeliveryState | None = None  # for out
     seen: bool = False  # out, in shadow mode: people sent it by other means
     chosen: str | None = None  # seen: the agent whom usherd had chosen by then
-    external: str = ""  # in shadow mode: keyed hash of its own id
+    external: str = ""  # in shadow mode, and where messages can be edited: keyed hash of its own id
 
 
 class Offer(msgspec.Struct, kw_only=True):
@@ -163,7 +163,7 @@ class State(msgspec.Struct, kw_only=True):
     last_agent: dict[str, str] = {}  # customer -> agent
     autos: dict[str, Auto] = {}
     deferred: dict[str, int] = {}  # message id -> at
-    externals: dict[str, str] = {}  # in shadow mode: keyed hash of a message's own id -> message id
+    externals: dict[str, str] = {}  # see MessageRef.external: keyed hash of a message's own id -> message id
     quarantined: dict[str, str] = {}  # message id -> contact
     contacts_opened: int = 0
     customers_seen: int = 0

@@ -44,6 +44,7 @@ AUTO = {
     "loop": "mail loop",
     "spam": "spam",
     "staff": "a colleague's mail",
+    "command": "a button of the channel",
     "receipt": "automatic answer: receipt",
     "out_of_hours": "automatic answer: out of hours",
     "queue": "automatic answer: place in the queue",
@@ -146,6 +147,12 @@ NO_SUBJECT = "(no subject)"
 SYSTEM = "usherd"
 SHADOW = "Shadow mode: usherd decides and explains beside you, and sends nothing."
 FAILED = "Your last reply was not delivered. Write another way, or try again."
+FAILED_ON = {
+    "telegram": "Telegram did not deliver your last reply: the customer has blocked the bot or is gone. "
+    "Write another way, or try again.",
+}
+REVISED = "The customer worded this anew later: see below."
+REVISION = "Worded anew: what it says now stands here, what it said before is quoted."
 FOLLOWS = "It answers contact {contact}, which was closed too long ago to be reopened."
 OFFERED_TO = "It is offered to {who} at the moment."
 FIRST_CONTACT = "First contact with us."
@@ -221,6 +228,10 @@ def replies_line(addresses: list[str], channel: str) -> str:
         return f"A reply goes back on {kind(channel)}."
     if all(address.startswith("visitor:") for address in addresses):
         return "A reply appears in the visitor's chat."
+    if all(address.startswith("telegram:-") for address in addresses):
+        return "A reply goes to the group on Telegram: everybody there reads it."
+    if all(address.startswith("telegram:") for address in addresses):
+        return "A reply goes to the customer on Telegram."
     names = " and ".join([", ".join(addresses[:-1]), addresses[-1]] if len(addresses) > 1 else addresses)
     return f"A reply goes to {names} by {kind(channel).lower()}."
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+import msgspec
+
 from router.core.message import Address, Message
 from router.core.state import Contact, MessageRef
 from router.core.transitions import ContactState, DeliveryState
@@ -39,7 +41,7 @@ async def card(source: Source, read: Texts, contact: Contact, agent: str, of_cus
         requirement=requirement,
         topics=_topics(contact),
         banners=_banners(contact, names, shadow=state.workspace.shadow),
-        items=tuple(_item(ref, messages.get(ref.id), agent, names) for ref in refs),
+        items=_items(refs, messages, agent, names),
         replies_to=to,
         cc=cc,
         answers=answers,
@@ -92,6 +94,26 @@ def _others(message: Message, to: tuple[Address, ...], account: str) -> list[Add
 
 def _parties(addresses: Iterable[Address]) -> tuple[Party, ...]:
     return tuple(Party(name=one.name, address=one.address) for one in addresses)
+
+
+def _items(
+    refs: tuple[MessageRef, ...], messages: Mapping[str, Message], agent: str, names: Directory
+) -> tuple[Item, ...]:
+    """The thread. Where the customer worded something anew, both wordings say so, and the new one quotes the other."""
+    found = {ref.id: _item(ref, messages.get(ref.id), agent, names) for ref in refs}
+    latest: dict[str, str] = {}  # a message's own id → the newest wording of it so far
+    for ref in refs:
+        message = messages.get(ref.id)
+        if message is None or ref.direction != "in":
+            continue
+        before = latest.get(message.revises or "")
+        if before is not None:
+            old, new = found[before], found[ref.id]
+            found[before] = msgspec.structs.replace(old, warnings=(*old.warnings, texts.REVISED))
+            found[ref.id] = msgspec.structs.replace(new, quoted=old.text, warnings=(*new.warnings, texts.REVISION))
+        if message.message_id:
+            latest[message.message_id] = ref.id
+    return tuple(found.values())
 
 
 def _item(ref: MessageRef, message: Message | None, agent: str, names: Directory) -> Item:
@@ -162,7 +184,7 @@ def _banners(contact: Contact, names: Directory, *, shadow: bool) -> tuple[Banne
     # whatever came since: the report that it failed comes as a message too
     reply = next((ref for ref in reversed(contact.messages) if ref.delivery is not None and ref.auto is None), None)
     if reply is not None and reply.delivery is DeliveryState.FAILED:
-        found.append(Banner(code="failed", text=texts.FAILED))
+        found.append(Banner(code="failed", text=texts.FAILED_ON.get(contact.channel, texts.FAILED)))
     if contact.state is ContactState.OFFERED and contact.offer is not None:
         found.append(Banner(code="offered", text=texts.OFFERED_TO.format(who=person_name(names, contact.offer.agent))))
     return tuple(found)

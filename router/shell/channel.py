@@ -39,3 +39,4 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
     hostile: bool
     kind: Callable[[dict[str, object]], str]  # of an entry's meta
     thread: Callable[[Message], ThreadMatch | None]
+    editable: bool = False  # what was written may be worded anew: messages are remembered by their own ids

@@ -17,6 +17,7 @@ SECRET_FIELDS: Final = frozenset(
 )
 _ADDRESS = re.compile(r"[^\s<>@\"']{1,64}@([A-Za-z0-9.-]{1,253})")
 _BEARER = re.compile(r"(?i)\b(bearer|bot|basic|xox[a-z]|xapp)[ /:-]?[A-Za-z0-9._:-]{16,}")
+_BOT_TOKEN = re.compile(r"\b[0-9]{5,20}:[A-Za-z0-9_-]{20,}")  # Telegram's: a part of each address
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # a line stays one line, and obeys nobody
 _CONTROLS_IN_TRACES = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 _TRACES = frozenset({"exception", "stack"})
@@ -26,6 +27,7 @@ _DEPTH_MAX = 4  # of lists in lists
 QUIET: Final = (
     "httpx",
     "httpcore",
+    "telegram",
     "aiosmtpd",
     "mail.log",
     "mail.debug",
@@ -66,7 +68,7 @@ def scrub(value: str) -> str:
 
 
 def _scrubbed(value: str) -> str:
-    return _BEARER.sub(r"\1 ***", _ADDRESS.sub(r"***@\1", value))
+    return _BEARER.sub(r"\1 ***", _BOT_TOKEN.sub("***", _ADDRESS.sub(r"***@\1", value)))
 
 
 def configure(*, json: bool | None = None, level: str = "info") -> None:

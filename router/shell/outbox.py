@@ -52,11 +52,15 @@ class Delivery(msgspec.Struct, kw_only=True):
 
 
 class Sent(msgspec.Struct, frozen=True, kw_only=True):
-    """What a channel says of one try. `state`: sent | deferred | failed | unknown. `detail` holds no address."""
+    """What a channel says of one try. `state`: sent | deferred | failed | unknown. `detail` holds no address.
+
+    `wait_ms`: at least so long the other side wants us to wait before the next.
+    """
 
     state: DeliveryState
     code: int = 0
     detail: str = ""
+    wait_ms: int = 0
 
 
 class Sender(Protocol):
@@ -320,7 +324,7 @@ def _after(delivery: Delivery, sent: Sent, sender: Sender | None, now: int) -> D
         if wait is None:
             after.state = DeliveryState.FAILED
         else:
-            after.next_at = now + wait
+            after.next_at = now + max(wait, sent.wait_ms)
     return after
 
 

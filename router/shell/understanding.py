@@ -134,8 +134,8 @@ def received(source: Source, understood: Understood, raw: bytes, channel: Channe
         model=understood.model,
         conflict=source.conflict,
         quiet=source.quiet or wants_no_answer(message, source, facts.own),
-        external=_external(message, facts) if facts.shadow else "",
-        answers=_answers(message, facts) if facts.shadow else (),
+        external=_external(message, facts) if facts.shadow or channel.editable else "",
+        answers=(*_revised(message, facts), *(_answers(message, facts) if facts.shadow else ())),
     )
     return Prepared(event=event, blobs=_blobs(source.message, sender, message, raw), finished=_entries(source))
 
@@ -165,6 +165,11 @@ def staff_of(message: Message, facts: Facts) -> str | None:
 
 def _external(message: Message, facts: Facts) -> str:
     return external_of(facts.secret, message.message_id) if message.message_id else ""
+
+
+def _revised(message: Message, facts: Facts) -> tuple[str, ...]:
+    """What it words anew: it belongs where that is."""
+    return (external_of(facts.secret, message.revises),) if message.revises else ()
 
 
 def _answers(message: Message, facts: Facts) -> tuple[str, ...]:

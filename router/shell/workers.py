@@ -108,7 +108,8 @@ def classify(message: Message) -> Understood:
     text = words_of(message)
     return Understood(
         message=message,
-        language=language_model.identify(text, _models.languages),
+        language=language_model.identify(text, _models.languages)
+        or language_model.spoken(message.language, _models.languages),
         topics=_topics.predict(text) if _topics is not None else (),
         model=_topics.version if _topics is not None else "",
     )

@@ -284,6 +284,15 @@ async def live(socket: WebSocket) -> None:
                 await task
 
 
+def _tell_customer(socket: WebSocket, contact: str, agent: str) -> None:
+    """Whoever the agent is answering is shown that."""
+    if socket.app.state.chat is not None:
+        socket.app.state.chat.feed.agent_types(contact, agent)
+    parts = parts_of(socket)
+    if parts.types is not None:
+        parts.types(contact, agent, parts.source.state)
+
+
 async def _hear(socket: WebSocket, line: Line, together: Together) -> None:
     """Follow what the page has open; end when it goes or talks nonsense."""
     while True:
@@ -300,8 +309,8 @@ async def _hear(socket: WebSocket, line: Line, together: Together) -> None:
             return
         before, line.open = line.open, said
         together.moved(line, before.contact, typing=said.typing)
-        if said.typing and said.reply and said.contact is not None and socket.app.state.chat is not None:
-            socket.app.state.chat.feed.agent_types(said.contact, line.agent)
+        if said.typing and said.reply and said.contact is not None:
+            _tell_customer(socket, said.contact, line.agent)
         opened = (said.contact, said.waiting, said.overview)
         if opened != (before.contact, before.waiting, before.overview) or not said.typing:
             line.forget()

@@ -13,6 +13,7 @@ from fastapi import APIRouter
 from prometheus_client import CollectorRegistry
 
 from router.core.ports import Inbox, InboxEntry
+from router.core.state import State
 from router.desk.ports import Commands, Enclosures, Erasing, Operations, Source, Texts
 from router.web.chat_parts import Chat
 
@@ -129,4 +130,5 @@ class WebParts:
     ready: Callable[[], bool] = lambda: True
     stopping: Callable[[], bool] = lambda: False
     clock: Callable[[], int] = wall_clock
+    types: Callable[[str, str, State], None] | None = None  # told of a contact in which an agent writes to the customer
     rehearsed: Callable[[str], Awaitable[bool]] | None = None  # whether `usherd whatif` looked at a version

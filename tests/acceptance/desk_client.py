@@ -31,6 +31,7 @@ class DeskClient:
         self._keys = itertools.count()
         self._session = uuid.uuid4().hex[:8]
         self._news = asyncio.Condition()
+        self._socket: ClientConnection | None = None
         self._exit = AsyncExitStack()
 
     @classmethod
@@ -61,7 +62,7 @@ class DeskClient:
             origin=Origin(self._url),
             additional_headers={"Cookie": cookies},
         )
-        socket = await self._exit.enter_async_context(live)
+        socket = self._socket = await self._exit.enter_async_context(live)
         reading = asyncio.create_task(self._read(socket))
         self._exit.callback(reading.cancel)
         await self.until(bool, "the desk")
@@ -127,6 +128,25 @@ class DeskClient:
         assert answer.status_code == 200, answer.text
         found: Json = answer.json()
         return found
+
+    async def file(self, contact: str, message: str, part: int) -> bytes:
+        """A file that a customer sent."""
+        answer = await self._http.get(f"/desk/api/contacts/{contact}/messages/{message}/files/{part}")
+        assert answer.status_code == 200, answer.text
+        return answer.content
+
+    async def enclose(self, contact: str, name: str, content: bytes, kind: str) -> str:
+        """Attach a file to the reply that is being written; gives its id."""
+        headers = {"X-File-Name": name, "Content-Type": kind}
+        answer = await self._http.post(f"/desk/api/contacts/{contact}/files", content=content, headers=headers)
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["id"])
+
+    async def shows(self, contact: str, *, typing: bool = False, reply: bool = False) -> None:
+        """Have a contact open, as the page says it; `reply`: what is typed is for the customer."""
+        assert self._socket is not None
+        said = {"contact": contact, "typing": typing, "reply": reply}
+        await self._socket.send(msgspec.json.encode(said).decode())
 
     # -- what is done ----------------------------------------------------------------------------------------------
 

@@ -73,7 +73,7 @@ class RunningDaemon:
             ready = self._ready(offset)
             if ready is not None:
                 self.pid = int(ready["pid"])
-                self.smtp, self.http = _address(ready["smtp"]), _address(ready["http"])
+                self.smtp, self.http = _address(ready["smtp"] or ":0"), _address(ready["http"])
                 return ready
             if self._process.poll() is not None:
                 break

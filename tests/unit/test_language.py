@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skills.language import identify
+from skills.language import identify, spoken
 
 EUROPE = ("en", "es", "pt")
 WORLD = ("en", "es", "ru", "uk", "el", "he", "ar", "hi", "th", "ja", "zh", "ko")
@@ -74,6 +74,14 @@ def test_japanese_text_full_of_kanji_is_japanese() -> None:
 def test_one_configured_language_is_taken_where_its_script_is_used() -> None:
     """With one language there is nothing to choose."""
     assert identify("whatever is said here", ("en",)) == "en"
+
+
+@pytest.mark.parametrize(
+    ("tag", "language"), [("pt-BR", "pt"), ("EN", "en"), ("es", "es"), ("fr", None), ("", None), ("e", None)]
+)
+def test_a_programs_setting_counts_if_it_is_one_of_ours(tag: str, language: str | None) -> None:
+    """What a writer's program is set to is a language of the workspace, in any of its spellings, or nothing."""
+    assert spoken(tag, ("en", "es", "pt")) == language
 
 
 def test_language_that_nobody_knows_is_never_chosen_by_chance() -> None:

@@ -45,6 +45,7 @@ class Postman:
         self.open = asyncio.Event()
         self.open.set()
         self.waits: list[int | None] = []
+        self.asked_to_wait = 0  # ms, by the other side
 
     async def send(self, message: Message) -> Sent:
         """Take it, and answer."""
@@ -54,7 +55,7 @@ class Postman:
         answer = self.answers.pop(0) if self.answers else D.SENT
         if isinstance(answer, Exception):
             raise answer
-        return Sent(state=answer, code=250 if answer is D.SENT else 451)
+        return Sent(state=answer, code=250 if answer is D.SENT else 451, wait_ms=self.asked_to_wait)
 
     def retry_after(self, attempts: int, waited_ms: int) -> int | None:
         """As told, else a minute."""
@@ -236,6 +237,17 @@ async def test_a_deferred_reply_is_tried_again_when_its_time_has_come() -> None:
         office.now += 1
         await until(office.known(message, D.SENT))
     assert office.reports() == ["deferred", "sent"]
+
+
+@pytest.mark.parametrize(("asked", "waited"), [(90_000, 90_000), (30_000, 60_000)])
+async def test_the_other_side_may_want_a_longer_wait(asked: int, waited: int) -> None:
+    """Where the other side says how long to wait that counts if it is longer than the channel's own wait."""
+    office = Office()
+    office.postman.answers, office.postman.asked_to_wait = [D.DEFERRED], asked
+    async with office.open():
+        message = await office.answer(await office.stage.holding())
+        await until(office.known(message, D.DEFERRED))
+        assert office.stored(message).next_at == office.now + waited
 
 
 async def test_a_deferred_reply_keeps_its_time_over_a_restart() -> None:

@@ -11,7 +11,7 @@ import pytest
 from router.core.events import AnswerSeen, MessageQuarantined, MessageReceived, MessageReleased
 from router.core.message import Address, Message
 from router.shell.channel import Channel
-from router.shell.identities import identity_of
+from router.shell.identities import external_of, identity_of
 from router.shell.understanding import PARTICIPANTS_MAX, Facts, Source, received, released, source_of
 from router.shell.workers import Understood
 from tests.support.shell_scene import match_thread, read_json
@@ -169,6 +169,22 @@ def test_what_an_import_is_certain_of_comes_first_and_nobody_is_told() -> None:
 # -- shadow mode -------------------------------------------------------------------------------------------------------
 
 SHADOW = msgspec.structs.replace(FACTS, shadow=True, staff={"ana@acme.example": "ana"})
+
+
+def test_what_is_worded_anew_is_claimed_by_what_it_revises() -> None:
+    """Where messages can be edited each is remembered by a hash of its id, and an edit names the one it words anew."""
+    editable = msgspec.structs.replace(CHANNEL, editable=True)
+
+    def event(channel: Channel, **more: Any) -> MessageReceived:
+        message = Message(channel="email", from_=Address(address="ada@x.example"), message_id="m1", **more)
+        found = received(SOURCE, Understood(message=message), b"raw", channel, FACTS, 9).event
+        assert isinstance(found, MessageReceived)
+        return found
+
+    first, edit = event(editable), event(editable, revises="m1", in_reply_to="other")
+    assert first.external == external_of(SECRET, "m1")
+    assert (first.answers, edit.answers) == ((), (first.external,))
+    assert event(CHANNEL).external == ""
 
 
 def look_on(sender: str, facts: Facts = SHADOW, **more: Any) -> MessageReceived | AnswerSeen:
