@@ -31,6 +31,7 @@ class References:
         self._kinds_and_skills()
         self._replies()
         self._auto_answers()
+        self._mailboxes()
         if not self.errors:  # a misspelt skill is not also "nobody can take it"
             self._topics()
 
@@ -149,6 +150,17 @@ class References:
                 message = f"`auto_answers.{name}` has no text in `{first}`, the first of `languages`"
                 hint = f"add `{first}: …`: it is used for every language that has no text"
                 self.errors.append(error_at(self._marks, path, message, hint=hint, code="missing"))
+
+    def _mailboxes(self) -> None:
+        """Each is read once."""
+        email = self._config.channels.email
+        first: dict[tuple[str, str, str], int] = {}
+        for index, one in enumerate(email.imap if email is not None else ()):
+            known = first.setdefault((one.host.lower(), one.user, one.mailbox), index)
+            if known != index:
+                message = f"`{one.mailbox}` of `{one.user}` at `{one.host}` is listed twice"
+                path = ("channels", "email", "imap", index)
+                self.errors.append(error_at(self._marks, path, message, hint="keep one of the two", code="duplicate"))
 
     def _topics(self) -> None:
         """Somebody must be able to take each topic, in the simplest case: nothing else is known of the contact."""

@@ -27,6 +27,7 @@ QUIET: Final = (
     "httpx",
     "httpcore",
     "aiosmtpd",
+    "aioimaplib",
     "mail.log",
     "mail.debug",
     "uvicorn.access",
