@@ -315,6 +315,7 @@ class Wire:
         protocol.fail("closed")
         for task in protocol.tasks:
             task.cancel()
+        await asyncio.sleep(0)  # the loop closes the socket, and ends what waited for the greeting
 
 
 def _keep_alive(transport: asyncio.BaseTransport) -> None:
