@@ -4,6 +4,7 @@ What aioimaplib does (2.0.3), and what is done about it:
 - It awaits for ever where the connection dies or the server falls silent: every wait is one for the answer, for the
   loss of the connection, and for a time in which nothing was heard.
 - It recurses once a line and gives up at about 970 lines in one chunk: it is fed in portions of `LINES_MAX`.
+- It looks through all lines of a FETCH after each, which takes seconds where they are thousands: not here.
 - A command that is given up leaves it waiting: after any failure the connection is thrown away.
 - It keeps literals of any length: what an answer may hold is bounded by what was announced.
 - It knows no STARTTLS, and not how a refused XOAUTH2 ends.
@@ -16,6 +17,7 @@ import asyncio
 import base64
 import contextlib
 import logging
+import re
 import socket
 import ssl
 import time
@@ -40,6 +42,8 @@ logging.getLogger("aioimaplib").setLevel(logging.WARNING)
 LINES_MAX = 64  # of one portion
 ROOM = 4 * MEGABYTE  # bytes that an answer may have which holds no mail
 _SAID_CHARACTERS_MAX = 200
+_FETCH = re.compile(rb"\d+ FETCH \(")
+_QUOTED = re.compile(rb'"(?:[^"\\]|\\.)*"')
 
 Lines = list[bytes | bytearray]
 
@@ -141,6 +145,24 @@ class _Protocol(IMAP4ClientProtocol):  # type: ignore[misc] # the library ships 
             super()._continuation(line)
 
 
+class _Fetch(FetchCommand):  # type: ignore[misc] # the library ships no types
+    """aioimaplib's, which joins all lines of the answer after each to see whether brackets are open: 2,000 took 3 s."""
+
+    open_brackets = 0
+
+    def append_to_resp(self, line: bytes, result: str = "Pending") -> None:
+        """Take a line; what stands in a literal or in quotes opens nothing."""
+        if isinstance(line, bytes):
+            bare = _QUOTED.sub(b"", line)
+            before = 0 if _FETCH.match(line) else self.open_brackets
+            self.open_brackets = before + bare.count(b"(") - bare.count(b")")
+        super().append_to_resp(line, result)
+
+    def wait_data(self) -> bool:
+        """Whether the answer goes on."""
+        return self.open_brackets != 0
+
+
 class Wire:
     """A connection, and commands on it. After MailboxLost it must be closed and replaced."""
 
@@ -232,7 +254,7 @@ class Wire:
         protocol = self._protocol
         tag = protocol.new_tag()
         made = (
-            FetchCommand(tag, *args, prefix=prefix)
+            _Fetch(tag, *args, prefix=prefix)
             if name == "FETCH"
             else Command(name, tag, *args, prefix=prefix, untagged_resp_name=answers_as or None)
         )

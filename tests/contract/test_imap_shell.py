@@ -45,13 +45,15 @@ def user() -> str:
 
 def workspace(port: int, *users: str, password: str = PASSWORD) -> WorkspaceConfig:
     """A workspace that reads these users' INBOX."""
-    secret = {"context": {"env": {"P": password, "WRONG": "a-wrong-password"}, "folder": Path()}}
+    context = {"env": {"P": password, "WRONG": "a-wrong-password"}, "folder": Path()}
     listed = [
         {"host": "127.0.0.1", "port": port, "tls": "none", "user": one.removeprefix("!"), "account": HELP}
         | {"password": "${WRONG}" if one.startswith("!") else "${P}"}
         for one in users
     ]
-    return WorkspaceConfig.model_validate({"workspace": "acme", "channels": {"email": {"imap": listed}}}, **secret)
+    return WorkspaceConfig.model_validate(
+        {"workspace": "acme", "channels": {"email": {"imap": listed}}}, context=context
+    )
 
 
 class Node:
