@@ -26,12 +26,20 @@ class Connection:
         """Connect and sign in. Raises MailboxRefused, MailboxLost."""
         made = cls(settings)
         try:
-            await made._wire.connect()
-            await made._wire.sign_in(secret, token=token)
+            await made.connect()
+            await made.sign_in(secret, token=token)
         except BaseException:
             await made.close()
             raise
         return made
+
+    async def connect(self) -> None:
+        """Connect and encrypt. Raises MailboxRefused, MailboxLost."""
+        await self._wire.connect()
+
+    async def sign_in(self, secret: str, *, token: bool) -> None:
+        """Sign in with a password, or an OAuth2 token. Raises MailboxRefused, MailboxLost."""
+        await self._wire.sign_in(secret, token=token)
 
     @property
     def lost(self) -> asyncio.Future[str]:

@@ -18,6 +18,9 @@ from channels.email.imap_connection import Connection
 from channels.email.imap_wire import MailboxRefused
 from channels.email.settings import MailSettings
 from router.app.mail import normalise
+from router.app.mailbox import try_mailbox
+from skills.channel_model import Imap
+from skills.secret import Secret
 from tests.fakes.scripted_imap import DROP, SILENCE, ScriptedImap, listening
 from tests.support.certificates import write_certificate
 from tests.support.mailboxes import listening as has_read
@@ -249,6 +252,27 @@ async def test_xoauth2_works_without_an_initial_response() -> None:
     said = base64.b64encode(b"user=help@acme.example\1auth=Bearer t0ken\1\1").decode()
     place = server.commands.index("AUTHENTICATE XOAUTH2")
     assert server.commands[place + 1] == said
+
+
+async def test_a_mailbox_is_tried_step_by_step() -> None:
+    """`usherd init` says how far it came: all three steps, a password that is wrong, a folder or a server not there."""
+    server = ScriptedImap()
+    secret = Secret("${P}", PASSWORD)
+
+    async def tried(port: int) -> list[tuple[str, bool]]:
+        one = Imap(host="127.0.0.1", port=port, tls="none", user="help@acme.example", password=secret, mailbox="Box")
+        steps = await try_mailbox(one)
+        assert all(step.hint for step in steps if not step.ok)
+        return [(step.step, step.ok) for step in steps]
+
+    async with listening(server) as port:
+        assert await tried(port) == [("connect", True), ("sign-in", True), ("open", True)]
+        assert 'EXAMINE "Box"' in server.commands
+        server.odd["EXAMINE"] = Once(b"<tag> NO no such mailbox\r\n")
+        assert await tried(port) == [("connect", True), ("sign-in", True), ("open", False)]
+        server.odd["LOGIN"] = Once(b"<tag> NO\r\n")
+        assert await tried(port) == [("connect", True), ("sign-in", False)]
+    assert await tried(port) == [("connect", False)]
 
 
 async def test_nothing_secret_and_no_mail_is_logged(caplog: pytest.LogCaptureFixture) -> None:
