@@ -17,9 +17,8 @@ import asyncio
 import random
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Protocol
 
 import msgspec
 import structlog
@@ -27,7 +26,8 @@ import structlog
 from channels.email.identity import identity
 from channels.email.imap_answers import About, Opened
 from channels.email.imap_connection import Connection
-from channels.email.imap_settings import KEYWORD, ImapSettings
+from channels.email.imap_cursor import Claim, Cursor, Cursors, Secret, decode, groups_of, is_wanted
+from channels.email.imap_settings import ImapSettings
 from channels.email.imap_wire import CommandRefused, MailboxLost, MailboxRefused
 from router.core.errors import BacklogFull, RouterError, StoreUnavailable
 from router.core.ports import Appended, Inbox, InboxEntry
@@ -36,30 +36,10 @@ _log = structlog.get_logger()
 
 LOOK_SECONDS = 0.5  # between two looks at a lease that another node has
 HASH_IN_THREAD_SIZE = 262_144  # bytes
-REMEMBERED_MS = 6 * 86_400_000  # so long the inbox certainly knows a mail again
 HEADER_BYTES_MAX = 65_536
-DELETED = r"\deleted"
-SEEN = r"\seen"
 _CONTENT_FIELDS = re.compile(
     rb"^(?:content-[^:\n]*|mime-version):[^\n]*\n(?:[ \t][^\n]*\n)*", re.IGNORECASE | re.MULTILINE
 )
-
-
-class Cursor(msgspec.Struct):
-    """How far a mailbox was read. `uid`: all up to it are done, under this `validity`.
-
-    `first`: the last that was there when we first came, or since UIDVALIDITY changed: nobody is sent a receipt for
-    those. `again`: they may have been read under another UIDVALIDITY. `newest`: when the newest one read arrived, ms.
-    """
-
-    validity: int = 0
-    uid: int = 0
-    first: int = 0
-    again: bool = False
-    newest: int = 0
-
-
-_CURSOR = msgspec.json.Decoder(Cursor)
 
 
 class Mail(msgspec.Struct, frozen=True):
@@ -68,53 +48,6 @@ class Mail(msgspec.Struct, frozen=True):
     about: About
     raw: bytes
     note: str = ""
-
-
-class Cursors(Protocol):
-    """Where cursors are kept. Both raise StoreUnavailable."""
-
-    async def doc_get(self, name: str) -> bytes | None:
-        """A small document."""
-        ...
-
-    async def doc_put(self, name: str, value: bytes) -> None:
-        """Keep a small document."""
-        ...
-
-
-class Claim(Protocol):
-    """The right to read a mailbox, which one node has."""
-
-    @property
-    def held(self) -> bool:
-        """Whether it is certainly ours."""
-        ...
-
-    async def look(self) -> bool:
-        """Take it if it is to be had. Raises StoreUnavailable."""
-        ...
-
-    async def keep(self) -> None:
-        """Keep it; returns once another has it."""
-        ...
-
-    async def release(self) -> None:
-        """Give it back. Raises StoreUnavailable."""
-        ...
-
-
-class Secret(Protocol):
-    """What one signs in with. `token`: it is an OAuth2 token, no password."""
-
-    token: bool
-
-    async def reveal(self) -> str:
-        """The secret, fresh. Raises MailboxRefused or MailboxLost."""
-        ...
-
-    def forget(self) -> None:
-        """The server did not take it."""
-        ...
 
 
 class MailboxReader:
@@ -238,7 +171,7 @@ class MailboxReader:
     async def _cursor(self, connection: Connection, opened: Opened) -> Cursor:
         """Where to go on: where we were, or, in a mailbox that is new or made anew, at its beginning."""
         known = await self._cursors.doc_get(self._name)
-        before = _CURSOR.decode(known) if known is not None else None
+        before = decode(known) if known is not None else None
         if before is not None and before.validity == opened.validity:
             return before
         last = opened.next_uid - 1 if opened.next_uid else max(await connection.search(1), default=0)
@@ -265,9 +198,10 @@ class MailboxReader:
             if absent := [uid for uid in batch if uid not in known]:
                 for uid in await connection.still_there(absent):  # the others are gone
                     known[uid] = About(uid, 0, 0, frozenset())
-            wanted = [known[uid] for uid in batch if uid in known and self._is_wanted(known[uid], cursor)]
-            self.passed_over += len(known) - len(wanted)
-            for group in self._groups(wanted):
+            there = [known[uid] for uid in batch if uid in known]
+            wanted = [one for one in there if is_wanted(one, cursor, self.settings, self._clock())]
+            self.passed_over += len(there) - len(wanted)
+            for group in groups_of(wanted, self.settings, alone_until=self._alone_until):
                 await self._take(connection, cursor, group, opened)
             cursor.uid = batch[-1]
             await self._note(cursor)
@@ -278,30 +212,6 @@ class MailboxReader:
             await asyncio.wait({connection.lost}, timeout=LOOK_SECONDS)
             if connection.lost.done():
                 raise MailboxLost(connection.lost.result())
-
-    def _is_wanted(self, about: About, cursor: Cursor) -> bool:
-        """Whether a mail is to be taken in: it was not, and people have not dealt with it before we came."""
-        if DELETED in about.flags or (self.settings.after == "flag" and KEYWORD in about.flags):
-            return False
-        if about.uid > cursor.first:
-            return True
-        if cursor.again:
-            forgotten = 0 < about.arrived < min(self._clock() - REMEMBERED_MS, cursor.newest)
-            return KEYWORD not in about.flags and not forgotten
-        return self.settings.begin != "unseen" or SEEN not in about.flags
-
-    def _groups(self, wanted: Sequence[About]) -> list[list[About]]:
-        """What is fetched at once: not too many bytes, and alone what is large or has failed among others."""
-        groups: list[list[About]] = []
-        size = 0
-        for about in wanted:
-            alone = about.uid <= self._alone_until or about.size > self.settings.size_max
-            if not groups or alone or size + about.size > self.settings.batch_bytes_max:
-                groups.append([])
-                size = 0
-            groups[-1].append(about)
-            size = self.settings.batch_bytes_max if alone else size + about.size
-        return groups
 
     async def _take(self, connection: Connection, cursor: Cursor, group: list[About], opened: Opened) -> None:
         """Fetch, append, move or flag, note."""

@@ -27,7 +27,7 @@ class ImapSettings(msgspec.Struct, frozen=True, kw_only=True):
     size_max: int = 25 * MEGABYTE  # of a larger mail only the beginning is taken in
     cut_bytes: int = MEGABYTE // 4  # so much of it
     batch_max: int = 100  # mails; aioimaplib recurses once a line, and gave up at about 970
-    batch_bytes_max: int = 8 * MEGABYTE  # of the mails of one batch, unless one alone is larger
+    batch_bytes_max: int = 4 * MEGABYTE  # of the mails of one batch, unless one alone is larger: one call of the store
     connect_seconds_max: float = 30.0
     answer_seconds_max: float = 60.0  # nothing heard for so long while we wait for an answer: the connection is dead
     bytes_per_second_min: int = 20_000  # a server that drips is given up

@@ -11,7 +11,8 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from channels.email.imap import Cursors, MailboxReader, Secret
+from channels.email.imap import MailboxReader
+from channels.email.imap_cursor import Cursors, Secret
 from channels.email.imap_settings import ImapSettings
 from channels.email.oauth import OAuthSettings, Tokens
 from router.core.ports import Inbox

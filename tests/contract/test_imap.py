@@ -188,9 +188,10 @@ async def test_a_mailbox_made_anew_is_looked_at_again(site: Site, user: str) -> 
     await asyncio.to_thread(fill, "one", "two", "three")
     async with reading(given, inbox, documents) as reader:
         await listening(reader)
-        before = documents.cursor(given)
-        await asyncio.to_thread(say, "mailbox", "delete", "-u", user, given.mailbox)
-        await asyncio.to_thread(fill, "two", "four", "three", "one")
+    before = documents.cursor(given)
+    await asyncio.to_thread(say, "mailbox", "delete", "-u", user, given.mailbox)
+    await asyncio.to_thread(fill, "two", "four", "three", "one")
+    async with reading(given, inbox, documents) as reader:
         await until(lambda: len(inbox.entries) == 4 and reader.duplicates == 3, reader)
         await listening(reader)
     after = documents.cursor(given)

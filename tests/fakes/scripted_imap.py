@@ -30,6 +30,7 @@ class ScriptedImap:
         self.connections = 0
         self.validity = 7
         self.certificate: ssl.SSLContext | None = None
+        self.flags: dict[int, str] = {}
         self.sizes: dict[int, int] = {}  # what it says of a mail's size, where that is not so
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -85,7 +86,8 @@ class ScriptedImap:
 
     async def _push(self, writer: asyncio.StreamWriter) -> None:
         while True:
-            writer.write(await self.pushes.get())
+            if not await self._say(writer, await self.pushes.get()):
+                writer.transport.abort()
 
     def deliver(self, raw: bytes) -> None:
         """A new mail, told to whoever idles."""
@@ -115,8 +117,11 @@ class ScriptedImap:
 
     def _about(self, uid: int) -> bytes:
         size = self.sizes.get(uid, len(self.mails[uid]))
+        flags = self.flags.get(uid, "")
         date = "20-Nov-2026 10:00:00 +0000"
-        return f'* {uid} FETCH (FLAGS (\\Recent) UID {uid} RFC822.SIZE {size} INTERNALDATE "{date}")\r\n'.encode()
+        return (
+            f'* {uid} FETCH (FLAGS (\\Recent {flags}) UID {uid} RFC822.SIZE {size} INTERNALDATE "{date}")\r\n'.encode()
+        )
 
     def _body(self, uid: int, command: str) -> bytes:
         raw = self.mails[uid]

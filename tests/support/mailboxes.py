@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
-from channels.email.imap import Cursor, MailboxReader
+from channels.email.imap import MailboxReader
+from channels.email.imap_cursor import Cursor
 from channels.email.imap_settings import ImapSettings
 from router.app.mailboxes import Password
 from router.core.errors import StoreUnavailable

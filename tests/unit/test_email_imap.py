@@ -60,6 +60,22 @@ async def test_wherever_a_server_fails_the_mail_comes_in(command: str, answer: b
     assert subjects(inbox) == ["one", "two", "three"]
 
 
+async def test_a_mailbox_that_is_made_anew_while_we_listen_is_looked_at_again() -> None:
+    """The connection goes, UIDVALIDITY is another: what is known stays known, what carries our flag is passed over."""
+    server = ScriptedImap(mail("one"), mail("two"))
+    inbox = MemoryInbox()
+    async with listening(server) as port, reading(settings(port), inbox) as reader:
+        await has_read(reader)
+        server.validity += 1
+        server.mails = dict(enumerate([mail("three"), mail("two"), mail("flagged"), mail("one")], 1))
+        server.flags[3] = "$usherd"
+        server.pushes.put_nowait(DROP)
+        await until(lambda: len(inbox.entries) == 3, reader)
+        await has_read(reader)
+        assert (reader.duplicates, reader.passed_over) == (2, 1)
+    assert subjects(inbox) == ["one", "two", "three"]
+
+
 async def test_a_literal_that_ends_half_way_is_not_waited_for() -> None:
     """A mail of which half comes and then nothing: the connection is replaced after the time without a word."""
     server = ScriptedImap(mail("whole"))
