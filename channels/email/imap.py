@@ -101,7 +101,7 @@ class MailboxReader:
                     await self._claim.release()
 
     async def _claimed(self) -> None:
-        self.state = "elsewhere"
+        self.state, self.trouble, self.notice = "elsewhere", "", ""
         while True:
             with suppress(StoreUnavailable):
                 if await self._claim.look():

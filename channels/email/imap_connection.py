@@ -13,6 +13,8 @@ from channels.email.imap_wire import ROOM, CommandRefused, MailboxLost, MailboxR
 
 SEARCH_ROOM = 16 * MEGABYTE  # of UIDs: some two million
 
+POLLS_BEFORE_IDLE = 10  # then a server that refused IDLE is asked for it once more
+
 
 class Connection:
     """One open mailbox. Any method raises MailboxLost; then it is closed and a new one made."""
@@ -20,6 +22,7 @@ class Connection:
     def __init__(self, settings: ImapSettings) -> None:
         self._settings = settings
         self._wire = Wire(settings)
+        self._polls_left = 0
 
     @classmethod
     async def signed_in(cls, settings: ImapSettings, secret: str, *, token: bool) -> Self:
@@ -121,9 +124,13 @@ class Connection:
 
     async def news(self, seconds: float) -> None:
         """Return when the server has news, or after so long."""
-        if self.can_idle:
-            await self._wire.idle(seconds)
+        if self.can_idle and not self._polls_left:
+            try:
+                await self._wire.idle(seconds)
+            except CommandRefused:  # though it said it could
+                self._polls_left = POLLS_BEFORE_IDLE
             return
+        self._polls_left = max(0, self._polls_left - 1)
         await asyncio.wait({self.lost}, timeout=min(seconds, self._settings.poll_seconds))
         if self.lost.done():
             raise MailboxLost(self.lost.result())

@@ -28,7 +28,12 @@ from tests.support.mailboxes import mail, reading, settings, subjects, until
 from tests.support.mailservers import PASSWORD
 from tests.support.smtp_peer import MemoryInbox
 
-IMPATIENT: dict[str, Any] = {"answer_seconds_max": 0.25, "connect_seconds_max": 0.25, "goodbye_seconds_max": 0.05}
+IMPATIENT: dict[str, Any] = {
+    "answer_seconds_max": 0.25,
+    "connect_seconds_max": 0.25,
+    "goodbye_seconds_max": 0.05,
+    "poll_seconds": 0.02,
+}
 
 
 class Once:
@@ -167,6 +172,19 @@ async def test_a_server_without_idle_is_asked_again_and_again() -> None:
         server.deliver(mail("polled"))
         await until(lambda: subjects(inbox) == ["polled"], reader)
     assert "IDLE" not in server.commands
+
+
+async def test_a_server_that_refuses_idle_is_asked_instead() -> None:
+    """It says that it can, and never does: it is not given up, new mail is found by asking."""
+    server = ScriptedImap()
+    server.odd["IDLE"] = Once(b"<tag> NO not for you\r\n", times=1_000)
+    inbox = MemoryInbox()
+    async with listening(server) as port, reading(settings(port, poll_seconds=0.02), inbox) as reader:
+        await has_read(reader)
+        server.deliver(mail("asked for"))
+        await until(lambda: subjects(inbox) == ["asked for"], reader)
+        assert (reader.failures, server.connections) == (0, 1)
+        await until(lambda: server.commands.count("IDLE") >= 2, reader)
 
 
 async def test_idle_is_renewed_and_each_time_new_mail_is_looked_for() -> None:
