@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from rich.console import Console
 
-from benchmarks import chat, desk, engine, journey, reload, simulate, start, takeover, topics
+from benchmarks import chat, desk, engine, journey, mailbox, reload, simulate, start, takeover, topics
 from benchmarks.figures import Figure, show
 
 Section = Callable[[bool], list[Figure]]
@@ -20,6 +20,7 @@ SECTIONS: dict[str, tuple[str, Section]] = {
     "disk": ("The disk", lambda _: journey.disk()),
     "intake": ("Durable intake", lambda full: journey.intake(full=full)),
     "offered": ("From SMTP to the offer", lambda full: journey.offered(full=full)),
+    "mailbox": ("Catching up with a mailbox", lambda full: mailbox.run(full=full)),
     "chat": ("From a visitor to a desk", lambda full: chat.run(full=full)),
     "desk": ("The desk on 5,000 open contacts", lambda full: desk.run(full=full)),
     "engine": ("Decisions of the engine, with records", lambda full: engine.run(full=full)),

@@ -12,6 +12,7 @@ from skills.scalars import Also, Duration, Email, Flag, Language, Listed, Listen
 from skills.secret import Secret, SecretUrl
 
 CHANNELS = ("email", "webchat", "telegram", "slack", "http")
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 def _origin(text: str) -> str:
@@ -32,6 +33,25 @@ def _origin(text: str) -> str:
 _BOT_TOKEN = re.compile(r"[0-9]{3,20}:[A-Za-z0-9_-]{20,100}")
 HOOK_SECRET_CHARACTERS_MIN = 16
 _HOOK_SECRET = re.compile(r"[A-Za-z0-9_-]{16,256}")
+
+
+def _token_url(text: str) -> str:
+    parts = urlsplit(text.strip())
+    if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)):
+        raise ValueError("must be an https:// address: secrets are sent there")
+    return text.strip()
+
+
+def _is_address(text: str) -> bool:
+    local, at, domain = text.rpartition("@")
+    return bool(local and at and domain) and not any(sign.isspace() for sign in text)
+
+
+def _one_mapping(value: object) -> object:
+    """A single mailbox where a list may stand."""
+    return [value] if isinstance(value, dict) else value
+
+
 Origin = Annotated[str, AfterValidator(_origin)]
 Rate = Annotated[int, Field(ge=1, le=100_000)]
 
@@ -89,11 +109,83 @@ class Send(ChannelPart):
         return self
 
 
+class OAuth2(ChannelPart):
+    """Where access tokens are had."""
+
+    token_url: Annotated[str, AfterValidator(_token_url)]
+    """The provider's token endpoint."""
+    client_id: Annotated[str, StringConstraints(min_length=1)]
+    """usherd's id there."""
+    client_secret: Secret | None = None
+    """Its secret, where the provider gave one: ${NAME} or file:PATH."""
+    refresh_token: Secret | None = None
+    """What the mailbox's owner allowed: ${NAME} or file:PATH; left out: usherd's own right (client_credentials)."""
+    scope: str = ""
+    """What is asked for, where the provider wants to hear it."""
+
+    @model_validator(mode="after")
+    def _some_right(self) -> Self:
+        if self.client_secret is None and self.refresh_token is None:
+            raise ValueError("needs a `client_secret` or a `refresh_token`")
+        return self
+
+
+class Imap(ChannelPart):
+    """A mailbox that is read."""
+
+    host: Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+    """The server's name or address."""
+    port: Annotated[int, Field(ge=1, le=65535)] = 993
+    """Its port."""
+    tls: Literal["always", "starttls", "none"] = "always"
+    """always: TLS from the first byte. starttls: port 143, then TLS. none: on this machine only."""
+    user: Annotated[str, StringConstraints(min_length=1)]
+    """Who signs in."""
+    password: Secret | None = None
+    """Their password: ${NAME} or file:PATH."""
+    oauth2: OAuth2 | None = None
+    """In place of a password, for providers that take none (XOAUTH2)."""
+    mailbox: Annotated[str, StringConstraints(min_length=1, max_length=500)] = "INBOX"
+    """The folder that is read."""
+    account: Email | None = None
+    """The address customers write to; `user` if left out."""
+    after: Literal["leave", "flag", "move"] = "leave"
+    """What becomes of a mail that was taken in. flag: it gets the keyword `$usherd`. Never marked as read."""
+    move_to: Annotated[str, StringConstraints(min_length=1, max_length=500)] | None = None
+    """The folder for `after: move`; made if there is none."""
+    begin: Literal["unseen", "all", "new"] = "unseen"
+    """What is taken of mails that lie there when the mailbox is read for the first time."""
+    size_max: Size = 25_000_000
+    """Of a larger mail only the beginning is taken in; it stays where it is."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.password is None) == (self.oauth2 is None):
+            raise ValueError("needs a `password` or `oauth2`, and not both")
+        if self.account is None and not _is_address(self.user):
+            raise ValueError(f"needs `account`, the address customers write to: `{self.user[:60]}` is none")
+        if (self.after == "move") != (self.move_to is not None):
+            raise ValueError("`after: move` and `move_to`, the folder to move to, go together")
+        if self.move_to == self.mailbox:
+            raise ValueError("`move_to` is the very folder that is read")
+        if self.tls == "none" and self.host not in _LOOPBACK:
+            raise ValueError("`tls: none` would send the password in the clear: use `always` or `starttls`")
+        return self
+
+    @property
+    def address(self) -> str:
+        """The account, given or meant."""
+        local, at, domain = (self.account or self.user).rpartition("@")
+        return f"{local}{at}{domain.lower()}"
+
+
 class EmailChannel(ChannelPart):
     """Mail."""
 
     smtp: Smtp | None = None
     """Mail that other servers hand to usherd."""
+    imap: Annotated[tuple[Imap, ...], Also(_one_mapping, None)] = ()
+    """Mailboxes that usherd reads."""
     send: Send | None = None
     """How replies leave; without it they stay on the desk as failed."""
     customer_from: Literal["from", "reply-to", "x-original-from", "first-body-line"] = "from"
@@ -108,6 +200,12 @@ class EmailChannel(ChannelPart):
     """Headers of your own spam filter and how they begin: "X-Spam-Flag: yes". Such mail is listed, not routed."""
     marker: str = ""
     """The line that your templates end with, "reply above this line": nothing below it is the customer's."""
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """Addresses that mail may come to, however it comes."""
+        handed = self.smtp.recipients if self.smtp else ()
+        return tuple(dict.fromkeys((*handed, *(one.address for one in self.imap))))
 
 
 class WebchatLimits(ChannelPart):

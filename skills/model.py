@@ -382,8 +382,7 @@ class WorkspaceConfig(Part):
     @property
     def accounts(self) -> tuple[str, ...]:
         """Addresses that mail may come to."""
-        smtp = self.channels.email.smtp if self.channels.email else None
-        return smtp.recipients if smtp else ()
+        return self.channels.email.accounts if self.channels.email else ()
 
     @property
     def kinds(self) -> frozenset[str]:

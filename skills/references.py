@@ -32,6 +32,7 @@ class References:
         self._replies()
         self._auto_answers()
         self._telegram()
+        self._mailboxes()
         if not self.errors:  # a misspelt skill is not also "nobody can take it"
             self._topics()
 
@@ -164,6 +165,17 @@ class References:
             message = "`mode: webhook` needs an address at which Telegram reaches usherd over https"
             hint = "set `web.url: https://…` to where your proxy passes on to `web.listen`, or use `mode: polling`"
             self.errors.append(error_at(self._marks, (*path, "mode"), message, hint=hint, code="missing"))
+
+    def _mailboxes(self) -> None:
+        """Each is read once."""
+        email = self._config.channels.email
+        first: dict[tuple[str, str, str], int] = {}
+        for index, one in enumerate(email.imap if email is not None else ()):
+            known = first.setdefault((one.host.lower(), one.user, one.mailbox), index)
+            if known != index:
+                message = f"`{one.mailbox}` of `{one.user}` at `{one.host}` is listed twice"
+                path = ("channels", "email", "imap", index)
+                self.errors.append(error_at(self._marks, path, message, hint="keep one of the two", code="duplicate"))
 
     def _topics(self) -> None:
         """Somebody must be able to take each topic, in the simplest case: nothing else is known of the contact."""

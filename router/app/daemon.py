@@ -24,6 +24,7 @@ from router.app.credentials import StoredCredentials
 from router.app.gauges import Gauges
 from router.app.in_force import InForce, Proposal
 from router.app.mail_entries import MailEntries
+from router.app.mailboxes import Mailboxes
 from router.app.names import Names
 from router.app.opening import open_store
 from router.app.reload import Noted, Reloader
@@ -198,6 +199,7 @@ class Daemon:
         )
         self.metrics = Metrics()
         self.upkeep.measure(self.metrics)
+        self.mailboxes = Mailboxes(self.store, self.intake, self.node, self.clock.now, self.metrics.registry)
         self.names = Names(lambda: self.config)
         self.live = Live(self.leader, self.names)
         self.enclosures = Enclosures(self.store, self.vault, state=lambda: self.leader.engine.state, tidy=chat.tidy)
@@ -238,7 +240,7 @@ class Daemon:
             self.disk.problems,
             lambda: switched_off(self.leader.engine.state, self.clock.now(), self.config.timezone),
         ]
-        self._troubles += [self._nobody_leads, self.in_force.problems, self.nodes.problems]
+        self._troubles += [self._nobody_leads, self.in_force.problems, self.nodes.problems, self.mailboxes.problems]
         self._exit.callback(self._farewell)
 
     def _yields(self) -> bool:
@@ -313,6 +315,8 @@ class Daemon:
         if self._bot is not None:
             self._troubles.append(self._bot.problems)
             self._exit.push_async_callback(_cancel, self._begin("telegram", self._bot.run(self.store, self.node)))
+        self.mailboxes.start(config)
+        self._exit.push_async_callback(self.mailboxes.stop)
         self._local_token = local.new_token()
         self.slack = slack.slack_part(self)
         self.parts = self._web_parts()
@@ -396,7 +400,8 @@ class Daemon:
         self.reader.channels = channels_of(self.config, self.secret)
         self.reader.facts = facts_of(self.config, self.secret)
         if self.smtp is not None:
-            self.receiver.take_mail_for(loaded.config.accounts)
+            self.receiver.take_mail_for(mail.handed_to(self.config))
+        self.mailboxes.follow(self.config)
         changed = chat.web_chat(self.config, self.secret)
         if self._chat is not None and changed is not None:
             self._chat.follow(changed)

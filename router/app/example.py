@@ -65,6 +65,11 @@ class Page:
         message = f"{self.name} of the example does not say: {old}"
         raise LookupError(message)
 
+    def insert_below(self, start: str, line: str) -> None:
+        """Put a line below the first one that begins so."""
+        number = next(number for number, text in enumerate(self.lines) if text.startswith(start))
+        self.lines.insert(number + 1, line)
+
     def put(self, path: str, value: Flow) -> None:
         """Give the key at a dotted path another value on its line, which keeps its comment."""
         number = self._line(path)

@@ -42,6 +42,7 @@ class Gauges:
         channels: dict[str, object] = {"http": {"listen": f"{daemon.http[0]}:{daemon.http[1]}"}}
         if daemon.smtp is not None:
             channels["email"] = {"listen": f"{daemon.smtp[0]}:{daemon.smtp[1]}", "received": daemon.receiver.mails}
+        channels |= daemon.mailboxes.status()
         return {
             "inbox_lag": self._inbox_lag,
             "outbox_lag": daemon.outbox.lag,

@@ -42,6 +42,7 @@ class MailMeta(msgspec.Struct, kw_only=True):
     account: str = ""
     envelope_from: str | None = None
     recipients: tuple[str, ...] = ()
+    note: str = ""  # what its reader should know of how it came
 
 
 _META = msgspec.json.Decoder(MailMeta)
@@ -50,7 +51,10 @@ _META = msgspec.json.Decoder(MailMeta)
 def normalise(settings: MailSettings, raw: bytes, meta: bytes) -> Message:
     """A mail in normal form. Called in worker processes. Raises PoisonError."""
     noted = _META.decode(meta)
-    return parse(raw, settings, envelope_from=noted.envelope_from, envelope_to=noted.recipients)
+    message = parse(raw, settings, envelope_from=noted.envelope_from, envelope_to=noted.recipients)
+    if not noted.note:
+        return message
+    return msgspec.structs.replace(message, warnings=(*message.warnings, noted.note))
 
 
 def loop_mark(secret: bytes, workspace: str) -> str:
@@ -71,6 +75,12 @@ def mail_settings(config: WorkspaceConfig, mark: str = "") -> MailSettings:
         own_domains=email.own_domains,
         marker=email.marker,
     )
+
+
+def handed_to(config: WorkspaceConfig) -> tuple[str, ...]:
+    """The addresses that other servers may hand mail in for."""
+    smtp = config.channels.email.smtp if config.channels.email else None
+    return smtp.recipients if smtp is not None else ()
 
 
 def smtp_settings(smtp: Smtp) -> SmtpSettings:

@@ -1,6 +1,7 @@
-"""Tries the server that replies are handed to, step by step, and says in plain words how far it got.
+"""Tries the servers that mail comes from and goes to, step by step, and says in plain words how far it got.
 
-No mail is sent: greeting, EHLO, STARTTLS, signing in, and QUIT.
+No mail is sent: greeting, EHLO, STARTTLS, signing in, and QUIT. Nothing in a mailbox is changed: it is opened to be
+looked at.
 """
 
 from __future__ import annotations
@@ -11,8 +12,11 @@ import ssl
 import aiosmtplib
 import msgspec
 
+from channels.email.imap_connection import Connection
+from channels.email.imap_wire import MailboxLost, MailboxRefused
 from router.app.mail import send_settings
-from skills.channel_model import Send
+from router.app.mailboxes import imap_settings, secret_of
+from skills.channel_model import Imap, Send
 
 SECONDS_MAX = 10.0
 SUBMISSION_PORT = 587
@@ -20,7 +24,7 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """One step: `connect`, `hello`, `starttls` or `sign-in`; whether it worked; what to know; what to do."""
+    """One step: `connect`, `hello`, `starttls`, `sign-in` or `open`; whether it worked; what to know; what to do."""
 
     step: str
     ok: bool
@@ -54,6 +58,35 @@ async def try_server(send: Send) -> list[Step]:
         done.append(Step(step="goodbye", ok=True, says="it hung up without a goodbye, which does no harm"))
     finally:
         client.close()
+    return done
+
+
+async def try_mailbox(one: Imap) -> list[Step]:
+    """Try a mailbox as its reader would use it. The last step is the one that failed, if one did."""
+    settings = msgspec.structs.replace(
+        imap_settings(one, shadow=True), connect_seconds_max=SECONDS_MAX, answer_seconds_max=SECONDS_MAX
+    )
+    where = f"{one.host}:{one.port}"
+    connection = Connection(settings)
+    done: list[Step] = []
+    step = "connect"
+    try:
+        await connection.connect()
+        done.append(Step(step=step, ok=True, says=f"{where} answers"))
+        step, secret = "sign-in", secret_of(one)
+        await connection.sign_in(await secret.reveal(), token=secret.token)
+        done.append(Step(step=step, ok=True, says=f"`{one.user}` is signed in at {one.host}"))
+        step = "open"
+        await connection.open()
+        news = (
+            "tells of new mail at once" if connection.can_idle else f"is looked at every {settings.poll_seconds:.0f} s"
+        )
+        done.append(Step(step=step, ok=True, says=f"`{one.mailbox}` is there, and {news}"))
+    except (MailboxRefused, MailboxLost) as error:
+        hint = error.hint if isinstance(error, MailboxRefused) else "check `host` and `port` under channels.email.imap"
+        done.append(Step(step=step, ok=False, says=f"{where}: {error}", hint=hint))
+    finally:
+        await connection.close()
     return done
 
 

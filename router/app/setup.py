@@ -15,7 +15,7 @@ from zoneinfo import available_timezones
 
 from pydantic import TypeAdapter, ValidationError
 
-from router.app.starter import HTTP_PORT, PASSWORD_FILE, SMTP_PORT, Person, Starter, files
+from router.app.starter import HTTP_PORT, PASSWORD_FILES, SMTP_PORT, Person, Starter, files
 from router.core.errors import ConfigError
 from skills.model import Zone
 from skills.scalars import Email, Language, Name
@@ -108,13 +108,18 @@ def read_address(text: str) -> str:
     return _typed(TypeAdapter[str](Email), text)
 
 
-def read_server(text: str) -> tuple[str, int]:
+def read_server(text: str, usual: int = 587) -> tuple[str, int]:
     """A mail server as `host` or `host:port`; without a port 587, where mail is submitted."""
-    host, colon, port = text.rpartition(":") if text.count(":") == 1 or "]" in text else (text, "", "587")
+    host, colon, port = text.rpartition(":") if text.count(":") == 1 or "]" in text else (text, "", str(usual))
     host = host.strip("[]") if colon else text.strip("[]")
     if not host or not port.isdecimal() or not 0 < int(port) <= PORT_MAX or re.search(r"\s|/", host):
         raise ValueError("a name and a port, such as `mail.acme.example:587`")
     return host, int(port)
+
+
+def read_mailbox(text: str) -> tuple[str, int] | None:
+    """An IMAP server as `host` or `host:port`, without a port 993; or none."""
+    return read_server(text.strip(), 993) if text.strip() else None
 
 
 def read_user(text: str) -> str | None:
@@ -227,6 +232,10 @@ def questions(folder: Path) -> tuple[Question, ...]:
         Question("user", "Who signs in at that server?", "Enter: nobody", lambda _: "", read_user),
         Question("password", "With which password?", "not shown; kept in a file of its own",
                  lambda _: "", read_password, lambda so_far: bool(so_far["user"].strip()), secret=True),
+        Question("mailbox", "Which IMAP server has the mailbox?", "host:port; Enter: none, mail is handed in by SMTP",
+                 lambda _: "", read_mailbox),
+        Question("mailbox_password", "With which password does that address sign in there?", "not shown; in a file too",
+                 lambda _: "", read_password, lambda so_far: bool(so_far["mailbox"].strip()), secret=True),
         Question("agents", "Who answers?", "names, with addresses if you like: Ana Souza <ana@acme.example>, Ben",
                  lambda _: guessed_agent(), read_agents),
         Question("topics", "What do customers write about?", "a word each, with commas between",
@@ -282,6 +291,7 @@ def starter(answers: Answers) -> Starter:
     """What the answers say; each has been read once without an error."""
     host, port = read_server(answers["server"])
     user = read_user(answers["user"])
+    mailbox = read_mailbox(answers["mailbox"])
     return Starter(
         workspace=answers["workspace"],
         timezone=read_zone(answers["timezone"]),
@@ -291,6 +301,8 @@ def starter(answers: Answers) -> Starter:
         port=port,
         user=user,
         password=None if user is None else answers["password"],
+        mailbox=mailbox,
+        mailbox_password=None if mailbox is None else answers["mailbox_password"],
         agents=read_agents(answers["agents"]),
         topics={name: STARTER_TOPICS.get(name, ()) for name in read_topics(answers["topics"])},
         smtp_port=free_port(SMTP_PORT),
@@ -330,8 +342,8 @@ def write(folder: Path, made: Starter) -> list[str]:
         for name, text in files(made).items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            mode = 0o600 if name == PASSWORD_FILE else 0o644
-            if name == PASSWORD_FILE:
+            mode = 0o600 if name in PASSWORD_FILES else 0o644
+            if name in PASSWORD_FILES:
                 path.unlink(missing_ok=True)  # a mode is given to a new file only
             with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w", encoding="utf-8") as file:
                 file.write(text)

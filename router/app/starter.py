@@ -12,7 +12,10 @@ LEVEL = 3  # what everybody can do of each topic, until the admin knows better
 SPOKEN = 5
 REQUIRED = 2
 SMTP_PORT, HTTP_PORT = 2525, 8080
-PASSWORD_FILE = "smtp-password"  # noqa: S105 (a file's name)
+PASSWORD_FILE, MAILBOX_PASSWORD_FILE = "smtp-password", "imap-password"
+PASSWORD_FILES = frozenset({PASSWORD_FILE, MAILBOX_PASSWORD_FILE})
+IMAPS_PORT = 993
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class Person(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -34,6 +37,8 @@ class Starter(msgspec.Struct, frozen=True, kw_only=True):
     port: int
     user: str | None
     password: str | None
+    mailbox: tuple[str, int] | None = None
+    mailbox_password: str | None = None
     agents: tuple[Person, ...]
     topics: dict[str, tuple[str, ...]]
     smtp_port: int = SMTP_PORT
@@ -51,6 +56,8 @@ def files(starter: Starter) -> dict[str, str]:
     }
     if starter.password is not None:
         found[PASSWORD_FILE] = f"{starter.password}\n"
+    if starter.mailbox_password is not None:
+        found[MAILBOX_PASSWORD_FILE] = f"{starter.mailbox_password}\n"
     return found
 
 
@@ -66,6 +73,12 @@ def _workspace(starter: Starter) -> str:
     if starter.user is not None:
         page.turn_on("user", flow(starter.user))
         page.turn_on("password", flow(f"file:{PASSWORD_FILE}"))
+    if starter.mailbox is not None:
+        host, port = starter.mailbox
+        tls = "always" if port == IMAPS_PORT else "none" if host in LOOPBACK else "starttls"
+        read = {"host": host, "port": port, "tls": tls, "user": starter.address}
+        page.replace("    # imap:  ", "    imap:    ")
+        page.insert_below("    imap:", f"      - {flow({**read, 'password': f'file:{MAILBOX_PASSWORD_FILE}'})}")
     page.put("channels.webchat.origins", flow([]))
     if starter.smtp_port != SMTP_PORT:
         page.replace(f':{SMTP_PORT}"', f':{starter.smtp_port}"')

@@ -33,10 +33,10 @@ def init(
     data: Data = DATA,
     json: Json = False,
 ) -> None:
-    """Write a commented workspace from a few questions, check it, and try its mail server."""
+    """Write a commented workspace from a few questions, check it, and try its mail servers."""
     from router.app import setup
     from router.app.checking import check_workspace
-    from router.app.mailbox import try_server
+    from router.app.mailbox import try_mailbox, try_server
     from skills.workspace import load
 
     output.wants_json(json)
@@ -47,11 +47,12 @@ def init(
     made = setup.starter(_ask(asked) if asks else setup.answers_of(asked, given))
     written = setup.write(folder, made)
     checked = check_workspace(folder)
-    send = None
-    if not checked["errors"]:
-        email = load(folder).config.channels.email
-        send = email.send if email else None
-    steps = asyncio.run(try_server(send)) if send is not None else []
+    steps = []
+    email = load(folder).config.channels.email if not checked["errors"] else None
+    if email is not None and email.send is not None:
+        steps += asyncio.run(try_server(email.send))
+    for one in email.imap if email is not None else ():
+        steps += asyncio.run(try_mailbox(one))
     following = _next(folder, data, made.agents[0].id)
     found = {
         "folder": str(folder),
@@ -152,7 +153,7 @@ def _show(found: dict[str, Any]) -> None:
         if step["hint"]:
             output.say(f"  [dim]try:[/] {output.escape(step['hint'])}")
     if found["mailbox"] and not all(step["ok"] for step in found["mailbox"]):
-        output.say("Mail is taken in even so; replies wait, and are tried again for two days.")
+        output.say("It is tried again and again: mail waits where it is, replies wait for two days.")
     run, link = found["next"]
     output.say(f"\nNow type:\n  [bold]{output.escape(run)}[/]")
     output.say(

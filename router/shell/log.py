@@ -29,6 +29,7 @@ QUIET: Final = (
     "httpcore",
     "telegram",
     "aiosmtpd",
+    "aioimaplib",
     "mail.log",
     "mail.debug",
     "uvicorn.access",

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from router.sim.slack import FakeSlack
-from tests.conftest import NODE
+from tests.conftest import TESTS
 from tests.fakes.slack.contact import QUICK, a_contact
 
 START_SECONDS = 60  # a guard: Node needs one or two
@@ -30,7 +30,7 @@ async def help_desk(slack: FakeSlack, **environment: str) -> AsyncIterator[None]
     }
     process = await asyncio.create_subprocess_exec(
         "node",
-        str(NODE / "desk.mjs"),
+        str((TESTS / "fakes" / "slack" / "node") / "desk.mjs"),
         env={"PATH": os.environ["PATH"], **told, **environment},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,

@@ -126,3 +126,18 @@ async def test_keeping_it_says_when_it_is_doubtful_and_ends_when_another_has_it(
         await keeping
     assert not sure(first)
     assert doubts == [False, False]
+
+
+async def test_a_slower_pace_makes_all_its_times_longer(store: Store) -> None:
+    """At a pace of four it is held four times as long, and one that is not kept is taken over four times as late."""
+    watch = Watch()
+    slow = Lease(store, "imap:1", "n1", pace=4, monotonic=watch)
+    waiting = Lease(store, "imap:1", "n2", pace=4, monotonic=watch)
+    assert await slow.look()
+    watch.now += 3 * lease_module.TTL_MS / 1_000
+    assert sure(slow)
+    watch.now += lease_module.TTL_MS / 1_000
+    assert not sure(slow)
+    begun = watch.now
+    assert await looks(waiting, watch, 10 * lease_module.UNCHANGED_SECONDS_MAX)
+    assert watch.now - begun >= 4 * lease_module.UNCHANGED_SECONDS_MAX

@@ -10,12 +10,14 @@ import imaplib
 import json
 import os
 import pwd
+import re
 import shutil
+import smtplib
 import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -58,7 +60,7 @@ protocols = imap lmtp
 listen = 127.0.0.1
 ssl = no
 disable_plaintext_auth = no
-auth_mechanisms = plain login
+auth_mechanisms = plain login{mechanisms}
 auth_username_format = %Lu
 default_internal_user = {internal}
 default_internal_group = {internal_group}
@@ -66,13 +68,16 @@ default_login_user = {login}
 first_valid_uid = 1
 mail_location = maildir:~/Maildir
 mail_privileged_group =
-passdb {{
+{passdb}passdb {{
   driver = static
   args = password={password}
 }}
 userdb {{
   driver = static
   args = uid={uid} gid={gid} home={base}/mail/%Lu allow_all_users=yes
+}}
+service imap {{
+  process_limit = 200
 }}
 service imap-login {{
   chroot =
@@ -245,6 +250,7 @@ class Dovecot:
 
     def __init__(self, base: Path, imap: int, lmtp: int) -> None:
         self.base = base
+        self._laid = 0
         self.imap = imap
         self.lmtp = lmtp
 
@@ -258,6 +264,30 @@ class Dovecot:
         """Run `doveadm` against this server and give what it prints."""
         command = [_program("doveadm"), "-c", str(self.base / "dovecot.conf"), *arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+    def deliver(self, user: str, *mails: bytes) -> None:
+        """Hand mails over by LMTP."""
+        with smtplib.LMTP("127.0.0.1", self.lmtp) as client:
+            for mail in mails:
+                client.sendmail("ada@customer.example", [user], mail)
+
+    def put(self, user: str, mails: Iterable[bytes]) -> None:
+        """Lay mails into a user's INBOX all at once, as a copy or a restored backup comes."""
+        folder = self.base / "mail" / user / "Maildir" / "new"
+        self.doveadm("mailbox", "status", "-u", user, "messages", "INBOX")  # makes it
+        folder.mkdir(exist_ok=True)
+        owner = folder.parent.stat()
+        os.chown(folder, owner.st_uid, owner.st_gid)
+        for mail in mails:
+            self._laid += 1
+            path = folder / f"{1_700_000_000 + self._laid}.M1P1.test"
+            path.write_bytes(mail.replace(b"\r\n", b"\n"))
+            os.chown(path, owner.st_uid, owner.st_gid)
+
+    def pids(self, user: str) -> list[int]:
+        """The processes that serve a user's connections."""
+        listed = self.doveadm("who", "-1", user).splitlines()[1:]
+        return [int(pid) for line in listed for pid in re.findall(r"\b(\d+)\b", line.split("imap", 1)[-1])[:1]]
 
     def mails(self, user: str) -> list[bytes]:
         """Read all mails of a user's inbox by IMAP, first to last."""
@@ -275,9 +305,21 @@ class Dovecot:
         return self.mails(user)
 
 
+_TOKENS = """\
+passdb {{
+  driver = oauth2
+  mechanisms = xoauth2
+  args = {base}/tokens.conf
+}}
+"""
+
+
 @contextmanager
-def dovecot() -> Iterator[Dovecot]:
-    """Run Dovecot with IMAP and LMTP on free ports of the loopback."""
+def dovecot(tokens: str = "") -> Iterator[Dovecot]:
+    """Run Dovecot with IMAP and LMTP on free ports of the loopback.
+
+    `tokens`: a URL that tells whose an OAuth2 token is, appended to it, as JSON with `username`.
+    """
     with _folder("dovecot") as base:
         imap, lmtp = free_port(), free_port()
         # Dovecot opens no mailbox as root, so as root it gets its own users; elsewhere it is one of us throughout.
@@ -291,6 +333,9 @@ def dovecot() -> Iterator[Dovecot]:
             ["id", "-gn", names[0]], check=True, capture_output=True, text=True
         ).stdout.strip()
         configuration = base / "dovecot.conf"
+        if tokens:
+            said = f"tokeninfo_url = {tokens}\nusername_attribute = username\n"
+            (base / "tokens.conf").write_text(said)
         configuration.write_text(
             _DOVECOT_CONF.format(
                 base=base,
@@ -302,6 +347,8 @@ def dovecot() -> Iterator[Dovecot]:
                 imap=imap,
                 lmtp=lmtp,
                 password=PASSWORD,
+                mechanisms=" xoauth2" if tokens else "",
+                passdb=_TOKENS.format(base=base) if tokens else "",
             )
         )
         command = [_program("dovecot"), "-F", "-c", str(configuration)]

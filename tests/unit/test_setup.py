@@ -19,7 +19,7 @@ from router.app import setup
 from router.app.checking import check_workspace
 from router.app.example import Page, flow
 from router.app.mailbox import try_server
-from router.app.starter import PASSWORD_FILE
+from router.app.starter import MAILBOX_PASSWORD_FILE, PASSWORD_FILE
 from router.cli.commands import app
 from router.core.errors import ConfigError
 from skills.channel_model import Send
@@ -129,6 +129,25 @@ def test_a_password_stands_in_a_file_of_its_own(tmp_path: Path) -> None:
     assert email.send.password.reveal() == "s3cret: #1"
 
 
+def test_a_mailbox_is_written_and_its_password_kept_apart(tmp_path: Path) -> None:
+    """With an IMAP server the address's mailbox is read, encrypted as its port says; without one nothing is."""
+    folder = made(tmp_path / "w", mailbox="imap.acme.example", mailbox_password="s3cret: #2", address="a@acme.example")
+    email = load(folder).config.channels.email
+    assert email is not None
+    [one] = email.imap
+    assert (one.host, one.port, one.tls, one.user, one.address) == (
+        "imap.acme.example", 993, "always", "a@acme.example", "a@acme.example",
+    )  # fmt: skip
+    assert one.password is not None
+    assert one.password.reveal() == "s3cret: #2"
+    assert (folder / MAILBOX_PASSWORD_FILE).stat().st_mode & 0o777 == 0o600
+    assert "s3cret" not in (folder / "workspace.yaml").read_text()
+    assert check_workspace(folder)["errors"] == []
+    without = load(made(tmp_path / "without")).config.channels.email
+    assert without is not None
+    assert without.imap == ()
+
+
 def test_what_the_example_no_longer_says_is_noticed() -> None:
     """A key or a sentence that is gone from the example is an error here, not a workspace without it."""
     page = Page("workspace.yaml")
@@ -213,7 +232,7 @@ def test_the_command_writes_checks_and_says_what_to_type(tmp_path: Path) -> None
 
 def test_questions_are_asked_until_they_are_answered(tmp_path: Path) -> None:
     """A wrong answer is said to be wrong and asked for again; empty lines take the default."""
-    typed = "Acme!\nacme\nMars\nEurope/Berlin\nde en\n\n127.0.0.1:9\n\nAna, Ben\nrefund\n"
+    typed = "Acme!\nacme\nMars\nEurope/Berlin\nde en\n\n127.0.0.1:9\n\n\nAna, Ben\nrefund\n"
     result = CliRunner().invoke(app, ["init", str(tmp_path / "w")], input=typed)
     assert result.exit_code == 0, result.output
     config = load(tmp_path / "w").config

@@ -1,0 +1,98 @@
+"""Access tokens for mailboxes that want OAuth2: asked for with a refresh token, or with the program's own right."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import httpx
+import msgspec
+
+from channels.email.imap_wire import MailboxLost, MailboxRefused
+
+ANSWER_SECONDS_MAX = 30.0
+ANSWER_BYTES_MAX = 65_536
+EARLY_SECONDS = 60.0  # a token that ends sooner than that is replaced
+USUAL_SECONDS = 3_600.0
+
+
+class OAuthSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where tokens are had, and by what right. Without a refresh token: `client_credentials` (RFC 6749, 4.4)."""
+
+    token_url: str
+    client_id: str
+    client_secret: str = ""
+    refresh_token: str = ""
+    scope: str = ""
+
+    def __repr__(self) -> str:
+        return f"OAuthSettings({self.token_url!r})"
+
+
+class _Answer(msgspec.Struct):
+    access_token: str
+    expires_in: float | str = USUAL_SECONDS
+    refresh_token: str = ""
+
+
+class _Problem(msgspec.Struct):
+    error: str = ""
+
+
+class Tokens:
+    """Implements `Secret`: a token that is good for another minute at least."""
+
+    token = True
+
+    def __init__(self, settings: OAuthSettings, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._settings = settings
+        self._refresh = settings.refresh_token
+        self._token = ""
+        self._until = float("-inf")
+        self._monotonic = monotonic
+
+    async def reveal(self) -> str:
+        """A token. Raises MailboxRefused if the right is gone, MailboxLost if there was no answer."""
+        if self._monotonic() < self._until - EARLY_SECONDS:
+            return self._token
+        asked = self._monotonic()
+        answer = await self._ask()
+        self._token = answer.access_token
+        try:
+            self._until = asked + float(answer.expires_in)
+        except ValueError:
+            self._until = asked + USUAL_SECONDS
+        self._refresh = answer.refresh_token or self._refresh  # some give another each time
+        return self._token
+
+    def forget(self) -> None:
+        """The server did not take it: ask for a new one next time."""
+        self._until = float("-inf")
+
+    async def _ask(self) -> _Answer:
+        settings = self._settings
+        form = {"client_id": settings.client_id, "grant_type": "client_credentials"}
+        if self._refresh:
+            form |= {"grant_type": "refresh_token", "refresh_token": self._refresh}
+        optional = {"client_secret": settings.client_secret, "scope": settings.scope}
+        form |= {name: value for name, value in optional.items() if value}
+        try:
+            async with httpx.AsyncClient(timeout=ANSWER_SECONDS_MAX, follow_redirects=False) as client:
+                answer = await client.post(settings.token_url, data=form, headers={"Accept": "application/json"})
+        except httpx.HTTPError as error:
+            raise MailboxLost(f"no OAuth2 token: the server cannot be reached ({type(error).__name__})") from None
+        if answer.status_code >= 500 or answer.status_code == 429:  # noqa: PLR2004 (HTTP's own)
+            raise MailboxLost(f"no OAuth2 token: the server answers {answer.status_code}")
+        content = answer.content[:ANSWER_BYTES_MAX]
+        try:
+            if answer.status_code != 200:  # noqa: PLR2004 (HTTP's own)
+                problem = msgspec.json.decode(content, type=_Problem).error[:60]
+                raise MailboxRefused(
+                    f"no OAuth2 token: {answer.status_code} {problem}",
+                    "sign in anew, and put the new token where it is read",
+                )
+            return msgspec.json.decode(content, type=_Answer)
+        except msgspec.MsgspecError:
+            raise MailboxRefused(
+                f"no OAuth2 token: the answer {answer.status_code} is none of OAuth2", "check `oauth2.token_url`"
+            ) from None
