@@ -12,7 +12,20 @@ from fastapi.staticfiles import StaticFiles
 
 from router.desk.model import Desk
 from router.desk.search import Search
-from router.web import access, api, chat, chat_files, desk, enclosures, imports, live, operations, problems, wall
+from router.web import (
+    access,
+    api,
+    chat,
+    chat_files,
+    desk,
+    enclosures,
+    imports,
+    live,
+    operations,
+    problems,
+    topics,
+    wall,
+)
 from router.web.chat_cors import ChatCors
 from router.web.openapi import describe
 from router.web.pages import STATIC
@@ -70,6 +83,7 @@ def create_app(parts: WebParts) -> FastAPI:
     for routes in (
         api.routes,
         imports.routes,
+        topics.routes,
         operations.routes,
         desk.routes,
         enclosures.routes,

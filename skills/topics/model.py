@@ -121,11 +121,13 @@ class TopicModel:
     warnings: tuple[str, ...] = ()
     also: int = ALSO_DEFAULT
     _finder: Keywords = field(init=False, repr=False, compare=False)
-    version: str = field(init=False)
+    version: str = field(init=False)  # the first half of `digest`: it stands in the record of each message
+    digest: str = field(init=False)  # SHA-256 of all that it holds, hex
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_finder", Keywords(self.keywords))
-        object.__setattr__(self, "version", self._hash())
+        object.__setattr__(self, "digest", self._hash())
+        object.__setattr__(self, "version", self.digest[:32])
 
     def predict(self, text: str) -> tuple[tuple[str, int], ...]:
         """(topic, probability of 10,000), best first, at most five; () if nothing speaks for any.
@@ -266,7 +268,7 @@ class TopicModel:
         digest = hashlib.sha256(json.dumps(self._manifest(), sort_keys=True).encode())
         for name, array in sorted(self._arrays().items()):
             digest.update(name.encode() + np.ascontiguousarray(array).tobytes())
-        return digest.hexdigest()[:32]
+        return digest.hexdigest()
 
 
 def shares_of(logits: npt.NDArray[Any], temperature: float, *, several: bool) -> npt.NDArray[Any]:

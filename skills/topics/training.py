@@ -19,6 +19,7 @@ from skills.topics.calibrating import CAUTION_FEW, Calibrated, calibrate
 from skills.topics.features import fold
 from skills.topics.model import OTHER, Floats, Linear, TopicModel
 
+TOPICS_MIN = 2  # one topic has nothing to be told apart from
 FOLDS = 4
 CALIBRATE_MIN = 12  # examples; with fewer the temperature is a guess, and the gate is what an unknown word scores
 FEW_MAX = 4_000  # examples; up to so many the fit is made in their space, beyond it in the features'
@@ -45,10 +46,14 @@ class TopicWords(Protocol):
 
 
 class Labelled(NamedTuple):
-    """A text of which a person said what it is about; no topics: none of ours."""
+    """A text of which a person said what it is about; no topics: none of ours.
+
+    `outright` False: nobody said so, but nobody objected either. It is learned from, and no model is judged by it.
+    """
 
     text: str
     topics: tuple[str, ...]
+    outright: bool = True
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,7 @@ def fit(topics: Mapping[str, TopicWords], labelled: Iterable[Labelled], seed: in
     keywords = {name: tuple(topic.keywords) for name, topic in sorted(topics.items()) if topic.keywords}
     sayings = _sayings(topics, labelled)
     often = Counter(name for said in sayings.values() for name in {name for one in said for name in one})
-    if sum(1 for name in topics if often[name]) < 2:  # noqa: PLR2004 (one topic has nothing to be told apart from)
+    if sum(1 for name in topics if often[name]) < TOPICS_MIN:
         said = "fewer than two topics have examples: topics are told by keywords alone" if topics else ""
         return TopicModel((), keywords, None, (said,) if said else ())
     examples = _gather(sorted(topics), sayings)
@@ -81,6 +86,13 @@ def fit(topics: Mapping[str, TopicWords], labelled: Iterable[Labelled], seed: in
     if float(np.abs(linear.weights).max()) < LEARNED_MIN:  # L-BFGS may stop before its first step
         warnings.append("nothing in the examples tells the topics apart: training has learned nothing")
     return TopicModel(examples.topics, keywords, linear, tuple(warnings), also)
+
+
+def examples_of(topics: Mapping[str, TopicWords], labelled: Iterable[Labelled]) -> Examples | None:
+    """What a model of these would be fitted on; None if fewer than two topics have examples."""
+    sayings = _sayings(topics, labelled)
+    shown = {name for said in sayings.values() for one in said for name in one} - {OTHER}
+    return _gather(sorted(topics), sayings) if len(shown) >= TOPICS_MIN else None
 
 
 def _sayings(topics: Mapping[str, TopicWords], labelled: Iterable[Labelled]) -> dict[str, list[tuple[str, ...]]]:
@@ -144,7 +156,7 @@ def _linear(examples: Examples, seed: int, progress: Progress) -> tuple[Linear, 
     counted = counting.count(examples.folded, words, characters)
     idf = counting.rarity(counted)
     rows = counting.weighed(counted, idf, len(words))
-    held = _held_out(examples, seed, few=few)
+    held = held_out(examples, seed)
     steps = _Steps(progress, len(held) + 1)
     weights, bias, found = (_few if few else _many)(examples, rows, held, steps)
     rounded, bias = weights.astype(np.float16).astype(np.float32), bias.astype(np.float32)  # what the file will hold
@@ -204,8 +216,9 @@ def _calibrated(examples: Examples, logits: Floats, held: Sequence[Mask], cautio
     return calibrate(logits[judged], examples.wanted[judged], topics, several=examples.several, caution=caution)
 
 
-def _held_out(examples: Examples, seed: int, *, few: bool) -> list[Mask]:
+def held_out(examples: Examples, seed: int) -> list[Mask]:
     """Masks of examples held out in turn; every topic's are spread evenly, names are never held out."""
+    few = len(examples.folded) <= FEW_MAX
     real = np.flatnonzero(~examples.named)
     if len(real) < CALIBRATE_MIN:
         return []
@@ -219,3 +232,24 @@ def _held_out(examples: Examples, seed: int, *, few: bool) -> list[Mask]:
         turn_of[own] = (start + np.arange(len(own))) % turns
         start += len(own)
     return [turn_of == number for number in range(turns if few else 1)]
+
+
+def without(examples: Examples, texts: Sequence[str], round_: Callable[[], None]) -> Floats:
+    """Logits of folded `texts`, [texts, topics and perhaps one for none], by a fit on all examples but these."""
+    unseen = set(texts)
+    shown = np.array([text not in unseen for text in examples.folded])
+    folded = [text for text, kept in zip(examples.folded, shown, strict=True) if kept]
+    few = len(folded) <= FEW_MAX
+    words, characters = counting.vocabulary(folded, 1 if few else FEATURE_TEXTS_MIN)
+    counted = counting.count(folded, words, characters)
+    idf = counting.rarity(counted)
+    rows = counting.weighed(counted, idf, len(words))
+    new = counting.weighed(counting.count(texts, words, characters), idf, len(words))
+    wanted, several = examples.wanted[shown], examples.several
+    if few:
+        kernel: npt.NDArray[np.float64] = (rows @ rows.T).toarray()
+        fitted = solving.by_examples(kernel, wanted, several=several, round_=round_)
+        likenesses: npt.NDArray[np.float64] = (new @ rows.T).toarray()
+        return (likenesses @ fitted.of + fitted.bias).astype(np.float32)
+    fitted = solving.by_features(rows.astype(np.float32), wanted, None, several=several, round_=round_)
+    return np.asarray(new @ fitted.of + fitted.bias, np.float32)
