@@ -175,6 +175,11 @@ class Learner:
         if idle and self._is_due(self._now()):
             self._learning = asyncio.create_task(self._try())
 
+    async def learned(self) -> None:
+        """Wait until the attempt under way, if there is one, has ended."""
+        if self._learning is not None:
+            await self._learning
+
     # -- labels ----------------------------------------------------------------------------------------------------
 
     async def _scan(self, state: State) -> None:
@@ -276,7 +281,7 @@ class Learner:
         if listed.held or not wish.learn_after or new <= 0:
             return False
         enough = max(wish.learn_after, self.labels.count // NEW_SHARE)
-        return new >= enough or listed.tried_at < _last_night(now, wish.learn_at, config.timezone)
+        return new >= enough or listed.tried_at < last_night(now, wish.learn_at, config.timezone)
 
     async def _try(self) -> None:
         try:
@@ -359,7 +364,7 @@ def _labelled(labels: list[Label], texts: dict[str, str]) -> list[Labelled]:
     return [Labelled(texts[label.message], label.topics, label.outright) for label in labels if label.message in texts]
 
 
-def _last_night(now: int, at: str, timezone: str) -> int:
+def last_night(now: int, at: str, timezone: str) -> int:
     """The last instant before `now` at which clocks in the workspace's time zone said `at`."""
     zone, hour, minute = ZoneInfo(timezone), int(at[:2]), int(at[3:])
     here = dt.datetime.fromtimestamp(now / 1_000, zone)
