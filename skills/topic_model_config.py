@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from skills.scalars import Count, Name, Percent
+from skills.scalars import Count, Name, Percent, Words
 
 SOFTEN = "soften"  # instead of a team
 
@@ -22,6 +22,9 @@ class TopicModelConfig(BaseModel):
     """How often a topic it is sure of should be right."""
     unsure: Name = "triage"
     """The team that gets contacts whose topic is unsure; `soften`: no team, its skills are only preferred."""
+    encoder: Words = "auto"
+    """A sentence encoder beside the words, used if it tells topics better: `auto`, the one of `usherd[encoder]` if that
+    is installed; `none`; or a folder with `model.onnx` and `tokenizer.json`."""
     learn_after: Count = 100
     """So many contacts whose topics agents confirmed or changed, and it learns from them; 0: never."""
     learn_at: TimeOfDay = "03:00"

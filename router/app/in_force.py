@@ -111,7 +111,7 @@ class InForce:
     async def prepare(self) -> None:
         """Have a classifier for the first time: the one in force when these topics were last, else a new one."""
         config, data = self.loaded.config, self._node.data
-        path = await self._kept.fitting(models.examples_of(config.topics))
+        path = await self._kept.fitting(models.examples_of(config))
         if path is not None:
             self.models, self.classifier = await asyncio.to_thread(models.load, config, path)
         else:
@@ -254,7 +254,7 @@ class InForce:
 
     async def _reword(self, config: WorkspaceConfig) -> None:
         """Keywords at once; a new model as soon as whoever leads has trained it."""
-        path = await self._kept.fitting(models.examples_of(config.topics))
+        path = await self._kept.fitting(models.examples_of(config))
         async with self._changing:
             if path is not None:
                 found = await asyncio.to_thread(models.load, config, path)

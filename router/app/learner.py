@@ -271,7 +271,7 @@ class Learner:
         if asyncio.get_running_loop().time() < self._not_before:
             return False
         current = listed.find(listed.current)
-        if current is None or current.examples != models.examples_of(config.topics):
+        if current is None or current.examples != models.examples_of(config):
             return True  # also after going back: other topics are another matter
         new = self.labels.count - max(current.labels, listed.tried)
         wished, self._wished = self._wished, False
@@ -292,12 +292,12 @@ class Learner:
 
     async def _learn(self) -> None:
         config, listed = self._forced.config, self.kept.listed
-        count, examples = self.labels.count, models.examples_of(config.topics)
+        count, examples = self.labels.count, models.examples_of(config)
         current = listed.find(listed.current)
         champion = current if current is not None and current.examples == examples else None
         said = self.labels.up_to(count)
         texts = await self._texts([label.message for label in said])
-        path = models.place(config.topics, self._data)
+        path = models.place(config, self._data)
         done = trainer.Done(trained=True)
         if texts or champion is not None or not await asyncio.to_thread(models.is_sound, path):
             path = path.with_name(f"learned-{examples}-{count}") if texts else path
@@ -312,6 +312,7 @@ class Learner:
                     known=known,
                     labelled=_labelled(said, texts),
                     path=str(path),
+                    encoder=config.topic_model.encoder,
                     nice=NICE_WAITED_FOR if champion is None else NICE,
                 )
             )
@@ -322,7 +323,7 @@ class Learner:
                 msgspec.structs.replace(self.kept.listed, tried=count, tried_at=at, refused=done.said)
             )
             return
-        if models.examples_of(self._forced.config.topics) != examples:
+        if models.examples_of(self._forced.config) != examples:
             return  # edited meanwhile: the next look begins anew
         found = await asyncio.to_thread(models.load, self._forced.config, path)
         new = Kept(digest=found[1].model, at=at, examples=examples, labels=count, said=done.said)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -13,7 +12,8 @@ from router.core.errors import RouterError
 from router.shell.workers import Models
 from skills import topics
 from skills.compile import Classifier
-from skills.model import TopicConfig, WorkspaceConfig
+from skills.model import WorkspaceConfig
+from skills.topics import encoders
 
 log = structlog.get_logger()
 
@@ -25,13 +25,13 @@ def prepare(config: WorkspaceConfig, data: Path) -> tuple[Models, Classifier]:
 
     Takes seconds for hundreds of examples: call it off the loop.
     """
-    path = place(config.topics, data)
+    path = place(config, data)
     try:
         return load(config, path)
     except (OSError, RouterError) as error:
         reason = type(error).__name__ if _manifest(path).exists() else "not trained yet"
         log.info("training_topics", topics=len(config.topics), reason=reason)
-        train(config.topics, data)
+        train(config, data)
         return load(config, path)
 
 
@@ -42,25 +42,31 @@ def load(config: WorkspaceConfig, path: Path) -> tuple[Models, Classifier]:
     return Models(path=str(path), languages=config.languages), known
 
 
-def train(wanted: Mapping[str, TopicConfig], data: Path) -> None:
-    """Train a model of the workspace's examples and keep it where `prepare` finds it."""
-    topics.train(wanted).save(place(wanted, data))
+def train(config: WorkspaceConfig, data: Path) -> None:
+    """Train a model of the workspace's examples and keep it where `prepare` finds it.
+
+    An encoder that cannot be had is done without, and said so.
+    """
+    encoder, problem = encoders.find(config.topic_model.encoder)
+    if problem:
+        log.warning("encoder_missing", reason=problem)
+    topics.train(config.topics, encoder=encoder).save(place(config, data))
 
 
 def with_keywords(config: WorkspaceConfig, data: Path, latest: Path) -> tuple[Models, Classifier]:
     """The model at `latest` with the keywords of `config`: in force at once, while a new one is trained."""
     model = topics.TopicModel.load(latest)
     keywords = {name: tuple(topic.keywords) for name, topic in sorted(config.topics.items()) if topic.keywords}
-    path = data / "models" / f"quick-{examples_of(config.topics)}"
+    path = data / "models" / f"quick-{examples_of(config)}"
     topics.TopicModel(model.topics, keywords, model.linear, model.warnings, model.also).save(path)
     return load(config, path)
 
 
-def place(wanted: Mapping[str, TopicConfig], data: Path) -> Path:
+def place(config: WorkspaceConfig, data: Path) -> Path:
     """Where the model of these very examples and keywords lies, as long as nothing else was learned."""
     folder = data / "models"
     folder.mkdir(parents=True, exist_ok=True)
-    return folder / f"topics-{examples_of(wanted)}"
+    return folder / f"topics-{examples_of(config)}"
 
 
 def is_sound(path: Path) -> bool:
@@ -72,9 +78,10 @@ def is_sound(path: Path) -> bool:
     return True
 
 
-def examples_of(wanted: Mapping[str, TopicConfig]) -> str:
-    """A name for these very examples and keywords."""
-    content = [(name, topic.examples, topic.keywords) for name, topic in sorted(wanted.items())]
+def examples_of(config: WorkspaceConfig) -> str:
+    """A name for these very examples and keywords, and for the encoder that is to be tried with them."""
+    said = [(name, topic.examples, topic.keywords) for name, topic in sorted(config.topics.items())]
+    content = (said, encoders.wished(config.topic_model.encoder))
     return hashlib.sha256(msgspec.json.encode(content)).hexdigest()[:16]
 
 

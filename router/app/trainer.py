@@ -18,6 +18,7 @@ import msgspec
 
 from router.core.errors import TransientError
 from skills import topics
+from skills.topics import encoders
 from skills.topics.contest import Contest, contest
 from skills.topics.training import Labelled
 
@@ -42,6 +43,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     labelled: list[Labelled]
     path: str
     nice: int
+    encoder: str = encoders.NONE
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,13 +61,16 @@ class TrainerFailed(TransientError):
 
 def carry_out(job: Job) -> Done:
     """Train, unless what was learned would make it worse."""
-    found = None if job.known is None else contest(job.topics, job.known, job.labelled)
+    encoder, problem = encoders.find(job.encoder)
+    found = None if job.known is None else contest(job.topics, job.known, job.labelled, encoder=encoder)
     if found is None or not found.worse:
-        topics.train(job.topics, labelled=job.labelled).save(Path(job.path))
-    return Done(trained=found is None or not found.worse, said="" if found is None else _said(found))
+        topics.train(job.topics, labelled=job.labelled, encoder=encoder).save(Path(job.path))
+    return Done(trained=found is None or not found.worse, said="; ".join(filter(None, (_said(found), problem))))
 
 
-def _said(found: Contest) -> str:
+def _said(found: Contest | None) -> str:
+    if found is None:
+        return ""
     return f"of texts held out {found.every.said()}; of the admin's own examples {found.own.said()}"
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from skills.topics import training
+from skills.topics.encoders import Encoder
 from skills.topics.features import fold
 from skills.topics.model import Floats
 from skills.topics.training import Examples, Labelled, Mask, TopicWords
@@ -59,6 +60,7 @@ def contest(
     labelled: Sequence[Labelled],
     seed: int = 0,
     round_: Callable[[], None] = lambda: None,
+    encoder: Encoder | None = None,
 ) -> Contest | None:
     """Compare what `known` labels teach with what all `labelled` do; None if there is nothing to judge by."""
     champion, challenger = training.examples_of(topics, known), training.examples_of(topics, labelled)
@@ -71,17 +73,23 @@ def contest(
     own = {fold(text) for topic in topics.values() for text in topic.examples}
     judged = np.array([text in own or text in outright for text in challenger.folded])
     is_own = np.array([text in own for text in challenger.folded])
-    before, after = (_right(examples, challenger, folds, round_) for examples in (champion, challenger))
+    before, after = (_right(examples, challenger, folds, round_, encoder) for examples in (champion, challenger))
     held: Mask = np.logical_or.reduce(folds)
     return Contest(_tally(before, after, held & judged), _tally(before, after, held & is_own))
 
 
-def _right(examples: Examples, truth: Examples, folds: Sequence[Mask], round_: Callable[[], None]) -> Mask:
+def _right(
+    examples: Examples,
+    truth: Examples,
+    folds: Sequence[Mask],
+    round_: Callable[[], None],
+    encoder: Encoder | None,
+) -> Mask:
     """Which of the texts held out a fit on the rest of `examples` gets right, by what `truth` says of them."""
     right = np.zeros(len(truth.folded), bool)
     for out in folds:
         places = np.flatnonzero(out)
-        logits = training.without(examples, [truth.folded[place] for place in places], round_)
+        logits = training.without(examples, truth, places, round_, encoder)
         right[places] = _wanted(truth.wanted[places], logits.argmax(axis=1))
     return right
 

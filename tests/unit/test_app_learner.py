@@ -224,9 +224,9 @@ async def test_a_kept_model_that_was_altered_is_not_used(tmp_path: Path) -> None
         scene.store.blobs[f"topics:{first}"] = broken
         elsewhere = KeptModels(scene.store, tmp_path / "two")
         assert await elsewhere.fetch(first) is None
-        assert await elsewhere.fitting(models.examples_of(scene.config.topics)) is None
+        assert await elsewhere.fitting(models.examples_of(scene.config)) is None
     scene.store.blobs[f"topics:{first}"] = sound
-    assert await KeptModels(scene.store, tmp_path / "two").fitting(models.examples_of(scene.config.topics)) is not None
+    assert await KeptModels(scene.store, tmp_path / "two").fitting(models.examples_of(scene.config)) is not None
 
 
 def test_thelast_night_is_told_on_the_clocks_of_the_workspace() -> None:
