@@ -39,6 +39,11 @@ scope: `messages`, `read` or `admin` (which includes the others). Every error is
 """
 
 
+ROUTES = tuple(
+    module.routes for module in (api, imports, topics, operations, desk, enclosures, live, wall, chat, chat_files)
+)
+
+
 class Assets(StaticFiles):
     """Our own scripts and styles, checked by the browser at each use, so that a page never mixes versions."""
 
@@ -80,19 +85,7 @@ def create_app(parts: WebParts) -> FastAPI:
     if app.state.chat is not None:
         app.state.chat.feed.on_typing = app.state.feed.together.customer_types
     problems.install(app, parts.settings.retry_after_seconds)
-    for routes in (
-        api.routes,
-        imports.routes,
-        topics.routes,
-        operations.routes,
-        desk.routes,
-        enclosures.routes,
-        live.routes,
-        wall.routes,
-        chat.routes,
-        chat_files.routes,
-        *parts.pages,
-    ):
+    for routes in (*ROUTES, *parts.pages):
         app.include_router(routes)
     app.mount("/static", Assets(directory=STATIC), name="static")
     app.add_api_route("/docs", _docs, include_in_schema=False)
