@@ -58,7 +58,7 @@ def with_keywords(config: WorkspaceConfig, data: Path, latest: Path) -> tuple[Mo
     model = topics.TopicModel.load(latest)
     keywords = {name: tuple(topic.keywords) for name, topic in sorted(config.topics.items()) if topic.keywords}
     path = data / "models" / f"quick-{examples_of(config)}"
-    topics.TopicModel(model.topics, keywords, model.linear, model.warnings, model.also).save(path)
+    topics.TopicModel(model.topics, keywords, model.linear, model.warnings, model.also, model.least).save(path)
     return load(config, path)
 
 

@@ -30,7 +30,7 @@ from skills.topics.keywords import Keywords
 
 FORMAT = 3  # of the files, and of the features: raise it when either changes
 WORDS_WEIGHT = 0.7  # words beside characters
-ENCODED_WEIGHT = 1.2  # what an encoder says beside characters
+ENCODED_WEIGHT = 3.0  # what an encoder says beside characters
 KEYWORD_P = 0.9  # a keyword alone makes a topic this probable
 GATED = 0.3  # probabilities of a message that looks like none of ours are cut to this share
 TOPICS_MAX = 5  # in one prediction
@@ -122,7 +122,7 @@ class TopicModel:
     """What a workspace's topics look like. `linear` None: there are no examples, keywords alone decide.
 
     `warnings`: what the admin should know of the training, in words. `also`: the probability (of 10,000) from which a
-    topic counts beside the best one.
+    topic counts beside the best one; `least`: from which the best one does.
     """
 
     topics: tuple[str, ...]
@@ -130,6 +130,7 @@ class TopicModel:
     linear: Linear | None
     warnings: tuple[str, ...] = ()
     also: int = ALSO_DEFAULT
+    least: int = 0
     _finder: Keywords = field(init=False, repr=False, compare=False)
     version: str = field(init=False)  # the first half of `digest`: it stands in the record of each message
     digest: str = field(init=False)  # SHA-256 of all that it holds, hex
@@ -155,8 +156,8 @@ class TopicModel:
         return tuple(ranked[:TOPICS_MAX])
 
     def chosen(self, found: tuple[tuple[str, int], ...]) -> tuple[str, ...]:
-        """Of what `predict` gave, the best topic and those probable enough beside it."""
-        return tuple(topic for place, (topic, p) in enumerate(found) if place == 0 or p >= self.also)
+        """Of what `predict` gave, the best topic and those probable enough beside it; () if none is."""
+        return tuple(topic for place, (topic, p) in enumerate(found) if p >= (self.also if place else self.least))
 
     def _shares(self, folded: str, text: str) -> Floats:
         """Probability of each topic by the classifier; all 0 without one, or for a text without words."""
@@ -246,7 +247,8 @@ class TopicModel:
             if linear.weights.shape != (len(names), columns) or len(linear.idf) != len(names):
                 raise ModelBroken("the model's parts do not fit together")
         warnings = tuple(map(str, manifest["warnings"]))
-        return cls(tuple(map(str, manifest["topics"])), keywords, linear, warnings, int(manifest["also"]))
+        thresholds = int(manifest["also"]), int(manifest["least"])
+        return cls(tuple(map(str, manifest["topics"])), keywords, linear, warnings, *thresholds)
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         linear = self.linear
@@ -278,6 +280,7 @@ class TopicModel:
             "other": linear.other if linear else False,
             "encoder": linear.encoder if linear else "",
             "also": self.also,
+            "least": self.least,
         }
 
     def _hash(self) -> str:

@@ -92,10 +92,10 @@ def fit(
     examples = _gather(sorted(topics), sayings, _written(topics, labelled))
     warnings = [f"topic `{name}` has one example only" for name in examples.topics if often[name] == 1]
     warnings += [f"topic `{name}` has no example, only its name" for name in examples.topics if not often[name]]
-    linear, also = _linear(examples, seed, progress, encoder)
+    linear, found = _linear(examples, seed, progress, encoder)
     if float(np.abs(linear.weights).max()) < LEARNED_MIN:  # L-BFGS may stop before its first step
         warnings.append("nothing in the examples tells the topics apart: training has learned nothing")
-    return TopicModel(examples.topics, keywords, linear, tuple(warnings), also)
+    return TopicModel(examples.topics, keywords, linear, tuple(warnings), found.also, found.least)
 
 
 def examples_of(topics: Mapping[str, TopicWords], labelled: Iterable[Labelled]) -> Examples | None:
@@ -170,8 +170,8 @@ class _Steps:
         self._progress(self._ended, self._all)
 
 
-def _linear(examples: Examples, seed: int, progress: Progress, encoder: Encoder | None) -> tuple[Linear, int]:
-    """The classifier, and the probability (of 10,000) from which a topic counts beside the best."""
+def _linear(examples: Examples, seed: int, progress: Progress, encoder: Encoder | None) -> tuple[Linear, Calibrated]:
+    """The classifier, and what was found out on examples held out."""
     few = len(examples.folded) <= FEW_MAX
     words, characters = counting.vocabulary(examples.folded, 1 if few else FEATURE_TEXTS_MIN)
     counted = counting.count(examples.folded, words, characters)
@@ -203,7 +203,7 @@ def _linear(examples: Examples, seed: int, progress: Progress, encoder: Encoder 
         encoder=encoder.name if encoder is not None and len(rounded) > split else "",
         encoded=np.ascontiguousarray(rounded[split:] * np.float32(ENCODED_WEIGHT)),
     )
-    return linear, found.also
+    return linear, found
 
 
 def _encoded(encoder: Encoder | None, texts: Sequence[str]) -> Floats | None:

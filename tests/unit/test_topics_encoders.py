@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -139,3 +140,64 @@ def test_none_and_auto_without_the_extra_are_nothing(monkeypatch: pytest.MonkeyP
 def test_any_text_can_be_encoded(model: TopicModel, text: str) -> None:
     """Empty, endless or odd texts give probabilities all the same."""
     assert all(0 <= p <= 10_000 for _, p in model.predict(text))
+
+
+class Session:
+    """Of onnxruntime, as far as it is used: each token's vector says which token it is."""
+
+    def __init__(self, path: str, _: object) -> None:
+        assert path.endswith("model.onnx")
+
+    def get_inputs(self) -> list[SimpleNamespace]:
+        """What the model takes: no token types."""
+        return [SimpleNamespace(name="input_ids"), SimpleNamespace(name="attention_mask")]
+
+    def run(self, _: None, given: dict[str, np.ndarray[tuple[int, int], np.dtype[np.int64]]]) -> list[Floats]:
+        """The last layer, [texts, tokens, 3]."""
+        assert set(given) == {"input_ids", "attention_mask"}
+        return [np.eye(3, dtype=np.float32)[given["input_ids"]]]
+
+
+class Tokens:
+    """Of tokenizers: a word is a token, padded with the third."""
+
+    @classmethod
+    def from_file(cls, path: str) -> Tokens:
+        """Read."""
+        assert path.endswith("tokenizer.json")
+        return cls()
+
+    def enable_truncation(self, most: int) -> None:
+        """Cut."""
+        assert most == encoders.TOKENS_MAX
+
+    def enable_padding(self) -> None:
+        """Fill up."""
+
+    def encode_batch(self, texts: Sequence[str]) -> list[SimpleNamespace]:
+        """Ids and masks."""
+        ids = [[{"money": 0}.get(word, 1) for word in text.split()] for text in texts]
+        most = max(map(len, ids))
+        return [
+            SimpleNamespace(ids=one + [2] * (most - len(one)), attention_mask=[1] * len(one) + [0] * (most - len(one)))
+            for one in ids
+        ]
+
+
+def test_an_admins_own_is_the_mean_over_its_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder's model is read once; padding does not count, and a text without a token has the length 0."""
+    runtime = SimpleNamespace(SessionOptions=SimpleNamespace, InferenceSession=Session)
+    monkeypatch.setitem(sys.modules, "onnxruntime", runtime)
+    monkeypatch.setitem(sys.modules, "tokenizers", SimpleNamespace(Tokenizer=Tokens))
+    encoders.named.cache_clear()
+    try:
+        found, problem = encoders.find("/models/mine")
+        assert problem == ""
+        assert found is not None
+        assert (found.name, found.size) == ("/models/mine", 3)
+        vectors = found.encode(["money", "money money bag bag", "", "bag " * 200])
+        assert found.encode([]).shape == (0, 3)
+    finally:
+        encoders.named.cache_clear()
+    expected = [[1, 0, 0], [0.5**0.5, 0.5**0.5, 0], [0, 0, 0], [0, 1, 0]]
+    assert np.allclose(vectors, expected, atol=1e-6)
