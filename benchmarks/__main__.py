@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from rich.console import Console
 
-from benchmarks import chat, desk, engine, journey, mailbox, reload, simulate, start, takeover, topics
+from benchmarks import chat, corrections, desk, engine, journey, mailbox, reload, simulate, start, takeover, topics
 from benchmarks.figures import Figure, show
 
 Section = Callable[[bool], list[Figure]]
@@ -28,6 +28,7 @@ SECTIONS: dict[str, tuple[str, Section]] = {
     "takeover": ("The leader is killed", lambda full: takeover.run(full=full)),
     "start": ("A start with years behind it", lambda full: start.run(full=full)),
     "topics": ("Topics of published texts", lambda full: topics.run(full=full)),
+    "corrections": ("Corrections while it learns", lambda full: corrections.run(full=full)),
     "simulate": ("The engine beside other rules, and exact queues", lambda full: simulate.run(full=full)),
 }
 TABLES = {  # modules that print tables of their own

@@ -66,13 +66,13 @@ def offered(*, full: bool) -> list[Figure]:
     with serving("daemon") as node:
         rate(node["smtp"], 100, per_connection=20)
         _wait(node["http"], 100)
-        before = _buckets(node["http"])
+        before = buckets(node["http"])
         paced = int(PACE * (30 if full else 10))
         rate(node["smtp"], paced, paced=PACE)
         _wait(node["http"], 100 + paced)
-        after = _buckets(node["http"])
+        after = buckets(node["http"])
     spans = {bound: after[bound] - before.get(bound, 0.0) for bound in after}
-    p50, p99 = _bound(spans, 0.50), _bound(spans, 0.99)
+    p50, p99 = within(spans, 0.50), within(spans, 0.99)
     return [
         Figure(
             "from SMTP to offered, journaled",
@@ -104,7 +104,8 @@ def _wait(url: str, offers: int) -> None:
     raise RuntimeError(message)
 
 
-def _buckets(url: str) -> dict[float, float]:
+def buckets(url: str) -> dict[float, float]:
+    """How many offers came within so many seconds of the acknowledgement."""
     found = {}
     for line in _metrics(url):
         if line.startswith("usherd_offer_seconds_bucket"):
@@ -112,6 +113,7 @@ def _buckets(url: str) -> dict[float, float]:
     return found
 
 
-def _bound(cumulative: dict[float, float], share: float) -> float:
+def within(cumulative: dict[float, float], share: float) -> float:
+    """The bound of seconds that this share lies within."""
     wanted = share * max(cumulative.values())
     return min(bound for bound, count in cumulative.items() if count >= wanted)

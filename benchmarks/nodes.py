@@ -105,16 +105,26 @@ async def as_is(folder: Path) -> dict[str, Any]:
     return {"smtp": node.smtp[1] if node.smtp else 0, "http": node.url, "keep": node}
 
 
-KINDS = {"as-is": as_is, "chat": chat, "null": null, "intake": intake, "daemon": daemon}
+async def correcting(folder: Path) -> dict[str, Any]:
+    """The whole daemon, and somebody who corrects the topics of all contacts."""
+    from benchmarks import corrections  # noqa: PLC0415 (which needs this module)
+
+    return await corrections.correcting(folder)
+
+
+KINDS = {"as-is": as_is, "chat": chat, "correcting": correcting, "null": null, "intake": intake, "daemon": daemon}
 
 
 async def _serve(kind: str, folder: Path) -> None:
     found = {"pid": os.getpid(), **await KINDS[kind](folder)}
     keep = found.pop("keep")
+    helper = found.pop("sue", None)
     store = found.pop("store", None)
     sys.stdout.write(json.dumps(found) + "\n")
     sys.stdout.flush()
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+    if helper is not None:
+        helper.cancel()
     if isinstance(keep, Daemon):
         await keep.stop()
     if isinstance(store, EmbeddedStore):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple, Self
+
 from router.core.values import (
     Agent,
     AutoAnswers,
@@ -33,13 +35,28 @@ _DAYS_BEFORE = 40  # contacts that came before a change of the workspace still h
 _CREDITS = {Priority.LOW: -120_000, Priority.NORMAL: 0, Priority.HIGH: 120_000, Priority.URGENT: 600_000}
 
 
+class Classifier(NamedTuple):
+    """What the engine must know of a topic model: shares of 10,000 as in `Workspace`, and the model's SHA-256."""
+
+    threshold: int
+    also: int = 0
+    model: str = ""
+
+    @classmethod
+    def of(cls, workspace: Workspace) -> Self:
+        """The one that a workspace was compiled with."""
+        return cls(workspace.topic_threshold, workspace.topic_also, workspace.topic_model)
+
+
+UNTRAINED = Classifier(Workspace(name="").topic_threshold)
+
+
 def compile_workspace(
-    config: WorkspaceConfig, now_ms: int, days: int = DAYS_AHEAD, *, topic_threshold: int | None = None
+    config: WorkspaceConfig, now_ms: int, days: int = DAYS_AHEAD, *, classifier: Classifier = UNTRAINED
 ) -> Workspace:
     """The engine's workspace; calendars reach from 40 days before `now_ms` to `days` after it.
 
-    `topic_threshold` (of 10,000): below it a best topic is unsure; None: one half. A trained model knows the
-    threshold that keeps the wished precision, `TopicModel.threshold`.
+    `classifier`: of the topic model in use, which knows the threshold that keeps the wished precision.
     """
     teams = set(config.teams) | {agent.team or EVERYONE for agent in config.agents.values()}
     from_ms = now_ms - _DAYS_BEFORE * DAY_MS
@@ -79,7 +96,9 @@ def compile_workspace(
         shadow=config.mode == "shadow",
         auto_answers=AutoAnswers(kinds=tuple(config.auto_answers.texts), per_hour=config.auto_answers.per_hour),
         language_level=1 if speaks(config) else 0,
-        **({} if topic_threshold is None else {"topic_threshold": topic_threshold}),
+        topic_threshold=classifier.threshold,
+        topic_also=classifier.also,
+        topic_model=classifier.model,
     )
 
 

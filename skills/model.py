@@ -34,6 +34,7 @@ from skills.scalars import (
     Week,
     Words,
 )
+from skills.topic_model_config import TopicModelConfig
 
 EVERYONE = "everyone"  # the team of agents who name none
 TRIAGE = "triage"
@@ -287,15 +288,6 @@ class ReserveConfig(Part):
     """True: found out from demand."""
     skills: dict[Skill, Count] = {}
     """By skill: so many idle holders are kept."""
-
-
-class TopicModelConfig(Part):
-    """How sure the classifier must be."""
-
-    precision: Percent = 9_500
-    """How often a topic it is sure of should be right."""
-    unsure: Name = TRIAGE
-    """The team that gets contacts whose topic is unsure."""
 
 
 def _reserve(value: object) -> object:

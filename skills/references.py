@@ -10,6 +10,7 @@ from skills.channel_model import CHANNELS
 from skills.findings import KeyPath, Marks, error_at, nearest, unknown
 from skills.model import EVERYONE, LANGUAGE_PREFIX, TRIAGE, RuleConfig, WorkspaceConfig
 from skills.requirements import Case, able, demand
+from skills.topic_model_config import SOFTEN
 
 SUPERVISORS = "supervisors"
 
@@ -76,7 +77,7 @@ class References:
                 hint = "10 and 4, say"
                 self.errors.append(error_at(self._marks, (*path, "overflow", "until"), message, hint=hint))
         unsure = self._config.topic_model.unsure
-        if unsure != TRIAGE:
+        if unsure not in {TRIAGE, SOFTEN}:
             self._known("team", unsure, teams, ("topic_model", "unsure"))
 
     def _calendars(self) -> None:

@@ -24,7 +24,7 @@ from router.shell.clock import wall_ms
 from router.shell.understanding import auto_of
 from router.shell.workers import Raw, Understood, Workers, use_models
 from skills import coverage
-from skills.compile import compile_workspace
+from skills.compile import UNTRAINED, compile_workspace
 from skills.findings import ConfigErrors
 from skills.model import WorkspaceConfig
 from skills.workspace import load
@@ -79,11 +79,11 @@ class Trial:
     def __init__(self, config: WorkspaceConfig) -> None:
         self._config = config
         self._folder = TemporaryDirectory(prefix="usherd-")
-        self._threshold: int | None = None
+        self._classifier = UNTRAINED
         self._workers: Workers | None = None
 
     async def __aenter__(self) -> Self:
-        found, self._threshold = await asyncio.to_thread(models.prepare, self._config, Path(self._folder.name))
+        found, self._classifier = await asyncio.to_thread(models.prepare, self._config, Path(self._folder.name))
         use_models(found)
         self._workers = Workers(found)
         self._workers.start()
@@ -146,7 +146,7 @@ class Trial:
             return None, None
         now = wall_ms()
         channel, kind, account = self._came_in(path)
-        compiled = compile_workspace(self._config, now, topic_threshold=self._threshold)
+        compiled = compile_workspace(self._config, now, classifier=self._classifier)
         engine = Engine.rehearsal(compiled, now)
         event = MessageReceived(
             at=now,

@@ -19,7 +19,7 @@ from fastapi import APIRouter
 
 from channels.email.parse import extract
 from channels.email.receive import SmtpReceiver
-from router.app import chat, erase, garbage, http, local, mail, slack, telegram
+from router.app import chat, erase, garbage, http, learner, local, mail, slack, telegram
 from router.app.credentials import StoredCredentials
 from router.app.gauges import Gauges
 from router.app.in_force import InForce, Proposal
@@ -219,6 +219,7 @@ class Daemon:
         if not self.leader.leading:  # another's workspace is in force, whatever stands in our folder
             self.in_force.brings_own = False
             await self.in_force.adopt(self.leader.engine.state.version)
+            await self.in_force.follow()
         self._begin_background()
 
     def _connect(self) -> None:
@@ -235,12 +236,14 @@ class Daemon:
         ]
         self.leader.follower.renewals.append(self.live.renewed)
         self.eraser = erase.begin(self)
+        self.learner = learner.begin(self)
         self.leader.compose = AutoAnswerer(self._wording, self.stationery).blobs
         self._troubles += [
             self.disk.problems,
             lambda: switched_off(self.leader.engine.state, self.clock.now(), self.config.timezone),
         ]
         self._troubles += [self._nobody_leads, self.in_force.problems, self.nodes.problems, self.mailboxes.problems]
+        self._troubles.append(self.learner.problems)
         self._exit.callback(self._farewell)
 
     def _yields(self) -> bool:
@@ -259,6 +262,7 @@ class Daemon:
         self._troubles += [self.acknowledged.problems, self.webhooks.problems]
         for name, work in (
             ("in force", self.in_force.run()),
+            ("learner", self.learner.run()),
             ("reloader", self.reloader.run()),
             ("nodes", self.nodes.run()),
             ("outbox", self.outbox.run()),
@@ -345,6 +349,7 @@ class Daemon:
             enclosures=self.enclosures,
             operations=ops,
             erasing=self.eraser,
+            topics=self.learner,
             inbox=self.intake,
             credentials=StoredCredentials(self.store),
             secret=self.secret,

@@ -13,11 +13,9 @@ node runs and it was edited since this node last saw it; then it is as if it wer
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import secrets
 import zlib
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -28,6 +26,7 @@ import msgspec
 import structlog
 
 from router.app import models
+from router.app.kept_models import KeptModels, ModelStore
 from router.core.decisions import Refuse
 from router.core.errors import ConfigError, RouterError, StoreUnavailable, TransientError
 from router.core.events import CommandRefused, WorkspaceChanged
@@ -40,7 +39,7 @@ from router.shell.follower import Applied
 from router.shell.leader import Leader
 from router.shell.notes import Internal, internal_entry
 from router.shell.workers import Models
-from skills.compile import compile_workspace
+from skills.compile import UNTRAINED, Classifier, compile_workspace
 from skills.findings import ConfigErrors
 from skills.model import WorkspaceConfig
 from skills.workspace import Loaded, restore
@@ -58,16 +57,8 @@ REFUSALS = {
 }
 
 
-class ContentStore(Protocol):
-    """What the configuration asks of the store."""
-
-    async def doc_get(self, name: str) -> bytes | None:
-        """A small document."""
-        ...
-
-    async def doc_put(self, name: str, value: bytes) -> None:
-        """Keep a small document."""
-        ...
+class ContentStore(ModelStore, Protocol):
+    """What the configuration asks of the store, and of the kept models."""
 
     async def doc_delete(self, name: str) -> bool:
         """Forget one."""
@@ -106,12 +97,13 @@ class Proposal:
 
 
 class InForce:
-    """What this node goes by: `loaded` and, of its classifier, `models` and `threshold`."""
+    """What this node goes by: `loaded` and, of its topic model, `models` and what the engine knows of it."""
 
     def __init__(self, node: Node, store: ContentStore, loaded: Loaded, *, now: Callable[[], int]) -> None:
         self.loaded = loaded
         self.models = Models()
-        self.threshold: int | None = None
+        self.classifier: Classifier = UNTRAINED
+        self.edited: Callable[[], None] = _nobody  # told that the topics were edited
         self.brings_own = True  # at its next look at the journal's workspace this node's own counts
         self._node = node
         self._store = store
@@ -120,8 +112,10 @@ class InForce:
         self._wanted = asyncio.Event()
         self._known = {loaded.version: loaded}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._training: asyncio.Task[None] | None = None
         self._proposal: Proposal | None = None
+        self._kept = KeptModels(store, node.data)
+        self._changing = asyncio.Lock()
+        self._followed = ""  # the model that the journal named last
 
     def connect(self, leader: Leader, commands: Dispatcher, inbox: Inbox) -> None:
         """The parts that were not there yet; before anything is led or followed."""
@@ -134,9 +128,13 @@ class InForce:
         return list(self._problems)
 
     async def prepare(self) -> None:
-        """Have a classifier for the first time."""
+        """Have a classifier for the first time: the one in force when these topics were last, else a new one."""
         config, data = self.loaded.config, self._node.data
-        self.models, self.threshold = await asyncio.to_thread(models.prepare, config, data)
+        path = await self._kept.fitting(models.examples_of(config))
+        if path is not None:
+            self.models, self.classifier = await asyncio.to_thread(models.load, config, path)
+        else:
+            self.models, self.classifier = await asyncio.to_thread(models.prepare, config, data)
 
     # -- what is in force ------------------------------------------------------------------------------------------
 
@@ -147,6 +145,7 @@ class InForce:
             own = False  # edited while nobody ran: the reloader says so, and looks for the rehearsal
         if not own and in_force != self.loaded.version:
             known = await self.adopt(in_force)
+            await self._follow(self._leader.engine.state.workspace.topic_model)
             if known and self.loaded.version != in_force:  # it is good, and only this node cannot use it
                 return in_force, self._leader.engine.state.workspace
         if self.loaded.version != in_force:
@@ -154,7 +153,7 @@ class InForce:
         return self.loaded.version, await self._compiled(self.loaded.config, now)
 
     async def _compiled(self, config: WorkspaceConfig, now: int) -> Workspace:
-        return await asyncio.to_thread(partial(compile_workspace, config, now, topic_threshold=self.threshold))
+        return await asyncio.to_thread(partial(compile_workspace, config, now, classifier=self.classifier))
 
     async def adopt(self, version: str) -> bool:
         """Go by the workspace of this version, if that is possible here; else stay, and say so.
@@ -191,7 +190,9 @@ class InForce:
         self._node.switch(loaded)
         log.info("workspace_in_force", version=loaded.version[:12], agents=len(loaded.config.agents))
         if _classified(before) != _classified(loaded.config):
-            self._train(loaded)
+            task = asyncio.create_task(self._reword(loaded.config))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     def committed(self, applied: list[Applied]) -> None:
         """A listener: another workspace may be in force."""
@@ -211,6 +212,7 @@ class InForce:
             self._wanted.clear()
             try:
                 await self.adopt((await self._leader.settled()).version)
+                await self.follow()
             except TransientError:
                 await asyncio.sleep(RETRY_SECONDS)
                 self._wanted.set()
@@ -304,36 +306,64 @@ class InForce:
 
     # -- the classifier --------------------------------------------------------------------------------------------
 
-    def _train(self, loaded: Loaded) -> None:
-        """Keywords at once; a new model as soon as it is trained, off this process."""
-        if self._training is not None:
-            self._training.cancel()
-        self._training = asyncio.create_task(self._retrain(loaded))
+    @property
+    def config(self) -> WorkspaceConfig:
+        """The workspace's configuration in force."""
+        return self.loaded.config
 
-    async def _retrain(self, loaded: Loaded) -> None:
-        data = self._node.data
-        quick, threshold = await asyncio.to_thread(models.with_keywords, loaded.config, data, Path(self.models.path))
-        await self._use(quick, threshold)
-        context = multiprocessing.get_context("forkserver")
-        with ProcessPoolExecutor(1, mp_context=context) as pool:
-            loop = asyncio.get_running_loop()
-            await loop.run_in_executor(pool, models.train, dict(loaded.config.topics), data)
-        found, threshold = await asyncio.to_thread(models.prepare, loaded.config, data)
-        await self._use(found, threshold)
-        if self._leader.leading:
-            compiled = await self._compiled(loaded.config, self._now())
+    async def _reword(self, config: WorkspaceConfig) -> None:
+        """Keywords at once; a new model as soon as whoever leads has trained it."""
+        path = await self._kept.fitting(models.examples_of(config))
+        async with self._changing:
+            if path is not None:
+                found = await asyncio.to_thread(models.load, config, path)
+            else:
+                found = await asyncio.to_thread(models.with_keywords, config, self._node.data, Path(self.models.path))
+            await self._use(*found)
+        self.edited()
+
+    async def follow(self) -> None:
+        """Use the model that the journal names. Raises StoreUnavailable."""
+        await self._follow((await self._leader.settled()).workspace.topic_model)
+
+    async def _follow(self, digest: str) -> None:
+        """Use the model that the journal names, where that is another one than before. Raises StoreUnavailable."""
+        if digest in {"", self._followed, self.classifier.model}:
+            self._followed = digest
+            return
+        path = await self._kept.fetch(digest)
+        self._followed = digest
+        if path is None:
+            return  # this node's own tells topics as well as it can
+        async with self._changing:
+            await self._use(*await asyncio.to_thread(models.load, self.loaded.config, path))
+        log.info("topics_followed", model=digest[:12])
+
+    async def put_in_force(self, found: Models, classifier: Classifier) -> None:
+        """Classify with this model, here and, by the journal, everywhere. Only for who leads."""
+        self._followed = classifier.model
+        if classifier.model != self.classifier.model:
+            async with self._changing:
+                await self._use(found, classifier)
+        state = await self._leader.settled()
+        if self._leader.leading and Classifier.of(state.workspace) != classifier:
+            compiled = await self._compiled(self.loaded.config, self._now())
             with suppress(NotLeading):  # whoever leads next brings it
-                await self._leader.propose(loaded.version, compiled, loaded.version)
-        log.info("topics_in_force", version=loaded.version[:12], topics=len(loaded.config.topics))
+                await self._leader.propose(self.loaded.version, compiled, self.loaded.version)
 
-    async def _use(self, found: Models, threshold: int) -> None:
-        await self._node.change_models(found)
-        self.models, self.threshold = found, threshold
+    async def _use(self, found: Models, classifier: Classifier) -> None:
+        if found != self.models or classifier != self.classifier:
+            await self._node.change_models(found)
+        self.models, self.classifier = found, classifier
 
     def close(self) -> None:
         """Stop what is under way."""
-        for task in (*self._tasks, *([self._training] if self._training is not None else [])):
+        for task in self._tasks:
             task.cancel()
+
+
+def _nobody() -> None:
+    """Nobody learns here."""
 
 
 def _name(version: str) -> str:

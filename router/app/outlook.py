@@ -17,7 +17,7 @@ from router.core.values import Workspace
 from router.shell.clock import rfc3339, wall_ms
 from router.sim.outlook import Demand, Group, Help, Outlook, demand_of, helps, outlook
 from router.sim.recorded import Recorded
-from skills.compile import compile_workspace
+from skills.compile import Classifier, compile_workspace
 from skills.coverage import ordinary_week
 from skills.model import WorkspaceConfig
 
@@ -68,8 +68,7 @@ def expected(config: WorkspaceConfig, recorded: Recorded | None, missing: str = 
 
 
 def _compiled(config: WorkspaceConfig, recorded: Recorded) -> Workspace:
-    threshold = recorded.state.workspace.topic_threshold
-    return compile_workspace(config, recorded.begin, 0, topic_threshold=threshold)
+    return compile_workspace(config, recorded.begin, 0, classifier=Classifier.of(recorded.state.workspace))
 
 
 def _busiest_first(demand: Demand, now: Outlook) -> list[Group]:

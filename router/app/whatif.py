@@ -39,7 +39,7 @@ from router.sim.difference import difference
 from router.sim.recorded import Recorded, Recorder
 from router.sim.rehearsal import Outcome, Rehearsal
 from skills import topics
-from skills.compile import compile_workspace
+from skills.compile import Classifier, compile_workspace
 from skills.workspace import Loaded
 from skills.workspace import load as load_workspace
 
@@ -72,11 +72,11 @@ async def rehearse(
     begin = wall_ms() - since_ms
     async with opened(loaded.config, data) as store:
         recorded = await read_recorded(store, shelf_of(loaded.config, data), begin, progress)
-        threshold = recorded.state.workspace.topic_threshold
-        again, reread, learned = recorded, 0, threshold
+        classifier = Classifier.of(recorded.state.workspace)
+        again, reread, learned = recorded, 0, classifier
         if reclassify:
             again, reread, learned = await _reclassified(store, recorded, changed, progress)
-        version, usual = _in_use(loaded, recorded, threshold)
+        version, usual = _in_use(loaded, recorded, classifier)
         before = await asyncio.to_thread(_lived, recorded, usual, progress)
         after = await asyncio.to_thread(_lived, again, _compiled(changed, recorded, learned), progress)
         if version == recorded.version:
@@ -94,16 +94,17 @@ async def rehearse(
     return Rehearsed(found, before, after)
 
 
-def _in_use(loaded: Loaded, recorded: Recorded, threshold: int) -> tuple[str, Workspace]:
+def _in_use(loaded: Loaded, recorded: Recorded, classifier: Classifier) -> tuple[str, Workspace]:
     """What the new workspace is compared with, by its version: the folder's, or what is in force and demands it."""
     last = recorded.last
     if last is not None and last.require_rehearsal and recorded.version != loaded.version:
-        return recorded.version, msgspec.structs.replace(last, topic_threshold=threshold)
-    return loaded.version, _compiled(loaded, recorded, threshold)
+        own = {"topic_threshold": classifier.threshold, "topic_also": classifier.also, "topic_model": classifier.model}
+        return recorded.version, msgspec.structs.replace(last, **own)
+    return loaded.version, _compiled(loaded, recorded, classifier)
 
 
-def _compiled(loaded: Loaded, recorded: Recorded, threshold: int | None) -> Workspace:
-    return compile_workspace(loaded.config, recorded.begin, topic_threshold=threshold)
+def _compiled(loaded: Loaded, recorded: Recorded, classifier: Classifier) -> Workspace:
+    return compile_workspace(loaded.config, recorded.begin, classifier=classifier)
 
 
 def _lived(recorded: Recorded, workspace: Workspace, progress: Progress) -> Outcome:
@@ -161,12 +162,12 @@ async def _recorded(history: History, base: Snapshot | None, begin: int, progres
 
 async def _reclassified(
     store: Store, recorded: Recorded, changed: Loaded, progress: Progress
-) -> tuple[Recorded, int, int]:
-    """The record with the topics that the new workspace's model finds; how many were read again; its threshold.
+) -> tuple[Recorded, int, Classifier]:
+    """The record with the topics that the new workspace's model finds; how many were read again; what it is.
 
     Bodies that were erased keep the topics they had.
     """
-    model, threshold = await asyncio.to_thread(_trained, changed)
+    model, classifier = await asyncio.to_thread(_trained, changed)
     texts = await _texts(store, [event.message for event in _messages(recorded)], progress)
 
     def renewed(event: Event) -> Event:
@@ -174,7 +175,7 @@ async def _reclassified(
             return event
         return msgspec.structs.replace(event, topics=model.predict(texts[event.message]), model=model.version)
 
-    return _replaced(recorded, renewed), len(texts), threshold
+    return _replaced(recorded, renewed), len(texts), classifier
 
 
 def _messages(recorded: Recorded) -> list[MessageReceived]:
@@ -194,10 +195,10 @@ def _replaced(recorded: Recorded, renewed: Callable[[Any], Any]) -> Recorded:
     return again
 
 
-def _trained(changed: Loaded) -> tuple[topics.TopicModel, int]:
+def _trained(changed: Loaded) -> tuple[topics.TopicModel, Classifier]:
     with tempfile.TemporaryDirectory(prefix="usherd-whatif-") as folder:
-        found, threshold = models.prepare(changed.config, Path(folder))
-        return topics.TopicModel.load(Path(found.path)), threshold
+        found, classifier = models.prepare(changed.config, Path(folder))
+        return topics.TopicModel.load(Path(found.path)), classifier
 
 
 async def _texts(store: Store, ids: list[str], progress: Progress) -> dict[str, str]:

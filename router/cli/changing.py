@@ -23,7 +23,7 @@ def diff(config: Config = CONFIG, data: Data = DATA, url: Url = None, token: Tok
     from router.app.compare import changes, dead_ends
     from router.desk.in_force import InForce
     from router.shell.clock import wall_ms
-    from skills.compile import compile_workspace
+    from skills.compile import Classifier, compile_workspace
     from skills.workspace import load
 
     output.wants_json(json)
@@ -34,8 +34,7 @@ def diff(config: Config = CONFIG, data: Data = DATA, url: Url = None, token: Tok
     except msgspec.ValidationError as error:
         raise PermanentError(f"the daemon is of another version than this command ({error})") from None
     now = wall_ms()
-    threshold = in_force.workspace.topic_threshold
-    after = compile_workspace(loaded.config, now, topic_threshold=threshold)
+    after = compile_workspace(loaded.config, now, classifier=Classifier.of(in_force.workspace))
     made = changes(in_force.workspace, after, now)
     ends = dead_ends(in_force, after, now)
     same_text = loaded.version == in_force.version

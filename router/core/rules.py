@@ -1,8 +1,10 @@
 """What a contact requires: from its topics, language, channel and tier by the workspace's rules, first to last.
 
 Only the best topic's skills are a must; those of other topics that hold become preferences, because whoever can do
-the first part of a request may hand over the second. A best topic below the threshold is *unsure*: its skills are
-preferences, and the contact goes to the team that `unsure` names, unless a rule names another.
+the first part of a request may hand over the second. From which probability on a topic holds beside the best is the
+classifier's to say: where contacts have several topics, it is less than what a lone topic must have to be believed.
+A best topic below the threshold is *unsure*: its skills are preferences, and the contact goes to the team that
+`unsure` names, unless a rule names another.
 """
 
 from __future__ import annotations
@@ -54,7 +56,8 @@ def sort_topics(
     first, p = known[0]
     if not certain and p < workspace.topic_threshold:
         return None, (first,)
-    return first, tuple(topic for topic, q in known[1:] if certain or q >= workspace.topic_threshold)
+    also = workspace.topic_also or workspace.topic_threshold
+    return first, tuple(topic for topic, q in known[1:] if certain or q >= also)
 
 
 def apply_rules(workspace: Workspace, facts: Facts) -> Outcome:

@@ -179,6 +179,8 @@ class Workspace(msgspec.Struct, frozen=True, kw_only=True):
     reserve: dict[str, int] = {}
     reserve_auto: bool = False
     topic_threshold: int = 5_000  # a best topic below this is unsure
+    topic_also: int = 0  # another topic counts beside the best from this on; 0: from the threshold on
+    topic_model: str = ""  # SHA-256 of the classifier that says so; "": none
     unsure: str = "triage"
     language_level: int = 1  # an agent must hold lang:xx at this level to be given a contact in xx
     default_effort: int = 480_000

@@ -118,6 +118,14 @@ _DECIDING = {  # by the engine's words: for you, for somebody else
 }
 _DECIDED = ("it was decided by {deciding}", "it was decided by {deciding}")
 
+
+def unsure(topics: list[str]) -> str:
+    """Asks what a contact is about; `topics`: what the classifier guesses."""
+    if not topics:
+        return "It is not clear what this is about. What is it?"
+    return f"It is not clear what this is about. Is it {' and '.join(topics)}?"
+
+
 DECLINE_REASONS = {
     "not-my-field": "Not my field",
     "too-much": "Too much at once",

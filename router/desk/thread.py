@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from router.core.message import Address, Message
-from router.core.state import Contact, MessageRef
+from router.core.rules import sort_topics
+from router.core.state import Contact, MessageRef, State
 from router.core.transitions import ContactState, DeliveryState
 from router.desk import rights, texts
 from router.desk.ports import Directory, Source, Texts
@@ -31,6 +32,8 @@ async def card(source: Source, read: Texts, contact: Contact, agent: str, of_cus
     refs = tuple(contact.messages)
     messages = await read.messages([ref.id for ref in refs])
     answers, to, cc = recipients(contact, messages)
+    about = _topics(state, contact)
+    guessed = [topic.label for topic in about if topic.chosen]
     return Card(
         n=n,
         now=now,
@@ -39,8 +42,11 @@ async def card(source: Source, read: Texts, contact: Contact, agent: str, of_cus
         history=history,
         earlier=_earlier(contact, of_customer, names),
         requirement=requirement,
-        topics=_topics(contact),
-        banners=_banners(contact, names, shadow=state.workspace.shadow),
+        topics=about,
+        topics_said=contact.topics_set,
+        banners=_banners(
+            contact, names, shadow=state.workspace.shadow, unsure=_unsure(state, contact, actions), guessed=guessed
+        ),
         items=_items(refs, messages, agent, names),
         replies_to=to,
         cc=cc,
@@ -59,8 +65,8 @@ def _signature(contact: Contact, agent: str, names: Directory) -> str:
     return person.signature if person is not None else ""
 
 
-def _topics(contact: Contact) -> tuple[Topic, ...]:
-    chosen = {topic for topic, _ in shown_topics(contact)}
+def _topics(state: State, contact: Contact) -> tuple[Topic, ...]:
+    chosen = {topic for topic, _ in shown_topics(contact) if topic in state.workspace.topics}
     listed = contact.topics if contact.topics_set else contact.topics[:TOPICS_SHOWN_MAX]
     return tuple(Topic(id=topic, label=texts.label(topic), p=p, chosen=topic in chosen) for topic, p in listed)
 
@@ -173,8 +179,19 @@ def _earlier(contact: Contact, of_customer: list[Contact], names: Directory) -> 
     )
 
 
-def _banners(contact: Contact, names: Directory, *, shadow: bool) -> tuple[Banner, ...]:
+def _unsure(state: State, contact: Contact, actions: tuple[str, ...]) -> bool:
+    """Whether the agent is asked what it is about: the classifier does not know, and nobody has said so yet."""
+    if contact.topics_set or not state.workspace.topics or "retag" not in actions:
+        return False
+    return sort_topics(state.workspace, contact.topics)[0] is None
+
+
+def _banners(
+    contact: Contact, names: Directory, *, shadow: bool, unsure: bool, guessed: list[str]
+) -> tuple[Banner, ...]:
     found: list[Banner] = [Banner(code="shadow", text=texts.SHADOW)] if shadow else []
+    if unsure:
+        found.append(Banner(code="unsure", text=texts.unsure(guessed), action="retag"))
     if contact.flag:
         text = texts.FLAGS.get(contact.flag, contact.flag)
         action = "let_in" if contact.flag == "unknown-sender" and contact.claims else ""

@@ -218,6 +218,7 @@ class Card(View, frozen=True, kw_only=True):
     earlier: tuple[Earlier, ...]
     requirement: tuple[str, ...]
     topics: tuple[Topic, ...]
+    topics_said: bool  # a person said so
     banners: tuple[Banner, ...]
     items: tuple[Item, ...]
     replies_to: tuple[Party, ...]

@@ -233,8 +233,8 @@ class Leader:
     async def _bring_workspace(self) -> None:
         state = self.engine.state
         version, workspace = await self._compile(self._clock.now(), state.version)
-        known = (state.version, state.workspace.topic_threshold)  # of the classifier that this node goes by
-        if (version, workspace.topic_threshold) != known or _ends_soon(state.workspace, self._clock.now()):
+        known = (state.version, *_classified(state.workspace))
+        if (version, *_classified(workspace)) != known or _ends_soon(state.workspace, self._clock.now()):
             await self._commit([Prepared(event=self._changed(version, workspace)(self._clock.now()))])
         self._look_at = self._clock.now() + HORIZON_LOOK_MS
 
@@ -380,6 +380,11 @@ class Leader:
 
 def _nothing(_: Prepared, __: Drafted) -> list[Plain]:
     return []
+
+
+def _classified(workspace: Workspace) -> tuple[int, int, str]:
+    """What a workspace says of the classifier in use."""
+    return workspace.topic_threshold, workspace.topic_also, workspace.topic_model
 
 
 def _ends_soon(workspace: Workspace, now: int) -> bool:

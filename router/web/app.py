@@ -12,7 +12,20 @@ from fastapi.staticfiles import StaticFiles
 
 from router.desk.model import Desk
 from router.desk.search import Search
-from router.web import access, api, chat, chat_files, desk, enclosures, imports, live, operations, problems, wall
+from router.web import (
+    access,
+    api,
+    chat,
+    chat_files,
+    desk,
+    enclosures,
+    imports,
+    live,
+    operations,
+    problems,
+    topics,
+    wall,
+)
 from router.web.chat_cors import ChatCors
 from router.web.openapi import describe
 from router.web.pages import STATIC
@@ -24,6 +37,11 @@ Messages in, and what supervisors and admins ask. Every request carries `Authori
 scope: `messages`, `read` or `admin` (which includes the others). Every error is
 `{"error": {"code", "message", "hint"}}`, with a stable code.
 """
+
+
+ROUTES = tuple(
+    module.routes for module in (api, imports, topics, operations, desk, enclosures, live, wall, chat, chat_files)
+)
 
 
 class Assets(StaticFiles):
@@ -67,18 +85,7 @@ def create_app(parts: WebParts) -> FastAPI:
     if app.state.chat is not None:
         app.state.chat.feed.on_typing = app.state.feed.together.customer_types
     problems.install(app, parts.settings.retry_after_seconds)
-    for routes in (
-        api.routes,
-        imports.routes,
-        operations.routes,
-        desk.routes,
-        enclosures.routes,
-        live.routes,
-        wall.routes,
-        chat.routes,
-        chat_files.routes,
-        *parts.pages,
-    ):
+    for routes in (*ROUTES, *parts.pages):
         app.include_router(routes)
     app.mount("/static", Assets(directory=STATIC), name="static")
     app.add_api_route("/docs", _docs, include_in_schema=False)

@@ -79,6 +79,22 @@ class Mails(Protocol):
         ...
 
 
+class Topics(Protocol):
+    """The topic models that are kept, and which of them is in force."""
+
+    async def versions(self) -> dict[str, object]:
+        """The JSON of `usherd topics versions`."""
+        ...
+
+    async def go_back(self, model: str) -> dict[str, object]:
+        """Put an earlier one in force, "" for the one before; the versions as they are then. Raises KeyError."""
+        ...
+
+    async def learn(self) -> dict[str, object]:
+        """Train a new one now."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class WebSettings:
     """Limits and spans, each with its unit last."""
@@ -121,6 +137,7 @@ class WebParts:
     intake: Intake | None = None
     mails: Mails | None = None
     erasing: Erasing | None = None
+    topics: Topics | None = None
     enclosures: Enclosures | None = None  # None: agents send no files
     chat: Chat | None = None
     pages: tuple[APIRouter, ...] = ()  # of whoever runs the daemon inside something else, such as the demo

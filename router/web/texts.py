@@ -20,6 +20,7 @@ PROBLEMS: dict[str, tuple[str, str]] = {
     "no_contact": ("There is no such contact, or it is not for you to see.", ""),
     "no_agent": ("Nobody in the roster has the id `{agent}`.", "`usherd agents` lists them."),
     "no_message": ("There is no such message.", ""),
+    "no_model": ("No topic model of this name is kept.", "`usherd topics versions` lists them."),
     "no_customer": ("Nobody is known by this address or id.", "give an address as it is written in `usherd contacts`"),
     "key_missing": (
         "The header Idempotency-Key is missing.",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from skills.topics.model import ModelBroken, TopicModel
 
 if TYPE_CHECKING:
+    from skills.topics.encoders import Encoder
     from skills.topics.training import Labelled, TopicWords
 
 __all__ = ["ModelBroken", "TopicModel", "train"]
@@ -22,14 +23,16 @@ def train(
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
     labelled: Iterable[Labelled] = (),
+    encoder: Encoder | None = None,
 ) -> TopicModel:
     """A model of `topics` (id → examples and keywords); the same topics and seed give the same model.
 
     `labelled`: what people said of texts; of topics that `topics` does not name nothing is learned. A text that bears
     several topics is an example of each: where they are more than a few, topics are decided each by itself.
+    `encoder`: its vectors are features too, if topics held out are told better with them.
     `progress` is called with (steps done, steps in all). With fewer than two topics that have examples there is
     nothing to tell apart: keywords alone decide, and the model's `warnings` say so.
     """
     from skills.topics import training  # noqa: PLC0415 (scipy, for those who train)
 
-    return training.fit(topics, labelled, seed, progress or (lambda _done, _steps: None))
+    return training.fit(topics, labelled, seed, progress or (lambda _done, _steps: None), encoder)

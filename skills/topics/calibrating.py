@@ -20,15 +20,17 @@ SCALES = (math.log(0.02), math.log(20.0))
 # so the fewer they are: examples held out make the model seem surer than it may be.
 CAUTION_FEW = 1.08
 ALSO_TRIED = range(500, 9_600, 100)  # of 10,000
+LEAST_TRIED = range(0, 4_100, 100)
 
 
 @dataclass(frozen=True)
 class Calibrated:
-    """What `model.Linear` and `TopicModel.also` say; `confidence` and `right` of each example held out."""
+    """What `model.Linear` and `TopicModel` say; `confidence` and `right` of each example held out."""
 
     temperature: float
     gate: float
     also: int
+    least: int
     confidence: Floats
     right: npt.NDArray[np.bool_]
 
@@ -41,26 +43,30 @@ def calibrate(logits: Floats, wanted: Floats, topics: int, *, several: bool, cau
     ours = wanted[:, :topics].any(axis=1)
     if not ours.any():
         nothing = np.zeros(0, np.float32)
-        return Calibrated(TEMPERATURE_GUESS, NEVER_GATED, ALSO_DEFAULT, nothing, nothing.astype(bool))
+        return Calibrated(TEMPERATURE_GUESS, NEVER_GATED, ALSO_DEFAULT, 0, nothing, nothing.astype(bool))
     cost = _surprise_each if several else _surprise_competing
     temperature = caution * math.exp(_least(lambda scale: cost(logits, wanted, math.exp(scale)), *SCALES))
     shares = shares_of(logits, temperature, several=several)[:, :topics]
     best = shares.argmax(axis=1)
     right = wanted[np.arange(len(best)), best] >= np.maximum(wanted.max(axis=1), 0.5 if several else 0.0)
     gate = float(np.quantile(logits[ours, :topics].max(axis=1), GATE_SHARE))
-    also = _also(shares[ours], wanted[ours, :topics] > 0) if several else ALSO_DEFAULT
-    return Calibrated(temperature, gate, also, shares.max(axis=1).astype(np.float32), right & ours)
+    also, least = _chosen(shares, wanted[:, :topics] > 0) if several else (ALSO_DEFAULT, 0)
+    return Calibrated(temperature, gate, also, least, shares.max(axis=1).astype(np.float32), right & ours)
 
 
-def _also(shares: Floats, true: npt.NDArray[np.bool_]) -> int:
-    """The probability (of 10,000) from which a topic counts beside the best one: where micro-F1 is highest."""
+def _chosen(shares: Floats, true: npt.NDArray[np.bool_]) -> tuple[int, int]:
+    """From which probability (of 10,000) on a topic counts beside the best one, and the best one itself.
+
+    Both where micro-F1 is highest; texts that are about none of the topics count too.
+    """
     best = shares == shares.max(axis=1, keepdims=True)
 
-    def micro_f1(least: int) -> float:
-        said = best | (shares >= least / WHOLE)
-        return 2 * float((said & true).sum()) / float(said.sum() + true.sum())
+    def micro_f1(also: int, least: int) -> float:
+        said = (best & (shares >= least / WHOLE)) | (shares >= also / WHOLE)
+        return 2 * float((said & true).sum()) / float(max(1, said.sum() + true.sum()))
 
-    return max(ALSO_TRIED, key=micro_f1)
+    also = max(ALSO_TRIED, key=lambda tried: micro_f1(tried, 0))
+    return also, max((tried for tried in LEAST_TRIED if tried <= also), key=lambda tried: micro_f1(also, tried))
 
 
 def _surprise_competing(logits: Floats, wanted: Floats, temperature: float) -> float:

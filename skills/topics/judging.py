@@ -39,7 +39,7 @@ class Judged:
 def judge(model: TopicModel, texts: Sequence[Labelled]) -> list[Judged]:
     """Have the model read `texts`."""
     found = []
-    for text, true in texts:
+    for text, true, _ in texts:
         begin = time.perf_counter()
         said = model.predict(text)
         took = (time.perf_counter() - begin) * 1e3

@@ -28,8 +28,9 @@ from router.core.values import WHOLE
 from skills.topics.features import characters_of, fold, pieces_of, prepared, words_and_pairs
 from skills.topics.keywords import Keywords
 
-FORMAT = 2  # of the files, and of the features: raise it when either changes
+FORMAT = 3  # of the files, and of the features: raise it when either changes
 WORDS_WEIGHT = 0.7  # words beside characters
+ENCODED_WEIGHT = 3.0  # what an encoder says beside characters
 KEYWORD_P = 0.9  # a keyword alone makes a topic this probable
 GATED = 0.3  # probabilities of a message that looks like none of ours are cut to this share
 TOPICS_MAX = 5  # in one prediction
@@ -56,7 +57,8 @@ class Linear:
 
     `idf` [features]; `weights` [features, topics]; `bias` [topics]; `confidence`, `right` [examples held out]: how
     sure of its best topic the model was, and whether that was it. `several`: each topic is decided by itself. `other`:
-    one more column, the last, for what is none of the topics.
+    one more column, the last, for what is none of the topics. `encoder`: the name of one whose vectors are features
+    too, "" for none; `encoded` [numbers of a vector, topics]: their weights.
     """
 
     words: dict[str, int]
@@ -70,11 +72,19 @@ class Linear:
     right: npt.NDArray[np.bool_]
     several: bool = False
     other: bool = False
+    encoder: str = ""
+    encoded: Floats = field(default_factory=lambda: np.zeros((0, 0), np.float32))
 
     _pieces: dict[str, list[int]] = field(default_factory=dict, repr=False, compare=False)
 
-    def logits(self, folded: str) -> Floats:
-        """The raw logit of each topic, in their order, and of `other`."""
+    def logits(self, folded: str, text: str) -> Floats:
+        """The raw logit of each topic, in their order, and of `other`; `text`: as it was before it was folded."""
+        found = self._of_words(folded)
+        if self.encoder:
+            found += _encoder(self.encoder).encode([text])[0] @ self.encoded
+        return found
+
+    def _of_words(self, folded: str) -> Floats:
         text = prepared(folded)
         words = [self.words[name] for name in words_and_pairs(text) if name in self.words]
         characters: list[int] = []
@@ -112,7 +122,7 @@ class TopicModel:
     """What a workspace's topics look like. `linear` None: there are no examples, keywords alone decide.
 
     `warnings`: what the admin should know of the training, in words. `also`: the probability (of 10,000) from which a
-    topic counts beside the best one.
+    topic counts beside the best one; `least`: from which the best one does.
     """
 
     topics: tuple[str, ...]
@@ -120,12 +130,15 @@ class TopicModel:
     linear: Linear | None
     warnings: tuple[str, ...] = ()
     also: int = ALSO_DEFAULT
+    least: int = 0
     _finder: Keywords = field(init=False, repr=False, compare=False)
-    version: str = field(init=False)
+    version: str = field(init=False)  # the first half of `digest`: it stands in the record of each message
+    digest: str = field(init=False)  # SHA-256 of all that it holds, hex
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_finder", Keywords(self.keywords))
-        object.__setattr__(self, "version", self._hash())
+        object.__setattr__(self, "digest", self._hash())
+        object.__setattr__(self, "version", self.digest[:32])
 
     def predict(self, text: str) -> tuple[tuple[str, int], ...]:
         """(topic, probability of 10,000), best first, at most five; () if nothing speaks for any.
@@ -134,7 +147,7 @@ class TopicModel:
         probable. A message that looks like no example has its probabilities cut to 30 %, keywords apart.
         """
         folded = fold(text)
-        shares = self._shares(folded)
+        shares = self._shares(folded, text)
         p = {self.topics[at]: float(shares[at]) for at in np.flatnonzero(shares >= P_MIN / WHOLE).tolist()}
         if self._finder:
             for topic in self._finder.hits(folded):
@@ -143,14 +156,14 @@ class TopicModel:
         return tuple(ranked[:TOPICS_MAX])
 
     def chosen(self, found: tuple[tuple[str, int], ...]) -> tuple[str, ...]:
-        """Of what `predict` gave, the best topic and those probable enough beside it."""
-        return tuple(topic for place, (topic, p) in enumerate(found) if place == 0 or p >= self.also)
+        """Of what `predict` gave, the best topic and those probable enough beside it; () if none is."""
+        return tuple(topic for place, (topic, p) in enumerate(found) if p >= (self.also if place else self.least))
 
-    def _shares(self, folded: str) -> Floats:
+    def _shares(self, folded: str, text: str) -> Floats:
         """Probability of each topic by the classifier; all 0 without one, or for a text without words."""
         if self.linear is None or not folded.strip():
             return np.zeros(len(self.topics), np.float32)
-        logits, topics = self.linear.logits(folded), len(self.topics)
+        logits, topics = self.linear.logits(folded, text), len(self.topics)
         shares = shares_of(logits, self.linear.temperature, several=self.linear.several)[:topics]
         return shares * np.float32(GATED) if logits[:topics].max() <= self.linear.gate else shares
 
@@ -158,7 +171,7 @@ class TopicModel:
         """The largest raw logit of a topic: how like an example the text is; minus infinity without examples."""
         if self.linear is None:
             return -math.inf
-        return float(self.linear.logits(fold(text))[: len(self.topics)].max())
+        return float(self.linear.logits(fold(text), text)[: len(self.topics)].max())
 
     def threshold(self, precision: int) -> int:
         """The least probability (of 10,000) at which the best topic was right as often as `precision` (of 10,000).
@@ -225,12 +238,17 @@ class TopicModel:
                 right=arrays["right"],
                 several=bool(manifest["several"]),
                 other=bool(manifest["other"]),
+                encoder=str(manifest["encoder"]),
+                encoded=np.ascontiguousarray(arrays["encoded"], dtype=np.float32),
             )
+            if linear.encoder:
+                _encoder(linear.encoder)  # where it is missing the model cannot be used
             columns = len(manifest["topics"]) + linear.other
             if linear.weights.shape != (len(names), columns) or len(linear.idf) != len(names):
                 raise ModelBroken("the model's parts do not fit together")
         warnings = tuple(map(str, manifest["warnings"]))
-        return cls(tuple(map(str, manifest["topics"])), keywords, linear, warnings, int(manifest["also"]))
+        thresholds = int(manifest["also"]), int(manifest["least"])
+        return cls(tuple(map(str, manifest["topics"])), keywords, linear, warnings, *thresholds)
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         linear = self.linear
@@ -240,6 +258,7 @@ class TopicModel:
         return {
             "names": np.frombuffer(names, np.uint8),
             "idf": linear.idf,
+            "encoded": linear.encoded.astype(np.float16),
             "weights": linear.weights.astype(np.float16),  # training rounds to it, so nothing is lost
             "bias": linear.bias,
             "confidence": linear.confidence,
@@ -259,14 +278,22 @@ class TopicModel:
             "gate": linear.gate if linear else 0.0,
             "several": linear.several if linear else False,
             "other": linear.other if linear else False,
+            "encoder": linear.encoder if linear else "",
             "also": self.also,
+            "least": self.least,
         }
 
     def _hash(self) -> str:
         digest = hashlib.sha256(json.dumps(self._manifest(), sort_keys=True).encode())
         for name, array in sorted(self._arrays().items()):
             digest.update(name.encode() + np.ascontiguousarray(array).tobytes())
-        return digest.hexdigest()[:32]
+        return digest.hexdigest()
+
+
+def _encoder(name: str) -> Any:  # noqa: ANN401 (encoders.Encoder, which needs this module)
+    from skills.topics import encoders  # noqa: PLC0415 (an extra, and as large as all of usherd)
+
+    return encoders.named(name)
 
 
 def shares_of(logits: npt.NDArray[Any], temperature: float, *, several: bool) -> npt.NDArray[Any]:

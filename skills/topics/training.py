@@ -16,15 +16,18 @@ import numpy.typing as npt
 
 from skills.topics import counting, solving
 from skills.topics.calibrating import CAUTION_FEW, Calibrated, calibrate
+from skills.topics.encoders import Encoder
 from skills.topics.features import fold
-from skills.topics.model import OTHER, Floats, Linear, TopicModel
+from skills.topics.model import ENCODED_WEIGHT, OTHER, Floats, Linear, TopicModel
 
+TOPICS_MIN = 2  # one topic has nothing to be told apart from
 FOLDS = 4
 CALIBRATE_MIN = 12  # examples; with fewer the temperature is a guess, and the gate is what an unknown word scores
 FEW_MAX = 4_000  # examples; up to so many the fit is made in their space, beyond it in the features'
 HELD_OUT = 5  # of many examples every fifth is held out once, instead of all in turn
 FEATURE_TEXTS_MIN = 2  # of many examples: what one text alone has is half of all features, and tells nothing
 SEVERAL_SHARE = 0.05  # of the examples bear several topics: then each topic is decided by itself
+ENCODER_MIN = 50  # examples; with fewer nothing tells whether an encoder helps, and it costs 117 MB
 LEARNED_MIN = 0.01  # the largest weight of a model that has learned anything
 FIT = 100  # steps of progress that one fit counts
 
@@ -45,20 +48,25 @@ class TopicWords(Protocol):
 
 
 class Labelled(NamedTuple):
-    """A text of which a person said what it is about; no topics: none of ours."""
+    """A text of which a person said what it is about; no topics: none of ours.
+
+    `outright` False: nobody said so, but nobody objected either. It is learned from, and no model is judged by it.
+    """
 
     text: str
     topics: tuple[str, ...]
+    outright: bool = True
 
 
 @dataclass(frozen=True)
 class Examples:
     """`wanted` [texts, topics]: the share of each topic, 1 in all unless `several`; the last for none, if `other`.
 
-    `named`: whether a text is only a topic's name.
+    `named`: whether a text is only a topic's name. `texts`: as they were written.
     """
 
     folded: list[str]
+    texts: list[str]
     wanted: Floats
     named: Mask
     topics: tuple[str, ...]
@@ -66,21 +74,36 @@ class Examples:
     several: bool
 
 
-def fit(topics: Mapping[str, TopicWords], labelled: Iterable[Labelled], seed: int, progress: Progress) -> TopicModel:
+def fit(
+    topics: Mapping[str, TopicWords],
+    labelled: Iterable[Labelled],
+    seed: int,
+    progress: Progress,
+    encoder: Encoder | None = None,
+) -> TopicModel:
     """What `skills.topics.train` says."""
+    labelled = list(labelled)
     keywords = {name: tuple(topic.keywords) for name, topic in sorted(topics.items()) if topic.keywords}
     sayings = _sayings(topics, labelled)
     often = Counter(name for said in sayings.values() for name in {name for one in said for name in one})
-    if sum(1 for name in topics if often[name]) < 2:  # noqa: PLR2004 (one topic has nothing to be told apart from)
+    if sum(1 for name in topics if often[name]) < TOPICS_MIN:
         said = "fewer than two topics have examples: topics are told by keywords alone" if topics else ""
         return TopicModel((), keywords, None, (said,) if said else ())
-    examples = _gather(sorted(topics), sayings)
+    examples = _gather(sorted(topics), sayings, _written(topics, labelled))
     warnings = [f"topic `{name}` has one example only" for name in examples.topics if often[name] == 1]
     warnings += [f"topic `{name}` has no example, only its name" for name in examples.topics if not often[name]]
-    linear, also = _linear(examples, seed, progress)
+    linear, found = _linear(examples, seed, progress, encoder)
     if float(np.abs(linear.weights).max()) < LEARNED_MIN:  # L-BFGS may stop before its first step
         warnings.append("nothing in the examples tells the topics apart: training has learned nothing")
-    return TopicModel(examples.topics, keywords, linear, tuple(warnings), also)
+    return TopicModel(examples.topics, keywords, linear, tuple(warnings), found.also, found.least)
+
+
+def examples_of(topics: Mapping[str, TopicWords], labelled: Iterable[Labelled]) -> Examples | None:
+    """What a model of these would be fitted on; None if fewer than two topics have examples."""
+    labelled = list(labelled)
+    sayings = _sayings(topics, labelled)
+    shown = {name for said in sayings.values() for one in said for name in one} - {OTHER}
+    return _gather(sorted(topics), sayings, _written(topics, labelled)) if len(shown) >= TOPICS_MIN else None
 
 
 def _sayings(topics: Mapping[str, TopicWords], labelled: Iterable[Labelled]) -> dict[str, list[tuple[str, ...]]]:
@@ -101,7 +124,15 @@ def _sayings(topics: Mapping[str, TopicWords], labelled: Iterable[Labelled]) -> 
     return {text: said for text, said in sorted(sayings.items()) if text.strip()}
 
 
-def _gather(topics: Sequence[str], sayings: Mapping[str, list[tuple[str, ...]]]) -> Examples:
+def _written(topics: Mapping[str, TopicWords], labelled: Iterable[Labelled]) -> dict[str, str]:
+    """Folded text → text as it was written: an encoder reads that."""
+    own = (text for topic in topics.values() for text in topic.examples)
+    return {fold(text): text for text in (*own, *(one.text for one in labelled))}
+
+
+def _gather(
+    topics: Sequence[str], sayings: Mapping[str, list[tuple[str, ...]]], written: Mapping[str, str]
+) -> Examples:
     other = any(OTHER in one for said in sayings.values() for one in said)
     place = {name: at for at, name in enumerate([*topics, OTHER])}
     many = sum(1 for said in sayings.values() if any(len(one) > 1 for one in said))
@@ -114,7 +145,9 @@ def _gather(topics: Sequence[str], sayings: Mapping[str, list[tuple[str, ...]]])
         wanted = (wanted >= 0.5).astype(np.float32)  # noqa: PLR2004 (half of those who said anything)
     wanted[np.arange(len(sayings), len(wanted)), np.arange(len(topics))] = 1
     named = np.arange(len(wanted)) >= len(sayings)
-    return Examples([*sayings, *map(spoken, topics)], wanted, named, tuple(topics), other, several)
+    names = list(map(spoken, topics))
+    texts = [*(written[text] for text in sayings), *names]
+    return Examples([*sayings, *names], texts, wanted, named, tuple(topics), other, several)
 
 
 def spoken(topic: str) -> str:
@@ -137,23 +170,29 @@ class _Steps:
         self._progress(self._ended, self._all)
 
 
-def _linear(examples: Examples, seed: int, progress: Progress) -> tuple[Linear, int]:
-    """The classifier, and the probability (of 10,000) from which a topic counts beside the best."""
+def _linear(examples: Examples, seed: int, progress: Progress, encoder: Encoder | None) -> tuple[Linear, Calibrated]:
+    """The classifier, and what was found out on examples held out."""
     few = len(examples.folded) <= FEW_MAX
     words, characters = counting.vocabulary(examples.folded, 1 if few else FEATURE_TEXTS_MIN)
     counted = counting.count(examples.folded, words, characters)
     idf = counting.rarity(counted)
     rows = counting.weighed(counted, idf, len(words))
-    held = _held_out(examples, seed, few=few)
-    steps = _Steps(progress, len(held) + 1)
-    weights, bias, found = (_few if few else _many)(examples, rows, held, steps)
+    held = held_out(examples, seed)
+    if int((~examples.named).sum()) < ENCODER_MIN:
+        encoder = None
+    encoded = _encoded(encoder, examples.texts)
+    steps = _Steps(progress, len(held) * (1 if encoder is None else 2) + 1)
+    fitter = _few if few else _many
+    solved = fitter(examples, rows, encoded, held, steps)
+    weights, bias, found = solved.weights, solved.bias, solved.found
     rounded, bias = weights.astype(np.float16).astype(np.float32), bias.astype(np.float32)  # what the file will hold
     gate = max(found.gate, float(bias[: len(examples.topics)].max()))  # what a text without a known feature scores
+    split = len(words) + len(characters)
     linear = Linear(
         words=words,
         characters=characters,
         idf=idf,
-        weights=np.ascontiguousarray(rounded),
+        weights=np.ascontiguousarray(rounded[:split]),
         bias=bias,
         temperature=found.temperature,
         gate=gate,
@@ -161,41 +200,96 @@ def _linear(examples: Examples, seed: int, progress: Progress) -> tuple[Linear, 
         right=found.right,
         several=examples.several,
         other=examples.other,
+        encoder=encoder.name if encoder is not None and len(rounded) > split else "",
+        encoded=np.ascontiguousarray(rounded[split:] * np.float32(ENCODED_WEIGHT)),
     )
-    return linear, found.also
+    return linear, found
 
 
-Solved = tuple[npt.NDArray[Any], npt.NDArray[Any], Calibrated]
+def _encoded(encoder: Encoder | None, texts: Sequence[str]) -> Floats | None:
+    """[texts, numbers], weighed beside the text features; None without an encoder."""
+    return None if encoder is None else encoder.encode(texts) * np.float32(ENCODED_WEIGHT)
 
 
-def _few(examples: Examples, rows: Any, held: Sequence[Mask], steps: _Steps) -> Solved:  # noqa: ANN401 (sparse)
+@dataclass(frozen=True)
+class Solved:
+    """`weights` [features and, where they help, an encoder's numbers; topics]; `bias` [topics]."""
+
+    weights: npt.NDArray[Any]
+    bias: npt.NDArray[Any]
+    found: Calibrated
+
+
+def _few(
+    examples: Examples,
+    rows: Any,  # noqa: ANN401 (sparse)
+    encoded: Floats | None,
+    held: Sequence[Mask],
+    steps: _Steps,
+) -> Solved:
     """Fit in the space of the examples; each of them is held out once."""
-    kernel: npt.NDArray[np.float64] = (rows @ rows.T).toarray()
-    logits = np.zeros(examples.wanted.shape, np.float32)
-    several = examples.several
-    for out in held:
-        shown = kernel[np.ix_(~out, ~out)]
-        fitted = solving.by_examples(shown, examples.wanted[~out], several=several, round_=steps.round)
-        logits[out] = kernel[np.ix_(out, ~out)] @ fitted.of + fitted.bias
-        steps.ended()
-    found = _calibrated(examples, logits, held, CAUTION_FEW)
+    plain: npt.NDArray[np.float64] = (rows @ rows.T).toarray()
+    several, best, kernel = examples.several, _held_out_by(examples, plain, held, steps), plain
+    if encoded is not None:
+        joined = plain + encoded.astype(np.float64) @ encoded.T.astype(np.float64)
+        other = _held_out_by(examples, joined, held, steps)
+        if _rights(examples, other, held) >= _rights(examples, best, held):
+            best, kernel = other, joined
+        else:
+            encoded = None
+    found = _calibrated(examples, best, held, CAUTION_FEW)
     last = solving.by_examples(kernel, examples.wanted, several=several, round_=steps.round)
     steps.ended()
-    return rows.T @ last.of, last.bias, found
+    weights = rows.T @ last.of
+    return Solved(weights if encoded is None else np.concatenate((weights, encoded.T @ last.of)), last.bias, found)
 
 
-def _many(examples: Examples, rows: Any, held: Sequence[Mask], steps: _Steps) -> Solved:  # noqa: ANN401 (sparse)
+def _held_out_by(examples: Examples, kernel: npt.NDArray[np.float64], held: Sequence[Mask], steps: _Steps) -> Floats:
+    """Logits of the examples held out, by likenesses."""
+    logits = np.zeros(examples.wanted.shape, np.float32)
+    for out in held:
+        shown = kernel[np.ix_(~out, ~out)]
+        fitted = solving.by_examples(shown, examples.wanted[~out], several=examples.several, round_=steps.round)
+        logits[out] = kernel[np.ix_(out, ~out)] @ fitted.of + fitted.bias
+        steps.ended()
+    return logits
+
+
+def _many(
+    examples: Examples,
+    rows: Any,  # noqa: ANN401 (sparse)
+    encoded: Floats | None,
+    held: Sequence[Mask],
+    steps: _Steps,
+) -> Solved:
     """Fit in the space of the features; a fifth is held out once, and the fit on all goes on from there."""
-    rows, several = rows.astype(np.float32), examples.several
-    (out,) = held
-    fitted = solving.by_features(rows[~out], examples.wanted[~out], None, several=several, round_=steps.round)
+    features = rows.astype(np.float32)
+    fitted, logits = _fifth(examples, features, held[0], steps)
+    if encoded is not None:
+        joined = solving.Joined(features, encoded)
+        again, other = _fifth(examples, joined, held[0], steps)
+        if _rights(examples, other, held) >= _rights(examples, logits, held):
+            fitted, logits, features = again, other, joined
+    found = _calibrated(examples, logits, held, 1.0)
+    last = solving.by_features(features, examples.wanted, fitted, several=examples.several, round_=steps.round)
+    steps.ended()
+    return Solved(last.of, last.bias, found)
+
+
+def _fifth(examples: Examples, rows: Any, out: Mask, steps: _Steps) -> tuple[solving.Fitted, Floats]:  # noqa: ANN401
+    """A fit on those that are not held out, and logits of those that are."""
+    fitted = solving.by_features(rows[~out], examples.wanted[~out], None, several=examples.several, round_=steps.round)
     logits = np.zeros(examples.wanted.shape, np.float32)
     logits[out] = rows[out] @ fitted.of + fitted.bias
     steps.ended()
-    found = _calibrated(examples, logits, held, 1.0)
-    last = solving.by_features(rows, examples.wanted, fitted, several=several, round_=steps.round)
-    steps.ended()
-    return last.of, last.bias, found
+    return fitted, logits
+
+
+def _rights(examples: Examples, logits: Floats, held: Sequence[Mask]) -> int:
+    """How many of the examples held out have a best column that is one of theirs."""
+    judged = np.logical_or.reduce(held) if held else np.zeros(len(logits), bool)
+    best, wanted = logits[judged].argmax(axis=1), examples.wanted[judged]
+    return int((wanted[np.arange(len(best)), best] > 0).sum())
 
 
 def _calibrated(examples: Examples, logits: Floats, held: Sequence[Mask], caution: float) -> Calibrated:
@@ -204,8 +298,9 @@ def _calibrated(examples: Examples, logits: Floats, held: Sequence[Mask], cautio
     return calibrate(logits[judged], examples.wanted[judged], topics, several=examples.several, caution=caution)
 
 
-def _held_out(examples: Examples, seed: int, *, few: bool) -> list[Mask]:
+def held_out(examples: Examples, seed: int) -> list[Mask]:
     """Masks of examples held out in turn; every topic's are spread evenly, names are never held out."""
+    few = len(examples.folded) <= FEW_MAX
     real = np.flatnonzero(~examples.named)
     if len(real) < CALIBRATE_MIN:
         return []
@@ -219,3 +314,38 @@ def _held_out(examples: Examples, seed: int, *, few: bool) -> list[Mask]:
         turn_of[own] = (start + np.arange(len(own))) % turns
         start += len(own)
     return [turn_of == number for number in range(turns if few else 1)]
+
+
+def without(
+    examples: Examples,
+    out: Examples,
+    places: npt.NDArray[np.int64],
+    round_: Callable[[], None],
+    encoder: Encoder | None,
+) -> Floats:
+    """Logits of `out`'s texts at `places`, [places, topics and perhaps one for none], by a fit on all others."""
+    folded, texts = [out.folded[at] for at in places], [out.texts[at] for at in places]
+    unseen = set(folded)
+    shown = np.array([text not in unseen for text in examples.folded])
+    known = [text for text, kept in zip(examples.folded, shown, strict=True) if kept]
+    few = len(known) <= FEW_MAX
+    words, characters = counting.vocabulary(known, 1 if few else FEATURE_TEXTS_MIN)
+    counted = counting.count(known, words, characters)
+    idf = counting.rarity(counted)
+    rows: Any = counting.weighed(counted, idf, len(words)).astype(np.float32)
+    new: Any = counting.weighed(counting.count(folded, words, characters), idf, len(words)).astype(np.float32)
+    wanted, several = examples.wanted[shown], examples.several
+    here = _encoded(encoder, [text for text, kept in zip(examples.texts, shown, strict=True) if kept])
+    there = _encoded(encoder, texts)
+    if few:
+        kernel = (rows @ rows.T).toarray().astype(np.float64)
+        likenesses = (new @ rows.T).toarray()
+        if here is not None and there is not None:
+            kernel += here.astype(np.float64) @ here.T.astype(np.float64)
+            likenesses = likenesses + there @ here.T
+        fitted = solving.by_examples(kernel, wanted, several=several, round_=round_)
+        return np.asarray(likenesses @ fitted.of + fitted.bias, np.float32)
+    if here is not None and there is not None:
+        rows, new = solving.Joined(rows, here), solving.Joined(new, there)
+    fitted = solving.by_features(rows, wanted, None, several=several, round_=round_)
+    return np.asarray(new @ fitted.of + fitted.bias, np.float32)

@@ -55,6 +55,32 @@ async def test_a_contact_goes_from_offer_to_resolved(site: Site, page: Page) -> 
     assert page.complaints == []  # type: ignore[attr-defined]
 
 
+async def test_what_a_contact_is_about_takes_one_click(site: Site, page: Page) -> None:
+    """An unsure contact asks with its guess: yes, none of these; a sure one can be confirmed beside its topics."""
+    site.house.available("ana")
+    unsure, other = (site.house.mail("I want my money back.", p=4_000) for _ in range(2))
+    for contact in (unsure, other):
+        await site.house.act("ana", "take", {"contact": contact.id}, contact.id)
+    sure = await owned(site)
+    await enter(page, site)
+    await page.goto(f"{site.url}/desk#/c/{unsure.id}")
+    await expect(page.get_by_text("It is not clear what this is about. Is it Refund?")).to_be_visible()
+    await page.get_by_role("button", name="Yes", exact=True).click()
+    await until(lambda: unsure.topics_set)
+    assert unsure.topics == (("refund", 10_000),)
+    await expect(page.get_by_text("It is not clear what this is about.")).to_be_hidden()
+    await page.goto(f"{site.url}/desk#/c/{other.id}")
+    await page.get_by_role("button", name="None of these", exact=True).click()
+    await until(lambda: other.topics_set)
+    assert other.topics == ()
+    await page.goto(f"{site.url}/desk#/c/{sure.id}")
+    await expect(page.get_by_role("button", name="None of these", exact=True)).to_be_hidden()
+    await page.get_by_role("button", name="That is right", exact=True).click()
+    await until(lambda: sure.topics_set)
+    await expect(page.get_by_role("button", name="That is right", exact=True)).to_be_hidden()
+    assert page.complaints == []  # type: ignore[attr-defined]
+
+
 async def test_a_dropped_connection_loses_nothing(site: Site, page: Page) -> None:
     """The server goes and comes back: the page says so, keeps the draft, sends what was written once, catches up."""
     house = site.house

@@ -357,6 +357,7 @@ class House:
         sender: str = "Carla Gómez <carla@example.org>",
         subject: str = "Refund for my flight",
         topic: str = "refund",
+        p: int = 9_200,
         channel: str = "email",
         thread: str | None = None,
         html: str = "",
@@ -395,7 +396,7 @@ class House:
                 sender=f"hash-of-{address}",
                 thread=thread,
                 language="en",
-                topics=((topic, 9_200),),
+                topics=((topic, p),),
             )
         )
         return next(one for one in self.state.contacts.values() if any(ref.id == name for ref in one.messages))

@@ -190,7 +190,12 @@ class ShellStore(MemoryStore):
 
     async def doc_put(self, name: str, value: bytes) -> None:
         """Keep one."""
+        self._answer()
         self.documents[name] = value
+
+    async def doc_delete(self, name: str) -> bool:
+        """Forget one."""
+        return self.documents.pop(name, None) is not None
 
     async def doc_put_new(self, name: str, value: bytes, ttl_ms: int) -> bool:
         """Keep one if it is the first."""

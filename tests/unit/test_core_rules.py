@@ -106,6 +106,9 @@ def test_topics_are_sorted_into_best_and_others() -> None:
     assert sort_topics(workspace, (("refund", 9_000), ("bags", 6_000), ("pets", 100))) == ("refund", ("bags",))
     assert sort_topics(workspace, (("refund", 4_999), ("bags", 1_000))) == (None, ("refund",))
     assert sort_topics(workspace, (("refund", 1), ("bags", 1)), certain=True) == ("refund", ("bags",))
+    several = Workspace(name="w", topics=TOPICS, topic_threshold=9_000, topic_also=2_000)
+    assert sort_topics(several, (("refund", 9_000), ("bags", 2_000), ("pets", 1_999))) == ("refund", ("bags",))
+    assert sort_topics(several, (("refund", 8_999), ("bags", 8_000))) == (None, ("refund",))
 
 
 def test_relaxation_drops_preferences_and_lowers_levels_but_languages() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from router.core.values import Agent, AutoAnswers, Escalation, Priority, Relax, Role, Rule, Sla, Team, When, Workspace
 from skills.calendar import DAY_MS
-from skills.compile import compile_workspace
+from skills.compile import Classifier, compile_workspace
 from skills.model import WorkspaceConfig
 from skills.workspace import load
 
@@ -121,7 +121,7 @@ def test_languages_are_asked_for_only_where_agents_name_them() -> None:
 def test_threshold_of_a_trained_model_is_taken() -> None:
     """The caller may hand in the threshold that keeps the wished precision."""
     config = WorkspaceConfig(workspace="w")
-    assert compile_workspace(config, NOW, topic_threshold=7_200).topic_threshold == 7_200
+    assert compile_workspace(config, NOW, classifier=Classifier(7_200)).topic_threshold == 7_200
     assert compile_workspace(config, NOW).topic_threshold == 5_000
 
 

@@ -18,6 +18,8 @@ import { now, refreshTimes, setServerTime } from "./time.js";
 
 const PLACES = { queue: "queue", search: "search", k: "history", lead: "lead" }; // what stands in the address → the view
 
+const SAYS_TOPICS = ["confirm", "none"]; // one click each; both re-tag
+
 class App {
   constructor(root) {
     this.root = root;
@@ -319,18 +321,21 @@ class App {
 
   async press(action, card) {
     const contact = card.contact.id;
+    const chosen = card.topics.filter((topic) => topic.chosen).map((topic) => topic.id);
     const people = async () => get(`contacts/${encodeURIComponent(contact)}/people`);
     const ask = {
       accept: async () => ({ offer: card.offer }),
       decline: async () => { const chosen = await askDecline(); return chosen && { offer: card.offer, ...chosen }; },
       transfer: async () => askTransfer(await people()),
       snooze: async () => askSnooze(now()),
-      retag: async () => askTopics(await people(), card.topics.filter((topic) => topic.chosen).map((topic) => topic.id)),
+      retag: async () => askTopics(await people(), chosen),
+      confirm: async () => ({ topics: chosen }),
+      none: async () => ({ topics: [] }),
       priority: async () => askPriority(card.contact.priority),
     }[action] || (async () => ({}));
     try {
       const fields = await ask();
-      if (fields) await this.act(action, { contact, ...fields });
+      if (fields) await this.act(SAYS_TOPICS.includes(action) ? "retag" : action, { contact, ...fields });
     } catch (error) {
       toast(error.message || T.failed, "bad");
     }

@@ -104,8 +104,14 @@ export class Thread {
   showBanners(card) {
     patch(this.banners, card.banners, (one) => one.code, (one) =>
       h("div", { class: `banner ${one.code}`, role: "note" }, icon(one.code === "offered" ? "info" : "flag"), h("p", {}, one.text),
-        one.action && card.actions.includes(one.action) &&
+        one.code === "unsure" ? this.answers(card) : one.action && card.actions.includes(one.action) &&
           h("button", { class: "small", data: { focus: "let-in" }, onclick: () => this.app.press(one.action, card) }, T[one.action])));
+  }
+
+  // What it is about, in one click: as it was guessed, or none of ours. "Topics" beside them is for everything else.
+  answers(card) {
+    const button = (name, text) => h("button", { class: "small", data: { focus: name, action: name }, onclick: () => this.app.press(name, this.card) }, text);
+    return [card.topics.some((topic) => topic.chosen) && button("confirm", T.confirm), button("none", T.noneOfThese), button("retag", T.retagOther)];
   }
 
   item(item) {
@@ -148,7 +154,7 @@ export class Thread {
 
   showDetails(card) {
     const row = card.contact;
-    const content = JSON.stringify([card.history, card.earlier, card.requirement, card.topics, row, card.replies_to]);
+    const content = JSON.stringify([card.history, card.earlier, card.requirement, card.topics, card.topics_said, card.actions.includes("retag"), row, card.replies_to]);
     if (content === this.sideContent) return;
     this.sideContent = content;
     const who = card.replies_to[0];
@@ -163,7 +169,9 @@ export class Thread {
         card.customer && h("p", {}, h("a", { href: `#/k/${encodeURIComponent(card.customer)}`, data: { focus: "history" } }, T.wholeHistory))),
       card.topics.length > 0 && h("section", {}, h("h2", {}, T.topics), h("ul", { class: "topics" }, card.topics.map((topic) =>
         h("li", {}, h("span", {}, topic.label), h("span", { class: "muted" }, `${Math.round(topic.p / 100)} %`),
-          h("span", { class: "track" }, h("i", { vars: { "--share": topic.p / 10000 } })))))),
+          h("span", { class: "track" }, h("i", { vars: { "--share": topic.p / 10000 } }))))),
+        !card.topics_said && card.actions.includes("retag") && h("p", { class: "topics-said" },
+          h("button", { class: "small quiet", data: { focus: "confirm-side", action: "confirm" }, onclick: () => this.app.press("confirm", this.card) }, T.confirmRight))),
       card.requirement.length > 0 && h("section", {}, h("h2", {}, T.needs),
         h("p", { class: "chips" }, card.requirement.map((need) => h("span", { class: "chip need" }, need)))),
       h("section", {}, h("h2", {}, T.details), h("dl", { class: "facts" },

@@ -1,0 +1,250 @@
+"""Learning from the desk: when the model is trained anew, what comes into force, going back, poison."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from router.app import kept_models, learner, models, trainer
+from router.app.kept_models import KeptModels
+from router.app.learner import Learner
+from router.core.events import ContactRetagged
+from router.core.message import Address, Message
+from router.core.state import Contact, MessageRef, State
+from router.core.transitions import ContactState
+from router.core.values import WHOLE, Requirement, Topic, Workspace
+from router.shell.leader import Leader
+from router.shell.workers import Models
+from skills.compile import Classifier
+from skills.model import WorkspaceConfig
+from skills.topics import TopicModel
+from tests.support.shell_scene import ShellStore
+
+NIGHT = int(dt.datetime(2026, 11, 28, 3, 0, tzinfo=dt.UTC).timestamp() * 1_000)
+TOPICS = {
+    "refund": {"examples": [f"money back please {n}" for n in "abcdefgh"]},
+    "bags": {"examples": [f"suitcase is lost {n}" for n in "abcdefgh"]},
+}
+
+
+class Scene:
+    """A learner with a store in memory, a leader that stands still, and a trainer in this very process."""
+
+    def __init__(self, folder: Path, **wish: Any) -> None:
+        self.store = ShellStore()
+        self.config = WorkspaceConfig.model_validate({"workspace": "w", "topics": TOPICS, "topic_model": wish})
+        self.state = State(workspace=Workspace(name="w", topics={n: Topic(id=n, effort=1) for n in TOPICS}))
+        self.leading = True
+        self.now = NIGHT + 3_600_000
+        self.forced: list[str] = []
+        self.texts: dict[str, str] = {}
+        self.folder = folder
+        self.learner = self.node()
+
+    def node(self) -> Learner:
+        """Another node's learner, on the same store."""
+        return Learner(
+            store=self.store,
+            bodies=self,
+            leader=cast("Leader", self),
+            forced=self,
+            data=self.folder,
+            now=lambda: self.now,
+        )
+
+    async def settled(self) -> State:
+        """The state."""
+        return self.state
+
+    async def messages(self, ids: list[str]) -> dict[str, Message]:
+        """Those that are not erased."""
+        found = {name: self.texts[name] for name in ids if name in self.texts}
+        return {name: Message(channel="http", from_=Address(address=""), text=text) for name, text in found.items()}
+
+    async def put_in_force(self, found: Models, classifier: Classifier) -> None:
+        """What the daemon would do."""
+        self.forced.append(classifier.model)
+
+    def say(self, text: str, *topics: str) -> None:
+        """An agent says what a new contact is about."""
+        name = f"c{len(self.state.contacts) + 1}"
+        ref = MessageRef(id=f"{name}-0", direction="in", at=1)
+        self.texts[ref.id] = text
+        self.state.contacts[name] = Contact(
+            id=name, customer="k", participants=[], channel="http", kind="email", account="",
+            state=ContactState.ASSIGNED, opened_at=1, waiting_since=None, requirement=Requirement(),
+            topics=tuple((topic, WHOLE) for topic in topics), topics_set=True, messages=[ref],
+        )  # fmt: skip
+        event = ContactRetagged(at=1, agent="ana", contact=name, topics=topics)
+        self.learner.committed(cast("Any", [SimpleNamespace(draft=SimpleNamespace(event=event))]))
+
+    async def look(self, node: Learner | None = None) -> None:
+        """One look, and the training that it began."""
+        node = node or self.learner
+        await node.look()
+        await node.learned()
+
+    async def model(self) -> TopicModel:
+        """The one in force, as any node has it."""
+        path = await self.learner.kept.fetch(self.forced[-1])
+        assert path is not None
+        return TopicModel.load(path)
+
+
+@pytest.fixture(autouse=True)
+def _here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Train in this process: what the process of its own does to the machine is shown in the acceptance test."""
+
+    async def ask(job: trainer.Job) -> trainer.Done:
+        return trainer.carry_out(job)
+
+    monkeypatch.setattr(trainer, "ask", ask)
+
+
+async def begun(scene: Scene) -> str:
+    """Keep the first model; gives its SHA-256."""
+    await scene.look()
+    assert len(scene.forced) == 1
+    return scene.forced[0]
+
+
+async def test_enough_labels_are_learned_from_and_fewer_wait_for_the_night(tmp_path: Path) -> None:
+    """Ten labels at once are learned from; a later one waits until the clocks say three."""
+    scene = Scene(tmp_path, learn_after=10)
+    await begun(scene)
+    for number in range(10):
+        scene.say(f"parcel shipping question {number}", "bags")
+    await scene.look()
+    assert len(scene.forced) == 2
+    assert (await scene.model()).predict("parcel shipping")[0][0] == "bags"
+    scene.say("postage", "refund")
+    await scene.look()
+    assert len(scene.forced) == 2
+    scene.now += 86_400_000
+    await scene.look()
+    assert len(scene.forced) == 3
+    await scene.look()
+    assert len(scene.forced) == 3  # nothing new since
+
+
+async def test_a_worse_model_is_refused_and_not_tried_again(tmp_path: Path) -> None:
+    """Labels that contradict the admin's examples change nothing; the reason is shown; the next try needs new ones."""
+    scene = Scene(tmp_path, learn_after=5)
+    first = await begun(scene)
+    for number in range(60):
+        scene.say(f"money back please {number}", "bags")
+        scene.say(f"suitcase is lost {number}", "refund")
+    await scene.look()
+    assert scene.forced == [first]
+    shown = await scene.learner.versions()
+    assert "of the admin's own examples" in str(shown["refused"])
+    assert shown["current"] == first
+    await scene.look()
+    assert scene.forced == [first]
+
+
+async def test_labels_that_a_crash_swallowed_are_found_in_the_contacts(tmp_path: Path) -> None:
+    """A node that begins to lead keeps what contacts say and no label does; nothing is kept twice."""
+    scene = Scene(tmp_path, learn_after=0)
+    await begun(scene)
+    scene.say("one", "bags")
+    scene.say("two", "refund")
+    other = scene.node()
+    await scene.look(other)
+    assert other.labels.count == 2
+    third = scene.node()
+    await scene.look(third)
+    assert third.labels.count == 2
+
+
+async def test_who_is_erased_is_not_learned_from(tmp_path: Path) -> None:
+    """A label whose text is gone teaches nothing; the others do."""
+    scene = Scene(tmp_path, learn_after=1)
+    await begun(scene)
+    for number in range(6):
+        scene.say(f"quokka {number}", "bags")
+        scene.say(f"wombat {number}", "bags")
+    scene.texts = {name: text for name, text in scene.texts.items() if "quokka" not in text}
+    await scene.look()
+    linear = (await scene.model()).linear
+    assert linear is not None
+    assert "wombat" in linear.words
+    assert "quokka" not in linear.words
+
+
+async def test_back_holds_and_learn_goes_on(tmp_path: Path) -> None:
+    """After going back nothing is learned, however much is said; `learn` takes it up; edited topics do so too."""
+    scene = Scene(tmp_path, learn_after=3)
+    first = await begun(scene)
+    for number in range(6):
+        scene.say(f"parcel {number}", "bags")
+    await scene.look()
+    second = scene.forced[-1]
+    scene.store.documents[learner.ASKED] = b'{"what":"back","model":"%s"}' % first.encode()
+    await scene.look()
+    assert scene.forced[-1] == first
+    assert scene.learner.problems()
+    for number in range(6):
+        scene.say(f"letter {number}", "bags")
+    await scene.look()
+    assert scene.forced[-1] == first
+    scene.store.documents[learner.ASKED] = b'{"what":"learn"}'
+    await scene.look()
+    assert scene.forced[-1] not in {first, second}
+    assert not scene.learner.problems()
+    assert learner.ASKED not in scene.store.documents
+
+
+async def test_the_last_five_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest model goes, with its file; the one before the current one is told by its place."""
+    monkeypatch.setattr(kept_models, "KEPT_MAX", 2)
+    scene = Scene(tmp_path, learn_after=1)
+    await begun(scene)
+    for word in ("parcel", "letter"):
+        scene.say(f"{word} {word}", "bags")
+        await scene.look()
+    listed = scene.learner.kept.listed
+    assert [one.digest for one in listed.kept] == scene.forced[-2:]
+    assert listed.before() == listed.kept[0]
+    assert listed.find(scene.forced[0]) is None
+    assert sorted(scene.store.blobs) == sorted(f"topics:{digest}" for digest in scene.forced[-2:])
+
+
+async def test_a_kept_model_that_was_altered_is_not_used(tmp_path: Path) -> None:
+    """A file that is not what its name says, or no model at all, is as if it were not kept; going back leaves all."""
+    scene = Scene(tmp_path / "one", learn_after=0)
+    first = await begun(scene)
+    sound = scene.store.blobs[f"topics:{first}"]
+    for broken in (b"", sound[:-50], sound.replace(b'"temperature": ', b'"temperature": 9'), b"\x92\xc4\x00\xc4\x00"):
+        scene.store.blobs[f"topics:{first}"] = broken
+        elsewhere = KeptModels(scene.store, tmp_path / "two")
+        assert await elsewhere.fetch(first) is None
+        assert await elsewhere.fitting(models.examples_of(scene.config)) is None
+    scene.store.blobs[f"topics:{first}"] = sound
+    assert await KeptModels(scene.store, tmp_path / "two").fitting(models.examples_of(scene.config)) is not None
+
+
+def test_thelast_night_is_told_on_the_clocks_of_the_workspace() -> None:
+    """Before three it is yesterday's; in another time zone three is another instant."""
+    assert learner.last_night(NIGHT + 1, "03:00", "UTC") == NIGHT
+    assert learner.last_night(NIGHT - 1, "03:00", "UTC") == NIGHT - 86_400_000
+    assert learner.last_night(NIGHT, "04:00", "Europe/Madrid") == NIGHT
+
+
+def test_old_files_leave_the_data_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The newest few stay, and the one in use however old."""
+    monkeypatch.setattr(models, "FILES_MAX", 2)
+    folder = tmp_path / "models"
+    folder.mkdir()
+    for number in range(5):
+        for kind in ("json", "npz"):
+            (folder / f"m{number}.{kind}").write_text("x")
+    for number in range(5):
+        os.utime(folder / f"m{number}.json", (number, number))
+    models.tidy(tmp_path, folder / "m0")
+    assert sorted(path.name for path in folder.glob("*.json")) == ["m0.json", "m3.json", "m4.json"]
