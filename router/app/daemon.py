@@ -163,7 +163,8 @@ class Daemon:
         if config.store.url is not None:
             await self.nodes.look()
         self.noted = Noted(self.data)
-        self.in_force.brings_own = not self.nodes.listed and self.noted.edited(self._folder.version)
+        edited = config.store.url is None or self.noted.edited(self._folder.version)
+        self.in_force.brings_own = edited and not self.nodes.listed
         self.upkeep = Upkeep(config, self.data, self.store, self.node)
 
     async def _start_engine(self, found: Models) -> None:
@@ -375,8 +376,7 @@ class Daemon:
 
     async def needs_rehearsal(self, version: str) -> bool:
         """Whether the workspace in force demands a rehearsal that this version has not had. Raises StoreUnavailable."""
-        demanded = self.leader.engine.state.workspace.require_rehearsal
-        return demanded and not await was_rehearsed(self.store, version)
+        return self.leader.engine.state.workspace.require_rehearsal and not await was_rehearsed(self.store, version)
 
     def switch(self, loaded: Loaded) -> None:
         """Use another configuration from here on: names, addresses, tiers, how mail is read."""

@@ -102,6 +102,7 @@ class Reloader:
         self._unrehearsed: str | None = None  # the version that waits for its rehearsal
         self._proposal: Proposal | None = None  # the edit that is not known to be in force or refused
         self._failed = ""  # the version that is not in force, though it was tried
+        self._untried = False  # it was not, for want of the store
         self._look_at = 0.0  # when to read the folder again though it looks the same, by the loop's time
         self.reloads = 0
 
@@ -135,8 +136,8 @@ class Reloader:
                 in_force, self._look_at = now, loop.time() + SURE_SECONDS
                 await self._reload(folder)
             elif 0 < self._look_at <= loop.time():
-                self._look_at = 0.0
-                await self._reload(folder, again=self._proposal is not None)
+                self._look_at, again, self._untried = 0.0, self._untried, False
+                await self._reload(folder, again=again)
             elif self._is_to_be_brought() or await self._rehearsed_meanwhile():
                 await self._reload(folder)
 
@@ -163,7 +164,7 @@ class Reloader:
         except ConfigError as error:
             self._refuse([str(error)])
         except TransientError as error:
-            self._look_at = asyncio.get_running_loop().time() + AGAIN_SECONDS
+            self._look_at, self._untried = asyncio.get_running_loop().time() + AGAIN_SECONDS, True
             self._refuse([f"it could not be put in force yet, and is tried again: {error}"])
         except RouterError as error:
             self._refuse([f"it could not be put in force: {error}"])

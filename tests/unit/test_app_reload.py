@@ -46,7 +46,7 @@ class Documents:
 
 
 class House:
-    """A daemon as reloading knows it. `away`: so many proposals fail for want of the store."""
+    """A daemon as reloading knows it. `away`, `silent`: so many proposals, or questions, fail for want of the store."""
 
     def __init__(self, folder: Path, *, demanded: bool = True) -> None:
         self.loaded = load(folder)
@@ -56,11 +56,15 @@ class House:
         self.bases: list[str] = []
         self.asked = 0
         self.away = 0
+        self.silent = 0
         self.first = True
         self.noted = Noted(folder.parent)
 
     async def base(self) -> str:
         """What is in force."""
+        if self.silent:
+            self.silent -= 1
+            raise StoreUnavailable("no answer")
         return self.loaded.version
 
     async def propose(self, proposal: Proposal) -> None:
@@ -190,7 +194,7 @@ async def test_an_edit_that_the_store_did_not_take_is_tried_again(folder: Path) 
     """It is proposed until it is known to be in force, each time in the place of what it was made from."""
     house = House(folder, demanded=False)
     began = house.loaded.version
-    house.away = 2
+    house.away, house.silent = 2, 1
     async with watching(house) as reloader:
         version = edit(folder, "billing: 4", "billing: 3")
         await until(reloader.problems)
