@@ -354,6 +354,8 @@ class WorkspaceConfig(Part):
     """When an agent goes."""
     reopen_within: Annotated[Duration, Field(ge=259_200_000, le=31_536_000_000)] = 2_592_000_000
     """So long after it was resolved a contact may be reopened, 3 to 365 days; then it leaves usherd's memory."""
+    keep_messages: Annotated[Duration, Field(ge=86_400_000)] | None = None
+    """So long texts, mails and files are kept, and as long as their contact can be reopened; nothing: for ever."""
     reserve: Reserve = ReserveConfig()
     """auto, or idle holders to keep by skill."""
     unit_costs: dict[Name, Annotated[int, Field(ge=0, le=100)]] = {}

@@ -19,7 +19,7 @@ from fastapi import APIRouter
 
 from channels.email.parse import extract
 from channels.email.receive import SmtpReceiver
-from router.app import chat, erase, garbage, http, local, mail
+from router.app import chat, erase, garbage, http, keeping, local, mail
 from router.app.credentials import StoredCredentials
 from router.app.gauges import Gauges
 from router.app.in_force import InForce, Proposal
@@ -120,9 +120,8 @@ class Daemon:
         )
         self._exit.callback(local.withdraw, self.data)
         smtp = f"{self.smtp[0]}:{self.smtp[1]}" if self.smtp else None
-        where = f"{self.http[0]}:{self.http[1]}"
-        leads = self.leader.leading
-        log.info("ready", smtp=smtp, http=where, data=str(self.data), node=self.node, pid=os.getpid(), leading=leads)
+        facts = {"node": self.node, "pid": os.getpid(), "leading": self.leader.leading}
+        log.info("ready", smtp=smtp, http=f"{self.http[0]}:{self.http[1]}", data=str(self.data), **facts)
 
     @property
     def url(self) -> str:
@@ -267,6 +266,7 @@ class Daemon:
             ("acknowledged", self.acknowledged.run()),
             ("sweep", self._sweep_files()),
             ("eraser", self.eraser.run()),
+            ("keeper", keeping.keeper(self).run()),
             ("garbage", garbage.collect(lambda: self.leader.journal.n)),
         ):
             self._exit.push_async_callback(_cancel, self._begin(name, work))
