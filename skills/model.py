@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from datetime import date
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from router.core.values import Assign, Priority, Role
 from skills.answer_model import AutoAnswersConfig
@@ -33,6 +32,7 @@ from skills.scalars import (
     Skill,
     Week,
     Words,
+    Zone,
 )
 
 EVERYONE = "everyone"  # the team of agents who name none
@@ -40,17 +40,6 @@ TRIAGE = "triage"
 UNITS = "units"  # the one capacity that is no kind
 LANGUAGE_PREFIX = "lang:"
 KINDS = ("email", "chat", "messaging")  # what the built-in channels bring
-
-
-def _zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"must be a time zone such as Europe/Madrid, not `{name[:60]}`") from None
-    return name
-
-
-Zone = Annotated[str, AfterValidator(_zone)]
 
 
 class Part(BaseModel):
