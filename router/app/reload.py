@@ -108,6 +108,8 @@ class Reloader:
 
     def problems(self) -> list[str]:
         """What keeps the folder's content out of force, in plain words."""
+        if self._alike() and self._failed:  # what was refused here another node has put in force
+            return list(self._restart)
         differs = [] if self._broken or self._alike() else [DIFFERS]
         return self._broken + self._restart + differs
 
@@ -156,8 +158,10 @@ class Reloader:
 
     async def _reload(self, folder: Path, *, again: bool = True) -> None:
         """`again`: what was refused is tried once more, should it be the same still."""
+        failed, self._failed = self._failed, ""
         try:
             loaded = await asyncio.to_thread(load, folder)
+            self._failed = failed
             await self._bring(loaded, again=again)
         except ConfigErrors as error:
             self._refuse([str(one) for one in error.errors])

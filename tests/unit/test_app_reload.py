@@ -214,6 +214,9 @@ async def test_what_came_into_force_meanwhile_is_not_replaced(folder: Path) -> N
         await until(lambda: any(REFUSALS[STALE] in one for one in reloader.problems()))
         await asyncio.sleep(3)  # the folder is read once more for certainty, and that is no edit
         assert house.loaded is other
+        house.loaded = load(folder)  # the other node comes to the same
+        assert reloader.problems() == []
+        house.loaded = other
         (folder / "workspace.yaml").touch()
         await until(lambda: house.loaded is not other)
         await until(lambda: not reloader.problems())
