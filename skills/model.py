@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections import Counter
 from datetime import date
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from router.core.values import Assign, Priority, Role
 from skills.answer_model import AutoAnswersConfig
@@ -33,6 +32,7 @@ from skills.scalars import (
     SlackAddress,
     Week,
     Words,
+    Zone,
 )
 from skills.topic_model_config import TopicModelConfig
 
@@ -41,17 +41,6 @@ TRIAGE = "triage"
 UNITS = "units"  # the one capacity that is no kind
 LANGUAGE_PREFIX = "lang:"
 KINDS = ("email", "chat", "messaging")  # what the built-in channels bring
-
-
-def _zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"must be a time zone such as Europe/Madrid, not `{name[:60]}`") from None
-    return name
-
-
-Zone = Annotated[str, AfterValidator(_zone)]
 
 
 class Part(BaseModel):
@@ -346,6 +335,8 @@ class WorkspaceConfig(Part):
     """When an agent goes."""
     reopen_within: Annotated[Duration, Field(ge=259_200_000, le=31_536_000_000)] = 2_592_000_000
     """So long after it was resolved a contact may be reopened, 3 to 365 days; then it leaves usherd's memory."""
+    keep_messages: Annotated[Duration, Field(ge=86_400_000)] | None = None
+    """So long texts, mails and files are kept, and as long as their contact can be reopened; nothing: for ever."""
     reserve: Reserve = ReserveConfig()
     """auto, or idle holders to keep by skill."""
     even_out: dict[Name, Duration] = {}

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
     AfterValidator,
@@ -175,6 +176,14 @@ def _parse_slack(text: str) -> str:
     return text
 
 
+def _parse_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"must be a time zone such as Europe/Madrid, not `{name[:60]}`") from None
+    return name
+
+
 def _parse_email(text: str) -> str:
     local, at, domain = text.rpartition("@")
     if not at or not local or not domain or any(c.isspace() or c in "<>,;" for c in text):
@@ -200,6 +209,7 @@ Level = Annotated[int, Field(ge=1, le=5)]
 Count = Annotated[int, Field(ge=0, le=100_000)]
 Name = Annotated[str, StringConstraints(pattern=r"^\w[\w.-]*$", max_length=64)]  # of agents, teams, topics, kinds
 Skill = Annotated[str, StringConstraints(pattern=r"^\w[\w.:-]*$", max_length=64)]
+Zone = Annotated[str, AfterValidator(_parse_zone)]
 Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$")]  # ISO 639
 Words = Annotated[str, StringConstraints(min_length=1, max_length=10_000, strip_whitespace=True)]
 Email = Annotated[str, AfterValidator(_parse_email)]

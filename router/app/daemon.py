@@ -19,7 +19,7 @@ from fastapi import APIRouter
 
 from channels.email.parse import extract
 from channels.email.receive import SmtpReceiver
-from router.app import chat, erase, garbage, http, learner, local, mail, slack, telegram
+from router.app import chat, erase, garbage, http, keeping, learner, local, mail, slack, telegram
 from router.app.credentials import StoredCredentials
 from router.app.gauges import Gauges
 from router.app.in_force import InForce, Proposal
@@ -122,9 +122,8 @@ class Daemon:
         )
         self._exit.callback(local.withdraw, self.data)
         smtp = f"{self.smtp[0]}:{self.smtp[1]}" if self.smtp else None
-        where = f"{self.http[0]}:{self.http[1]}"
-        leads = self.leader.leading
-        log.info("ready", smtp=smtp, http=where, data=str(self.data), node=self.node, pid=os.getpid(), leading=leads)
+        facts = {"node": self.node, "pid": os.getpid(), "leading": self.leader.leading}
+        log.info("ready", smtp=smtp, http=f"{self.http[0]}:{self.http[1]}", data=str(self.data), **facts)
 
     @property
     def url(self) -> str:
@@ -165,7 +164,8 @@ class Daemon:
         if config.store.url is not None:
             await self.nodes.look()
         self.noted = Noted(self.data)
-        self.in_force.brings_own = not self.nodes.listed and self.noted.edited(self._folder.version)
+        edited = config.store.url is None or self.noted.edited(self._folder.version)
+        self.in_force.brings_own = edited and not self.nodes.listed
         self.upkeep = Upkeep(config, self.data, self.store, self.node)
 
     async def _start_engine(self, found: Models) -> None:
@@ -276,6 +276,7 @@ class Daemon:
             ("sweep", self._sweep_files()),
             ("eraser", self.eraser.run()),
             ("webhooks", self.webhooks.run()),
+            ("keeper", keeping.keeper(self).run()),
             ("garbage", garbage.collect(lambda: self.leader.journal.n)),
         ):
             self._exit.push_async_callback(_cancel, self._begin(name, work))
@@ -396,8 +397,7 @@ class Daemon:
 
     async def needs_rehearsal(self, version: str) -> bool:
         """Whether the workspace in force demands a rehearsal that this version has not had. Raises StoreUnavailable."""
-        demanded = self.leader.engine.state.workspace.require_rehearsal
-        return demanded and not await was_rehearsed(self.store, version)
+        return self.leader.engine.state.workspace.require_rehearsal and not await was_rehearsed(self.store, version)
 
     def switch(self, loaded: Loaded) -> None:
         """Use another configuration from here on: names, addresses, tiers, how mail is read."""

@@ -102,11 +102,14 @@ class Reloader:
         self._unrehearsed: str | None = None  # the version that waits for its rehearsal
         self._proposal: Proposal | None = None  # the edit that is not known to be in force or refused
         self._failed = ""  # the version that is not in force, though it was tried
+        self._untried = False  # it was not, for want of the store
         self._look_at = 0.0  # when to read the folder again though it looks the same, by the loop's time
         self.reloads = 0
 
     def problems(self) -> list[str]:
         """What keeps the folder's content out of force, in plain words."""
+        if self._alike() and self._failed:  # what was refused here another node has put in force
+            return list(self._restart)
         differs = [] if self._broken or self._alike() else [DIFFERS]
         return self._broken + self._restart + differs
 
@@ -135,8 +138,8 @@ class Reloader:
                 in_force, self._look_at = now, loop.time() + SURE_SECONDS
                 await self._reload(folder)
             elif 0 < self._look_at <= loop.time():
-                self._look_at = 0.0
-                await self._reload(folder, again=self._proposal is not None)
+                self._look_at, again, self._untried = 0.0, self._untried, False
+                await self._reload(folder, again=again)
             elif self._is_to_be_brought() or await self._rehearsed_meanwhile():
                 await self._reload(folder)
 
@@ -155,15 +158,17 @@ class Reloader:
 
     async def _reload(self, folder: Path, *, again: bool = True) -> None:
         """`again`: what was refused is tried once more, should it be the same still."""
+        failed, self._failed = self._failed, ""
         try:
             loaded = await asyncio.to_thread(load, folder)
+            self._failed = failed
             await self._bring(loaded, again=again)
         except ConfigErrors as error:
             self._refuse([str(one) for one in error.errors])
         except ConfigError as error:
             self._refuse([str(error)])
         except TransientError as error:
-            self._look_at = asyncio.get_running_loop().time() + AGAIN_SECONDS
+            self._look_at, self._untried = asyncio.get_running_loop().time() + AGAIN_SECONDS, True
             self._refuse([f"it could not be put in force yet, and is tried again: {error}"])
         except RouterError as error:
             self._refuse([f"it could not be put in force: {error}"])

@@ -17,8 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from router.app.starter import HTTP_PORT, PASSWORD_FILES, SMTP_PORT, Person, Starter, files
 from router.core.errors import ConfigError
-from skills.model import Zone
-from skills.scalars import Email, Language, Name
+from skills.scalars import Email, Language, Name, Zone
 
 Answers = dict[str, str]  # as typed, by the question's key
 

@@ -144,7 +144,7 @@ class Eraser:
         await point("erase.listed")
         messages = list(erasure.messages)
         for lot in (messages[start : start + LOT] for start in range(0, len(messages), LOT)):
-            await self._store.blobs_delete(await self._enclosed(lot))
+            await self._store.blobs_delete(await enclosed(self._vault, lot))
         await self._store.keys_delete(list(erasure.keys))
         self._vault.forget(set(erasure.keys))
         await point("erase.keys_deleted")
@@ -158,14 +158,6 @@ class Eraser:
         log.info("customer_erased", erasure=name, keys=len(erasure.keys), messages=len(messages), problem=problem)
         await self._tell(Internal(what="erased", message=name, state=problem), distinct=name)
         await point("erase.told")
-
-    async def _enclosed(self, messages: list[str]) -> list[str]:
-        """Blobs of files that agents sent along; after the keys are gone nobody can say which they were."""
-        with suppress(PermanentError, msgspec.MsgspecError):
-            opened = await self._vault.messages(messages)
-            files = [file.blob for one in opened.values() for file in one.attachments if file.blob]
-            return [*files, *(f"card:{file.partition(':')[2]}" for file in files)]
-        return []
 
     async def _nothing_older_stands(self, name: str) -> bool:
         """Wait until all entries before the one that asked are gone, and so the stream's nodes that held them."""
@@ -282,3 +274,12 @@ class Eraser:
                     if not deferred & (await self._leader.settled()).deferred.keys():
                         return
                     await asyncio.sleep(RETRY_SECONDS / 5)
+
+
+async def enclosed(vault: Vault, messages: list[str]) -> list[str]:
+    """Blobs of files that agents sent along; after keys or messages are gone nobody can say which they were."""
+    with suppress(PermanentError, msgspec.MsgspecError):
+        opened = await vault.messages(messages)
+        files = [file.blob for one in opened.values() for file in one.attachments if file.blob]
+        return [*files, *(f"card:{file.partition(':')[2]}" for file in files)]
+    return []

@@ -118,6 +118,11 @@ class Journal:
         """The epoch of the last record, 0 before any."""
         return int(self.last_id.partition("-")[0])
 
+    def gave_up(self, n: int, identifier: str) -> bool:
+        """Whether an admin said to go on without that record: of an epoch before that fence, behind what was kept."""
+        epoch = int(identifier.partition("-")[0])
+        return any(fence.loss is not None and epoch < fence.epoch and n > fence.loss.after for _, fence in self.losses)
+
     def id_of(self, n: int) -> str:
         """The stream id of record number `n`. Raises KeyError if there is no such record."""
         for epoch, first in reversed(self.epochs):

@@ -29,6 +29,7 @@ from router.shell.follower import Applied, Follower, FollowerStore, Recover
 from router.shell.journal import Drafted, Journal
 from router.shell.lease import Lease, LeaseStore
 from router.shell.reader import Begun, Reader
+from router.shell.recovery import REMEDY
 from router.shell.recovery import recover as recover_all
 from router.shell.sweeping import Sweeper, SweeperStore
 from router.shell.timekeeping import Attendance, AttendanceStore
@@ -79,7 +80,7 @@ class Leader:
         self.listeners = self.follower.listeners  # who hears of each commit, whoever made it
         self.lease = Lease(store, "leader", node)
         self.leading = False
-        self.compose: Compose = _nothing
+        self.compose: Compose = lambda _, __: []
         self.yields: Callable[[], bool] = bool  # whether another node should lead; none need
         self.poisoned: set[str] = set()
         self._store = store
@@ -139,12 +140,9 @@ class Leader:
             except (Fenced, Rebuild, Yielded) as error:
                 log.warning("leader_begins_again", code=error.code, error=str(error))
                 if isinstance(error, Yielded):
-                    await self._release()
+                    with suppress(StoreUnavailable):  # then it ends by itself
+                        await self.lease.release()
                 await self._pause(min(RETRY_SECONDS * 2 ** min(self._setbacks, 10), REBUILD_SECONDS_MAX))
-
-    async def _release(self) -> None:
-        with suppress(StoreUnavailable):  # then it ends by itself
-            await self.lease.release()
 
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):
@@ -223,7 +221,7 @@ class Leader:
             if await self.follower.read_on():
                 raise
             here = self.journal
-            raise JournalBroken(f"the journal ended with {here.last_id}, and does no more: {error}", here.n) from error
+            raise JournalBroken(f"the journal ended with {here.last_id}, and does no more{REMEDY}", here.n) from error
         await point("leader.after_fence")
         await self.follower.stand([Applied(Prepared(event=draft.event), draft)])
         if alone:
@@ -376,10 +374,6 @@ class Leader:
         await self._have_keys(prepared)  # also of what the engine's decisions say by themselves
         plain = [blob for one in prepared for blob in one.blobs]
         return dict([await self._vault.lock_blob(blob.blob, blob.identity, blob.plain) for blob in plain])
-
-
-def _nothing(_: Prepared, __: Drafted) -> list[Plain]:
-    return []
 
 
 def _classified(workspace: Workspace) -> tuple[int, int, str]:

@@ -7,8 +7,9 @@ end or a changed record until an admin has said so (`usherd journal accept-loss`
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import structlog
 
@@ -18,7 +19,7 @@ from router.shell.archive import Archive, History, order
 from router.shell.journal import READ_BATCH_RECORDS, Detour, Journal, JournalStore
 from router.shell.records import EMPTY, GENESIS, Position, decode, digest, id_before
 from router.shell.shelf import Shelf
-from router.shell.snapshots import Damaged, Header, Snapshot, listed, load
+from router.shell.snapshots import Damaged, Header, Snapshot, listed, load, name_of, set_aside
 from router.shell.witness import Witness
 
 log = structlog.get_logger()
@@ -77,8 +78,14 @@ async def _replayed(
     progress: Callable[[int], object] | None,
 ) -> tuple[Engine, Journal]:
     base = None if shelf is None else await newest(shelf, wanted)
-    if base is not None:
-        await require_standing(history, base.header)
+    if base is not None and shelf is not None:
+        try:
+            await require_standing(history, base.header)
+        except JournalBroken as broken:
+            older = partial(_older, base.header.position.n, wanted)
+            return await _given_up(
+                broken, shelf, base.header, _replayed(store, history, shelf, older, detours, progress)
+            )
         await check_before(store, base.header.position)
     engine = Engine() if base is None else Engine(base.state)
     journal = Journal(history) if base is None else Journal(history, base.header.position)
@@ -88,6 +95,28 @@ async def _replayed(
     except Detour as found:
         again = {**detours, found.after: found.fence}
         return await _replayed(store, history, shelf, wanted, again, progress)
+    return engine, journal
+
+
+def _older(n: int, wanted: Wanted | None, header: Header) -> bool:
+    return header.position.n < n and (wanted is None or wanted(header))
+
+
+async def _given_up(
+    broken: JournalBroken, shelf: Shelf, header: Header, without: Awaitable[tuple[Engine, Journal]]
+) -> tuple[Engine, Journal]:
+    """A snapshot that does not stand: set aside, if the journal says that its record was given up. Raises `broken`.
+
+    That was said at another node, whose shelf is another one.
+    """
+    try:
+        engine, journal = await without
+    except JournalBroken:
+        raise broken from None
+    if not journal.gave_up(header.position.n, header.position.id):
+        raise broken
+    log.warning("snapshot_given_up", records=header.position.n)
+    await set_aside(shelf, name_of(header))
     return engine, journal
 
 

@@ -134,7 +134,7 @@ class Witness:
         return Seen() if raw is None else _decode(raw)
 
     async def _lacks(self, journal: Journal, seen: Seen) -> Loss | None:
-        if seen.n == 0 or _accepted(journal, seen):
+        if seen.n == 0 or journal.gave_up(seen.n, seen.id):
             return None
         if seen.n > journal.n:
             return Loss(seen, journal.n)
@@ -143,14 +143,6 @@ class Witness:
         rows = await self._store.journal_read(id_before(seen.id), 1)
         stands = not rows or rows[0][0] != seen.id or digest(rows[0][1]) == seen.hash  # one that was trimmed stands
         return None if stands else Loss(seen, journal.n, differs=True)
-
-
-def _accepted(journal: Journal, seen: Seen) -> bool:
-    """Whether an admin said to go on without it: it is of an epoch before that fence, and behind what was kept."""
-    epoch = int(seen.id.partition("-")[0])
-    return any(
-        fence.loss is not None and epoch < fence.epoch and seen.n > fence.loss.after for _, fence in journal.losses
-    )
 
 
 def _read(path: Path) -> Seen:

@@ -158,3 +158,22 @@ async def test_each_damage_is_refused_told_and_gone_on_from(
     after, lost, missing = DAMAGES[damage]
     assert (found.loss.after, found.lost, found.loss.missing) == (after, lost, missing)
     await scene.accepted()
+
+
+async def test_a_snapshot_of_what_was_given_up_elsewhere_is_set_aside(scene: Scene, tmp_path: Path) -> None:
+    """An admin says at one node to go on; another follows, whose own shelf has a snapshot of what was lost."""
+    scene.store.rows.clear()
+    there, lying = Witness(tmp_path / "there", scene.store), shelf()
+    (tmp_path / "there").mkdir()
+    damage = await assess(scene.store, lying, there)
+    assert damage is not None
+    assert (damage.loss.after, damage.lost) == (0, 12)
+    await scene.refused()
+    await accept(scene.store, lying, there, damage, node="n2", wall=99)
+    engine, journal = await recover(scene.store, lying, witness=there)
+    await journal.fence(engine, node="n2", at=100, wall=100)
+    here, at = await recover(scene.store, scene.lying, witness=scene.witness)
+    assert (here.state_hash(), at.n) == (engine.state_hash(), 2)
+    assert await scene.lying.names("set-aside")
+    verdict, _ = await verify(scene.store, scene.lying, witness=scene.witness)
+    assert (verdict.ok, verdict.problem) == (True, "")
