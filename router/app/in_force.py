@@ -153,9 +153,7 @@ class InForce:
         except ConfigError as error:
             self._problems = [f"the workspace in force cannot be used here: {error}"]
         else:
-            self._problems = []
-            if loaded.version != self.loaded.version:
-                self._switch(loaded)
+            self._go_by(loaded)
         return True
 
     async def _restored(self, version: str) -> Loaded:
@@ -167,6 +165,11 @@ class InForce:
             raise ConfigError(f"what the store holds under {version[:12]} is something else")
         return loaded
 
+    def _go_by(self, loaded: Loaded) -> None:
+        self._problems = []
+        if loaded.version != self.loaded.version:
+            self._switch(loaded)
+
     def _switch(self, loaded: Loaded) -> None:
         before, self.loaded = self.loaded.config, loaded
         self._known = {loaded.version: loaded}
@@ -176,11 +179,15 @@ class InForce:
             self._train(loaded)
 
     def committed(self, applied: list[Applied]) -> None:
-        """A listener: another workspace may be in force."""
+        """A listener: another workspace may be in force; one whose content is at hand is gone by at once."""
         for one in applied:
+            event = one.draft.event
             refused = any(isinstance(made, Refuse) for made in one.draft.decisions)
-            if isinstance(one.draft.event, WorkspaceChanged) and not refused:
-                self._wanted.set()
+            if not isinstance(event, WorkspaceChanged) or refused:
+                continue
+            if (known := self._known.get(event.version)) is not None:
+                self._go_by(known)
+            self._wanted.set()  # in any case: an older one may be on its way from the store
 
     async def run(self) -> None:
         """Follow what comes into force, until cancelled."""
