@@ -18,8 +18,8 @@ from router.core.state import Contact, State
 from router.desk.addresses import address_of
 from router.shell.enclosures import enclosed, letter_to, owner_of
 from router.shell.replies import NoWayBack, Stationery, Written, as_answered, internal, opening, reply
-from router.shell.understanding import Plain, Prepared, Refused
-from router.shell.vault import Vault, message_blob
+from router.shell.understanding import Prepared, Refused
+from router.shell.vault import Plain, Vault, message_blob
 
 TEXT_CHARACTERS_MAX = 100_000
 SUBJECT_CHARACTERS_MAX = 300
