@@ -261,7 +261,8 @@ class Leader:
                 if task.done():
                     task.result()
             prepared = await self._understand(await self._turn())
-            asked = self._asked = [one for one in self._asked if not one[1].done()]
+            self._asked = [one for one in self._asked if not one[1].done()]
+            asked = tuple(self._asked)  # more may be asked for while these are journaled
             found = [Prepared(event=happen(self._clock.now())) for happen, _ in asked]
             await self._look_ahead()
             applied = await self._commit([*prepared, *found, *self._time()])
