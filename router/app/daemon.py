@@ -202,7 +202,13 @@ class Daemon:
         self.mailboxes = Mailboxes(self.store, self.intake, self.node, self.clock.now, self.metrics.registry)
         self.names = Names(lambda: self.config)
         self.live = Live(self.leader, self.names)
-        self.enclosures = Enclosures(self.store, self.vault, state=lambda: self.leader.engine.state, tidy=chat.tidy)
+        self.enclosures = Enclosures(
+            self.store,
+            self.vault,
+            state=lambda: self.leader.engine.state,
+            tidy=chat.tidy,
+            identify=partial(identity_of, self.secret, "email"),
+        )
         self.commands = Dispatcher(self.intake, Past(self.store, self.leader))
         self.outbox = Outbox(
             store=self.store,

@@ -170,9 +170,7 @@ class InForce:
         except ConfigError as error:
             self._problems = [f"the workspace in force cannot be used here: {error}"]
         else:
-            self._problems = []
-            if loaded.version != self.loaded.version:
-                self._switch(loaded)
+            self._go_by(loaded)
         return True
 
     async def _restored(self, version: str) -> Loaded:
@@ -183,6 +181,11 @@ class InForce:
         if loaded.version != version or loaded.config.workspace != self.loaded.config.workspace:
             raise ConfigError(f"what the store holds under {version[:12]} is something else")
         return loaded
+
+    def _go_by(self, loaded: Loaded) -> None:
+        self._problems = []
+        if loaded.version != self.loaded.version:
+            self._switch(loaded)
 
     def _switch(self, loaded: Loaded) -> None:
         before, self.loaded = self.loaded.config, loaded
@@ -195,15 +198,17 @@ class InForce:
             task.add_done_callback(self._tasks.discard)
 
     def committed(self, applied: list[Applied]) -> None:
-        """A listener: another workspace may be in force."""
+        """A listener: another workspace may be in force; one whose content is at hand is gone by at once."""
         for one in applied:
             event = one.draft.event
-            if isinstance(event, WorkspaceChanged) and not any(
-                isinstance(made, Refuse) for made in one.draft.decisions
-            ):
-                self._wanted.set()
-                if self._proposal is not None and self._proposal.loaded.version == event.version:
-                    self._proposal.stood = True
+            refused = any(isinstance(made, Refuse) for made in one.draft.decisions)
+            if not isinstance(event, WorkspaceChanged) or refused:
+                continue
+            if self._proposal is not None and self._proposal.loaded.version == event.version:
+                self._proposal.stood = True
+            if (known := self._known.get(event.version)) is not None:
+                self._go_by(known)
+            self._wanted.set()  # in any case: an older one may be on its way from the store
 
     async def run(self) -> None:
         """Follow what comes into force, until cancelled."""

@@ -73,6 +73,7 @@ class StartFields(Fields, frozen=True, kw_only=True):
     subject: str
     text: str
     topics: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()  # ids of files that were stored for this address
 
 
 class NoteFields(Fields, frozen=True, kw_only=True):

@@ -124,13 +124,17 @@ class Texts(Protocol):
 
 
 class Enclosures(Protocol):
-    """Where files lie that agents send with a reply."""
+    """Where files lie that agents send."""
 
     async def keep(self, contact: str, name: str, content_type: str, content: bytes) -> str:
         """Store a file for a reply in this contact; its id, once it is on disk.
 
         Raises KeyError for an unknown contact, ValueError for an empty or too large file, TransientError.
         """
+        ...
+
+    async def keep_for(self, address: str, name: str, content_type: str, content: bytes) -> str:
+        """The same for a letter to an e-mail address, which opens a contact."""
         ...
 
 

@@ -16,10 +16,10 @@ from router.core.events import ContactStarted, Event
 from router.core.message import Message
 from router.core.state import Contact, State
 from router.desk.addresses import address_of
-from router.shell.enclosures import enclosed, owner_of
+from router.shell.enclosures import enclosed, letter_to, owner_of
 from router.shell.replies import NoWayBack, Stationery, Written, as_answered, internal, opening, reply
-from router.shell.understanding import Plain, Prepared, Refused
-from router.shell.vault import Vault, message_blob
+from router.shell.understanding import Prepared, Refused
+from router.shell.vault import Plain, Vault, message_blob
 
 TEXT_CHARACTERS_MAX = 100_000
 SUBJECT_CHARACTERS_MAX = 300
@@ -63,7 +63,7 @@ class Command(msgspec.Struct, kw_only=True):
     resolve: bool = False
     answers: str = ""  # the customer's message that a reply answers, and so who gets it; "": their last
     cc: tuple[str, ...] = ()
-    files: tuple[str, ...] = ()  # enclosed with a reply, by ids
+    files: tuple[str, ...] = ()  # enclosed with a reply or a letter, by ids
 
 
 class Spoken(msgspec.Struct, kw_only=True):
@@ -107,11 +107,11 @@ class Actions:
         elif command.action in {"reply", "note"} or (command.action == "start" and not spoken.text.strip()):
             raise Refused("empty", "there is nothing written")
         elif command.action == "start":
-            return self._start(inbox, command, spoken, prepared, at)
+            return await self._start(inbox, command, spoken, prepared, at)
         prepared.event = event_of(inbox, command, at, written=bool(prepared.blobs))
         return prepared
 
-    def _start(self, inbox: str, command: Command, spoken: Spoken, prepared: Prepared, at: int) -> Prepared:
+    async def _start(self, inbox: str, command: Command, spoken: Spoken, prepared: Prepared, at: int) -> Prepared:
         """A contact that the agent opens. Its id is made of the entry's: the signed addresses carry it."""
         to = address_of(spoken.to)
         if to is None:
@@ -121,6 +121,7 @@ class Actions:
         contact, recipient = f"a{inbox}", self._identify(to)
         written = Written(contact=contact, account="", message=inbox, agent=command.agent, at=at, text=spoken.text)
         message = opening(written, to=to, subject=spoken.subject, stationery=self._stationery)
+        message.attachments = await enclosed(self._vault, letter_to(recipient), command.files)
         prepared.blobs = [Plain(message_blob(inbox), recipient, msgspec.json.encode(message))]
         prepared.event = ContactStarted(
             at=at,

@@ -21,8 +21,8 @@ from router.core.message import Message
 from router.core.state import State
 from router.shell.journal import Drafted
 from router.shell.replies import Stationery, Written, reply
-from router.shell.understanding import Plain, Prepared
-from router.shell.vault import message_blob
+from router.shell.understanding import Prepared
+from router.shell.vault import Plain, message_blob
 
 log = structlog.get_logger()
 

@@ -1,8 +1,8 @@
-"""Files that agents enclose with a reply: stored first, under the customer's key, then named by the reply.
+"""Files that agents enclose with what they write: stored first, under the customer's key, then named by the message.
 
-A file is two blobs, its bytes and a card that says what it is and for which contact; the id is random. The reply's
-message points at the bytes, so that they are neither copied nor decrypted in the leader's turn. What no reply has
-named after UNUSED_MS is deleted.
+A file is two blobs, its bytes and a card that says what it is and for which contact; the id is random. The message
+points at the bytes, so that they are neither copied nor decrypted in the leader's turn. A letter that opens a contact
+has none yet: its files are for whom it goes to. What no message has named after UNUSED_MS is deleted.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ log = structlog.get_logger()
 
 ID_BYTES = 16
 UNUSED_MS = 7 * 86_400_000  # a draft may lie over a weekend
+LATE_MS = 2 * 86_400_000  # a sweep that comes later than that may miss a contact that a letter opened and that has left
+LETTER = "to:"
 LIST = "enclosures"  # the document that lists files whose time is not over: id -> (ms, contact)
 
 
@@ -75,6 +77,11 @@ def card_blob(identifier: str) -> str:
     return f"card:{identifier}"
 
 
+def letter_to(recipient: str) -> str:
+    """What stands in a contact's place where there is none yet: whom a letter goes to."""
+    return f"{LETTER}{recipient}"
+
+
 def owner_of(contact: Contact) -> str:
     """The identity whose key locks what agents write to a contact: its customer's."""
     owner = next((ref.sender for ref in contact.messages if ref.sender), None)
@@ -82,7 +89,7 @@ def owner_of(contact: Contact) -> str:
 
 
 async def enclosed(vault: Vault, contact: str, ids: tuple[str, ...]) -> tuple[Attachment, ...]:
-    """The files that a reply names, as its attachments. Raises Refused: too many, too large, gone, or of another."""
+    """The files that a message names, as its attachments. Raises Refused: too many, too large, gone, or of another."""
     if not ids:
         return ()
     if len(ids) > FILES_MAX or len(set(ids)) < len(ids):
@@ -127,12 +134,14 @@ class Enclosures:
         *,
         state: Callable[[], State],
         tidy: Callable[[str, str], tuple[str, str]],
+        identify: Callable[[str], str],
     ) -> None:
-        """`tidy` makes a name and a content type safe."""
+        """`tidy` makes a name and a content type safe; `identify` gives the keyed hash of an e-mail address."""
         self._store = store
         self._vault = vault
         self._state = state
         self._tidy = tidy
+        self._identify = identify
         self._listing = asyncio.Lock()
 
     async def keep(self, contact: str, name: str, content_type: str, content: bytes) -> str:
@@ -140,9 +149,16 @@ class Enclosures:
 
         Raises KeyError for an unknown contact, ValueError for an empty or too large file, StoreUnavailable.
         """
+        return await self._keep(contact, owner_of(self._state().contacts[contact]), name, content_type, content)
+
+    async def keep_for(self, address: str, name: str, content_type: str, content: bytes) -> str:
+        """The same for a letter to an e-mail address, which opens a contact."""
+        recipient = self._identify(address)
+        return await self._keep(letter_to(recipient), recipient, name, content_type, content)
+
+    async def _keep(self, contact: str, owner: str, name: str, content_type: str, content: bytes) -> str:
         if not 0 < len(content) <= FILES_BYTES_MAX:
             raise ValueError("a file is neither empty nor over the limit")
-        owner = owner_of(self._state().contacts[contact])
         digest = await asyncio.to_thread(hashlib.sha256, content)
         safe, kind = self._tidy(name, content_type)
         card = Card(contact=contact, name=safe, type=kind, size=len(content), sha256=digest.hexdigest())
@@ -175,7 +191,8 @@ class Enclosures:
             if not old:
                 return 0
             sent = {contact: await self._sent(contact) for contact in dict.fromkeys(old.values())}
-            useless = [one for one, contact in old.items() if _is_useless(file_blob(one), sent[contact])]
+            late = {one for one, (at, contact) in listed.items() if contact.startswith(LETTER) and at < limit - LATE_MS}
+            useless = [one for one in old if one not in late and _is_useless(file_blob(one), sent[old[one]])]
             names = [name(identifier) for identifier in useless for name in (file_blob, card_blob)]
             await self._store.blobs_delete(names)
             kept = {identifier: entry for identifier, entry in listed.items() if identifier not in old}
@@ -184,11 +201,17 @@ class Enclosures:
         return len(useless)
 
     async def _sent(self, contact: str) -> frozenset[str] | None:
-        """Blobs that replies of a contact point at; None where its messages are no longer at hand."""
-        found = self._state().contacts.get(contact)
-        if found is None or found.joined is not None:
-            return None
-        ids = [ref.id for ref in found.messages if ref.direction == "out"]
+        """Blobs that messages of a contact, or to whom a letter goes, point at; None where they are not at hand."""
+        contacts = self._state().contacts
+        if contact.startswith(LETTER):
+            recipient = contact.removeprefix(LETTER)
+            found = [one for one in contacts.values() if recipient in one.participants]
+        else:
+            one = contacts.get(contact)
+            if one is None or one.joined is not None:
+                return None
+            found = [one]
+        ids = [ref.id for one in found for ref in one.messages if ref.direction == "out"]
         messages: dict[str, Message] = await self._vault.messages(ids)
         return frozenset(one.blob for message in messages.values() for one in message.attachments)
 

@@ -33,8 +33,8 @@ from router.shell.recovery import REMEDY
 from router.shell.recovery import recover as recover_all
 from router.shell.sweeping import Sweeper, SweeperStore
 from router.shell.timekeeping import Attendance, AttendanceStore
-from router.shell.understanding import Plain, Prepared
-from router.shell.vault import Vault
+from router.shell.understanding import Prepared
+from router.shell.vault import Plain, Vault
 from router.shell.yielding import PATIENCE_SECONDS, Yielded, until_yielding
 
 log = structlog.get_logger()
@@ -342,6 +342,7 @@ class Leader:
         await self.journal.append([one.draft for one in applied], blobs, wall=wall_ms())
         await point("leader.after_append")
         self._setbacks = 0
+        self._vault.journaled([blob for one in prepared for blob in one.blobs])
         self._sweeper.forget([identifier for one in applied for identifier in one.prepared.finished])
         await self.follower.stand(applied)
         return applied

@@ -24,8 +24,8 @@ from router.shell.channel import Channel
 from router.shell.clock import Clock
 from router.shell.notes import UNDERSTOOD, Internal, erased, internal_entry, note_of, read_note
 from router.shell.store.entries import InboxItem
-from router.shell.understanding import Facts, Plain, Prepared, Refused, Source, received, released, sender_of, source_of
-from router.shell.vault import Vault, raw_blob
+from router.shell.understanding import Facts, Prepared, Refused, Source, received, released, sender_of, source_of
+from router.shell.vault import Plain, Vault, raw_blob
 from router.shell.workers import Raw, Understood, Workers
 
 log = structlog.get_logger()

@@ -17,7 +17,7 @@ from router.core.message import Address, Message
 from router.core.values import WHOLE
 from router.shell.channel import Channel, ThreadMatch
 from router.shell.identities import external_of, identity_of
-from router.shell.vault import message_blob, raw_blob
+from router.shell.vault import Plain, message_blob, raw_blob
 from router.shell.workers import Understood
 
 PARTICIPANTS_MAX = 50
@@ -39,14 +39,6 @@ class Refused(RouterError):
         super().__init__(detail or code)
         self.code = code
         self.detail = detail
-
-
-class Plain(msgspec.Struct, frozen=True):
-    """A blob not yet encrypted: its id, the identity whose key locks it, and what it says."""
-
-    blob: str
-    identity: str
-    plain: bytes
 
 
 class Prepared(msgspec.Struct, kw_only=True):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import zlib
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Protocol
 
@@ -27,8 +28,19 @@ COMPRESS_BYTES_MIN = 1_024
 COMPRESS_BYTES_MAX = 1 << 20  # what is larger holds the journal up for longer than the space is worth
 THREAD_BYTES_MIN = 128 << 10
 PIECE_BYTES = 256 << 10
+MESSAGE = "message:"
+FRESH_MESSAGE_BYTES_MAX = 64 << 10
+FRESH_BYTES_MAX = 16 << 20
 
 _MESSAGE = msgspec.json.Decoder(Message)
+
+
+class Plain(msgspec.Struct, frozen=True):
+    """A blob not yet encrypted: its id, the identity whose key locks it, and what it says."""
+
+    blob: str
+    identity: str
+    plain: bytes
 
 
 class KeyStore(Protocol):
@@ -55,7 +67,7 @@ class Erased(PermanentError):
 
 def message_blob(message_id: str) -> str:
     """The blob id of a message in normal form."""
-    return f"message:{message_id}"
+    return f"{MESSAGE}{message_id}"
 
 
 def raw_blob(message_id: str) -> str:
@@ -64,11 +76,17 @@ def raw_blob(message_id: str) -> str:
 
 
 class Vault:
-    """Locks and opens blobs. Keys are kept in memory, at most KEYS_CACHED_MAX of them."""
+    """Locks and opens blobs. Keys are kept in memory, at most KEYS_CACHED_MAX of them.
+
+    So are messages that were journaled last: desks ask for them at once, and would each wait for the store. Nothing is
+    kept that was read, so that what a read under way brings back after an erasure is not kept either.
+    """
 
     def __init__(self, store: KeyStore) -> None:
         self._store = store
         self._keys: dict[str, bytes] = {}
+        self._fresh: OrderedDict[str, bytes] = OrderedDict()  # messages just journaled here, by blob, oldest first
+        self._fresh_bytes = 0
         self.key_of: Callable[[str], str] = str  # the name of an identity's key: another after each erasure
 
     async def prepare(self, identities: set[str]) -> None:
@@ -128,11 +146,25 @@ class Vault:
 
     async def messages(self, ids: list[str]) -> dict[str, Message]:
         """Messages in normal form by message id; erased ones are left out."""
-        opened = await self.open([message_blob(identifier) for identifier in ids])
+        asked = [message_blob(identifier) for identifier in ids]
+        opened = {blob: self._fresh[blob] for blob in asked if blob in self._fresh}
+        if rest := [blob for blob in asked if blob not in opened]:
+            opened |= await self.open(rest)
         return {blob.partition(":")[2]: _MESSAGE.decode(raw) for blob, raw in opened.items()}
 
+    def journaled(self, blobs: list[Plain]) -> None:
+        """These have just been stored; the messages among them will soon be asked for."""
+        for one in blobs:
+            if one.blob.startswith(MESSAGE) and len(one.plain) <= FRESH_MESSAGE_BYTES_MAX:
+                self._fresh_bytes += len(one.plain) - len(self._fresh.pop(one.blob, b""))
+                self._fresh[one.blob] = one.plain
+        while self._fresh_bytes > FRESH_BYTES_MAX:
+            self._fresh_bytes -= len(self._fresh.popitem(last=False)[1])
+
     def forget(self, keys: set[str]) -> None:
-        """Drop keys, by name, from memory; the store's copy is the caller's to delete."""
+        """Drop keys, by name, from memory, and all words; the store's copy is the caller's to delete."""
+        self._fresh.clear()
+        self._fresh_bytes = 0
         for name in keys:
             self._keys.pop(name, None)
 

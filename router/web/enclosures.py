@@ -1,9 +1,11 @@
-"""Files that agents send with a reply: taken one by one, each on disk before the page is told its id."""
+"""Files that agents send: taken one by one, each on disk before the page is told its id."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Annotated, TypeAlias
 from urllib.parse import unquote
 
 from fastapi import APIRouter, Depends, Header, Request
@@ -12,6 +14,7 @@ from fastapi.responses import JSONResponse, Response
 from router.core.errors import Draining
 from router.desk import rights
 from router.desk.actions import FILES_BYTES_MAX
+from router.desk.addresses import address_of
 from router.web.access import Agent, Parts, from_our_page
 from router.web.api import Model
 from router.web.parts import WebParts
@@ -19,6 +22,8 @@ from router.web.problems import Problem
 
 NAME_CHARACTERS_MAX = 400
 AGENT_UPLOADS_MAX = 3
+
+Keep: TypeAlias = Callable[[str, str, bytes], Awaitable[str]]  # (name, content type, content) -> id
 
 routes = APIRouter(prefix="/desk", include_in_schema=False)
 
@@ -57,6 +62,27 @@ async def attach(
     found = desk.visible(agent, contact)
     if "reply" not in rights.actions(parts.source.state, agent, found):
         raise Problem(403, "not_answered_by_you")
+    return await _taken(request, agent, parts, x_file_name, partial(parts.enclosures.keep, found.id))
+
+
+@routes.post("/api/letters/files", dependencies=[Depends(from_our_page)])
+async def attach_to_letter(
+    request: Request,
+    agent: Agent,
+    parts: Parts,
+    x_letter_to: Annotated[str, Header()] = "",
+    x_file_name: Annotated[str, Header()] = "",
+) -> Response:
+    """The same for a letter that opens a contact. Whom it goes to comes in a header: an address is kept in no log."""
+    if parts.enclosures is None:
+        raise Problem(404, "not_found")
+    to = address_of(unquote(x_letter_to))
+    if to is None:
+        raise Problem(422, "invalid", detail="an e-mail address to write to")
+    return await _taken(request, agent, parts, x_file_name, partial(parts.enclosures.keep_for, to))
+
+
+async def _taken(request: Request, agent: str, parts: WebParts, name: str, keep: Keep) -> Response:
     if parts.stopping():
         raise Draining
     announced = request.headers.get("content-length", "")
@@ -68,19 +94,16 @@ async def attach(
     try:
         async with asyncio.timeout(parts.settings.upload_seconds):
             content = await _content(request, int(announced))
-        return await _kept(parts, found.id, unquote(x_file_name[: NAME_CHARACTERS_MAX * 3]), request, content)
+        return await _kept(keep, unquote(name[: NAME_CHARACTERS_MAX * 3]), request, content)
     except TimeoutError:
         raise Problem(408, "files_slow") from None
     finally:
         uploads.leave(agent)
 
 
-async def _kept(parts: WebParts, contact: str, name: str, request: Request, content: bytes) -> Response:
-    if parts.enclosures is None:  # asked before
-        raise Problem(404, "not_found")
+async def _kept(keep: Keep, name: str, request: Request, content: bytes) -> Response:
     try:
-        kind = request.headers.get("content-type", "")
-        identifier = await parts.enclosures.keep(contact, name, kind, content)
+        identifier = await keep(name, request.headers.get("content-type", ""), content)
     except KeyError:
         raise Problem(404, "no_contact") from None
     except ValueError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -208,6 +209,39 @@ async def test_an_agent_writes_first(site: Site, page: Page) -> None:
     assert (contact.agent, contact.state) == ("ana", ContactState.WAITING_CUSTOMER)
     assert said(site, contact, "out") == ["We found it."]
     await expect(page.locator(".item.out")).to_contain_text("We found it.")
+
+
+async def test_a_file_goes_with_a_first_letter(site: Site, page: Page, tmp_path: Path) -> None:
+    """Files are stored for the letter's address, follow to another one, outlive the dialog and go with the letter."""
+    house = site.house
+    form = tmp_path / "form.pdf"
+    form.write_bytes(b"%PDF a form")
+    await enter(page, site)
+    await page.keyboard.press("c")
+    dialog = page.get_by_role("dialog", name="Write to a customer")
+    await expect(dialog.get_by_role("button", name="Attach files")).to_be_disabled()
+    await page.keyboard.type("carl@example.org")
+    await expect(dialog.get_by_role("button", name="Attach files")).to_be_enabled()
+    await dialog.locator("input[type=file]").set_input_files(form)
+    await until(lambda: [one[0] for one in house.kept.values()] == ["to carl@example.org"])
+    await expect(dialog.get_by_role("button", name="Remove form.pdf")).to_be_visible()
+    assert await grave(page) == []
+    await dialog.get_by_role("textbox", name="To").fill("Carla@example.org")
+    await dialog.get_by_label("Subject").fill("Your bag")
+    await until(lambda: [one[0] for one in house.kept.values()][1:] == ["to carla@example.org"])
+    await expect(dialog.get_by_role("button", name="Remove form.pdf")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await page.keyboard.press("c")
+    await expect(dialog.get_by_role("button", name="Remove form.pdf")).to_be_visible()
+    await dialog.get_by_label("Message").fill("Please fill it in.")
+    await page.keyboard.press("Control+Enter")
+    await expect(page.get_by_role("heading", name="Your bag")).to_be_visible()
+    [contact] = house.state.contacts.values()
+    assert said(site, contact, "out") == ["Please fill it in."]
+    assert [one.filename for one in house.written[contact.messages[0].id].attachments] == ["form.pdf"]
+    await page.get_by_role("button", name="New contact").click()
+    await expect(dialog.get_by_role("textbox", name="To")).to_have_value("")
+    await expect(dialog.get_by_role("button", name="Remove form.pdf")).to_have_count(0)
 
 
 async def test_an_agent_has_no_overview(site: Site, page: Page) -> None:

@@ -285,6 +285,10 @@ class House:
         self.kept[identifier] = (contact, name, content_type, content)
         return identifier
 
+    async def keep_for(self, address: str, name: str, content_type: str, content: bytes) -> str:
+        """A file of a letter."""
+        return await self.keep(f"to {address}", name, content_type, content)
+
     def _enclose(self, message: str, ids: tuple[str, ...]) -> None:
         for part, identifier in enumerate(ids):
             _, name, kind, content = self.kept[identifier]

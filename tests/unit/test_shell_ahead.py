@@ -9,7 +9,8 @@ import pytest
 from router.core.events import MessageReceived, WorkspaceChanged
 from router.shell import ahead as ahead_module
 from router.shell import reader as reader_module
-from tests.support.shell_scene import WORKSPACE, Stage, until, written
+from router.shell.journal import Drafted
+from tests.support.shell_scene import PATIENCE_SECONDS, WORKSPACE, Stage, until, written
 
 
 @pytest.fixture(autouse=True)
@@ -36,6 +37,29 @@ async def test_what_comes_past_the_inbox_does_not_wait_for_mail() -> None:
         WorkspaceChanged,
         MessageReceived,
     ]
+
+
+async def test_what_is_asked_for_during_a_commit_is_in_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proposals that come while an append is under way are journaled in their turn, each once, and each is answered."""
+    stage = Stage()
+    append = stage.store.journal_append
+    proposing: list[asyncio.Task[Drafted]] = []
+
+    async def slow(expected: str, records: list[tuple[str, bytes]], blobs: dict[str, bytes]) -> None:
+        if stage.leader.leading and len(proposing) < 3:
+            proposing.append(asyncio.create_task(stage.leader.propose(f"v{len(proposing) + 2}", WORKSPACE)))
+            await asyncio.sleep(0.01)
+        await append(expected, records, blobs)
+
+    monkeypatch.setattr(stage.store, "journal_append", slow)
+    async with stage.leading():
+        await stage.leader.propose("v1a", WORKSPACE)
+        await until(lambda: len(proposing) == 3)
+        drafts = await asyncio.wait_for(asyncio.gather(*proposing), PATIENCE_SECONDS)
+    changes = (event for event in stage.store.events(WorkspaceChanged) if isinstance(event, WorkspaceChanged))
+    versions = [event.version for event in changes]
+    assert versions[-4:] == ["v1a", "v2", "v3", "v4"]
+    assert [draft.config for draft in drafts] == ["v2", "v3", "v4"]
 
 
 async def test_a_commit_carries_all_that_has_gathered() -> None:

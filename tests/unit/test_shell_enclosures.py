@@ -27,7 +27,7 @@ def tidy(name: str, content_type: str) -> tuple[str, str]:
 
 def kept_in(stage: Stage) -> Enclosures:
     """The files of a stage."""
-    return Enclosures(stage.store, stage.vault, state=lambda: stage.leader.engine.state, tidy=tidy)
+    return Enclosures(stage.store, stage.vault, state=lambda: stage.leader.engine.state, tidy=tidy, identify=str.upper)
 
 
 def no_part(raw: bytes, part: int) -> tuple[str, str, bytes]:
@@ -114,6 +114,44 @@ async def test_a_reply_names_only_files_of_its_contact_within_limits(monkeypatch
         with pytest.raises(KeyError):
             await files.keep("nobody", "d", "a/b", b"x")
     assert FILES_BYTES_MAX * 4 / 3 < 25_000_000
+
+
+async def test_a_file_goes_with_the_letter_that_opens_a_contact() -> None:
+    """It is stored for whom the letter goes to, under their key, and goes with a letter to nobody else."""
+    stage = Stage()
+    async with stage.leading():
+        files = kept_in(stage)
+        identifier = await files.keep_for("carla@example.org", "a.pdf", "application/pdf", FILE)
+        letter = {"subject": "Your bag", "text": "The form.", "files": [identifier]}
+        other = await stage.act("ana", "start", to="dora@example.org", **letter)
+        assert (other.ok, other.code) == (False, "files-gone")
+        opened = await stage.act("ana", "start", to="Carla@example.org", **letter)
+        assert opened.ok
+        message = stage.leader.engine.state.contacts[opened.contact].messages[-1].id
+        [file] = (await stage.vault.messages([message]))[message].attachments
+        assert (file.filename, await content_of(stage.vault, file)) == ("safe a.pdf", FILE)
+        stage.vault.forget({"CARLA@EXAMPLE.ORG"})
+        await stage.store.keys_delete(["CARLA@EXAMPLE.ORG"])
+        with pytest.raises(PermanentError):
+            await content_of(stage.vault, file)
+
+
+async def test_what_no_letter_has_named_is_swept_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a sent letter names stays, other files go; they stay when it is too late to tell."""
+    stage = Stage()
+    async with stage.leading():
+        files = kept_in(stage)
+        sent, unsent = [await files.keep_for("carla@example.org", name, "a/b", b"x") for name in "ab"]
+        letter = {"to": "carla@example.org", "subject": "Your bag", "text": "Here.", "files": [sent]}
+        assert (await stage.act("ana", "start", **letter)).ok
+        monkeypatch.setattr(enclosures_module, "UNUSED_MS", 0)
+        assert await files.sweep() == 1
+        assert file_blob(sent) in stage.store.blobs
+        assert file_blob(unsent) not in stage.store.blobs
+        late = await files.keep_for("dora@example.org", "c", "a/b", b"x")
+        monkeypatch.setattr(enclosures_module, "LATE_MS", -1_000)
+        assert await files.sweep() == 0
+        assert file_blob(late) in stage.store.blobs
 
 
 async def test_what_no_reply_has_named_is_swept(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -289,6 +289,7 @@ async def test_a_command_on_a_conversation_that_was_tampered_with_is_refused() -
         for name, sealed in stage.store.blobs.items():
             if sealed:  # a mark of the journal's is empty
                 stage.store.blobs[name] = sealed[:-1] + bytes([sealed[-1] ^ 1])
+        stage.vault.forget(set())  # read anew
         outcome = await stage.act("ana", "reply", contact=contact, text="On its way.")
         assert (outcome.ok, outcome.code) == (False, "internal")
         assert (await stage.act("ana", "status", status="busy")).ok

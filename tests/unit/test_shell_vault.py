@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from router.core.errors import PermanentError
 from router.core.message import Address, Message
-from router.shell.vault import Vault, message_blob
+from router.shell import vault as vault_module
+from router.shell.vault import Plain, Vault, message_blob, raw_blob
 from tests.support.memory_store import MemoryStore
 
 
@@ -66,3 +67,31 @@ async def test_messages_come_back_whole() -> None:
     blob = message_blob("7-0")
     store.blobs[blob] = vault.lock(blob, "b" * 32, msgspec.json.encode(message))
     assert await vault.messages(["7-0", "8-0"]) == {"7-0": message}
+
+
+async def test_a_message_just_journaled_is_read_without_the_store() -> None:
+    """Desks that ask at once need no store; large and older ones are read there, and nothing outlives an erasure."""
+    store = MemoryStore()
+    vault = Vault(store)
+    words = msgspec.json.encode(Message(channel="email", from_=Address(address="c@x.example"), text="Hello"))
+    large = msgspec.json.encode(Message(channel="email", from_=Address(address="c@x.example"), text="x" * 70_000))
+    blobs = [Plain(message_blob("1"), "c", words), Plain(message_blob("2"), "c", large), Plain(raw_blob("1"), "c", b"")]
+    await vault.prepare({"c"})
+    sealed = dict([await vault.lock_blob(one.blob, one.identity, one.plain) for one in blobs])
+    vault.journaled(blobs)
+    assert [one.text for one in (await vault.messages(["1", "2"])).values()] == ["Hello"]
+    store.blobs.update(sealed)
+    assert len(await vault.messages(["1", "2"])) == 2
+    await store.keys_delete(["c"])
+    vault.forget({"c"})
+    assert await vault.messages(["1", "2"]) == {}
+
+
+async def test_messages_just_journaled_take_a_bounded_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest are read from the store again."""
+    vault = Vault(MemoryStore())
+    words = msgspec.json.encode(Message(channel="email", from_=Address(address="c@x.example"), text="x" * 300))
+    monkeypatch.setattr(vault_module, "FRESH_BYTES_MAX", 2 * len(words))
+    for number in "1123":
+        vault.journaled([Plain(message_blob(number), "c", words)])
+    assert set(await vault.messages(["1", "2", "3"])) == {"2", "3"}

@@ -63,6 +63,18 @@ async def test_a_file_is_kept_and_named(house: House, contact: Contact, desks: d
     assert house.kept[answer.json()["id"]] == (contact.id, "größe.pdf", "application/pdf", b"%PDF")
 
 
+async def test_a_file_of_a_letter_is_kept_for_its_address(house: House, desks: dict[str, httpx.AsyncClient]) -> None:
+    """Whoever is signed in may attach to a letter; without an address, or from another page, nothing is kept."""
+    headers = {"X-File-Name": "a.pdf", "Content-Type": "application/pdf", "X-Letter-To": "Carla%40example.org"}
+    answer = await desks["ben"].post("/desk/api/letters/files", content=b"%PDF", headers=headers)
+    assert answer.status_code == 202
+    assert house.kept[answer.json()["id"]] == ("to carla@example.org", "a.pdf", "application/pdf", b"%PDF")
+    for wrong, status in (({"X-Letter-To": "nobody"}, 422), ({"Origin": "https://evil.example"}, 403)):
+        answer = await desks["ben"].post("/desk/api/letters/files", content=b"%PDF", headers={**headers, **wrong})
+        assert answer.status_code == status
+    assert len(house.kept) == 1
+
+
 async def test_only_who_answers_may_attach(house: House, contact: Contact, desks: dict[str, httpx.AsyncClient]) -> None:
     """Another agent, another site's page, whoever is signed out, and a contact that is not open get nothing kept."""
     waiting = house.mail("Somebody?", sender="bob@example.org")

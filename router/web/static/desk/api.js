@@ -51,13 +51,17 @@ export async function act(action, fields, waiting, key = newKey()) {
   }
 }
 
-// Stores a file for a reply to a contact; its id. `progress` is told the share that is sent, up to 1.
-export function upload(contact, file, progress) {
+// Where a file for a reply to a contact is stored, and one for a letter that opens a contact.
+export const ofContact = (contact) => ({ path: `/desk/api/contacts/${encodeURIComponent(contact)}/files`, headers: {} });
+export const ofLetter = (to) => ({ path: "/desk/api/letters/files", headers: { "X-Letter-To": encodeURIComponent(to) } });
+
+// Stores a file; its id. `progress` is told the share that is sent, up to 1.
+export function upload({ path, headers }, file, progress) {
   return new Promise((done, fail) => {
     const request = new XMLHttpRequest();
-    request.open("POST", `/desk/api/contacts/${encodeURIComponent(contact)}/files`);
+    request.open("POST", path);
     request.responseType = "json";
-    const named = { ...HEADERS, "Content-Type": file.type || "application/octet-stream", "X-File-Name": encodeURIComponent(file.name) };
+    const named = { ...HEADERS, ...headers, "Content-Type": file.type || "application/octet-stream", "X-File-Name": encodeURIComponent(file.name) };
     for (const [name, value] of Object.entries(named)) request.setRequestHeader(name, value);
     request.upload.onprogress = (event) => { if (event.lengthComputable) progress(event.loaded / event.total); };
     request.onload = () => {

@@ -86,8 +86,8 @@ export function askPriority(current) {
 }
 
 // A contact that an agent opens. What was typed stands in `draft` until it is sent. `coming` promises the topics: the
-// dialog is there at once, so that whoever types on types into it.
-export function askNew(coming, draft) {
+// dialog is there at once, so that whoever types on types into it. `enclosing(to, changed)` makes the list of its files.
+export function askNew(coming, draft, enclosing) {
   const field = (name, label, node) => h("label", { class: "field" }, h("span", {}, label), node);
   const to = h("input", { type: "email", name: "to", required: true, maxlength: "254", autocomplete: "off", value: draft.to || "", placeholder: T.newToHint });
   const subject = h("input", { type: "text", name: "subject", required: true, maxlength: "300", autocomplete: "off", value: draft.subject || "" });
@@ -101,9 +101,20 @@ export function askNew(coming, draft) {
   }, () => { /* without a topic, then */ });
   const text = h("textarea", { name: "text", rows: "7", required: true, dir: "auto", value: draft.text || "" });
   const read = () => ({ to: to.value.trim(), subject: subject.value.trim(), topic: topic.value, text: text.value });
+  let files = null;
+  const settle = () => {
+    if (!files) return;
+    files.button.disabled = !to.value.trim() || !to.checkValidity();
+    text.setCustomValidity(files.pending() ? T.filesPending : "");
+  };
+  to.addEventListener("input", settle);
+  to.addEventListener("change", () => files.follow());
+  files = enclosing(() => to.value.trim().toLowerCase(), settle);
+  settle();
   const content = h("div", { class: "new-contact", oninput: () => draft.keep(read()) }, h("p", { class: "muted" }, T.newText),
-    field("to", T.newTo, to), field("subject", T.newSubject, subject), field("topic", T.newTopic, topic), field("text", T.newWords, text), signature);
-  return ask(T.newTitle, content, T.send, read);
+    field("to", T.newTo, to), field("subject", T.newSubject, subject), field("topic", T.newTopic, topic), field("text", T.newWords, text), signature,
+    h("div", { class: "new-files" }, files.button, files.limit, files.root));
+  return ask(T.newTitle, content, T.send, () => ({ ...read(), files: files.ready().map((one) => one.id) }));
 }
 
 export function showWhy(why) {

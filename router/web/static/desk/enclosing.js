@@ -1,7 +1,7 @@
 // Files that go with a reply. Each is stored on the server as soon as it is chosen; the reply only names it, so that an
 // undone reply still has it, and so has a draft that outlives the browser.
 
-import { upload } from "./api.js";
+import { ofContact, ofLetter, upload } from "./api.js";
 import { h, icon, say, toast } from "./dom.js";
 import { T } from "./texts.js";
 import { size } from "./time.js";
@@ -10,9 +10,9 @@ const megabytes = (bytes) => `${Math.floor(bytes / 1e6)} MB`;
 export const filesOf = (agent, contact) => `usherd-draft-${agent}-${contact}-files`;
 
 export class Enclosing {
-  // `changed()` is called when the list is another one.
-  constructor(app, contact, changed) {
-    Object.assign(this, { app, id: contact, changed, locked: false });
+  // `changed()` is called when the list is another one. `to()`: of a letter that opens a contact, whom it goes to.
+  constructor(app, contact, changed, to = null) {
+    Object.assign(this, { app, id: contact, changed, to, locked: false });
     this.picker = h("input", { type: "file", multiple: true, class: "hidden-input", tabindex: "-1", "aria-hidden": "true", onchange: () => {
       this.take([...this.picker.files]);
       this.picker.value = "";
@@ -67,17 +67,29 @@ export class Enclosing {
     Object.assign(one, { failed: "", share: 0 });
     this.draw();
     try {
-      const answer = await upload(this.id, one.file, (share) => {
+      one.to = this.to?.();
+      const place = this.to ? ofLetter(one.to) : ofContact(this.id);
+      const answer = await upload(place, one.file, (share) => {
         one.share = share;
         if (one.bar) one.bar.value = share;
       });
       one.id = answer.id;
-      delete one.file;
+      if (!this.to) delete one.file; // a letter may yet go to somebody else, and its files with it
       say(T.attached(one.name));
     } catch (error) {
       one.failed = error.message || T.fileLost;
       toast(T.fileFailed(one.name, one.failed), "bad");
     }
+    this.keep();
+  }
+
+  // A letter goes to somebody else: what was stored for the one before is stored anew.
+  follow() {
+    const astray = this.items.filter((one) => one.id && one.to !== this.to());
+    const lost = astray.filter((one) => !one.file);
+    this.items = this.items.filter((one) => !lost.includes(one));
+    for (const one of lost) toast(T.attachAgain(one.name), "bad");
+    for (const one of astray) if (one.file) { delete one.id; this.send(one); }
     this.keep();
   }
 
@@ -91,7 +103,7 @@ export class Enclosing {
   }
 
   keep() {
-    const kept = this.ready().map(({ id, name, size: bytes }) => ({ id, name, size: bytes }));
+    const kept = this.ready().map(({ id, name, size: bytes, to }) => ({ id, name, size: bytes, to }));
     const store = filesOf(this.app.agent, this.id);
     if (kept.length) localStorage.setItem(store, JSON.stringify(kept));
     else localStorage.removeItem(store);

@@ -3,6 +3,7 @@
 import { get } from "./api.js";
 import { askNew, askTransfer } from "./dialogs.js";
 import { toast } from "./dom.js";
+import { Enclosing, filesOf } from "./enclosing.js";
 import { T } from "./texts.js";
 
 // A supervisor gives a contact to somebody.
@@ -16,14 +17,19 @@ export async function assign(app, contact) {
 }
 
 const draftOf = (agent) => `usherd-new-${agent}`;
-export const forgetDraft = (agent) => localStorage.removeItem(draftOf(agent));
+const LETTER = "new";
+
+export function forgetDraft(agent) {
+  localStorage.removeItem(draftOf(agent));
+  localStorage.removeItem(filesOf(agent, LETTER));
+}
 
 // An agent writes to a customer first. What is typed outlives the dialog until it was sent.
 export async function startContact(app) {
   const store = draftOf(app.agent);
   const draft = JSON.parse(localStorage.getItem(store) || "{}");
   draft.keep = (fields) => localStorage.setItem(store, JSON.stringify(fields));
-  const chosen = await askNew(get("topics"), draft);
+  const chosen = await askNew(get("topics"), draft, (to, changed) => new Enclosing(app, LETTER, changed, to));
   if (!chosen) return;
   const { topic, ...fields } = chosen;
   app.holds.add("start", { ...fields, topics: topic ? [topic] : [] }, fields.to, app.desk.hold_ms);

@@ -71,6 +71,7 @@ export const T = {
   attachments: "Attachments",
   attach: "Attach files",
   enclosed: "Files that go with this reply",
+  attachAgain: (name) => `${name} was for somebody else: attach it again.`,
   filesLimit: (most, bytes) => `Up to ${most} files, ${bytes} in all`,
   filesMany: (most) => `A reply may have up to ${most} files.`,
   filesLarge: (name, bytes) => `${name} is too large: the files of a reply may have ${bytes} in all.`,
