@@ -27,7 +27,7 @@ from router.core.decisions import (
     ResolveContact,
 )
 from router.core.errors import StoreUnavailable
-from router.core.events import ContactTaken, DeliveryReported, MessageReceived, OfferAccepted
+from router.core.events import DeliveryReported, MessageReceived
 from router.shell.clock import rfc3339
 from router.shell.records import Record, decode
 from skills.channel_model import Hook
@@ -181,8 +181,6 @@ def events_of(record: Record) -> Iterator[Told]:
     at = rfc3339(event.at)
     if isinstance(event, DeliveryReported) and event.state in DELIVERIES:
         yield DELIVERIES[event.state], {"at": at, "contact": event.contact, "message": event.message}
-    if isinstance(event, OfferAccepted | ContactTaken):
-        yield "contact.assigned", {"at": at, "contact": event.contact, "agent": event.agent}
     for decision in record.decisions:
         match decision:
             case OpenContact():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
@@ -28,20 +28,6 @@ from tests.support.telegram_house import HOOKED, write_workspace
 
 SECRET = b"s" * 32
 NAME = "X-Telegram-Bot-Api-Secret-Token"
-
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[FakeTelegram]:
-    """One server for all tests of this module."""
-    with FakeTelegram().running() as made:
-        yield made
-
-
-@pytest.fixture
-def fake(served: FakeTelegram) -> FakeTelegram:
-    """A Telegram in which nothing has happened yet."""
-    served.begin_anew()
-    return served
 
 
 @asynccontextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 import msgspec
@@ -25,20 +25,6 @@ from tests.fakes.telegram.world import BOT, TOKEN, Json
 JPEG = b"\xff\xd8\xff\xe0" + b"a picture" * 40
 BUSY = Fault(429, "Too Many Requests: retry after 7", {"retry_after": 7})
 QUICK = Spans(poll=5, album=0.05, wait_first=0.02, file_retry=0.01)
-
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[FakeTelegram]:
-    """One server for all tests of this module."""
-    with FakeTelegram().running() as made:
-        yield made
-
-
-@pytest.fixture
-def fake(served: FakeTelegram) -> FakeTelegram:
-    """A Telegram in which nothing has happened yet."""
-    served.begin_anew()
-    return served
 
 
 class Stored:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,20 +20,6 @@ from tests.fakes.telegram.world import TOKEN, USERNAME, Json, World
 
 JPEG = b"\xff\xd8\xff\xe0" + b"a picture" * 40
 CLIENT = Path(__file__).parents[1] / "fakes" / "telegram" / "node" / "bot.mjs"
-
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[FakeTelegram]:
-    """One server for all tests of this module."""
-    with FakeTelegram().running() as made:
-        yield made
-
-
-@pytest.fixture
-def fake(served: FakeTelegram) -> FakeTelegram:
-    """A Telegram in which nothing has happened yet."""
-    served.begin_anew()
-    return served
 
 
 @pytest.fixture(scope="module")

@@ -41,8 +41,9 @@ NONE = Requirement()
 OPEN = OpenContact(
     contact="c1", message="1-0", customer="k1", requirement=NONE, priority=Priority.HIGH, due=9, topics=("bags",)
 )
-TAKEN = ContactTaken(at=NOON, agent="ana", contact="c1")
-RESOLVED = ContactResolved(at=NOON, agent="ana", contact="c1")
+TAKE = ContactTaken(at=NOON, agent="ana", contact="c1")
+ASSIGN = AssignTo(contact="c1", agent="ana", explanation=WHY)
+RESOLVE = ContactResolved(at=NOON, agent="ana", contact="c1")
 
 
 def record(event: Event, *decisions: Decision) -> Record:
@@ -63,9 +64,9 @@ def message(**more: Any) -> MessageReceived:
         (record(message(), AttachMessage(contact="c1", message="1-0")), ["message.received"]),
         (record(message(auto="bounce"), AttachMessage(contact="c1", message="1-0")), []),
         (record(message(), ReopenContact(contact="c1")), ["contact.reopened"]),
-        (record(TimePassed(at=NOON), AssignTo(contact="c1", agent="ana", explanation=WHY)), ["contact.assigned"]),
-        (record(TAKEN), ["contact.assigned"]),
-        (record(TAKEN, Refuse(code="taken")), []),
+        (record(TimePassed(at=NOON), ASSIGN), ["contact.assigned"]),
+        (record(TAKE, ASSIGN), ["contact.assigned"]),
+        (record(TAKE, Refuse(code="taken")), []),
         (
             record(ContactResolved(at=NOON, agent="ana", contact="c1"), ResolveContact(contact="c1")),
             ["contact.resolved"],
@@ -176,7 +177,7 @@ async def test_a_program_is_told_from_its_beginning_on_in_order() -> None:
     scene.happen(record(message(), OPEN))
     async with scene.told():
         await began(scene)
-        scene.happen(record(message(), OPEN), record(TAKEN))
+        scene.happen(record(message(), OPEN), record(TAKE, ASSIGN))
         await until(lambda: len(scene.program.asked) == 3)
     kinds = [one["type"] for one in scene.program.taken()]
     assert kinds == ["contact.opened", "message.received", "contact.assigned"]
@@ -206,7 +207,7 @@ async def test_a_restart_goes_on_where_it_was() -> None:
         await began(scene)
         scene.happen(record(message(), OPEN))
         await until(lambda: scene.store.documents["hook-crm"] == b"1-0")
-    scene.happen(record(TAKEN))
+    scene.happen(record(TAKE, ASSIGN))
     scene.leading = False
     async with scene.told():
         await asyncio.sleep(0.05)
