@@ -185,6 +185,25 @@ async def test_app_home_is_opened_and_clicked(app: RawApp, page: Page) -> None:
     assert page.complaints == []  # type: ignore[attr-defined]
 
 
+async def test_a_link_to_a_message_leads_to_its_thread(app: RawApp, page: Page) -> None:
+    """A permalink in App Home opens the conversation with the thread beside it, and so does its bare address."""
+    slack, ana = app.slack, app.slack.user("ana")
+    posted = await app.call("chat.postMessage", channel=ana.id, text="the card")
+    await ana.writes("my answer", thread=ana.sees()[0])
+    link = (await app.call("chat.getPermalink", channel=ana.dm.id, message_ts=posted["ts"]))["permalink"]
+    home = {"type": "home", "blocks": [section(f"<{link}|Suitcase>")]}
+    await app.call("views.publish", user_id=ana.id, view=home)
+    await opened(app, page)
+    await page.get_by_role("group", name="Views of the app").get_by_role("button", name="Home").click()
+    await page.get_by_role("link", name="Suitcase").click()
+    thread = page.get_by_role("complementary", name="Thread")
+    await expect(thread.get_by_role("article").last).to_contain_text("my answer")
+    await page.goto(link)
+    await expect(thread.get_by_role("article").last).to_contain_text("my answer")
+    await slack.settled()
+    assert page.complaints == []  # type: ignore[attr-defined]
+
+
 async def test_only_this_machine_is_served_and_only_json_does_anything(app: RawApp) -> None:
     """A rebound name and a foreign form change nothing and see nothing."""
     url, deed = app.slack.page_url, {"do": "write", "as": "ana", "channel": app.slack.user("ana").dm.id, "text": "x"}

@@ -22,7 +22,7 @@ OPEN = "Write in this thread"
 @pytest_asyncio.fixture
 async def desk() -> AsyncIterator[SlackHouse]:
     """Ana is available; a Slack that sends events again after a moment."""
-    async with slack_house(Rules(ack=1.0, retries=(0.0, 0.5, 3.0, 3.0), tier_scale=20)) as made:
+    async with slack_house(Rules(ack=1.0, retries=(0.0, 0.3, 1.0, 2.0, 3.0, 3.0), tier_scale=20)) as made:
         made.house.available("ana")
         yield made
 
@@ -92,7 +92,7 @@ def line_of(desk: SlackHouse) -> list[Message]:
 async def test_the_team_takes_what_waits_too_long(desk: SlackHouse) -> None:
     """One line for a contact at risk; of all who press at once one has it, the others hear who was first."""
     contact = desk.house.mail("My dog is gone.", subject="Lost dog", topic="lost-pet")  # only Eva could, and is away
-    await asyncio.sleep(1.2)
+    await asyncio.sleep(0.3)
     assert line_of(desk) == []
     desk.house.now += 8 * 3_600_000 - 10 * 60_000
     await desk.until(lambda: line_of(desk), "the line")

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from unittest.mock import patch
 
-from channels.slack import limits
+from channels.slack import api, desk, limits, listening
 from channels.slack.desk import Outside, SlackDesk
 from channels.slack.listening import web_client
 from channels.slack.manifest import manifest
@@ -164,9 +164,14 @@ class SlackHouse:
 
 @asynccontextmanager
 async def slack_house(rules: Rules | None = None) -> AsyncIterator[SlackHouse]:
-    """A house with its Slack, started; both keep a quicker pace than Slack's one message a second and channel."""
+    """A house with its Slack, started; both keep a quicker pace than in life."""
     quick = dataclasses.replace(rules or Rules(), message_pace=0.01)
-    with patch.object(limits, "MESSAGE_SECONDS", 0.02):
+    with (
+        patch.object(limits, "MESSAGE_SECONDS", 0.02),
+        patch.object(listening, "WATCH_SECONDS", 0.05),
+        patch.object(api, "AGAIN_SECONDS", 0.1),
+        patch.object(desk, "TICK_SECONDS", 0.1),
+    ):
         async with FakeSlack(manifest(), rules=quick) as slack:
             house = SlackHouse(slack)
             await house.start()

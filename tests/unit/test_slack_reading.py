@@ -86,7 +86,7 @@ anything = st.recursive(leaves, lambda inner: st.lists(inner, max_size=3) | st.d
 TYPES = st.sampled_from(["block_actions", "view_submission", "event_callback", "other"])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.dictionaries(NAMES, anything, max_size=6), TYPES)
 def test_a_payload_of_any_shape_breaks_nothing(payload: dict[str, object], kind: str) -> None:
     """Whatever comes, it is deeds or nothing."""

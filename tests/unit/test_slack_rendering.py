@@ -222,7 +222,7 @@ whys = st.builds(
     ruled_out=_strings(25),
 )
 QUICK = settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 
 

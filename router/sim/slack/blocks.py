@@ -10,6 +10,7 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, assert_never
 
 from slack_sdk.errors import SlackObjectFormationError
@@ -233,16 +234,22 @@ def _unique(blocks: Sequence[dict[str, Any]], at: str) -> Iterator[str]:
 
 def _by_sdk(blocks: Sequence[dict[str, Any]], at: str) -> Iterator[str]:
     for number, block in enumerate(blocks):
-        if block["type"] == "rich_text":
-            continue  # its parts have no classes with limits
-        try:
-            parsed = Block.parse(block)
-            if parsed is None:
-                yield _said(f"unsupported type: {block['type']}", f"{at}/{number}")
-            else:
-                parsed.to_dict()  # validates each part as well
-        except (SlackObjectFormationError, TypeError) as error:
-            yield _said(str(error), f"{at}/{number}")
+        if block["type"] != "rich_text":  # its parts have no classes with limits
+            problem = _sdk_says(json.dumps(block))
+            if problem:
+                yield _said(problem, f"{at}/{number}")
+
+
+@lru_cache(maxsize=4096)  # cards and homes are sent again and again with most blocks unchanged
+def _sdk_says(block: str) -> str:
+    try:
+        parsed = Block.parse(json.loads(block))
+        if parsed is None:
+            return "unsupported type"
+        parsed.to_dict()  # validates each part as well
+    except (SlackObjectFormationError, TypeError) as error:
+        return str(error)
+    return ""
 
 
 def message_too_long(blocks: Sequence[dict[str, Any]]) -> bool:

@@ -105,9 +105,12 @@ class Channel:
     archived: bool = False
     shared_with: tuple[str, ...] = ()  # other teams
     messages: dict[str, Message] = field(default_factory=dict)  # by ts, in order
+    heads: set[str] = field(default_factory=set)  # the messages that were ever replied to
 
     def threads(self, ts: str) -> list[Message]:
         """A message and its replies, in order."""
+        if ts not in self.heads:
+            return [self.messages[ts]] if ts in self.messages else []
         return [one for one in self.messages.values() if ts in {one.ts, one.thread_ts}]
 
 

@@ -12,9 +12,10 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from importlib.resources import files
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from router.sim.slack.model import Channel, Json, Message, View
@@ -62,6 +63,7 @@ class Page:
         """Where it is."""
         return [
             Route("/", self._index),
+            Route("/archives/{channel}/p{number:int}", self._message_link),
             Route("/page/state", self._state),
             Route("/page/changes", self._changes),
             Route("/page/options", self._options, methods=["POST"]),
@@ -72,6 +74,12 @@ class Page:
 
     async def _index(self, request: Request) -> Response:
         return _refused(request) or _sent("index.html", "text/html")
+
+    async def _message_link(self, request: Request) -> Response:
+        """A permalink: the page, at the thread of that message."""
+        channel, number = request.path_params["channel"], request.path_params["number"]
+        thread = f"{number // 1_000_000}.{number % 1_000_000:06d}"
+        return _refused(request) or RedirectResponse(f"/?at={quote(channel)}&thread={thread}")
 
     async def _part(self, request: Request) -> Response:
         part = request.path_params["part"]

@@ -129,6 +129,8 @@ class Workspace:
     def post(self, channel: Channel, message: Message) -> Message:
         """Put a message, new or of a thread, where it belongs, and tell of it."""
         channel.messages[message.ts] = message
+        if message.thread_ts:
+            channel.heads.add(message.thread_ts)
         self._ping(channel, message)
         if message.unfurl:
             self.unfurls += [(url, message) for url in links(message.text, message.blocks)]

@@ -1,6 +1,8 @@
 // Block Kit as HTML. Elements are made by name and filled with text nodes; no string is ever parsed as markup.
 
 const EMOJI = {
+  alarm_clock: "⏰", bulb: "💡", crescent_moon: "🌙", large_orange_circle: "🟠", outbox_tray: "📤", paperclip: "📎",
+  pencil2: "✏️", robot_face: "🤖", small_orange_diamond: "🔸", wastebasket: "🗑️", wave: "👋",
   "+1": "👍", arrow_right: "➡️", bell: "🔔", calendar: "📅", eyes: "👀", heart: "❤️", hourglass: "⌛", hourglass_flowing_sand: "⏳",
   inbox_tray: "📥", large_green_circle: "🟢", large_yellow_circle: "🟡", lock: "🔒", memo: "📝", palm_tree: "🌴",
   red_circle: "🔴", rotating_light: "🚨", slightly_smiling_face: "🙂", sos: "🆘", star: "⭐", tada: "🎉", warning: "⚠️",

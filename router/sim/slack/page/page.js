@@ -3,7 +3,8 @@
 import { blocks, dates, element, entered, fill, spans } from "/page/blocks.js";
 
 const page = Object.fromEntries([...document.querySelectorAll("[id]")].map((one) => [one.id, one]));
-const place = { as: new URLSearchParams(location.search).get("as") ?? "", at: "messages", thread: null };
+const wanted = new URLSearchParams(location.search);
+const place = { as: wanted.get("as") ?? "", at: wanted.get("at") ?? "messages", thread: wanted.get("thread") };
 let seen = null; // the state drawn last
 
 // ---- the server ----------------------------------------------------------------------------------------------------
@@ -300,6 +301,15 @@ page.status.querySelector("form").addEventListener("submit", (event) => {
   event.preventDefault();
   const { emoji, text, minutes } = event.target.elements;
   act({ do: "status", emoji: emoji.value, text: text.value, minutes: Number(minutes.value) });
+});
+// A link to a message leads to its thread, here, whoever is looking.
+document.addEventListener("click", (event) => {
+  const to = new URL(event.target.closest?.("a")?.href ?? location.href);
+  const [, channel, seconds, rest] = /^\/archives\/(\w+)\/p(\d+)(\d{6})$/.exec(to.pathname) ?? [];
+  if (channel === undefined || to.origin !== location.origin) return;
+  event.preventDefault();
+  Object.assign(place, { at: channel, thread: `${seconds}.${rest}` });
+  draw(seen);
 });
 page.clear.addEventListener("click", () => act({ do: "status", emoji: "", text: "", minutes: 0 }));
 
