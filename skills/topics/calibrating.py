@@ -19,6 +19,7 @@ SCALES = (math.log(0.02), math.log(20.0))
 # Examples written by one hand resemble one another more than what customers write later will resemble them, the more
 # so the fewer they are: examples held out make the model seem surer than it may be.
 CAUTION_FEW = 1.08
+CAUTION_MANY = 1.1
 ALSO_TRIED = range(500, 9_600, 100)  # of 10,000
 LEAST_TRIED = range(0, 4_100, 100)
 

@@ -70,7 +70,7 @@ def by_examples(kernel: Exact, wanted: Floats, *, several: bool, round_: Callabl
     """
     n = len(kernel)
     root = linalg.cholesky(kernel + JITTER * np.eye(n), lower=True)
-    found = _minimised(root.astype(np.float32), wanted, ROUNDS_MAX, None, several=several, round_=round_)
+    found = _minimised(root.astype(np.float32), wanted, ROUNDS_MAX, several=several, round_=round_)
     mixture = linalg.solve_triangular(root, found.of, trans="T", lower=True)
     return Fitted(mixture, found.bias, found.rounds)
 
@@ -78,20 +78,18 @@ def by_examples(kernel: Exact, wanted: Floats, *, several: bool, round_: Callabl
 def by_features(
     rows: Any,  # noqa: ANN401 (a scipy.sparse.csr_array of float32, which has no types)
     wanted: Floats,
-    start: Fitted | None,
     *,
     several: bool,
     round_: Callable[[], None],
 ) -> Fitted:
-    """Fit on features of examples, [n, features], from `start` on where there is one."""
-    return _minimised(rows, wanted, ROUNDS_MAX_LARGE, start, several=several, round_=round_)
+    """Fit on features of examples, [n, features]."""
+    return _minimised(rows, wanted, ROUNDS_MAX_LARGE, several=several, round_=round_)
 
 
 def _minimised(
     rows: Any,  # noqa: ANN401 (dense or sparse)
     wanted: Floats,
     rounds: int,
-    start: Fitted | None,
     *,
     several: bool,
     round_: Callable[[], None],
@@ -110,7 +108,7 @@ def _minimised(
         slope += both
         return price * loss + 0.5 * float(flat @ flat), slope.ravel().astype(np.float64)
 
-    begin = np.zeros((width + 1) * topics) if start is None else np.vstack((start.of, start.bias)).ravel()
+    begin = np.zeros((width + 1) * topics)
     limits = {"maxiter": rounds, "maxfun": 2 * rounds, "ftol": TOLERANCE, "gtol": 1e-3, "maxcor": MEMORY}
     done = minimize(cost, begin, jac=True, method="L-BFGS-B", options=limits, callback=lambda _: round_())
     both = done.x.reshape(width + 1, topics)

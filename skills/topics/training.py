@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from skills.topics import counting, solving
-from skills.topics.calibrating import CAUTION_FEW, Calibrated, calibrate
+from skills.topics.calibrating import CAUTION_FEW, CAUTION_MANY, Calibrated, calibrate
 from skills.topics.encoders import Encoder
 from skills.topics.features import fold
 from skills.topics.model import ENCODED_WEIGHT, OTHER, Floats, Linear, TopicModel
@@ -262,27 +262,27 @@ def _many(
     held: Sequence[Mask],
     steps: _Steps,
 ) -> Solved:
-    """Fit in the space of the features; a fifth is held out once, and the fit on all goes on from there."""
+    """Fit in the space of the features; a fifth is held out once. The fit on all takes as many rounds, to be as sure."""
     features = rows.astype(np.float32)
-    fitted, logits = _fifth(examples, features, held[0], steps)
+    logits = _fifth(examples, features, held[0], steps)
     if encoded is not None:
         joined = solving.Joined(features, encoded)
-        again, other = _fifth(examples, joined, held[0], steps)
+        other = _fifth(examples, joined, held[0], steps)
         if _rights(examples, other, held) >= _rights(examples, logits, held):
-            fitted, logits, features = again, other, joined
-    found = _calibrated(examples, logits, held, 1.0)
-    last = solving.by_features(features, examples.wanted, fitted, several=examples.several, round_=steps.round)
+            logits, features = other, joined
+    found = _calibrated(examples, logits, held, CAUTION_MANY)
+    last = solving.by_features(features, examples.wanted, several=examples.several, round_=steps.round)
     steps.ended()
     return Solved(last.of, last.bias, found)
 
 
-def _fifth(examples: Examples, rows: Any, out: Mask, steps: _Steps) -> tuple[solving.Fitted, Floats]:  # noqa: ANN401
-    """A fit on those that are not held out, and logits of those that are."""
-    fitted = solving.by_features(rows[~out], examples.wanted[~out], None, several=examples.several, round_=steps.round)
+def _fifth(examples: Examples, rows: Any, out: Mask, steps: _Steps) -> Floats:  # noqa: ANN401
+    """Logits of those held out, by a fit on the others."""
+    fitted = solving.by_features(rows[~out], examples.wanted[~out], several=examples.several, round_=steps.round)
     logits = np.zeros(examples.wanted.shape, np.float32)
     logits[out] = rows[out] @ fitted.of + fitted.bias
     steps.ended()
-    return fitted, logits
+    return logits
 
 
 def _rights(examples: Examples, logits: Floats, held: Sequence[Mask]) -> int:
@@ -347,5 +347,5 @@ def without(
         return np.asarray(likenesses @ fitted.of + fitted.bias, np.float32)
     if here is not None and there is not None:
         rows, new = solving.Joined(rows, here), solving.Joined(new, there)
-    fitted = solving.by_features(rows, wanted, None, several=several, round_=round_)
+    fitted = solving.by_features(rows, wanted, several=several, round_=round_)
     return np.asarray(new @ fitted.of + fitted.bias, np.float32)
