@@ -85,9 +85,7 @@ def _empty(work: Work, contact: Contact) -> dict[str, int]:
 
 
 def _leave_thread(contact: Contact, identities: dict[str, None]) -> dict[str, int]:
-    """Somebody else's contact, in which they had a part: it stays without them; gives what they wrote there."""
-    if not any(one in identities for one in contact.participants):
-        return {}
+    """Somebody else's contact: it stays without them; gives what they wrote there, be it only a bounce."""
     contact.participants = [one for one in contact.participants if one not in identities]
     written = [ref for ref in contact.messages if ref.sender in identities]
     for ref in written:

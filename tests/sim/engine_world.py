@@ -54,9 +54,10 @@ _RULES = (
 def workspace(variant: int = 0) -> Workspace:
     """Five variants.
 
-    As it is; ben has left, wake-ups have little room; ana has lost a skill and room, what is parked costs something;
-    bags belong to another team, nobody is waited for and teams help each other; usherd only looks on. Holders of
-    `bags` are kept free in the first and fourth, of what turns out scarce in the third.
+    As it is; ben has left, wake-ups have little room, mail is left to who did least; ana has lost a skill and room,
+    what is parked costs something; bags belong to another team, nobody is waited for, teams help each other and mail is
+    left as in the second; usherd only looks on. Holders of `bags` are kept free in the first and fourth, of what turns
+    out scarce in the third.
     """
     agents = dict(_AGENTS)
     rules: tuple[Rule, ...] = _RULES
@@ -96,6 +97,7 @@ def workspace(variant: int = 0) -> Workspace:
         ramp=20 * MINUTE if variant in {0, 2} else 0,
         reserve={"bags": 1} if variant in {0, 3} else {},
         reserve_auto=variant == 2,
+        even_out={"email": 15 * MINUTE} if variant in {1, 3} else {},
         parked_cost=2_500 if variant == 2 else 0,
         wake_margin=1 if variant in {1, 2} else None,
         utilisation_window=8 * HOUR if variant != 2 else 4 * HOUR,

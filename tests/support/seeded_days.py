@@ -90,6 +90,7 @@ def workspace(chance: random.Random) -> Workspace:
         parked_cost=chance.choice([0, 5_000]),
         wake_margin=chance.choice([None, 1]),
         ramp=chance.choice([0, 15 * MINUTE]),
+        even_out=chance.choice([{}, {}, {"email": 10 * MINUTE}]),
         reopen_window=6 * HOUR,
     )  # fmt: skip
 

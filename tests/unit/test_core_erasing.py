@@ -72,6 +72,18 @@ def test_what_was_theirs_elsewhere_goes_and_the_rest_stays() -> None:
     assert scene.contact("c2").flag == "unknown-sender"
 
 
+def test_a_bounce_of_theirs_in_a_contact_of_somebody_else_goes_too() -> None:
+    """A bounce is attached though its sender takes no part: erased, they are not named there either."""
+    scene = Scene(pushing(ANA))
+    name = scene.mail("p2", message="1-0")
+    sent = scene.reply(name)
+    assert scene.mail("p1", message="2-0", auto="bounce", about=sent) == name
+    erase(scene, identities=("p1",))
+    assert "2-0" in scene.one(d.EraseCustomer).messages
+    assert '"sender":"p1"' not in said(scene)
+    assert scene.contact(name).participants == ["p2"]
+
+
 def test_an_address_that_nobody_knows_any_more_can_be_erased() -> None:
     """Its contacts have left; its keys have not."""
     scene = Scene(desk(ANA))
