@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 
 from router.core.values import Assign, Priority, Role
 from skills.answer_model import AutoAnswersConfig
-from skills.channel_model import Archive, Blobs, Channels, Store, Web
+from skills.channel_model import Channels, Web
 from skills.reply_model import ReplyConfig
 from skills.scalars import (
     Also,
@@ -34,6 +34,7 @@ from skills.scalars import (
     Words,
     Zone,
 )
+from skills.store_model import Archive, Blobs, Store
 from skills.topic_model_config import TopicModelConfig
 
 EVERYONE = "everyone"  # the team of agents who name none

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 from router.core.errors import ConfigError
@@ -13,6 +14,7 @@ from skills.requirements import Case, able, demand
 from skills.topic_model_config import SOFTEN
 
 SUPERVISORS = "supervisors"
+_TELEGRAM_GROUP = re.compile(r"telegram/-?[0-9]{1,20}")  # the account of what is said in a group
 
 
 class References:
@@ -97,7 +99,8 @@ class References:
         self._known("topic", when.topic, config.topics, (*here, "topic"))
         self._known("channel", when.channel, CHANNELS, (*here, "channel"))
         self._known("kind", when.kind, self._kinds, (*here, "kind"))
-        self._known("account", when.account, config.accounts, (*here, "account"))
+        if config.channels.telegram is None or not _TELEGRAM_GROUP.fullmatch(when.account or ""):
+            self._known("account", when.account, config.accounts, (*here, "account"))
         self._known("language", when.language, config.languages, (*here, "language"))
         self._known("tier", when.tier, config.customers.tiers, (*here, "tier"))
         self._known("team", rule.team, config.teams, (*path, "team"))

@@ -17,13 +17,10 @@ from pathlib import Path
 import structlog
 from fastapi import APIRouter
 
-from channels.email.parse import extract
 from channels.email.receive import SmtpReceiver
-from router.app import chat, erase, garbage, http, keeping, learner, local, mail, slack, telegram
-from router.app.credentials import StoredCredentials
+from router.app import chat, erase, garbage, keeping, learner, local, mail, slack, telegram
 from router.app.gauges import Gauges
 from router.app.in_force import InForce, Proposal
-from router.app.mail_entries import MailEntries
 from router.app.mailboxes import Mailboxes
 from router.app.names import Names
 from router.app.opening import open_store
@@ -31,6 +28,7 @@ from router.app.reload import Noted, Reloader
 from router.app.server import WebServer
 from router.app.upkeep import Upkeep
 from router.app.ways import channels_of, facts_of, senders_of
+from router.app.web_parts import web_parts
 from router.app.webhooks import Webhooks
 from router.core.errors import TransientError
 from router.shell.acknowledged import Acknowledged
@@ -43,10 +41,9 @@ from router.shell.enclosures import Enclosures
 from router.shell.identities import identity_of
 from router.shell.intake import Intake
 from router.shell.leader import Leader
-from router.shell.live import Library, Live
+from router.shell.live import Live
 from router.shell.metrics import Metrics
 from router.shell.nodes import Nodes
-from router.shell.ops import Ops
 from router.shell.outbox import Outbox
 from router.shell.reader import Reader
 from router.shell.rehearsed import was_rehearsed
@@ -54,8 +51,6 @@ from router.shell.timekeeping import TimeWatch
 from router.shell.vault import Vault
 from router.shell.workers import Models, Workers, use_models
 from router.web.app import create_app
-from router.web.parts import Intake as WebIntake
-from router.web.parts import WebParts, WebSettings
 from skills.workspace import Loaded
 
 log = structlog.get_logger()
@@ -71,7 +66,7 @@ class Daemon:
         self.config = loaded.config  # what this node goes by; what it opens at the start is its folder's
         self.data = data
         self._folder = loaded
-        self._pages = pages  # served beside our own
+        self.pages = pages  # served beside our own
         self.node = ""
         self.smtp: tuple[str, int] | None = None
         self.http: tuple[str, int] = ("", 0)
@@ -118,7 +113,7 @@ class Daemon:
             raise
         local.announce(
             self.data,
-            local.Running(url=self.url, token=self._local_token, pid=os.getpid(), node=self.node),
+            local.Running(url=self.url, token=self.local_token, pid=os.getpid(), node=self.node),
         )
         self._exit.callback(local.withdraw, self.data)
         smtp = f"{self.smtp[0]}:{self.smtp[1]}" if self.smtp else None
@@ -176,8 +171,8 @@ class Daemon:
         await self.workers.warm()
         self.intake = Intake(self.store, self.disk)
         self.vault = Vault(self.store)
-        self._chat = chat.web_chat(self.config, self.secret)
-        self._bot = telegram.bot_of(lambda: self.config, self.secret, self.intake, self.vault, self._exit)
+        self.chat = chat.web_chat(self.config, self.secret)
+        self.bot = telegram.bot_of(lambda: self.config, self.secret, self.intake, self.vault, self._exit)
         self.stationery = mail.MailStationery(lambda: self.config, self.secret)
         self.reader = Reader(
             store=self.store,
@@ -214,7 +209,7 @@ class Daemon:
             store=self.store,
             vault=self.vault,
             leader=self.leader,
-            senders=senders_of(self.config, self.secret, self.vault, self._exit) | telegram.sender_of(self._bot),
+            senders=senders_of(self.config, self.secret, self.vault, self._exit) | telegram.sender_of(self.bot),
             tell=self.reader.tell,
             now=self.clock.now,
         )
@@ -323,56 +318,20 @@ class Daemon:
             self.receiver = SmtpReceiver(mail.smtp_settings(smtp), self.intake)
             self.smtp = await self.receiver.start()
             self._exit.push_async_callback(self.receiver.stop)
-        if self._bot is not None:
-            self._troubles.append(self._bot.problems)
-            self._exit.push_async_callback(_cancel, self._begin("telegram", self._bot.run(self.store, self.node)))
+        if self.bot is not None:
+            self._troubles.append(self.bot.problems)
+            self._exit.push_async_callback(_cancel, self._begin("telegram", self.bot.run(self.store, self.node)))
         self.mailboxes.start(config)
         self._exit.push_async_callback(self.mailboxes.stop)
-        self._local_token = local.new_token()
+        self.local_token = local.new_token()
         self.slack = slack.slack_part(self)
-        self.parts = self._web_parts()
+        self.parts = web_parts(self)
         web = WebServer(create_app(self.parts), *config.web.listen)
         self.http = await web.start()
         self._exit.push_async_callback(web.stop)
         if self.slack is not None:
             self._troubles.append(self.slack.problems)
             self._exit.push_async_callback(_cancel, self._begin("slack", self.slack.run()))
-
-    def _web_parts(self) -> WebParts:
-        intake = WebIntake(model=http.HttpMessage, entry=http.entry) if self.config.channels.http else None
-        ops = Ops(
-            store=self.store,
-            leader=self.leader,
-            vault=self.vault,
-            tell=self.reader.tell,
-            gauges=self.gauges,
-            node=self.node,
-            shelf=self.upkeep.shelf,
-        )
-        return WebParts(
-            source=self.live,
-            texts=Library(self.vault, self.leader, chat.by_channel(extract)),
-            commands=self.commands,
-            enclosures=self.enclosures,
-            operations=ops,
-            erasing=self.eraser,
-            topics=self.learner,
-            inbox=self.intake,
-            credentials=StoredCredentials(self.store),
-            secret=self.secret,
-            intake=intake,
-            mails=MailEntries(lambda: self.config.accounts),
-            chat=self._chat,
-            pages=(*self._pages, *telegram.routes_of(self._bot), *(self.slack.pages if self.slack is not None else ())),
-            types=self._bot.types if self._bot is not None else None,
-            local_token=self._local_token,
-            settings=WebSettings(public_url=self.config.web.url or ""),
-            metrics=self.metrics.registry,
-            ready=lambda: self.leader.follower.current and not self.stopping,
-            stopping=lambda: self.stopping,
-            clock=self.clock.now,
-            rehearsed=partial(was_rehearsed, self.store),
-        )
 
     # -- what the parts ask for ------------------------------------------------------------------------------------
 
@@ -414,8 +373,8 @@ class Daemon:
             self.receiver.take_mail_for(mail.handed_to(self.config))
         self.mailboxes.follow(self.config)
         changed = chat.web_chat(self.config, self.secret)
-        if self._chat is not None and changed is not None:
-            self._chat.follow(changed)
+        if self.chat is not None and changed is not None:
+            self.chat.follow(changed)
 
     async def change_models(self, found: Models) -> None:
         """Classify with another model from the next message on."""

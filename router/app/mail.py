@@ -28,7 +28,7 @@ from router.shell.clock import milliseconds
 from router.shell.enclosures import content_of
 from router.shell.outbox import Sent
 from router.shell.vault import Vault
-from skills.channel_model import EmailChannel, Send, Smtp
+from skills.email_model import EmailChannel, Send, Smtp
 from skills.model import WorkspaceConfig
 
 log = structlog.get_logger()

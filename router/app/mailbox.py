@@ -16,7 +16,7 @@ from channels.email.imap_connection import Connection
 from channels.email.imap_wire import MailboxLost, MailboxRefused
 from router.app.mail import send_settings
 from router.app.mailboxes import imap_settings, secret_of
-from skills.channel_model import Imap, Send
+from skills.email_model import Imap, Send
 
 SECONDS_MAX = 10.0
 SUBMISSION_PORT = 587

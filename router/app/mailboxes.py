@@ -17,7 +17,7 @@ from channels.email.imap_settings import ImapSettings
 from channels.email.oauth import OAuthSettings, Tokens
 from router.core.ports import Inbox
 from router.shell.lease import Lease, LeaseStore
-from skills.channel_model import Imap, OAuth2
+from skills.email_model import Imap, OAuth2
 from skills.model import WorkspaceConfig
 
 log = structlog.get_logger()

@@ -7,8 +7,8 @@ from pathlib import Path
 from router.shell.shelf import Place, Shelf
 from router.shell.store.files import BlobFolder, BlobPlace
 from router.shell.store.objects import BlobObjects
-from skills.channel_model import Objects
 from skills.model import WorkspaceConfig
+from skills.store_model import Objects
 
 FOLDER = "archive"  # in the data directory
 BLOBS = "blobs"  # likewise

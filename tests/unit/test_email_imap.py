@@ -19,7 +19,7 @@ from channels.email.imap_wire import MailboxRefused
 from channels.email.settings import MailSettings
 from router.app.mail import normalise
 from router.app.mailbox import try_mailbox
-from skills.channel_model import Imap
+from skills.email_model import Imap
 from skills.secret import Secret
 from tests.fakes.scripted_imap import DROP, SILENCE, ScriptedImap, listening
 from tests.support.certificates import write_certificate

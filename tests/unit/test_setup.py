@@ -22,7 +22,7 @@ from router.app.mailbox import try_server
 from router.app.starter import MAILBOX_PASSWORD_FILE, PASSWORD_FILE
 from router.cli.commands import app
 from router.core.errors import ConfigError
-from skills.channel_model import Send
+from skills.email_model import Send
 from skills.workspace import load
 from tests.support.certificates import write_certificate
 

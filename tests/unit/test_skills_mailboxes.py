@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from router.app.mailboxes import imap_settings, secret_of
-from skills.channel_model import Imap
+from skills.email_model import Imap
 from skills.workspace import ConfigErrors, load
 
 HEAD = "workspace: acme\nchannels:\n  email:\n    imap:\n"

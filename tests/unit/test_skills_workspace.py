@@ -479,3 +479,20 @@ def test_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert "too_much" in {error.code for error in errors_of(folder)}
     monkeypatch.setattr("skills.reading.FILES_MAX", 1)
     assert [error.code for error in errors_of(folder)] == ["too_much"]
+
+
+@pytest.mark.parametrize(
+    ("account", "accepted"), [("telegram/-1001", True), ("telegram/x", False), ("a@b.example", False)]
+)
+def test_a_rule_may_name_a_telegram_group(tmp_path: Path, account: str, accepted: bool) -> None:
+    """What is said in a group has the group for its account; a rule names it as it names an address."""
+    (tmp_path / "workspace.yaml").write_text(
+        "workspace: acme\nchannels:\n  telegram: {token: '${T}'}\n"
+        f"rules:\n  - {{when: {{account: {account}}}, priority: high}}\n"
+    )
+    if accepted:
+        load(tmp_path, {"T": "12345:" + "x" * 30})
+        return
+    with pytest.raises(ConfigErrors) as raised:
+        load(tmp_path, {"T": "12345:" + "x" * 30})
+    assert [(error.line, "account" in str(error)) for error in raised.value.errors] == [(5, True)]
