@@ -103,16 +103,16 @@ class Actor:
         if deed.kind == "changed":
             self._people.forget(deed.user)
             return
-        if not self._concerns(deed):
-            return
         agent = await self._people.agent_of(deed.user)
         if agent is None:
             await self._stranger(deed)
             return
         await self._doing[deed.kind](agent, deed)
 
-    def _concerns(self, deed: Deed) -> bool:
-        """What people say and mark elsewhere stays among them."""
+    def concerns(self, deed: Deed) -> bool:
+        """What people say and mark elsewhere stays among them; most members of a workspace are nobody to us."""
+        if deed.kind == "changed":
+            return self._people.met(deed.user)
         if deed.kind == "say":
             return deed.direct
         if deed.kind in {"edit", "delete"}:

@@ -212,6 +212,7 @@ class SlackDesk:
         arrivals = Arrivals(
             memory=out.memory,
             carry_out=actor.carry_out,
+            concerns=actor.concerns,
             lane_of=actor.lane_of,
             clock=out.clock,
             bot=self._bot,
