@@ -16,6 +16,7 @@ from channels.slack.enclosing import CannotEnclose, Enclosing
 from channels.slack.homes import Homes
 from channels.slack.lines import Lines
 from channels.slack.mrkdwn import cut
+from channels.slack.own_status import OwnStatus
 from channels.slack.people import People
 from channels.slack.projection import Explain, Projection
 from channels.slack.reading import Deed
@@ -53,6 +54,7 @@ class Parts:
     questions: Questions
     homes: Homes
     sharing: Sharing
+    own_status: OwnStatus
     lines: Lines
     explain: Explain
     now: Callable[[], int]
@@ -73,6 +75,7 @@ class Actor:
         self._homes = parts.homes
         self._lines = parts.lines
         self._sharing = parts.sharing
+        self._own_status = parts.own_status
         self._explain = parts.explain
         self._now = parts.now
         self._doing: dict[str, Callable[[str, Deed], Awaitable[None]]] = {
@@ -101,9 +104,7 @@ class Actor:
     async def carry_out(self, deed: Deed) -> None:
         """Do it, once. Raises Wait, Refusal, TransientError, Fenced: then it is tried again."""
         if deed.kind == "changed":
-            self._people.forget(deed.user)
-            return
-        if not self._concerns(deed):
+            await self._member_changed(deed)
             return
         agent = await self._people.agent_of(deed.user)
         if agent is None:
@@ -111,8 +112,17 @@ class Actor:
             return
         await self._doing[deed.kind](agent, deed)
 
-    def _concerns(self, deed: Deed) -> bool:
-        """What people say and mark elsewhere stays among them."""
+    async def _member_changed(self, deed: Deed) -> None:
+        """Something about a member is another now: who they are is asked anew, and their status followed."""
+        self._people.forget(deed.user)
+        agent = await self._people.agent_of(deed.user)
+        if agent is not None:
+            await self._own_status.follow(agent, deed.action, deed.key)
+
+    def concerns(self, deed: Deed) -> bool:
+        """What people say and mark elsewhere stays among them; most members of a workspace are nobody to us."""
+        if deed.kind == "changed":
+            return self._people.met(deed.user)
         if deed.kind == "say":
             return deed.direct
         if deed.kind in {"edit", "delete"}:

@@ -38,11 +38,16 @@ class Arrivals:
         *,
         memory: Memory,
         carry_out: Callable[[Deed], Awaitable[None]],
+        concerns: Callable[[Deed], bool],
         lane_of: Callable[[Deed], str],
         clock: Callable[[], int],
         bot: str,
     ) -> None:
-        """`lane_of`: deeds of one lane are done in order; `bot`: our own member id, whose deeds are none."""
+        """`concerns`: whether a deed is any of ours, asked before it is stored.
+
+        `lane_of`: deeds of one lane are done in order. `bot`: our own member id, whose deeds are none.
+        """
+        self._concerns = concerns
         self._lane_of = lane_of
         self._memory = memory
         self._carry_out = carry_out
@@ -66,7 +71,7 @@ class Arrivals:
         for deed in found:
             deed.at = self._clock()
             name = _name(deed)
-            if name in self._done or name in self._waiting:
+            if name in self._done or name in self._waiting or not self._concerns(deed):
                 continue
             await self._memory.add(name, msgspec.json.encode(deed))
             self._queue(deed)  # also what was there: perhaps the store kept it and could not say so

@@ -24,6 +24,7 @@ from channels.slack.lapses import Lapses
 from channels.slack.limits import Limits
 from channels.slack.lines import Lines
 from channels.slack.listening import Sockets, bolt
+from channels.slack.own_status import OwnStatus
 from channels.slack.people import People
 from channels.slack.ports import Files, Memory, Roster
 from channels.slack.posting import Postings
@@ -66,6 +67,7 @@ class Outside:
     find: Find
     problems: Callable[[], list[str]]
     team_channel: str
+    statuses: Callable[[], Mapping[str, str]]
     clock: Callable[[], int]
     monotonic: Callable[[], float]
 
@@ -135,7 +137,9 @@ class SlackDesk:
             clock=out.clock,
         )
         lapses = Lapses(api=self._api, people=people, source=out.desk.source, memory=out.memory)
-        arrivals = self._hands(people, projection, homes, lines)
+        own_status = OwnStatus(commands=out.commands, source=out.desk.source, memory=out.memory, named=out.statuses)
+        own_status.recall(kept)
+        arrivals = self._hands(people, projection, homes, lines, own_status)
         catching_up = CatchingUp(
             api=self._api, people=people, take=arrivals.take, agents=lambda: list(out.roster.addresses())
         )
@@ -175,7 +179,9 @@ class SlackDesk:
             clock=out.clock,
         )
 
-    def _hands(self, people: People, projection: Projection, homes: Homes, lines: Lines) -> Arrivals:
+    def _hands(
+        self, people: People, projection: Projection, homes: Homes, lines: Lines, own_status: OwnStatus
+    ) -> Arrivals:
         out = self._out
         answering = Answering(self._api)
         questions = Questions(
@@ -204,6 +210,7 @@ class SlackDesk:
                 questions=questions,
                 homes=homes,
                 lines=lines,
+                own_status=own_status,
                 sharing=sharing,
                 explain=out.explain,
                 now=out.clock,
@@ -212,6 +219,7 @@ class SlackDesk:
         arrivals = Arrivals(
             memory=out.memory,
             carry_out=actor.carry_out,
+            concerns=actor.concerns,
             lane_of=actor.lane_of,
             clock=out.clock,
             bot=self._bot,

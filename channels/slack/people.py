@@ -137,6 +137,10 @@ class People:
         """The agent that a member is, as far as it is known without asking."""
         return next((agent for agent, seat in self._seats.items() if seat.user == user), None)
 
+    def met(self, user: str) -> bool:
+        """Whether anything is known of a member."""
+        return user in self._strangers or self.known(user) is not None
+
     def forget(self, user: str) -> None:
         """Something about a member changed: ask anew."""
         self._strangers.pop(user, None)

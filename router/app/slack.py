@@ -147,6 +147,7 @@ class SlackPart:
                 find=search.find,
                 problems=daemon.problems,
                 team_channel=settings.team_channel or "",
+                statuses=lambda: daemon.config.channels.slack.statuses if daemon.config.channels.slack else {},
                 clock=daemon.clock.now,
                 monotonic=time.monotonic,
             )

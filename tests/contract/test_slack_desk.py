@@ -326,3 +326,25 @@ async def test_who_lets_offers_lapse_is_told_how_to_come_back(desk: SlackHouse) 
     await desk["ana"].command("/usherd", "back")
     await desk.until(lambda: desk.house.state.agents["ana"].status == "available", "back")
     assert len(said()) == 1
+
+
+async def test_a_status_in_slack_is_followed_while_it_stands(desk: SlackHouse) -> None:
+    """An emoji that the workspace names sets an agent away, and its end ends that; what they set by hand stays."""
+    await accepted(desk)
+    ana = desk["ana"]
+
+    def status() -> str:
+        return desk.house.state.agents["ana"].status.value
+
+    await ana.sets_status(":coffee:")
+    await ana.sets_status(":palm_tree:")
+    await desk.until(lambda: status() == "away", "away")
+    await ana.sets_status("")
+    await desk.until(lambda: status() == "available", "available")
+    await ana.sets_status(":spiral_calendar_pad:")
+    await desk.until(lambda: status() == "busy", "busy")
+    await ana.command("/usherd", "away")
+    await desk.until(lambda: status() == "away", "away by hand")
+    await ana.sets_status("")
+    await desk.until(lambda: not desk.memory.left("status:"), "forgotten")
+    assert status() == "away"

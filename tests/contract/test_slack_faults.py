@@ -344,3 +344,18 @@ async def test_what_was_written_while_nobody_listened_is_read_later() -> None:
         said = [desk.house.written[ref.id].text for ref in contact.messages[1:]]
         assert said == ["Before.", "Into the void.", "After."]
         assert [action for _, action, _ in desk.house.acts].count("reply") == 3
+
+
+async def test_whoever_changes_is_looked_up_anew(desk: SlackHouse) -> None:
+    """A member whose address becomes an agent's is one from then on: Slack tells that something of theirs changed."""
+    zoe = desk["zoe"]
+    addresses = desk.addresses()
+    desk.addresses = lambda: addresses | {"ana": "new@example.com"}  # type: ignore[method-assign]
+    await zoe.command("/usherd", "status")
+    await desk.whisper("zoe", "not in this team's roster")
+    zoe.user.email = "new@example.com"
+    await zoe.sets_status(":wave:")  # any change of a member is told in one event
+    await desk.slack.settled()
+    await zoe.command("/usherd", "status")
+    await desk.whisper("zoe", "You are")
+    await desk.until(lambda: not desk.memory.left("in:"), "done")

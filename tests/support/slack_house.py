@@ -98,6 +98,7 @@ class SlackHouse:
                 find=Search(house, house, house.clock).find,
                 problems=list,
                 team_channel=self.emea.id,
+                statuses=lambda: {"palm_tree": "away", "spiral_calendar_pad": "busy"},
                 clock=house.clock,
                 monotonic=time.monotonic,
             )
