@@ -114,9 +114,10 @@ async def accept(
     """Write the fence that goes on after a loss, and a snapshot behind it. Raises Fenced if somebody leads."""
     engine, journal, last = damage.engine, damage.journal, await store.journal_last()
     newest_epoch = max(_epoch(name) for name in (last, journal.last_id, (await witness.furthest()).id))
+    at = engine.state.at or wall  # where all is lost
     journal.last_id = last  # what the store expects; the record itself names the one it goes on from by its hash
     try:
-        await journal.fence(engine, node=node, at=engine.state.at, wall=wall, loss=damage.loss, epoch=newest_epoch + 1)
+        await journal.fence(engine, node=node, at=at, wall=wall, loss=damage.loss, epoch=newest_epoch + 1)
     except Fenced as error:
         raise Fenced(f"somebody wrote meanwhile: {error}") from None
     header = snapshots.header_of(engine.state, journal.position, engine=ENGINE, node=node, wall=wall, checked=True)
