@@ -340,8 +340,14 @@ class InForce:
         self._followed = digest
         if path is None:
             return  # this node's own tells topics as well as it can
+        try:
+            found = await asyncio.to_thread(models.load, self.loaded.config, path)
+        except RouterError as error:
+            log.warning("topics_not_followed", model=digest[:12], error=type(error).__name__)
+            return
         async with self._changing:
-            await self._use(*await asyncio.to_thread(models.load, self.loaded.config, path))
+            await self._use(*found)
+        await asyncio.to_thread(models.tidy, self._node.data, path)
         log.info("topics_followed", model=digest[:12])
 
     async def put_in_force(self, found: Models, classifier: Classifier) -> None:

@@ -42,6 +42,7 @@ AGAIN_SECONDS = 600.0  # after a failure
 SCAN_CONTACTS = 2_000  # looked at in one go, before others have their turn
 READ_TOGETHER = 64  # messages
 NEW_SHARE = 20  # of what is known already: with many labels a few more are no news
+RETRY_SECONDS = 1.0
 ANSWER_SECONDS = 15.0
 ASK_SECONDS = 0.1
 NICE = 19
@@ -144,6 +145,9 @@ class Learner:
                     await self.look()
                 except RouterError as error:
                     log.warning("learning_waits", error=type(error).__name__)
+                except Exception as error:  # a defect here must not end routing
+                    log.exception("learning_failed", error=type(error).__name__)
+                    await asyncio.sleep(RETRY_SECONDS)
         finally:
             self._stop()
 
@@ -231,7 +235,10 @@ class Learner:
         wanted = listed.find(model) if model else listed.before()
         if wanted is None:
             raise KeyError(model)
-        return await self._ask(Asked(what="back", model=wanted.digest))
+        found = await self._ask(Asked(what="back", model=wanted.digest))
+        if found["current"] != wanted.digest:  # its files cannot be used any more
+            raise KeyError(model)
+        return found
 
     async def learn(self) -> dict[str, object]:
         """Have the model trained now on all that was said, also after going back; on any node.
@@ -260,7 +267,7 @@ class Learner:
             return
         found = await asyncio.to_thread(models.load, self._forced.config, path)
         await self.kept.write(msgspec.structs.replace(self.kept.listed, current=wanted.digest, held=True))
-        await self._forced.put_in_force(*found)
+        await self._insist(found)
         log.info("topics_went_back", model=wanted.digest[:12])
 
     # -- learning --------------------------------------------------------------------------------------------------
@@ -286,8 +293,8 @@ class Learner:
     async def _try(self) -> None:
         try:
             await self._learn()
-        except (RouterError, OSError) as error:
-            log.warning("learning_failed", error=type(error).__name__)
+        except Exception as error:  # whatever it is, the model in force stays, and it is tried again later
+            log.exception("learning_failed", error=type(error).__name__)
             self._not_before = asyncio.get_running_loop().time() + AGAIN_SECONDS
 
     async def _learn(self) -> None:
@@ -328,9 +335,17 @@ class Learner:
         found = await asyncio.to_thread(models.load, self._forced.config, path)
         new = Kept(digest=found[1].model, at=at, examples=examples, labels=count, said=done.said)
         await self.kept.add(path, new)
-        await self._forced.put_in_force(*found)
+        await self._insist(found)
         await asyncio.to_thread(models.tidy, self._data, path)
         log.info("topics_in_force", topics=len(config.topics), model=new.digest[:12], labels=len(said), said=done.said)
+
+    async def _insist(self, found: tuple[Models, Classifier]) -> None:
+        """What is kept as the current one is put in force, however long the store takes."""
+        while True:
+            try:
+                return await self._forced.put_in_force(*found)
+            except TransientError:
+                await asyncio.sleep(RETRY_SECONDS)
 
     async def _texts(self, ids: list[str]) -> dict[str, str]:
         """What the classifier saw of these messages; of those that are erased, nothing. Raises StoreUnavailable."""

@@ -262,7 +262,7 @@ def _many(
     held: Sequence[Mask],
     steps: _Steps,
 ) -> Solved:
-    """Fit in the space of the features; a fifth is held out once, and the fit on all takes as many rounds."""
+    """Fit in the space of the features; a fifth is held out once. The fit on all takes as many rounds."""
     features = rows.astype(np.float32)
     logits = _fifth(examples, features, held[0], steps)
     if encoded is not None:

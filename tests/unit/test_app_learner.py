@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import os
 from pathlib import Path
@@ -229,7 +230,56 @@ async def test_a_kept_model_that_was_altered_is_not_used(tmp_path: Path) -> None
     assert await KeptModels(scene.store, tmp_path / "two").fitting(models.examples_of(scene.config)) is not None
 
 
-def test_thelast_night_is_told_on_the_clocks_of_the_workspace() -> None:
+async def test_going_back_to_what_cannot_be_read_changes_nothing(tmp_path: Path) -> None:
+    """A model whose kept files were altered is not gone back to: the model in force stays, and whoever asked hears."""
+    scene = Scene(tmp_path, learn_after=1)
+    first = await begun(scene)
+    scene.say("parcel parcel", "bags")
+    await scene.look()
+    second = scene.forced[-1]
+    scene.store.blobs[f"topics:{first}"] = b"altered"
+    scene.learner.look_seconds = 0.01
+    running = asyncio.create_task(scene.learner.run())
+    try:
+        with pytest.raises(KeyError):
+            await scene.learner.go_back("")
+        with pytest.raises(KeyError):
+            await scene.learner.go_back("no such model")
+        assert scene.forced[-1] == second
+        shown = await scene.learner.versions()
+        assert (shown["current"], shown["held"]) == (second, False)
+    finally:
+        running.cancel()
+
+
+async def test_a_defect_of_learning_ends_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A document that nobody can read is logged and looked at again; the task that the daemon waits for lives on."""
+    scene = Scene(tmp_path, learn_after=1)
+    await begun(scene)
+    scene.learner.look_seconds = 0.01
+    scene.store.documents[learner.ASKED] = b"no JSON"
+    monkeypatch.setattr(learner, "RETRY_SECONDS", 0.01)
+    looks = 0
+    again = asyncio.Event()
+    get = scene.store.doc_get
+
+    async def doc_get(name: str) -> bytes | None:
+        nonlocal looks
+        looks += name == learner.ASKED
+        if looks == 3:
+            again.set()
+        return await get(name)
+
+    monkeypatch.setattr(scene.store, "doc_get", doc_get)
+    running = asyncio.create_task(scene.learner.run())
+    try:
+        await again.wait()
+        assert not running.done()
+    finally:
+        running.cancel()
+
+
+def test_the_last_night_is_told_on_the_clocks_of_the_workspace() -> None:
     """Before three it is yesterday's; in another time zone three is another instant."""
     assert learner.last_night(NIGHT + 1, "03:00", "UTC") == NIGHT
     assert learner.last_night(NIGHT - 1, "03:00", "UTC") == NIGHT - 86_400_000
