@@ -79,40 +79,23 @@ async def test_a_commit_carries_all_that_has_gathered() -> None:
     assert [contact.messages[0].id for contact in stage.contacts] == ids
 
 
-async def test_reading_ahead_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Behind a slow message so many are begun and no more; all come in their turn once it is understood."""
-    monkeypatch.setattr(ahead_module, "READ_MESSAGES_MAX", 2)
-    monkeypatch.setattr(ahead_module, "AHEAD_ENTRIES_MAX", 4)
+@pytest.mark.parametrize(("limit", "most", "begun"), [("AHEAD_ENTRIES_MAX", 4, 4), ("AHEAD_BYTES_MAX", 3_000, 3)])
+async def test_reading_ahead_is_bounded(monkeypatch: pytest.MonkeyPatch, limit: str, most: int, begun: int) -> None:
+    """Behind a slow message so many, or so many bytes, are begun and no more; all come in their turn after it."""
+    monkeypatch.setattr(ahead_module, "READ_MESSAGES_MAX", 1)
+    monkeypatch.setattr(ahead_module, limit, most)
     stage = Stage()
     slow = written("slow")
     stage.workers.held.add(slow)
     ids = [await stage.receive(slow)]
-    ids += [await stage.receive(written(f"m{number}", f"c{number}@x.example")) for number in range(20)]
+    ids += [await stage.receive(written("x" * 1_000 + str(number), f"c{number}@x.example")) for number in range(12)]
     async with stage.leading():
-        await until(lambda: len(stage.workers.asked) == 4)
+        await until(lambda: len(stage.workers.asked) == begun)
         await asyncio.sleep(0.05)
-        assert len(stage.workers.asked) == 4
+        assert len(stage.workers.asked) == begun
         stage.workers.release()
-        await until(lambda: len(stage.contacts) == 21)
+        await until(lambda: len(stage.contacts) == 13)
     assert [contact.messages[0].id for contact in stage.contacts] == ids
-
-
-async def test_large_messages_are_read_ahead_by_their_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Few large messages are held in memory at a time, however many stand in the inbox."""
-    monkeypatch.setattr(ahead_module, "READ_MESSAGES_MAX", 1)
-    monkeypatch.setattr(ahead_module, "AHEAD_BYTES_MAX", 3_000)
-    stage = Stage()
-    slow = written("slow")
-    stage.workers.held.add(slow)
-    await stage.receive(slow)
-    for number in range(9):
-        await stage.receive(written("x" * 1_000 + str(number), f"c{number}@x.example"))
-    async with stage.leading():
-        await until(lambda: len(stage.workers.asked) == 3)
-        await asyncio.sleep(0.05)
-        assert len(stage.workers.asked) == 3
-        stage.workers.release()
-        await until(lambda: len(stage.contacts) == 10)
 
 
 async def test_keys_that_cannot_be_had_ahead_are_had_in_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
