@@ -38,6 +38,7 @@ _HOOK_SECRET = re.compile(r"[A-Za-z0-9_-]{16,256}")
 
 
 Origin = Annotated[str, AfterValidator(_origin)]
+Emoji = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_+'-]+$")]  # by the name that Slack gives it
 Rate = Annotated[int, Field(ge=1, le=100_000)]
 
 
@@ -130,7 +131,7 @@ class SlackChannel(ChannelPart):
     """Instead of `app_token`, where Slack calls /slack/events on this web server: ${NAME} or file:PATH."""
     team_channel: Annotated[str, StringConstraints(pattern=r"^[CG][A-Z0-9]{6,30}$")] | None = None
     """The id of a channel that hears of contacts that wait too long; the app must be in it."""
-    statuses: dict[Annotated[str, StringConstraints(pattern=r"^[a-z0-9_+'-]+$")], Literal["away", "busy"]] = {}
+    statuses: dict[Emoji, Literal["away", "busy"]] = Field(default_factory=dict)
     """Emoji of people's own status in Slack that set an agent away or busy while they stand."""
     api: Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+/$")] = "https://slack.com/api/"
     """Where Slack's Web API is; another address only for tests."""
