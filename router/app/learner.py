@@ -241,10 +241,7 @@ class Learner:
         return found
 
     async def learn(self) -> dict[str, object]:
-        """Have the model trained now on all that was said, also after going back; on any node.
-
-        Raises TransientError if nobody leads.
-        """
+        """Have the model trained now on all that was said, also after `back`; on any node. Raises TransientError."""
         return await self._ask(Asked(what="learn"))
 
     async def _ask(self, asked: Asked) -> dict[str, object]:
@@ -306,7 +303,8 @@ class Learner:
         texts = await self._texts([label.message for label in said])
         path = models.place(config, self._data)
         done = trainer.Done(trained=True)
-        if texts or champion is not None or not await asyncio.to_thread(models.is_sound, path):
+        first = not texts and champion is None and await asyncio.to_thread(models.is_sound, path)
+        if not first:
             path = path.with_name(f"learned-{examples}-{count}") if texts else path
             known = None if champion is None else _labelled(self.labels.up_to(champion.labels), texts)
             log.info("learning_topics", topics=len(config.topics), labels=len(said), known=known and len(known))
@@ -337,7 +335,8 @@ class Learner:
         await self.kept.add(path, new)
         await self._insist(found)
         await asyncio.to_thread(models.tidy, self._data, path)
-        log.info("topics_in_force", topics=len(config.topics), model=new.digest[:12], labels=len(said), said=done.said)
+        event = "topics_kept" if first else "topics_in_force"  # the first is what the daemon began with
+        log.info(event, topics=len(config.topics), model=new.digest[:12], labels=len(said), said=done.said)
 
     async def _insist(self, found: tuple[Models, Classifier]) -> None:
         """What is kept as the current one is put in force, however long the store takes."""

@@ -215,5 +215,5 @@ async def test_a_topic_is_deleted_while_contacts_bear_it(scene: Scene) -> None:
     assert refused["code"] == "bad-topic"
     await cleo.act("retag", contact=owned, topics=["bags"])
     assert scene.contact(owned)["requirement"]["must"] == {"baggage": 2}
-    await until(lambda: "topics_in_force" in scene.daemon.log.read_text())
-    assert scene.daemon.ask("/v1/status")["problems"] == []
+    await until(lambda: "trains" not in str(scene.daemon.ask("/v1/workspace")["workspace"]["topics"]))
+    await until(lambda: scene.daemon.ask("/v1/status")["problems"] == [])
