@@ -109,6 +109,7 @@ async def test_a_contact_is_worked_by_keyboard_alone(site: Site, page: Page) -> 
     await page.keyboard.press("s")
     await page.keyboard.type("Av")  # the status list takes letters
     await until(lambda: contact.state is ContactState.OFFERED)
+    await expect(page.get_by_role("button", name="Accept")).to_be_visible()
     await page.keyboard.press("Tab")
     await page.keyboard.press("j")
     await expect(page.get_by_role("heading", level=1)).to_have_text("Refund for my flight")
