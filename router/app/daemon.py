@@ -19,7 +19,7 @@ from fastapi import APIRouter
 
 from channels.email.parse import extract
 from channels.email.receive import SmtpReceiver
-from router.app import chat, erase, garbage, http, local, mail, slack
+from router.app import chat, erase, garbage, http, local, mail
 from router.app.credentials import StoredCredentials
 from router.app.gauges import Gauges
 from router.app.in_force import InForce
@@ -29,7 +29,7 @@ from router.app.opening import open_store
 from router.app.reload import Reloader
 from router.app.server import WebServer
 from router.app.upkeep import Upkeep
-from router.app.ways import channels_of, facts_of, senders_of
+from router.app.ways import channels_of, facts_of, senders_of, slack_of
 from router.core.errors import TransientError
 from router.shell.acknowledged import Acknowledged
 from router.shell.actions import Actions
@@ -301,7 +301,7 @@ class Daemon:
             self.smtp = await self.receiver.start()
             self._exit.push_async_callback(self.receiver.stop)
         self._local_token = local.new_token()
-        self.slack = slack.slack_part(self)
+        self.slack = slack_of(self)
         self.parts = self._web_parts()
         web = WebServer(create_app(self.parts), *config.web.listen)
         self.http = await web.start()
