@@ -18,7 +18,7 @@ import structlog
 from fastapi import APIRouter
 
 from channels.email.receive import SmtpReceiver
-from router.app import chat, erase, garbage, keeping, learner, local, mail, slack, telegram
+from router.app import chat, erase, garbage, keeping, learner, local, mail, telegram
 from router.app.gauges import Gauges
 from router.app.in_force import InForce, Proposal
 from router.app.mailboxes import Mailboxes
@@ -27,7 +27,7 @@ from router.app.opening import open_store
 from router.app.reload import Noted, Reloader
 from router.app.server import WebServer
 from router.app.upkeep import Upkeep
-from router.app.ways import channels_of, facts_of, senders_of
+from router.app.ways import channels_of, facts_of, senders_of, slack_of
 from router.app.web_parts import web_parts
 from router.app.webhooks import Webhooks
 from router.core.errors import TransientError
@@ -324,7 +324,7 @@ class Daemon:
         self.mailboxes.start(config)
         self._exit.push_async_callback(self.mailboxes.stop)
         self.local_token = local.new_token()
-        self.slack = slack.slack_part(self)
+        self.slack = slack_of(self)
         self.parts = web_parts(self)
         web = WebServer(create_app(self.parts), *config.web.listen)
         self.http = await web.start()

@@ -19,7 +19,7 @@ from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -31,9 +31,11 @@ from router.app.demo_page import BothSides
 from router.app.demo_people import Agents, Customers, Sink
 from router.app.demo_view import View, because
 from router.shell.clock import wall_ms
-from router.sim.slack import FakeSlack
 from router.web.access import links, new_ticket
 from skills.workspace import load
+
+if TYPE_CHECKING:
+    from router.sim.slack import FakeSlack
 
 SMTP_PORT, HTTP_PORT = 2525, 8080
 SETTLE_SECONDS = 8.0  # at the end of a timed demo: nothing new is sent, what is open is brought home
@@ -60,6 +62,8 @@ async def play(*, seconds: int | None, data: Path | None, quiet: bool, slack: bo
         stack.push_async_callback(sink.stop)
         config = lay_out(folder / "config", sink_port, fixed_ports=seconds is None)
         if slack:
+            from router.sim.slack import FakeSlack  # noqa: PLC0415 (half a second, for those who ask for it)
+
             fake = await stack.enter_async_context(FakeSlack(manifest()))
             join_slack(config, fake)
             sys.stderr.write(f"Slack, as its members see it: {fake.page_url}\n")

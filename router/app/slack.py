@@ -180,9 +180,3 @@ class SlackPart:
         )
         answer = await self._desk.app.async_dispatch(asked)
         return Response(answer.body, answer.status, headers=answer.first_headers_without_set_cookie())
-
-
-def slack_part(daemon: Daemon) -> SlackPart | None:
-    """The desk in Slack, if the workspace has one."""
-    settings = daemon.config.channels.slack
-    return SlackPart(daemon, settings) if settings is not None else None

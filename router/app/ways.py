@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
 
 from channels.email.send import SmtpSender
 from router.app import chat, http, mail
@@ -14,6 +15,10 @@ from router.shell.understanding import Facts
 from router.shell.vault import Vault
 from skills.model import WorkspaceConfig
 
+if TYPE_CHECKING:
+    from router.app.daemon import Daemon
+    from router.app.slack import SlackPart
+
 
 def channels_of(config: WorkspaceConfig, secret: bytes) -> dict[str, Channel]:
     """Every channel by its name, which is the source of its inbox entries."""
@@ -23,6 +28,16 @@ def channels_of(config: WorkspaceConfig, secret: bytes) -> dict[str, Channel]:
         "telegram": telegram_channel(),
         **chat.chat_channels(),
     }
+
+
+def slack_of(daemon: Daemon) -> SlackPart | None:
+    """The desk in Slack, if the workspace has one."""
+    settings = daemon.config.channels.slack
+    if settings is None:
+        return None
+    from router.app.slack import SlackPart  # noqa: PLC0415 (half a second: slack-bolt and aiohttp)
+
+    return SlackPart(daemon, settings)
 
 
 def facts_of(config: WorkspaceConfig, secret: bytes) -> Facts:
