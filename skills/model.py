@@ -37,10 +37,8 @@ from skills.scalars import (
 from skills.store_model import Archive, Blobs, Store
 from skills.topic_model_config import TopicModelConfig
 
-EVERYONE = "everyone"  # the team of agents who name none
-TRIAGE = "triage"
-UNITS = "units"  # the one capacity that is no kind
-LANGUAGE_PREFIX = "lang:"
+EVERYONE, TRIAGE = "everyone", "triage"  # the first: the team of agents who name none
+UNITS, LANGUAGE_PREFIX = "units", "lang:"  # the first: the one capacity that is no kind
 KINDS = ("email", "chat", "messaging")  # what the built-in channels bring
 
 
