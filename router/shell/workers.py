@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import resource
 import signal
+import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import TimeoutError as TaskTimeout
@@ -22,7 +23,7 @@ import structlog
 from pebble import CONSTS, ProcessExpired, ProcessPool
 from pebble.pool import process as pebble_process
 
-from router.core.errors import PoisonError
+from router.core.errors import ConfigError, PoisonError
 from router.core.message import Address, Message
 from router.shell.channel import Normalise
 from skills import language as language_model
@@ -36,6 +37,7 @@ TERM_SECONDS_MAX = 0.2  # pebble's own 3 s would be three seconds of everybody's
 WORKER_BYTES_MAX = 2 << 30
 SMALL_BYTES_MAX = 64 << 10
 TASK_MESSAGES_MAX = 8
+TEMPORARY_BYTES_MAX = 107 - len("/pymp-12345678/listener-12345678")  # of a socket's address, less what Python adds
 TEXT_CHARACTERS_MAX = 20_000  # of a message, for its topics
 
 
@@ -142,7 +144,13 @@ class Workers:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
-        """Start the processes, ahead of the first message."""
+        """Start the processes, ahead of the first message. Raises ConfigError where they cannot be talked to."""
+        temporary = tempfile.gettempdir()
+        if len(os.fsencode(temporary)) > TEMPORARY_BYTES_MAX:
+            raise ConfigError(
+                f"the name of the folder for temporary files is too long for a socket in it: {temporary}",
+                hint="set TMPDIR to a shorter one, such as /tmp",
+            )
         for name, size in self._sizes.items():
             self._pools[name] = self._new_pool(size)
 

@@ -97,13 +97,12 @@ class Scene:
         path.write_text(text)
 
 
-@pytest.fixture(scope="module")
-def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDaemon]:
-    """A daemon for all tests of this module; each has mails of its own."""
-    folder: Path = tmp_path_factory.mktemp("topics")
-    (folder / "config").mkdir()
-    (folder / "config" / "workspace.yaml").write_text(WORKSPACE)
-    running = RunningDaemon(folder / "config", folder / "data")
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[RunningDaemon]:
+    """A daemon of each test's own: what one teaches it, another would not expect."""
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "workspace.yaml").write_text(WORKSPACE)
+    running = RunningDaemon(tmp_path / "config", tmp_path / "data")
     running.start()
     yield running
     running.stop()

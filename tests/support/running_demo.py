@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import smtplib
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from email.message import EmailMessage
@@ -26,10 +28,11 @@ class Place:
     """An empty folder to run in, an empty home, a folder for temporary files."""
 
     def __init__(self, folder: Path) -> None:
-        self.here, self.home, self.temporary = folder / "here", folder / "home", folder / "tmp"
+        self.here, self.home = folder / "here", folder / "home"
+        self.temporary = Path(tempfile.mkdtemp(prefix="usherd-"))  # a short name: sockets are made in it
         self.errors = folder / "errors"
         self._started: list[subprocess.Popen[bytes]] = []
-        for path in (self.here, self.home, self.temporary):
+        for path in (self.here, self.home):
             path.mkdir()
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
@@ -57,6 +60,7 @@ class Place:
             process.wait()
             if process.stdout is not None:
                 process.stdout.close()
+        shutil.rmtree(self.temporary)
 
     def processes(self) -> dict[int, str]:
         """Command lines of all processes that were started here, by id: each has inherited our TMPDIR."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from router.core.errors import ConfigError
 from router.core.message import Address, Message
 from router.shell import workers as workers_module
 from router.shell.workers import (
@@ -182,3 +184,11 @@ async def test_stopping_ends_the_processes_whatever_they_do() -> None:
     async with asyncio.timeout(GUARD_SECONDS):
         await pools.stop()
     assert not futures[0].done()
+
+
+def test_a_folder_whose_name_no_socket_takes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes are talked to by a socket among the temporary files: where its name would be too long, that is said."""
+    monkeypatch.setattr(tempfile, "tempdir", "/" + "x" * 75)
+    with pytest.raises(ConfigError, match="too long for a socket") as raised:
+        Workers(Models()).start()
+    assert "TMPDIR" in (raised.value.hint or "")

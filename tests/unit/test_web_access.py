@@ -262,7 +262,8 @@ async def test_the_desks_own_page_may_act(web: httpx.AsyncClient, house: House) 
     await enter(web, await link(web))
     asked = {"action": "accept", "key": "1", "fields": {"contact": contact.id, "offer": "o1"}}
     answer = await web.post("/desk/api/act", json=asked, headers={**PAGE, "Origin": "http://desk.test"})
-    assert answer.json() == {"ok": True, "code": "", "message": "It is yours.", "contact": contact.id}
+    done = {"ok": True, "code": "", "message": "It is yours.", "contact": contact.id}
+    assert answer.json().items() >= done.items()
 
 
 # -- programs ------------------------------------------------------------------------------------------------------
