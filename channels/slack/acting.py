@@ -114,7 +114,7 @@ class Actor:
 
     async def _member_changed(self, deed: Deed) -> None:
         """Something about a member is another now: who they are is asked anew, and their status followed."""
-        self._people.forget(deed.user)
+        await self._people.forget(deed.user)
         agent = await self._people.agent_of(deed.user)
         if agent is not None:
             await self._own_status.follow(agent, deed.action, deed.key)

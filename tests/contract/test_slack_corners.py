@@ -1,0 +1,50 @@
+"""Corners of the desk in Slack: what two clicks, a missed change or a full store must not bring about."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+
+from router.core.transitions import ContactState
+from router.sim.slack import Message, Rules
+from tests.support.slack_house import SlackHouse, slack_house
+
+MONEY = "I want my money back."
+MINUTE = 60_000
+
+
+@pytest_asyncio.fixture
+async def desk() -> AsyncIterator[SlackHouse]:
+    """Ana is available."""
+    async with slack_house(Rules(ack=1.0, retries=(0.0, 0.3, 1.0, 2.0), tier_scale=20)) as made:
+        made.house.available("ana")
+        yield made
+
+
+async def accepted(desk: SlackHouse) -> tuple[Message, str]:
+    """A card whose contact is Ana's, and the contact."""
+    contact = desk.house.mail(MONEY, subject="Refund")
+    card = await desk.card("ana", "Refund", "Offered to you")
+    await desk["ana"].clicks(card, "usherd.accept")
+    return await desk.card("ana", "Refund", "Write in this thread"), contact.id
+
+
+def status(desk: SlackHouse) -> str:
+    """Ana's."""
+    return desk.house.state.agents["ana"].status.value
+
+
+async def test_whose_address_is_another_stays_no_agent_after_a_restart(desk: SlackHouse) -> None:
+    """Once Slack told that an address is not Ana's any more, the next process does not take her for the agent."""
+    card, name = await accepted(desk)
+    ana = desk["ana"]
+    ana.user.email = "ana@elsewhere.example"
+    await ana.sets_status(":wave:")  # any change of a member is told in one event
+    await desk.slack.settled()
+    await desk.until(lambda: not desk.memory.left("in:"), "done")
+    await desk.stop()
+    await desk.start()
+    await ana.clicks(card, "usherd.resolve")
+    await desk.whisper("ana", "not in this team's roster")
+    assert desk.house.state.contacts[name].state is ContactState.ASSIGNED
