@@ -21,7 +21,7 @@ from channels.slack.people import People
 from channels.slack.projection import Explain, Projection
 from channels.slack.reading import Deed
 from channels.slack.sharing import Sharing
-from channels.slack.threads import OFFERED, Thread
+from channels.slack.threads import OFFERED, Thread, retry_of
 from router.core.transitions import ContactState
 from router.desk import actions
 from router.desk import texts as desk_texts
@@ -207,14 +207,19 @@ class Actor:
             await self._tell(agent, deed, answer.message)
 
     async def _retry(self, agent: str, deed: Deed) -> None:
-        """Send an answer that was not delivered once more, as a new one."""
+        """Send an answer that was not delivered once more, as a new one; however often it is clicked."""
         contact, name = deed.value.get("contact", ""), deed.value.get("message", "")
+        thread = self._projection.threads.get((agent, contact))
+        if thread is not None and retry_of(name) in thread.news:
+            await self._tell(agent, deed, texts.RETRIED, contact)
+            return
         message = (await self._read.messages([name])).get(name)
         if message is None:
             await self._tell(agent, deed, desk_texts.GONE, contact)
             return
         copies = tuple(one.address for one in message.cc)
-        await self._command_on(agent, deed, "reply", {"contact": contact, "text": message.text, "cc": copies})
+        if await self._command_on(agent, deed, "reply", {"contact": contact, "text": message.text, "cc": copies}):
+            await self._projection.retried((agent, contact), name)
 
     async def _files(self, agent: str, deed: Deed, contact: str) -> None:
         thread = self._projection.threads.get((agent, contact))

@@ -29,6 +29,7 @@ from channels.slack.threads import (
     digest,
     fingerprint,
     recalled,
+    retry_of,
     stage_of,
 )
 from channels.slack.work import URGENT, USUAL, Work
@@ -146,6 +147,14 @@ class Projection:
         if thread is not None and thread.of_item(item) is None:
             thread.told.append(Told(ts=ts, items=(item,), own=True))
             await self._postings.save(thread)
+
+    async def retried(self, key: Key, item: str) -> None:
+        """Remember that this answer was sent again. Raises StoreUnavailable, Fenced."""
+        async with self.held(key):
+            thread = self.threads.get(key)
+            if thread is not None and retry_of(item) not in thread.news:
+                thread.news.append(retry_of(item))
+                await self._postings.save(thread)
 
     async def say(self, key: Key, delivery: str, text: str) -> None:
         """Say a sentence in a thread, once. Call it within `held`."""

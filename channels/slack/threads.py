@@ -94,6 +94,11 @@ def recalled(kept: dict[str, bytes]) -> dict[Key, Thread]:
     return {thread.key: thread for thread in found}
 
 
+def retry_of(item: str) -> str:
+    """What says among a thread's news that an answer which was not delivered was sent again."""
+    return f"retried {item}"
+
+
 def stage_of(contact: Contact, agent: str) -> str:
     """Where a contact stands for an agent."""
     if contact.flag == ERASED:

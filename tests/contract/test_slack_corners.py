@@ -35,6 +35,26 @@ def status(desk: SlackHouse) -> str:
     return desk.house.state.agents["ana"].status.value
 
 
+async def test_sending_again_is_done_once(desk: SlackHouse) -> None:
+    """Two clicks on *Send again*, and a third after a restart, bring the customer one more copy, not three."""
+    card, name = await accepted(desk)
+    await desk["ana"].writes("It is on its way.", thread=card)
+    contact = desk.house.state.contacts[name]
+    await desk.until(lambda: len(contact.messages) == 2, "answered")
+    desk.house.report(name, contact.messages[-1].id, "failed")
+    failure = (await desk.told("ana", card, "Not delivered")).seen()
+    for _ in range(2):
+        await desk["ana"].clicks(failure, "usherd.retry")
+    await desk.whisper("ana", "sent again already")
+    await desk.until(lambda: not desk.memory.left("in:"), "both done")
+    await desk.stop()
+    await desk.start()
+    await desk["ana"].clicks(failure, "usherd.retry")
+    await desk.slack.settled()
+    await desk.until(lambda: not desk.memory.left("in:"), "done")
+    assert [ref.direction for ref in contact.messages] == ["in", "out", "out"]
+
+
 async def test_whose_address_is_another_stays_no_agent_after_a_restart(desk: SlackHouse) -> None:
     """Once Slack told that an address is not Ana's any more, the next process does not take her for the agent."""
     card, name = await accepted(desk)
