@@ -93,7 +93,8 @@ class Actor:
     def lane_of(self, deed: Deed) -> str:
         """Deeds of one person about one contact are done in order; and all who want to take it, one by one."""
         contact = self._contact_of(deed)
-        return f"take {contact}" if deed.action == "take" else f"{deed.user} {contact}"
+        eyes = deed.kind == "react" and deed.action == TAKE and bool(self._lines.at(deed.channel, deed.ts))
+        return f"take {contact}" if eyes or deed.action == "take" else f"{deed.user} {contact}"
 
     def _contact_of(self, deed: Deed) -> str:
         if deed.value.get("contact"):

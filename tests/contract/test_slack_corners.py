@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest_asyncio
@@ -53,6 +54,26 @@ async def test_sending_again_is_done_once(desk: SlackHouse) -> None:
     await desk.slack.settled()
     await desk.until(lambda: not desk.memory.left("in:"), "done")
     assert [ref.direction for ref in contact.messages] == ["in", "out", "out"]
+
+
+async def test_eyes_on_a_line_that_somebody_takes_just_now_are_too_late(desk: SlackHouse) -> None:
+    """A supervisor's 👀 stands behind a colleague's click that is under way, and takes nothing from them."""
+    contact = desk.house.mail("My dog is gone.", subject="Lost dog", topic="lost-pet")  # only Eva could, and is away
+    desk.house.now += 8 * 3_600_000 - 10 * MINUTE
+
+    def lines() -> list[Message]:
+        return [one for one in desk["ana"].sees(desk.emea) if "Lost dog" in one.said]
+
+    await desk.until(lines, "the line")
+    line = lines()[0].seen()
+    desk.house.act_gate = asyncio.Event()
+    await desk["ana"].clicks(line, "usherd.take")
+    await desk["eva"].reacts(line, "eyes")
+    await desk.until(lambda: len(desk.memory.left("in:")) == 2, "both stored")
+    await asyncio.sleep(0.2)  # as long as both would need to look who has it
+    desk.house.act_gate.set()
+    await desk.until(lambda: not desk.memory.left("in:"), "both done")
+    assert contact.agent == "ana"
 
 
 async def test_whose_address_is_another_stays_no_agent_after_a_restart(desk: SlackHouse) -> None:
