@@ -31,7 +31,7 @@ from channels.slack.posting import Postings
 from channels.slack.projection import Explain, Projection
 from channels.slack.reading import Deed, read
 from channels.slack.sharing import Sharing
-from router.core.errors import StoreUnavailable
+from router.core.errors import StoreUnavailable, TransientError
 from router.core.values import Status
 from router.desk import actions
 from router.desk.model import Desk
@@ -46,6 +46,14 @@ BEAT_MS = 10_000
 TICK_SECONDS = 1.0
 FIRST_SECONDS = 20.0  # for what an earlier process left undone, before threads are looked at
 AGAIN_SECONDS = 5.0
+
+
+class Away(msgspec.Struct, frozen=True):
+    """Until when an agent is away, and since when: another time away is another."""
+
+    until: int
+    since: int
+
 
 Runs: TypeAlias = Sequence[Callable[[], Coroutine[None, None, None]]]
 
@@ -80,7 +88,7 @@ class SlackDesk:
         self._api = Api(outside.client, Limits(outside.monotonic))
         self._arrivals: Arrivals | None = None
         self._sockets: Sockets | None = None
-        self._back: dict[str, int] = {}
+        self._back: dict[str, Away] = {}
         self._alive: int | None = None  # ms: until when it is known that somebody listened
         self._beaten = 0
         self._url = ""
@@ -145,7 +153,9 @@ class SlackDesk:
         )
         self._alive = msgspec.json.decode(kept[ALIVE], type=int) if ALIVE in kept else None
         self._back = {
-            name[len(BACK) :]: msgspec.json.decode(raw) for name, raw in kept.items() if name.startswith(BACK)
+            name[len(BACK) :]: msgspec.json.decode(raw, type=Away)
+            for name, raw in kept.items()
+            if name.startswith(BACK)
         }
 
         def changed(news: Changed) -> None:
@@ -259,8 +269,15 @@ class SlackDesk:
     # -- away for a while ----------------------------------------------------------------------------------------------
 
     async def _later(self, agent: str, until: int) -> None:
-        await self._out.memory.put(BACK + agent, msgspec.json.encode(until))
-        self._back[agent] = until
+        """An agent is to be available again at an instant; 0: when they say so."""
+        if not until:
+            await self._out.memory.delete([BACK + agent])
+            self._back.pop(agent, None)
+            return
+        seat = (await self._out.desk.source.settled()).agents.get(agent)
+        away = Away(until, seat.status_since if seat is not None else 0)
+        await self._out.memory.put(BACK + agent, msgspec.json.encode(away))
+        self._back[agent] = away
 
     def _gap(self, catching_up: CatchingUp) -> None:
         """See whether nobody listened for a while, and read what was said meanwhile."""
@@ -284,20 +301,20 @@ class SlackDesk:
             for tick in ticks:
                 tick()
             await self._beat()
-            for agent in [agent for agent, until in self._back.items() if until <= self._out.clock()]:
+            for agent in [agent for agent, away in self._back.items() if away.until <= self._out.clock()]:
                 await self._returned(agent, self._back[agent])
 
-    async def _returned(self, agent: str, until: int) -> None:
+    async def _returned(self, agent: str, away: Away) -> None:
         """The time away is over: available again, unless they have said otherwise since."""
         source = self._out.desk.source
         seat = source.state.agents.get(agent)
         try:
-            if seat is not None and seat.status is Status.AWAY:
+            if seat is not None and seat.status is Status.AWAY and seat.status_since == away.since:
                 fields: dict[str, object] = {"status": "available"}
-                key = f"back {until}"
+                key = f"back {away.until}"
                 await actions.act(self._out.commands, source.names, source.state, agent, "status", fields, key)
             await self._out.memory.delete([BACK + agent])
-        except StoreUnavailable:
+        except TransientError:  # also a store that is full, or a node that stops: the desk is there for all others
             return  # at the next tick
-        if self._back.get(agent) == until:
+        if self._back.get(agent) == away:
             del self._back[agent]

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
+from router.core.errors import BacklogFull
 from router.core.transitions import ContactState
 from router.sim.slack import Message, Rules
 from tests.support.slack_house import SlackHouse, slack_house
@@ -89,3 +90,29 @@ async def test_whose_address_is_another_stays_no_agent_after_a_restart(desk: Sla
     await ana.clicks(card, "usherd.resolve")
     await desk.whisper("ana", "not in this team's roster")
     assert desk.house.state.contacts[name].state is ContactState.ASSIGNED
+
+
+async def test_time_away_ends_nothing_that_was_said_since(desk: SlackHouse) -> None:
+    """Away for two hours, back before, and away again without an end: nobody is made available at the first end."""
+    for words, said in (("away 2h", "You are away until"), ("back", "status is changed")):
+        await desk["ana"].command("/usherd", words)
+        await desk.whisper("ana", said)
+    desk.house.now += 60 * MINUTE
+    await desk["ana"].command("/usherd", "away")
+    await desk.until(lambda: status(desk) == "away", "away")
+    desk.house.now += 61 * MINUTE
+    await desk.until(lambda: not desk.memory.left("back:"), "the end")
+    assert status(desk) == "away"
+
+
+async def test_time_away_that_ends_while_the_store_is_full_ends_later(desk: SlackHouse) -> None:
+    """The desk goes on for all others meanwhile, and the agent is available once it can be stored."""
+    await desk["ana"].command("/usherd", "away 30m")
+    await desk.whisper("ana", "You are away until")
+    desk.house.act_error = BacklogFull("full")
+    desk.house.now += 31 * MINUTE
+    await asyncio.sleep(0.5)
+    assert desk.desk is not None
+    assert desk.desk.troubles == []
+    desk.house.act_error = None
+    await desk.until(lambda: status(desk) == "available", "back")
