@@ -39,7 +39,7 @@ TOO_LARGE, NOT_HERE = 413, 503
 class DeskStore(Protocol):
     """What remembering asks of the store."""
 
-    async def desk_add(self, name: str, value: bytes) -> bool:
+    async def desk_add(self, epoch: int, name: str, value: bytes) -> bool:
         """Keep what came in, unless it is there."""
         ...
 
@@ -64,8 +64,8 @@ class StoredMemory:
         self._epoch = epoch
 
     async def add(self, name: str, value: bytes) -> bool:
-        """Keep what came in, durably."""
-        return await self._store.desk_add(name, value)
+        """Keep what came in, durably, while this epoch lasts: the next leader has read what there is."""
+        return await self._store.desk_add(self._epoch, name, value)
 
     async def put(self, name: str, value: bytes) -> None:
         """Store a value, while this epoch lasts."""
