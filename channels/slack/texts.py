@@ -178,8 +178,8 @@ STATUSES = {
 # -- the team's channel --------------------------------------------------------------------------------------------
 
 TEAM_WAITS = ":hourglass: *{who}*: {subject}  ·  {channel}  ·  waiting since {since}  ·  {due}"
-TEAM_TAKEN = ":white_check_mark: *{who}*: {subject}  ·  {agent} has it."
-TEAM_OVER = ":white_check_mark: *{who}*: {subject}  ·  it no longer waits."
+TEAM_TAKEN = ":white_check_mark: `{id}`  ·  {agent} has it."
+TEAM_OVER = ":white_check_mark: `{id}`  ·  it no longer waits."
 TEAM_SINCE_FORM = "{time}"
 TEAM_FALLBACK = "Waiting: {who}: {subject}"
 
