@@ -207,7 +207,7 @@ class SlackDesk:
             files=out.files,
             remember=remember,
         )
-        sharing = Sharing(api=self._api, desk=out.desk, read=out.read, remember=remember)
+        sharing = Sharing(api=self._api, desk=out.desk, read=out.read, remember=remember, note=projection.shared)
         actor = Actor(
             Parts(
                 desk=out.desk,

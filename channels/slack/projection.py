@@ -156,6 +156,12 @@ class Projection:
                 thread.news.append(retry_of(item))
                 await self._postings.save(thread)
 
+    async def shared(self, thread: Thread, files: tuple[str, ...]) -> None:
+        """Remember that these files of the customer's stand in a thread. Raises StoreUnavailable, Fenced."""
+        async with self.held(thread.key):
+            thread.files += [file for file in files if file not in thread.files]
+            await self._postings.save(thread)
+
     async def say(self, key: Key, delivery: str, text: str) -> None:
         """Say a sentence in a thread, once. Call it within `held`."""
         thread = self.threads.get(key)
@@ -326,6 +332,10 @@ class Projection:
             if not told.own:
                 await self._postings.delete(thread.channel, told.ts)
             thread.told.remove(told)
+            await self._postings.save(thread)
+        for file in tuple(thread.files):
+            await self._postings.delete_file(file)
+            thread.files.remove(file)
             await self._postings.save(thread)
         if thread.ts:
             await self._change(thread, erased())

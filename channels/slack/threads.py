@@ -63,6 +63,7 @@ class Thread(msgspec.Struct, kw_only=True):
     seen: str = ""
     told: list[Told] = []
     news: list[str] = []
+    files: list[str] = []  # ids of the customer's files that were put there
     sending: Sending | None = None
     again: list[Again] = []
 

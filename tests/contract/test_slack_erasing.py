@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
+from router.core import events
 from router.sim.slack import Message, Rules
 from tests.support.slack_house import SlackHouse, slack_house
 
+MONEY = "I want my money back."
 MINUTE = 60_000
 
 
@@ -18,6 +20,32 @@ async def desk() -> AsyncIterator[SlackHouse]:
     async with slack_house(Rules(tier_scale=20)) as made:
         made.house.available("ana")
         yield made
+
+
+def erase(desk: SlackHouse, contact: str) -> None:
+    """Erase whoever a contact is with, as the engine says what is to go."""
+    for made in desk.house.apply(events.CustomerErased(at=desk.house.now, erasure="9-0", contact=contact)):
+        for message in getattr(made, "messages", ()):
+            desk.house.written.pop(message, None)
+
+
+async def test_card_notices_and_files_go(desk: SlackHouse) -> None:
+    """The card says that they were erased; their later messages, and files fetched into the thread, are deleted."""
+    contact = desk.house.mail(MONEY, subject="Refund", files=(("bill.pdf", "application/pdf", b"%PDF-1"),))
+    card = await desk.card("ana", "Offered to you")
+    await desk["ana"].clicks(card, "usherd.accept")
+    await desk["ana"].clicks(await desk.card("ana", "Write in this thread"), "usherd.files")
+    await desk.until(lambda: [one for one in desk["ana"].thread(card) if one.files], "the file")
+    desk.house.mail("Are you there?", thread=contact.id)
+    await desk.told("ana", card, "Are you there?")
+    erase(desk, contact.id)
+    await desk.card("ana", "erased")
+    await desk.until(lambda: not [one for one in desk["ana"].thread(card) if one.files], "the file's going")
+    said = " ".join(one.said for one in desk["ana"].sees())
+    assert MONEY not in said
+    assert "Are you there?" not in said
+    assert "Carla" not in said
+    assert desk.slack.space.files == {}
 
 
 async def test_the_teams_channel_keeps_no_name(desk: SlackHouse) -> None:
