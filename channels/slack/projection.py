@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+import msgspec
 import structlog
 
 from channels.slack import notices, texts
@@ -31,6 +32,7 @@ from channels.slack.threads import (
     recalled,
     retry_of,
     stage_of,
+    taken_back,
 )
 from channels.slack.work import URGENT, USUAL, Work
 from router.core.state import Contact
@@ -246,6 +248,7 @@ class Projection:
         thread.stage = GONE
 
     async def _show(self, thread: Thread, view: Card, contact: Contact, stage: str) -> None:
+        view = await self._without_erased(thread, view, contact)
         if not thread.ts:
             thread.head = _head(view)
             await self._asked_why(thread, contact)
@@ -261,6 +264,21 @@ class Projection:
             await self._change(thread, card(view, thread.head, thread.why))
         thread.stage, thread.offer, thread.answers = stage, view.offer, view.answers
         await self._items(thread, view)
+
+    async def _without_erased(self, thread: Thread, view: Card, contact: Contact) -> Card:
+        """Take back what an erased customer wrote in somebody else's contact, be it readable for a moment still."""
+        gone = taken_back(contact)
+        if not gone:
+            return view
+        for told in tuple(thread.told):
+            if not told.own and not gone.isdisjoint(told.items):  # what else it told of is told anew
+                await self._postings.delete(thread.channel, told.ts)
+                thread.told.remove(told)
+                await self._postings.save(thread)
+        left = msgspec.structs.replace(view, items=tuple(item for item in view.items if item.id not in gone))
+        if thread.head in gone:
+            thread.head = _head(left)
+        return left
 
     async def _asked_why(self, thread: Thread, contact: Contact) -> None:
         with contextlib.suppress(KeyError):

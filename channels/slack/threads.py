@@ -113,6 +113,13 @@ def stage_of(contact: Contact, agent: str) -> str:
     return GONE
 
 
+def taken_back(contact: Contact) -> frozenset[str]:
+    """Messages of an erased customer in somebody else's contact: the engine knows their writer no more."""
+    if contact.flag == "quarantined":  # it was not read yet
+        return frozenset()
+    return frozenset(ref.id for ref in contact.messages if ref.direction == "in" and ref.sender is None)
+
+
 def fingerprint(contact: Contact, agent: str) -> str:
     """The same as long as nothing changed that this agent is told."""
     offer = contact.offer
@@ -125,7 +132,7 @@ def fingerprint(contact: Contact, agent: str) -> str:
         contact.flag,
         contact.snoozed_until,
         contact.requirement,
-        [(ref.id, ref.delivery) for ref in contact.messages],
+        [(ref.id, ref.delivery, ref.sender is None) for ref in contact.messages],
     )
     return digest(msgspec.json.encode(seen))
 

@@ -62,3 +62,25 @@ async def test_the_teams_channel_keeps_no_name(desk: SlackHouse) -> None:
     await desk.until(lambda: "has it" in lines()[0].said, "taken")
     for word in ("Carla", "Lost dog"):
         assert word not in lines()[0].said + lines()[0].text
+
+
+async def test_what_they_wrote_in_somebody_elses_contact_goes(desk: SlackHouse) -> None:
+    """That contact's thread stays, and their words in it are taken back."""
+    contact = desk.house.mail(MONEY, subject="Refund")
+    card = await desk.card("ana", "Offered to you")
+    await desk["ana"].clicks(card, "usherd.accept")
+    await desk.card("ana", "Write in this thread")
+    other = desk.house.mail("I am her brother.", sender="Dan <dan@example.org>", thread=contact.id)
+    desk.house.apply(events.SenderLetIn(at=desk.house.now, agent="eva", contact=other.id))
+    await desk.told("ana", card, "I am her brother.")
+    sender = contact.messages[-1].sender
+    assert sender is not None
+    assert sender != contact.messages[0].sender
+    for made in desk.house.apply(events.CustomerErased(at=desk.house.now, erasure="9-0", identities=(sender,))):
+        for message in getattr(made, "messages", ()):
+            desk.house.written.pop(message, None)
+    await desk.until(
+        lambda: "her brother" not in " ".join(one.said + one.text for one in desk["ana"].thread(card)),
+        "the words' going",
+    )
+    assert MONEY in (await desk.card("ana", "Refund")).said
