@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from weakref import WeakValueDictionary
 
 import msgspec
 import structlog
@@ -75,7 +76,7 @@ class Projection:
         self.threads: dict[Key, Thread] = {}
         self._of_contact: dict[str, dict[str, None]] = {}  # contact -> agents with a thread
         self._of_ts: dict[tuple[str, str], Key] = {}
-        self._locks: dict[Key, asyncio.Lock] = {}
+        self._locks: WeakValueDictionary[Key, asyncio.Lock] = WeakValueDictionary()  # of those in use
         self._instead: dict[Key, Instead] = {}
         self._again: dict[Key, int] = {}  # when to look for late copies
         self.work: Work[Key] = Work("threads", self.bring, HANDS)
@@ -219,6 +220,8 @@ class Projection:
 
     async def _drop(self, key: Key) -> None:
         """A contact that left the memory for good."""
+        self._again.pop(key, None)
+        self._instead.pop(key, None)
         thread = self.threads.pop(key, None)
         if thread is None:
             return
@@ -227,7 +230,6 @@ class Projection:
         agents.pop(key[0], None)
         if not agents:
             self._of_contact.pop(key[1], None)
-        self._locks.pop(key, None)
         await self._forget([thread.name])
 
     async def _tell(self, thread: Thread, contact: Contact, stage: str) -> None:
