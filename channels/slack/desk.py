@@ -106,7 +106,8 @@ class SlackDesk:
 
     async def take(self, payload: Mapping[str, Any]) -> dict[str, Any]:
         """Store what came, and give what Slack is answered. Raises StoreUnavailable."""
-        if self._arrivals is None:
+        arrivals = self._arrivals
+        if arrivals is None:
             raise StoreUnavailable("the desk in Slack is not ready")
         found = {
             block: text
@@ -115,7 +116,9 @@ class SlackDesk:
         }
         if found:  # nothing was done: it stands in the window still, to be put right
             return {"response_action": "errors", "errors": found}
-        await self._arrivals.take(payload)
+        await arrivals.take(payload)
+        if self._arrivals is not arrivals:  # it ended meanwhile, and the next may have read what was there before
+            raise StoreUnavailable("the desk in Slack has ended")
         return {}
 
     async def run(self) -> None:

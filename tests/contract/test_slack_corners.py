@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
+import pytest
 import pytest_asyncio
 
-from router.core.errors import BacklogFull
+from router.core.errors import BacklogFull, StoreUnavailable
 from router.core.transitions import ContactState
 from router.sim.slack import Message, Rules
 from tests.support.slack_house import SlackHouse, slack_house
@@ -116,3 +117,31 @@ async def test_time_away_that_ends_while_the_store_is_full_ends_later(desk: Slac
     assert desk.desk.troubles == []
     desk.house.act_error = None
     await desk.until(lambda: status(desk) == "available", "back")
+
+
+async def test_what_is_stored_as_the_desk_ends_is_not_acknowledged(desk: SlackHouse) -> None:
+    """The next desk has read what there was and would not see it: Slack hears nothing and sends it again, once done."""
+    card, name = await accepted(desk)
+    gate, add, old = asyncio.Event(), desk.memory.add, desk.desk
+    assert old is not None
+
+    async def slow(name: str, value: bytes) -> bool:
+        await gate.wait()
+        return await add(name, value)
+
+    desk.memory.add = slow  # type: ignore[method-assign]
+    ana = desk["ana"]
+    where = {"channel": ana.dm.id, "channel_type": "im", "ts": "1790000099.000100", "thread_ts": card.ts}
+    event = {"type": "message", "user": ana.id, "text": "Hello", **where}
+    payload = {"type": "event_callback", "event_id": "Ev1", "event": event}
+    taking = asyncio.create_task(old.take(payload))
+    await asyncio.sleep(0)
+    await desk.stop()
+    await desk.start()
+    gate.set()
+    with pytest.raises(StoreUnavailable):
+        await taking
+    assert desk.desk is not None
+    assert await desk.desk.take(payload) == {}
+    await desk.until(lambda: len(desk.house.state.contacts[name].messages) == 2, "answered")
+    await desk.until(lambda: not desk.memory.left("in:"), "forgotten")
