@@ -304,6 +304,9 @@ class SlackDesk:
             for tick in ticks:
                 tick()
             await self._beat()
+            if self._arrivals is not None:
+                with suppress(StoreUnavailable):
+                    await self._arrivals.forget_failed()
             for agent in [agent for agent, away in self._back.items() if away.until <= self._out.clock()]:
                 await self._returned(agent, self._back[agent])
 

@@ -145,3 +145,24 @@ async def test_what_is_stored_as_the_desk_ends_is_not_acknowledged(desk: SlackHo
     assert await desk.desk.take(payload) == {}
     await desk.until(lambda: len(desk.house.state.contacts[name].messages) == 2, "answered")
     await desk.until(lambda: not desk.memory.left("in:"), "forgotten")
+
+
+async def test_a_click_that_was_shown_as_failed_is_never_carried_out(desk: SlackHouse) -> None:
+    """The store kept it and could not say so: it is forgotten, and does not happen at some later start."""
+    card, name = await accepted(desk)
+    add = desk.memory.add
+
+    async def kept_and_silent(name: str, value: bytes) -> bool:
+        await add(name, value)
+        raise StoreUnavailable("no answer")
+
+    desk.memory.add = kept_and_silent  # type: ignore[method-assign]
+    answer = await desk["ana"].clicks(card, "usherd.resolve")
+    assert not answer.acked
+    desk.memory.add = add  # type: ignore[method-assign]
+    await desk.until(lambda: not desk.memory.left("in:"), "forgotten")
+    await desk.stop()
+    await desk.start()
+    await desk["ana"].clicks(card, "usherd.note")
+    await desk.until(lambda: desk["ana"].modal, "a click that is done")
+    assert desk.house.state.contacts[name].state is ContactState.ASSIGNED
