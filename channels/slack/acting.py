@@ -21,7 +21,7 @@ from channels.slack.people import People
 from channels.slack.projection import Explain, Projection
 from channels.slack.reading import Deed
 from channels.slack.sharing import Sharing
-from channels.slack.threads import OFFERED, Thread
+from channels.slack.threads import OFFERED, Thread, retry_of
 from router.core.transitions import ContactState
 from router.desk import actions
 from router.desk import texts as desk_texts
@@ -93,7 +93,8 @@ class Actor:
     def lane_of(self, deed: Deed) -> str:
         """Deeds of one person about one contact are done in order; and all who want to take it, one by one."""
         contact = self._contact_of(deed)
-        return f"take {contact}" if deed.action == "take" else f"{deed.user} {contact}"
+        eyes = deed.kind == "react" and deed.action == TAKE and bool(self._lines.at(deed.channel, deed.ts))
+        return f"take {contact}" if eyes or deed.action == "take" else f"{deed.user} {contact}"
 
     def _contact_of(self, deed: Deed) -> str:
         if deed.value.get("contact"):
@@ -114,7 +115,7 @@ class Actor:
 
     async def _member_changed(self, deed: Deed) -> None:
         """Something about a member is another now: who they are is asked anew, and their status followed."""
-        self._people.forget(deed.user)
+        await self._people.forget(deed.user)
         agent = await self._people.agent_of(deed.user)
         if agent is not None:
             await self._own_status.follow(agent, deed.action, deed.key)
@@ -207,14 +208,19 @@ class Actor:
             await self._tell(agent, deed, answer.message)
 
     async def _retry(self, agent: str, deed: Deed) -> None:
-        """Send an answer that was not delivered once more, as a new one."""
+        """Send an answer that was not delivered once more, as a new one; however often it is clicked."""
         contact, name = deed.value.get("contact", ""), deed.value.get("message", "")
+        thread = self._projection.threads.get((agent, contact))
+        if thread is not None and retry_of(name) in thread.news:
+            await self._tell(agent, deed, texts.RETRIED, contact)
+            return
         message = (await self._read.messages([name])).get(name)
         if message is None:
             await self._tell(agent, deed, desk_texts.GONE, contact)
             return
         copies = tuple(one.address for one in message.cc)
-        await self._command_on(agent, deed, "reply", {"contact": contact, "text": message.text, "cc": copies})
+        if await self._command_on(agent, deed, "reply", {"contact": contact, "text": message.text, "cc": copies}):
+            await self._projection.retried((agent, contact), name)
 
     async def _files(self, agent: str, deed: Deed, contact: str) -> None:
         thread = self._projection.threads.get((agent, contact))

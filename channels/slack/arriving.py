@@ -18,7 +18,7 @@ from channels.slack.api import Refusal, Wait
 from channels.slack.ports import Memory
 from channels.slack.reading import Deed, read
 from channels.slack.work import URGENT, Work
-from router.core.errors import Fenced, TransientError
+from router.core.errors import Fenced, StoreUnavailable, TransientError
 
 log = structlog.get_logger()
 
@@ -26,6 +26,7 @@ PREFIX = "in:"
 HANDS = 16
 TRIES_MAX = 3  # of a deed on which we fail ourselves
 DONE_KEPT = 5_000
+NOT_SENT_AGAIN = frozenset({"press", "submit", "command"})  # what Slack shows as failed
 
 _DEED = msgspec.json.Decoder(Deed)
 
@@ -57,6 +58,7 @@ class Arrivals:
         self._waiting: set[str] = set()
         self._done: OrderedDict[str, None] = OrderedDict()
         self._tries: dict[str, int] = {}
+        self._failed: set[str] = set()  # shown as failed, and perhaps stored
         self.work: Work[str] = Work("deeds", self._lane, HANDS)
 
     def recall(self, kept: dict[str, bytes]) -> None:
@@ -73,9 +75,22 @@ class Arrivals:
             name = _name(deed)
             if name in self._done or name in self._waiting or not self._concerns(deed):
                 continue
-            await self._memory.add(name, msgspec.json.encode(deed))
+            self._failed.discard(name)
+            try:
+                await self._memory.add(name, msgspec.json.encode(deed))
+            except StoreUnavailable:
+                if deed.kind in NOT_SENT_AGAIN:
+                    self._failed.add(name)
+                raise
             self._queue(deed)  # also what was there: perhaps the store kept it and could not say so
         return found
+
+    async def forget_failed(self) -> None:
+        """Forget clicks that failed in front of their makers: the store may have kept them. Raises like `keep`."""
+        names = [name for name in self._failed if name not in self._waiting]
+        if names:
+            await self._memory.delete(names)
+            self._failed.difference_update(names)
 
     def _queue(self, deed: Deed) -> None:
         name = _name(deed)

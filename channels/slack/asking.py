@@ -25,7 +25,7 @@ _SPAN = re.compile(r"(\d{1,4})\s*(m|min|h)")
 _UNITS = {"m": 60_000, "min": 60_000, "h": 3_600_000}
 
 Find = Callable[[str, str], Awaitable[Found]]
-Later = Callable[[str, int], Awaitable[None]]  # an agent is to be available again at an instant
+Later = Callable[[str, int], Awaitable[None]]  # an agent is to be available again at an instant; 0: when they say so
 
 
 class Questions:
@@ -94,7 +94,10 @@ class Questions:
         if span and found is None:
             return texts.COMMAND_TIME
         answer = await self._act(agent, "status", {"status": "away"}, deed.key)
-        if not answer.ok or found is None:
+        if not answer.ok:
+            return answer.message
+        if found is None:
+            await self._later(agent, 0)  # until they say so, whatever was said before
             return answer.message
         until = deed.at + int(found[1]) * _UNITS[found[2]]
         await self._later(agent, until)

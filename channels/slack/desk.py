@@ -31,7 +31,7 @@ from channels.slack.posting import Postings
 from channels.slack.projection import Explain, Projection
 from channels.slack.reading import Deed, read
 from channels.slack.sharing import Sharing
-from router.core.errors import StoreUnavailable
+from router.core.errors import StoreUnavailable, TransientError
 from router.core.values import Status
 from router.desk import actions
 from router.desk.model import Desk
@@ -46,6 +46,14 @@ BEAT_MS = 10_000
 TICK_SECONDS = 1.0
 FIRST_SECONDS = 20.0  # for what an earlier process left undone, before threads are looked at
 AGAIN_SECONDS = 5.0
+
+
+class Away(msgspec.Struct, frozen=True):
+    """Until when an agent is away, and since when: another time away is another."""
+
+    until: int
+    since: int
+
 
 Runs: TypeAlias = Sequence[Callable[[], Coroutine[None, None, None]]]
 
@@ -80,7 +88,7 @@ class SlackDesk:
         self._api = Api(outside.client, Limits(outside.monotonic))
         self._arrivals: Arrivals | None = None
         self._sockets: Sockets | None = None
-        self._back: dict[str, int] = {}
+        self._back: dict[str, Away] = {}
         self._alive: int | None = None  # ms: until when it is known that somebody listened
         self._beaten = 0
         self._url = ""
@@ -98,7 +106,8 @@ class SlackDesk:
 
     async def take(self, payload: Mapping[str, Any]) -> dict[str, Any]:
         """Store what came, and give what Slack is answered. Raises StoreUnavailable."""
-        if self._arrivals is None:
+        arrivals = self._arrivals
+        if arrivals is None:
             raise StoreUnavailable("the desk in Slack is not ready")
         found = {
             block: text
@@ -107,7 +116,9 @@ class SlackDesk:
         }
         if found:  # nothing was done: it stands in the window still, to be put right
             return {"response_action": "errors", "errors": found}
-        await self._arrivals.take(payload)
+        await arrivals.take(payload)
+        if self._arrivals is not arrivals:  # it ended meanwhile, and the next may have read what was there before
+            raise StoreUnavailable("the desk in Slack has ended")
         return {}
 
     async def run(self) -> None:
@@ -145,7 +156,9 @@ class SlackDesk:
         )
         self._alive = msgspec.json.decode(kept[ALIVE], type=int) if ALIVE in kept else None
         self._back = {
-            name[len(BACK) :]: msgspec.json.decode(raw) for name, raw in kept.items() if name.startswith(BACK)
+            name[len(BACK) :]: msgspec.json.decode(raw, type=Away)
+            for name, raw in kept.items()
+            if name.startswith(BACK)
         }
 
         def changed(news: Changed) -> None:
@@ -197,7 +210,7 @@ class SlackDesk:
             files=out.files,
             remember=remember,
         )
-        sharing = Sharing(api=self._api, desk=out.desk, read=out.read, remember=remember)
+        sharing = Sharing(api=self._api, desk=out.desk, read=out.read, remember=remember, note=projection.shared)
         actor = Actor(
             Parts(
                 desk=out.desk,
@@ -259,8 +272,15 @@ class SlackDesk:
     # -- away for a while ----------------------------------------------------------------------------------------------
 
     async def _later(self, agent: str, until: int) -> None:
-        await self._out.memory.put(BACK + agent, msgspec.json.encode(until))
-        self._back[agent] = until
+        """An agent is to be available again at an instant; 0: when they say so."""
+        if not until:
+            await self._out.memory.delete([BACK + agent])
+            self._back.pop(agent, None)
+            return
+        seat = (await self._out.desk.source.settled()).agents.get(agent)
+        away = Away(until, seat.status_since if seat is not None else 0)
+        await self._out.memory.put(BACK + agent, msgspec.json.encode(away))
+        self._back[agent] = away
 
     def _gap(self, catching_up: CatchingUp) -> None:
         """See whether nobody listened for a while, and read what was said meanwhile."""
@@ -284,20 +304,23 @@ class SlackDesk:
             for tick in ticks:
                 tick()
             await self._beat()
-            for agent in [agent for agent, until in self._back.items() if until <= self._out.clock()]:
+            if self._arrivals is not None:
+                with suppress(StoreUnavailable):
+                    await self._arrivals.forget_failed()
+            for agent in [agent for agent, away in self._back.items() if away.until <= self._out.clock()]:
                 await self._returned(agent, self._back[agent])
 
-    async def _returned(self, agent: str, until: int) -> None:
+    async def _returned(self, agent: str, away: Away) -> None:
         """The time away is over: available again, unless they have said otherwise since."""
         source = self._out.desk.source
         seat = source.state.agents.get(agent)
         try:
-            if seat is not None and seat.status is Status.AWAY:
+            if seat is not None and seat.status is Status.AWAY and seat.status_since == away.since:
                 fields: dict[str, object] = {"status": "available"}
-                key = f"back {until}"
+                key = f"back {away.until}"
                 await actions.act(self._out.commands, source.names, source.state, agent, "status", fields, key)
             await self._out.memory.delete([BACK + agent])
-        except StoreUnavailable:
+        except TransientError:  # also a store that is full, or a node that stops: the desk is there for all others
             return  # at the next tick
-        if self._back.get(agent) == until:
+        if self._back.get(agent) == away:
             del self._back[agent]

@@ -31,6 +31,7 @@ PER_MINUTE = {
     "auth.test": 200,
     "files.getUploadURLExternal": 100,
     "files.completeUploadExternal": 100,
+    "files.delete": 50,
 }
 PACED = frozenset({"chat.postMessage"})
 

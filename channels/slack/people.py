@@ -141,8 +141,10 @@ class People:
         """Whether anything is known of a member."""
         return user in self._strangers or self.known(user) is not None
 
-    def forget(self, user: str) -> None:
-        """Something about a member changed: ask anew."""
+    async def forget(self, user: str) -> None:
+        """Something about a member changed: ask anew, also after a restart. Raises StoreUnavailable, Fenced."""
         self._strangers.pop(user, None)
-        for agent in [agent for agent, seat in self._seats.items() if seat.user == user and "@" in seat.address]:
-            del self._seats[agent]
+        gone = [agent for agent, seat in self._seats.items() if seat.user == user and "@" in seat.address]
+        await self._memory.delete([PREFIX + agent for agent in gone])
+        for agent in gone:
+            self._seats.pop(agent, None)

@@ -11,7 +11,7 @@ class Memory(Protocol):
     """What must outlive the process: what was posted where, and what came in and is not carried out yet."""
 
     async def add(self, name: str, value: bytes) -> bool:
-        """Keep what came in, durably; False if it was there. Raises StoreUnavailable."""
+        """Keep what came in, durably; False if it was there. Raises Fenced, StoreUnavailable."""
         ...
 
     async def put(self, name: str, value: bytes) -> None:

@@ -137,6 +137,14 @@ class Postings:
             if refusal.code != "message_not_found":
                 raise
 
+    async def delete_file(self, file: str) -> None:
+        """Delete a file of ours; one that is gone is fine. Raises Wait, Refusal."""
+        try:
+            await self._api.call("files.delete", {"file": file}, urgent=True)
+        except Refusal as refusal:
+            if refusal.code not in {"file_not_found", "file_deleted"}:
+                raise
+
     async def update(self, channel: str, ts: str, post: Post, *, urgent: bool = False) -> None:
         """Change a post of ours; one that somebody deleted stays so. Raises Wait, Refusal."""
         arguments = {"channel": channel, "ts": ts, "text": post.text, "blocks": list(post.blocks)}

@@ -9,7 +9,9 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from weakref import WeakValueDictionary
 
+import msgspec
 import structlog
 
 from channels.slack import notices, texts
@@ -29,7 +31,9 @@ from channels.slack.threads import (
     digest,
     fingerprint,
     recalled,
+    retry_of,
     stage_of,
+    taken_back,
 )
 from channels.slack.work import URGENT, USUAL, Work
 from router.core.state import Contact
@@ -72,7 +76,7 @@ class Projection:
         self.threads: dict[Key, Thread] = {}
         self._of_contact: dict[str, dict[str, None]] = {}  # contact -> agents with a thread
         self._of_ts: dict[tuple[str, str], Key] = {}
-        self._locks: dict[Key, asyncio.Lock] = {}
+        self._locks: WeakValueDictionary[Key, asyncio.Lock] = WeakValueDictionary()  # of those in use
         self._instead: dict[Key, Instead] = {}
         self._again: dict[Key, int] = {}  # when to look for late copies
         self.work: Work[Key] = Work("threads", self.bring, HANDS)
@@ -147,6 +151,20 @@ class Projection:
             thread.told.append(Told(ts=ts, items=(item,), own=True))
             await self._postings.save(thread)
 
+    async def retried(self, key: Key, item: str) -> None:
+        """Remember that this answer was sent again. Raises StoreUnavailable, Fenced."""
+        async with self.held(key):
+            thread = self.threads.get(key)
+            if thread is not None and retry_of(item) not in thread.news:
+                thread.news.append(retry_of(item))
+                await self._postings.save(thread)
+
+    async def shared(self, thread: Thread, files: tuple[str, ...]) -> None:
+        """Remember that these files of the customer's stand in a thread. Raises StoreUnavailable, Fenced."""
+        async with self.held(thread.key):
+            thread.files += [file for file in files if file not in thread.files]
+            await self._postings.save(thread)
+
     async def say(self, key: Key, delivery: str, text: str) -> None:
         """Say a sentence in a thread, once. Call it within `held`."""
         thread = self.threads.get(key)
@@ -202,6 +220,8 @@ class Projection:
 
     async def _drop(self, key: Key) -> None:
         """A contact that left the memory for good."""
+        self._again.pop(key, None)
+        self._instead.pop(key, None)
         thread = self.threads.pop(key, None)
         if thread is None:
             return
@@ -210,7 +230,6 @@ class Projection:
         agents.pop(key[0], None)
         if not agents:
             self._of_contact.pop(key[1], None)
-        self._locks.pop(key, None)
         await self._forget([thread.name])
 
     async def _tell(self, thread: Thread, contact: Contact, stage: str) -> None:
@@ -231,6 +250,7 @@ class Projection:
         thread.stage = GONE
 
     async def _show(self, thread: Thread, view: Card, contact: Contact, stage: str) -> None:
+        view = await self._without_erased(thread, view, contact)
         if not thread.ts:
             thread.head = _head(view)
             await self._asked_why(thread, contact)
@@ -246,6 +266,21 @@ class Projection:
             await self._change(thread, card(view, thread.head, thread.why))
         thread.stage, thread.offer, thread.answers = stage, view.offer, view.answers
         await self._items(thread, view)
+
+    async def _without_erased(self, thread: Thread, view: Card, contact: Contact) -> Card:
+        """Take back what an erased customer wrote in somebody else's contact, be it readable for a moment still."""
+        gone = taken_back(contact)
+        if not gone:
+            return view
+        for told in tuple(thread.told):
+            if not told.own and not gone.isdisjoint(told.items):  # what else it told of is told anew
+                await self._postings.delete(thread.channel, told.ts)
+                thread.told.remove(told)
+                await self._postings.save(thread)
+        left = msgspec.structs.replace(view, items=tuple(item for item in view.items if item.id not in gone))
+        if thread.head in gone:
+            thread.head = _head(left)
+        return left
 
     async def _asked_why(self, thread: Thread, contact: Contact) -> None:
         with contextlib.suppress(KeyError):
@@ -317,6 +352,10 @@ class Projection:
             if not told.own:
                 await self._postings.delete(thread.channel, told.ts)
             thread.told.remove(told)
+            await self._postings.save(thread)
+        for file in tuple(thread.files):
+            await self._postings.delete_file(file)
+            thread.files.remove(file)
             await self._postings.save(thread)
         if thread.ts:
             await self._change(thread, erased())

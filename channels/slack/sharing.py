@@ -25,13 +25,25 @@ NAME_MAX = 200
 
 
 class Sharing:
-    """Uploads. `remember` keeps a deed with what was uploaded, so that a second try uploads nothing twice."""
+    """Uploads. `remember` keeps a deed with what was uploaded, so that a second try uploads nothing twice.
 
-    def __init__(self, *, api: Api, desk: Desk, read: Texts, remember: Callable[[Deed], Awaitable[None]]) -> None:
+    `note` remembers which files a thread has: they go when the customer is erased.
+    """
+
+    def __init__(
+        self,
+        *,
+        api: Api,
+        desk: Desk,
+        read: Texts,
+        remember: Callable[[Deed], Awaitable[None]],
+        note: Callable[[Thread, tuple[str, ...]], Awaitable[None]],
+    ) -> None:
         self._api = api
         self._desk = desk
         self._read = read
         self._remember = remember
+        self._note = note
 
     async def share(self, agent: str, deed: Deed, thread: Thread) -> str:
         """Put a message's files into the thread; what to say if that cannot be done.
@@ -47,6 +59,7 @@ class Sharing:
         if not deed.kept:
             deed.kept = tuple([await self._uploaded(name, message, place) for place in range(len(message.attachments))])
             await self._remember(deed)
+        await self._note(thread, deed.kept)  # before they stand there
         titles = [_name(one.filename) for one in message.attachments]
         listed = [{"id": file, "title": title} for file, title in zip(deed.kept, titles, strict=True)]
         place = {"channel_id": thread.channel, "thread_ts": thread.ts}

@@ -11,25 +11,22 @@ from router.desk.views import Row
 def waits(row: Row, since: int, now: int) -> Post:
     """It waits, with the button to claim it. Subject and name only: colleagues see the words once it is theirs."""
     line = texts.TEAM_WAITS.format(
-        **_named(row),
+        who=inline(row.who, 60),
+        subject=inline(row.subject, 120),
         channel=texts.CHANNELS.get(row.channel, inline(row.channel, 40)),
         since=date(since, texts.TEAM_SINCE_FORM, "a while ago"),
         due=due(row, now) or texts.NO_PROMISE,
     )
-    return _post(row, line, take=True)
+    text = texts.TEAM_FALLBACK.format(who=plain(row.who, 60), subject=plain(row.subject, 120))
+    button = blocks.actions(press("take", row.id, style="primary"))
+    return Post(text=text, blocks=(blocks.section(line), button))
 
 
 def taken(row: Row, agent: str) -> Post:
-    """Somebody has it; or, with no name, it no longer waits."""
+    """Somebody has it; or, with no name, it no longer waits.
+
+    Neither who waited nor about what: this stands in the channel for good, also after the customer was erased.
+    """
     form = texts.TEAM_TAKEN if agent else texts.TEAM_OVER
-    return _post(row, form.format(**_named(row), agent=inline(agent, 60)), take=False)
-
-
-def _named(row: Row) -> dict[str, str]:
-    return {"who": inline(row.who, 60), "subject": inline(row.subject, 120)}
-
-
-def _post(row: Row, line: str, *, take: bool) -> Post:
-    text = texts.TEAM_FALLBACK.format(who=plain(row.who, 60), subject=plain(row.subject, 120))
-    button = [blocks.actions(press("take", row.id, style="primary"))] if take else []
-    return Post(text=text, blocks=(blocks.section(line), *button))
+    line = form.format(id=row.id, agent=inline(agent, 60))
+    return Post(text=line, blocks=(blocks.section(line),))

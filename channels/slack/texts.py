@@ -79,6 +79,7 @@ AGAIN = ":inbox_tray: It is offered to you again, until {until}."
 GIVEN = ":inbox_tray: It is yours again."
 WOKEN = ":alarm_clock: It is awake again."
 LAPSED = "The offer has lapsed; it went to somebody else."
+RETRIED = "It was sent again already."
 CHANGED = ":pencil2: You changed a message after it was sent: *not changed at the customer*, who has the first words."
 DELETED = ":wastebasket: You deleted a message after it was sent: *not changed at the customer*, who has it."
 FALLBACK_IN = "{who}: {snippet}"
@@ -177,8 +178,8 @@ STATUSES = {
 # -- the team's channel --------------------------------------------------------------------------------------------
 
 TEAM_WAITS = ":hourglass: *{who}*: {subject}  ·  {channel}  ·  waiting since {since}  ·  {due}"
-TEAM_TAKEN = ":white_check_mark: *{who}*: {subject}  ·  {agent} has it."
-TEAM_OVER = ":white_check_mark: *{who}*: {subject}  ·  it no longer waits."
+TEAM_TAKEN = ":white_check_mark: `{id}`  ·  {agent} has it."
+TEAM_OVER = ":white_check_mark: `{id}`  ·  it no longer waits."
 TEAM_SINCE_FORM = "{time}"
 TEAM_FALLBACK = "Waiting: {who}: {subject}"
 

@@ -63,6 +63,7 @@ class Thread(msgspec.Struct, kw_only=True):
     seen: str = ""
     told: list[Told] = []
     news: list[str] = []
+    files: list[str] = []  # ids of the customer's files that were put there
     sending: Sending | None = None
     again: list[Again] = []
 
@@ -94,6 +95,11 @@ def recalled(kept: dict[str, bytes]) -> dict[Key, Thread]:
     return {thread.key: thread for thread in found}
 
 
+def retry_of(item: str) -> str:
+    """What says among a thread's news that an answer which was not delivered was sent again."""
+    return f"retried {item}"
+
+
 def stage_of(contact: Contact, agent: str) -> str:
     """Where a contact stands for an agent."""
     if contact.flag == ERASED:
@@ -105,6 +111,13 @@ def stage_of(contact: Contact, agent: str) -> str:
     if contact.agent == agent and contact.state is not ContactState.WAITING:
         return contact.state.value
     return GONE
+
+
+def taken_back(contact: Contact) -> frozenset[str]:
+    """Messages of an erased customer in somebody else's contact: the engine knows their writer no more."""
+    if contact.flag == "quarantined":  # it was not read yet
+        return frozenset()
+    return frozenset(ref.id for ref in contact.messages if ref.direction == "in" and ref.sender is None)
 
 
 def fingerprint(contact: Contact, agent: str) -> str:
@@ -119,7 +132,7 @@ def fingerprint(contact: Contact, agent: str) -> str:
         contact.flag,
         contact.snoozed_until,
         contact.requirement,
-        [(ref.id, ref.delivery) for ref in contact.messages],
+        [(ref.id, ref.delivery, ref.sender is None) for ref in contact.messages],
     )
     return digest(msgspec.json.encode(seen))
 

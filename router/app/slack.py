@@ -16,6 +16,7 @@ import structlog
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from slack_bolt.async_app import AsyncBoltRequest
+from slack_sdk.signature import SignatureVerifier
 
 from channels.slack.desk import Outside, SlackDesk
 from channels.slack.listening import web_client
@@ -33,13 +34,13 @@ log = structlog.get_logger()
 LOOK_SECONDS = 0.3
 AGAIN_SECONDS = 1.0
 BODY_BYTES_MAX = 1_000_000
-TOO_LARGE, NOT_HERE = 413, 503
+NOT_SIGNED, TOO_LARGE, NOT_HERE = 401, 413, 503
 
 
 class DeskStore(Protocol):
     """What remembering asks of the store."""
 
-    async def desk_add(self, name: str, value: bytes) -> bool:
+    async def desk_add(self, epoch: int, name: str, value: bytes) -> bool:
         """Keep what came in, unless it is there."""
         ...
 
@@ -64,8 +65,8 @@ class StoredMemory:
         self._epoch = epoch
 
     async def add(self, name: str, value: bytes) -> bool:
-        """Keep what came in, durably."""
-        return await self._store.desk_add(name, value)
+        """Keep what came in, durably, while this epoch lasts: the next leader has read what there is."""
+        return await self._store.desk_add(self._epoch, name, value)
 
     async def put(self, name: str, value: bytes) -> None:
         """Store a value, while this epoch lasts."""
@@ -168,15 +169,28 @@ class SlackPart:
 
     async def _called(self, request: Request) -> Response:
         """A signed request of Slack's. 503 where this node does not lead: Slack sends events again."""
-        if self._desk is None:
+        desk = self._desk
+        if desk is None:
             return Response(status_code=NOT_HERE)
         body = bytearray()
         async for chunk in request.stream():
             body += chunk
             if len(body) > BODY_BYTES_MAX:
                 return Response(status_code=TOO_LARGE)
+        if not self._signed(bytes(body), request):
+            return Response(status_code=NOT_SIGNED)
         asked = AsyncBoltRequest(
             body=body.decode("utf-8", "replace"), query=dict(request.query_params), headers=dict(request.headers)
         )
-        answer = await self._desk.app.async_dispatch(asked)
+        answer = await desk.app.async_dispatch(asked)
         return Response(answer.body, answer.status, headers=answer.first_headers_without_set_cookie())
+
+    def _signed(self, body: bytes, request: Request) -> bool:
+        """Whether Slack signed this, within five minutes; bolt would read a body before it looks, and fail on some."""
+        secret = self._settings.signing_secret
+        try:
+            return secret is not None and SignatureVerifier(secret.reveal()).is_valid_request(
+                body, dict(request.headers)
+            )
+        except (ValueError, TypeError):  # a time that is no number, a signature or a body that is no text
+            return False

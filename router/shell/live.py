@@ -8,7 +8,7 @@ import structlog
 
 from router.core import ledger
 from router.core.errors import PermanentError, PoisonError
-from router.core.events import ClockJumped
+from router.core.events import ClockJumped, CustomerErased
 from router.core.message import Message
 from router.core.state import State
 from router.desk.ports import Changed, Directory
@@ -87,7 +87,9 @@ def changed_by(applied: list[Applied]) -> Changed:
     agents: dict[str, None] = {}
     everything = False
     for one in applied:
-        everything = everything or hasattr(one.draft.event, "workspace") or isinstance(one.draft.event, ClockJumped)
+        everything = everything or hasattr(one.draft.event, "workspace")
+        # An erased customer may have written in anybody's contact.
+        everything = everything or isinstance(one.draft.event, ClockJumped | CustomerErased)
         for item in (one.draft.event, *one.draft.decisions):
             contacts |= dict.fromkeys(getattr(item, "contacts", ()))  # of an erased customer
             for name in ("contact", "into"):

@@ -150,6 +150,8 @@ class TestJournal:
         assert await store.outbox_all() == {"o1": b"sending"}
         with pytest.raises(Fenced):
             await store.desk_put(1, "thread", b"late")
+        with pytest.raises(Fenced):
+            await store.desk_add(1, "in:1", b"late")
         assert await store.desk_all() == {}
 
     async def test_a_repeated_batch_is_fine_and_stored_once(self, store: Store) -> None:
@@ -225,8 +227,8 @@ class TestSmallThings:
 
     async def test_a_desk_outside_is_remembered(self, store: Store) -> None:
         """What came in is kept once under its name; what was posted is replaced and forgotten by name."""
-        assert await store.desk_add("in:1", b"click")
-        assert not await store.desk_add("in:1", b"the same click")
+        assert await store.desk_add(1, "in:1", b"click")
+        assert not await store.desk_add(1, "in:1", b"the same click")
         await store.desk_put(1, "thread", b"sending")
         await store.desk_put(1, "thread", b"posted")
         assert await store.desk_all() == {"in:1": b"click", "thread": b"posted"}

@@ -343,7 +343,7 @@ class House:
                 )
             ),
             agents=tuple(dict.fromkeys(_named((event, *decisions), "agent", "target"))),
-            everything=isinstance(event, events.WorkspaceChanged),
+            everything=isinstance(event, events.WorkspaceChanged | events.CustomerErased),
         )
         for callback in tuple(self._callbacks):
             callback(changed)

@@ -235,11 +235,6 @@ def desk_all(keys: Keys) -> Command:
     return ("HGETALL", keys.desk)
 
 
-def desk_add(keys: Keys, name: str, value: bytes) -> Command:
-    """Keep what came in from a desk outside, unless it is there already."""
-    return ("HSETNX", keys.desk, name, value)
-
-
 def lease_value(keys: Keys, name: str) -> Command:
     """Read who holds a lease, and how often it was kept."""
     return ("GET", keys.lease(name))

@@ -33,7 +33,7 @@ ENTRY_ARGUMENTS = 6
 
 _INBOX = scripts.SHA[scripts.INBOX_APPEND]
 _JOURNAL = scripts.SHA[scripts.JOURNAL_APPEND]
-_OUTBOX = {scripts.SHA[scripts.OUTBOX_PUT], scripts.SHA[scripts.OUTBOX_DELETE]}
+_OUTBOX = {scripts.SHA[scripts.OUTBOX_PUT], scripts.SHA[scripts.OUTBOX_DELETE], scripts.SHA[scripts.DESK_ADD]}
 _PLAIN = {"SET", "SETNX", "HSETNX", "HDEL", "UNLINK", "DEL", "XDEL"}
 
 

@@ -134,6 +134,14 @@ local last = last_id(KEYS[1])
 if tonumber(string.match(last, '^%d+')) > tonumber(ARGV[1]) then return '!' .. last end
 """
 OUTBOX_PUT = "#!lua" + _LAST_ID + _EPOCH + "redis.call('HSET', KEYS[2], ARGV[2], ARGV[3])\nreturn '+'\n"
+# The same for what came in, unless it is there: a newer leader has read the desk already and would not see it.
+# Answer: '+', '=' was there already, or fenced as above.
+DESK_ADD = (
+    "#!lua"
+    + _LAST_ID
+    + _EPOCH
+    + "if redis.call('HSETNX', KEYS[2], ARGV[2], ARGV[3]) == 0 then return '=' end\nreturn '+'\n"
+)
 # The same with ids to forget: it frees memory, so it runs without.
 OUTBOX_DELETE = (
     "#!lua flags=allow-oom"
@@ -167,6 +175,7 @@ SCRIPTS = (
     JOURNAL_APPEND,
     OUTBOX_PUT,
     OUTBOX_DELETE,
+    DESK_ADD,
     LEASE_ACQUIRE,
     LEASE_RENEW,
     LEASE_RELEASE,

@@ -112,18 +112,22 @@ class Shared(Protocol):
         if ids:
             await self._fenced(scripts.OUTBOX_DELETE, self.keys.outbox, epoch, *ids)
 
-    async def _fenced(self, script: str, key: str, epoch: int, *args: str | bytes) -> None:
+    async def _fenced(self, script: str, key: str, epoch: int, *args: str | bytes, confirm: bool = False) -> bytes:
         asked = commands.evalsha(script, [self.keys.journal, key], epoch, *args)
-        (reply,) = await self._ask(asked)
+        reply: bytes
+        (reply,) = await self._ask(asked, confirm=confirm)
         if reply.startswith(b"!"):
             raise Fenced(f"the journal is at {reply[1:].decode()}, newer than epoch {epoch}")
+        return reply
 
     # --- desks outside: what was posted where, and what came in and is not carried out ---
 
-    async def desk_add(self, name: str, value: bytes) -> bool:
-        """Keep what came in, durably; False if it was there. Whoever leads next carries it out: there is no fence."""
-        (added,) = await self._ask(commands.desk_add(self.keys, name, value), confirm=True)
-        return bool(added)
+    async def desk_add(self, epoch: int, name: str, value: bytes) -> bool:
+        """Keep what came in, durably; False if it was there. Raises Fenced like `desk_put`.
+
+        Whoever leads next carries it out, and has read all of it by the time that this one is fenced.
+        """
+        return await self._fenced(scripts.DESK_ADD, self.keys.desk, epoch, name, value, confirm=True) == b"+"
 
     async def desk_put(self, epoch: int, name: str, value: bytes) -> None:
         """Store one value. Raises Fenced if the journal has a newer epoch than the caller's."""
