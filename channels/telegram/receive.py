@@ -18,7 +18,7 @@ from channels.telegram.albums import sort
 from channels.telegram.entries import Entries, Item, Me, Unit, is_for_us, item, started
 from channels.telegram.files import BOT_BYTES_MAX, Sent, files_of
 from channels.telegram.packing import Fetched
-from channels.telegram.trouble import BadToken, Elsewhere
+from channels.telegram.trouble import BadToken, Busy, Elsewhere
 from router.core.errors import PermanentError, RouterError, TransientError
 from router.core.ports import Inbox, InboxEntry
 
@@ -28,8 +28,9 @@ POLL_SECONDS = 50
 ALBUM_SECONDS = 1.0  # so long after the last look an album that has not grown is whole
 BATCH_BYTES_MAX = 40_000_000  # of files in memory at once
 UNIT_BYTES_MAX = 60_000_000  # of files in one message
-FILE_TRIES_MAX = 3
-FILE_RETRY_SECONDS = 1.0
+FILE_TRIES_MAX = 6
+FILE_RETRY_SECONDS = 1.0  # then twice as long each time: half a minute in all
+FILE_WAIT_SECONDS_MAX = 30.0  # where Telegram says how long
 WAIT_FIRST_SECONDS, WAIT_LONGEST_SECONDS = 1.0, 60.0
 MEGABYTE = 1_000_000
 _Files = list[list[tuple[Fetched, bytes]]]  # of a message, by update
@@ -238,7 +239,7 @@ class Receiver:
         if file.size > left:
             return _missing(file, texts.REST_TOO_LARGE.format(name=name))
         why = "empty"
-        for _ in range(FILE_TRIES_MAX):
+        for number in range(FILE_TRIES_MAX):
             try:
                 content = await self._telegram.file(file.id)
             except PermanentError as error:
@@ -246,7 +247,9 @@ class Receiver:
                 break
             except TransientError as error:
                 why = error.code
-                await asyncio.sleep(self._spans.file_retry)
+                if number + 1 < FILE_TRIES_MAX:
+                    told = min(error.seconds, FILE_WAIT_SECONDS_MAX) if isinstance(error, Busy) else 0.0
+                    await asyncio.sleep(max(told, self._spans.file_retry * 2**number))
             else:
                 if content:
                     return Fetched(name=file.name, type=file.type), content
