@@ -237,15 +237,7 @@ class MailboxReader:
             return [await self._unfetchable(connection, first)]
         try:
             if first.size > self.settings.size_max:
-                raw = await connection.beginning(first.uid, "", self.settings.cut_bytes)
-                if raw:
-                    self.cut += 1
-                    size, label = first.size, self.settings.label
-                    return [
-                        Mail(
-                            first, raw, f"the mail has {size:,} bytes: only its beginning is here, all of it in {label}"
-                        )
-                    ]
+                return await self._cut(connection, first)
             found = await connection.mails([one.uid for one in group], sum(one.size for one in group))
             absent = await connection.still_there([one.uid for one in group if one.uid not in found])
         except (MailboxLost, CommandRefused):
@@ -255,6 +247,17 @@ class MailboxReader:
             self._blame(group)
             raise MailboxLost(f"{len(absent)} mails are there and cannot be fetched")
         return [Mail(one, found[one.uid]) for one in group if one.uid in found]
+
+    async def _cut(self, connection: Connection, about: About) -> list[Mail]:
+        """The beginning of a mail too large, if it is still there. All of it is never fetched."""
+        raw = await connection.beginning(about.uid, "", self.settings.cut_bytes)
+        if raw:
+            self.cut += 1
+            where = f"only its beginning is here, all of it in {self.settings.label}"
+            return [Mail(about, raw, f"the mail has {about.size:,} bytes: {where}")]
+        if await connection.still_there([about.uid]):
+            raise MailboxLost("a mail is there and its beginning cannot be fetched")
+        return []
 
     def _blame(self, group: list[About]) -> None:
         """Look more closely next time at mails whose fetch failed: each alone, and no one of them for ever."""

@@ -276,6 +276,18 @@ async def test_certificates_are_checked(tls: str, tmp_path: Path, monkeypatch: p
     assert server.commands[-1] == "LOGOUT"
 
 
+async def test_a_mail_too_large_is_never_fetched_whole() -> None:
+    """Should a server have nothing to give of the beginning of a mail too large, the mail is not fetched instead."""
+    server = ScriptedImap(mail("large", size=400_000), mail("after"))
+    server.odd["FETCH body"] = Once(b'* 1 FETCH (UID 1 BODY[]<0> "")\r\n<tag> OK done\r\n')
+    inbox = MemoryInbox()
+    small = settings(0, size_max=100_000, cut_bytes=10_000, **IMPATIENT)
+    async with listening(server) as port, reading(msgspec.structs.replace(small, port=port), inbox) as reader:
+        await until(lambda: len(inbox.entries) == 2, reader)
+    assert max(len(entry.raw) for entry in inbox.entries) < 20_000
+    assert not [said for said in server.commands if "BODY.PEEK[])" in said and said.startswith("UID FETCH 1 ")]
+
+
 async def test_xoauth2_works_without_an_initial_response() -> None:
     """A server without SASL-IR asks first, and is answered then; what is sent is as RFC and providers have it."""
     server = ScriptedImap()
