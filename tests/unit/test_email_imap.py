@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import logging
 import ssl
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -286,6 +287,23 @@ async def test_a_mail_too_large_is_never_fetched_whole() -> None:
         await until(lambda: len(inbox.entries) == 2, reader)
     assert max(len(entry.raw) for entry in inbox.entries) < 20_000
     assert not [said for said in server.commands if "BODY.PEEK[])" in said and said.startswith("UID FETCH 1 ")]
+
+
+async def test_certificates_are_read_beside_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each connection reads every root certificate anew, which takes 50 ms: a hundred mailboxes never stop the loop."""
+    threads = []
+    make = ssl.create_default_context
+
+    def made() -> ssl.SSLContext:
+        threads.append(threading.current_thread())
+        return make()
+
+    monkeypatch.setattr(ssl, "create_default_context", made)
+    async with listening(ScriptedImap()) as port:
+        with pytest.raises(MailboxRefused, match="speaks no TLS"):
+            await Connection.signed_in(settings(port, tls="always"), PASSWORD, token=False)
+    assert threads
+    assert threading.main_thread() not in threads
 
 
 async def test_xoauth2_works_without_an_initial_response() -> None:
