@@ -140,6 +140,7 @@ class Learner:
                 if not self._leader.leading:
                     self._began = False
                     self._said.clear()
+                    self._stop()
                     continue
                 try:
                     await self.look()
@@ -321,6 +322,8 @@ class Learner:
                     nice=NICE_WAITED_FOR if champion is None else NICE,
                 )
             )
+        if not self._leader.leading or models.examples_of(self._forced.config) != examples:
+            return  # the list is another node's now; or edited meanwhile: the next look begins anew
         at = self._now()
         if not done.trained:
             log.info("topics_challenger_refused", said=done.said)
@@ -328,8 +331,6 @@ class Learner:
                 msgspec.structs.replace(self.kept.listed, tried=count, tried_at=at, refused=done.said)
             )
             return
-        if models.examples_of(self._forced.config) != examples:
-            return  # edited meanwhile: the next look begins anew
         found = await asyncio.to_thread(models.load, self._forced.config, path)
         new = Kept(digest=found[1].model, at=at, examples=examples, labels=count, said=done.said)
         await self.kept.add(path, new)
