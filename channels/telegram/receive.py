@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import nullcontext
 from typing import Protocol
 
 import msgspec
@@ -27,6 +28,7 @@ log = structlog.get_logger()
 POLL_SECONDS = 50
 ALBUM_SECONDS = 1.0  # so long after the last look an album that has not grown is whole
 BATCH_BYTES_MAX = 40_000_000  # of files in memory at once
+FETCHED_AT_ONCE = 2  # updates with files that a webhook brought; Telegram brings up to forty
 UNIT_BYTES_MAX = 60_000_000  # of files in one message
 FILE_TRIES_MAX = 6
 FILE_RETRY_SECONDS = 1.0  # then twice as long each time: half a minute in all
@@ -86,6 +88,7 @@ class Receiver:
         self._file_bytes_max = min(file_bytes_max, BOT_BYTES_MAX)
         self._spans = spans or Spans()
         self._me: Me | None = None
+        self._fetching = asyncio.Semaphore(FETCHED_AT_ONCE)
 
     # -- long polling ----------------------------------------------------------------------------------------------
 
@@ -150,7 +153,8 @@ class Receiver:
             log.error("telegram_update_without_number", updates=1)
             return
         if is_for_us((found,), me):
-            await self._take([(found,)])
+            async with self._fetching if self._files(found) else nullcontext():
+                await self._take([(found,)])
 
     # -- storing ---------------------------------------------------------------------------------------------------
 

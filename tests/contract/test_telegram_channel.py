@@ -238,6 +238,36 @@ async def test_a_file_too_large_or_gone_holds_up_nothing(fake: FakeTelegram) -> 
     assert [len(one.attachments) for one in (gone, slow)].count(1) == 1
 
 
+async def test_files_brought_at_once_do_not_fill_the_memory(
+    fake: FakeTelegram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By webhook forty updates may come together: the files of two at a time are fetched, and words never wait."""
+    scene = Scene(fake)
+    world, ada = fake.world, fake.world.person("Ada")
+    for number in range(8):
+        world.send(ada, caption=f"bill {number}", **world.paper("bill.pdf", b"%PDF-1"))
+    world.write(ada, "Hello")
+    fetched, most, go_on = 0, 0, asyncio.Event()
+
+    async def file(_: str) -> bytes:
+        nonlocal fetched, most
+        fetched += 1
+        most = max(most, fetched)
+        await go_on.wait()
+        fetched -= 1
+        return b"%PDF-1"
+
+    monkeypatch.setattr(scene.api, "file", file)
+    updates = [msgspec.json.encode(one) for one in world.queue]
+    tasks = [asyncio.create_task(scene.receiver.brought(raw)) for raw in updates]
+    await scene.until(1)
+    assert scene.inbox.texts() == ["Hello"]
+    go_on.set()
+    await asyncio.gather(*tasks)
+    await scene.api.close()
+    assert (most, len(scene.inbox.order)) == (2, 9)
+
+
 async def test_a_file_outlasts_a_short_trouble(fake: FakeTelegram) -> None:
     """While Telegram is away for some seconds, or has too much to do, a file is asked for again and not given up."""
     scene = Scene(fake)
