@@ -32,6 +32,7 @@ FETCHED_AT_ONCE = 2  # updates with files that a webhook brought; Telegram bring
 UNIT_BYTES_MAX = 60_000_000  # of files in one message
 FILE_TRIES_MAX = 6
 FILE_RETRY_SECONDS = 1.0  # then twice as long each time: half a minute in all
+FILE_PATIENCE_SECONDS = 120.0  # then it is not tried again, for what comes after it waits
 FILE_WAIT_SECONDS_MAX = 30.0  # where Telegram says how long
 WAIT_FIRST_SECONDS, WAIT_LONGEST_SECONDS = 1.0, 60.0
 MEGABYTE = 1_000_000
@@ -243,6 +244,7 @@ class Receiver:
         if file.size > left:
             return _missing(file, texts.REST_TOO_LARGE.format(name=name))
         why = "empty"
+        end = asyncio.get_running_loop().time() + FILE_PATIENCE_SECONDS
         for number in range(FILE_TRIES_MAX):
             try:
                 content = await self._telegram.file(file.id)
@@ -251,9 +253,10 @@ class Receiver:
                 break
             except TransientError as error:
                 why = error.code
-                if number + 1 < FILE_TRIES_MAX:
-                    told = min(error.seconds, FILE_WAIT_SECONDS_MAX) if isinstance(error, Busy) else 0.0
-                    await asyncio.sleep(max(told, self._spans.file_retry * 2**number))
+                if number + 1 == FILE_TRIES_MAX or asyncio.get_running_loop().time() > end:
+                    break
+                told = min(error.seconds, FILE_WAIT_SECONDS_MAX) if isinstance(error, Busy) else 0.0
+                await asyncio.sleep(max(told, self._spans.file_retry * 2**number))
             else:
                 if content:
                     return Fetched(name=file.name, type=file.type), content

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 import msgspec
 import pytest
 
-from channels.telegram import extract, normalise
+from channels.telegram import extract, normalise, receive
 from channels.telegram.api import BotApi
 from channels.telegram.entries import Entries, Item
 from channels.telegram.pace import CHAT, GROUP, Meter, Pace
@@ -278,6 +278,19 @@ async def test_a_file_outlasts_a_short_trouble(fake: FakeTelegram) -> None:
         await scene.until(1)
     [message] = scene.inbox.messages()
     assert (message.warnings, len(message.attachments)) == ((), 1)
+
+
+async def test_a_file_that_takes_too_long_is_given_up(fake: FakeTelegram, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once the patience for a file is over it is not tried again, however many tries are left."""
+    monkeypatch.setattr(receive, "FILE_PATIENCE_SECONDS", -1.0)
+    scene = Scene(fake)
+    world, ada = fake.world, fake.world.person("Ada")
+    fake.fail("file", Fault(500, "Internal Server Error"))
+    world.send(ada, caption="slow", **world.paper("slow.pdf", b"here"))
+    async with polling(scene):
+        await scene.until(1)
+    [message] = scene.inbox.messages()
+    assert (message.attachments, len(fake.called("getFile"))) == ((), 1)
 
 
 async def test_hostile_updates_stop_nobody(fake: FakeTelegram) -> None:
