@@ -92,8 +92,12 @@ class MailboxReader:
         """Read until cancelled; then the connection is closed and the lease given back."""
         try:
             while True:
-                await self._claimed()
-                await self._read_while_ours()
+                try:
+                    await self._claimed()
+                    await self._read_while_ours()
+                except Exception as error:  # noqa: BLE001 (nobody would begin this mailbox again)
+                    self._mistaken(error)
+                    await asyncio.sleep(self.settings.retry_seconds[0])
         finally:
             self.state = "stopped"
             with suppress(RouterError, TimeoutError):
@@ -131,10 +135,13 @@ class MailboxReader:
             except RouterError as error:
                 self._down(str(error))
             except Exception as error:  # noqa: BLE001 (one mailbox's trouble is nobody else's)
-                _log.exception("mailbox_failed", mailbox=self.settings.label, error=type(error).__name__)
-                self._down(f"a mistake of usherd's own ({type(error).__name__}): see the log")
+                self._mistaken(error)
             pause = min(pauses[1], pauses[0] * 2 ** min(self._failed - 1, 20))
             await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 (so that not all come at once)
+
+    def _mistaken(self, error: Exception) -> None:
+        _log.error("mailbox_failed", mailbox=self.settings.label, error=type(error).__name__, exc_info=error)
+        self._down(f"a mistake of usherd's own ({type(error).__name__}): see the log")
 
     def _down(self, reason: str) -> None:
         self.failures += 1

@@ -24,8 +24,8 @@ from skills.email_model import Imap
 from skills.secret import Secret
 from tests.fakes.scripted_imap import DROP, SILENCE, ScriptedImap, listening
 from tests.support.certificates import write_certificate
+from tests.support.mailboxes import Ours, mail, reading, settings, subjects, until
 from tests.support.mailboxes import listening as has_read
-from tests.support.mailboxes import mail, reading, settings, subjects, until
 from tests.support.mailservers import PASSWORD
 from tests.support.smtp_peer import MemoryInbox
 
@@ -287,6 +287,24 @@ async def test_a_mail_too_large_is_never_fetched_whole() -> None:
         await until(lambda: len(inbox.entries) == 2, reader)
     assert max(len(entry.raw) for entry in inbox.entries) < 20_000
     assert not [said for said in server.commands if "BODY.PEEK[])" in said and said.startswith("UID FETCH 1 ")]
+
+
+@pytest.mark.parametrize("broken", ["look", "keep"])
+async def test_a_mistake_about_the_lease_ends_no_mailbox(broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Should a lease fail in a way nobody thought of, that is logged, and the mailbox is claimed and read again."""
+    server = ScriptedImap(mail("one"))
+    inbox = MemoryInbox()
+    usual, failures = getattr(Ours, broken), [RuntimeError("a mistake")]
+
+    async def mistaken(claim: Ours) -> object:
+        if failures:
+            raise failures.pop()
+        return await usual(claim)
+
+    monkeypatch.setattr(Ours, broken, mistaken)
+    async with listening(server) as port, reading(settings(port), inbox) as reader:
+        await until(lambda: len(inbox.entries) == 1 and reader.state == "listening", reader)
+    assert failures == []
 
 
 async def test_certificates_are_read_beside_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
