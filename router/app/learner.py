@@ -30,6 +30,7 @@ from router.shell.leader import Leader
 from router.shell.workers import Models, words_of
 from skills.compile import Classifier
 from skills.model import WorkspaceConfig
+from skills.topics.features import TEXT_MAX
 from skills.topics.training import Labelled
 
 if TYPE_CHECKING:
@@ -176,8 +177,7 @@ class Learner:
             self._began = True
         await self._note(await self._leader.settled())
         await self._do_what_is_asked()
-        idle = self._learning is None or self._learning.done()
-        if idle and self._is_due(self._now()):
+        if (self._learning is None or self._learning.done()) and self._is_due(self._now()):
             self._learning = asyncio.create_task(self._try())
 
     async def learned(self) -> None:
@@ -348,7 +348,7 @@ class Learner:
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _texts(self, ids: list[str]) -> dict[str, str]:
-        """What the classifier saw of these messages; of those that are erased, nothing. Raises StoreUnavailable."""
+        """As much of these messages as is learned from; of those that are erased, nothing. Raises StoreUnavailable."""
         texts: dict[str, str] = {}
         for start in range(0, len(ids), READ_TOGETHER):
             try:
@@ -356,7 +356,7 @@ class Learner:
             except PermanentError:
                 log.warning("labelled_texts_not_readable", number=READ_TOGETHER)
                 continue
-            texts.update((name, words_of(message)) for name, message in found.items())
+            texts.update((name, words_of(message)[:TEXT_MAX]) for name, message in found.items())
             await asyncio.sleep(0)
         return texts
 

@@ -25,6 +25,7 @@ from router.shell.workers import Models
 from skills.compile import Classifier
 from skills.model import WorkspaceConfig
 from skills.topics import TopicModel
+from skills.topics.features import TEXT_MAX, fold
 from tests.support.shell_scene import ShellStore
 
 NIGHT = int(dt.datetime(2026, 11, 28, 3, 0, tzinfo=dt.UTC).timestamp() * 1_000)
@@ -247,6 +248,24 @@ async def test_training_ends_where_a_node_leads_no_more(tmp_path: Path, monkeypa
         await ended.wait()
     task.cancel()
     await asyncio.wait({task})
+
+
+async def test_no_more_of_a_text_is_held_than_is_learned_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 50,000 long mails the daemon and the trainer hold the beginnings, which are all that a model looks at."""
+    scene = Scene(tmp_path, learn_after=1)
+    await begun(scene)
+    jobs: list[trainer.Job] = []
+
+    async def ask(job: trainer.Job) -> trainer.Done:
+        jobs.append(job)
+        return trainer.Done(trained=False)
+
+    monkeypatch.setattr(trainer, "ask", ask)
+    scene.say("where is my suitcase " * 500, "bags")
+    await scene.look()
+    [label] = jobs[0].labelled
+    assert len(label.text) == TEXT_MAX
+    assert fold(label.text) == fold("\n" + "where is my suitcase " * 500)  # the subject is the first line
 
 
 async def test_the_last_five_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
