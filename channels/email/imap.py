@@ -92,8 +92,12 @@ class MailboxReader:
         """Read until cancelled; then the connection is closed and the lease given back."""
         try:
             while True:
-                await self._claimed()
-                await self._read_while_ours()
+                try:
+                    await self._claimed()
+                    await self._read_while_ours()
+                except Exception as error:  # noqa: BLE001 (nobody would begin this mailbox again)
+                    self._mistaken(error)
+                    await asyncio.sleep(self.settings.retry_seconds[0])
         finally:
             self.state = "stopped"
             with suppress(RouterError, TimeoutError):
@@ -131,10 +135,13 @@ class MailboxReader:
             except RouterError as error:
                 self._down(str(error))
             except Exception as error:  # noqa: BLE001 (one mailbox's trouble is nobody else's)
-                _log.exception("mailbox_failed", mailbox=self.settings.label, error=type(error).__name__)
-                self._down(f"a mistake of usherd's own ({type(error).__name__}): see the log")
+                self._mistaken(error)
             pause = min(pauses[1], pauses[0] * 2 ** min(self._failed - 1, 20))
             await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 (so that not all come at once)
+
+    def _mistaken(self, error: Exception) -> None:
+        _log.error("mailbox_failed", mailbox=self.settings.label, error=type(error).__name__, exc_info=error)
+        self._down(f"a mistake of usherd's own ({type(error).__name__}): see the log")
 
     def _down(self, reason: str) -> None:
         self.failures += 1
@@ -237,15 +244,7 @@ class MailboxReader:
             return [await self._unfetchable(connection, first)]
         try:
             if first.size > self.settings.size_max:
-                raw = await connection.beginning(first.uid, "", self.settings.cut_bytes)
-                if raw:
-                    self.cut += 1
-                    size, label = first.size, self.settings.label
-                    return [
-                        Mail(
-                            first, raw, f"the mail has {size:,} bytes: only its beginning is here, all of it in {label}"
-                        )
-                    ]
+                return await self._cut(connection, first)
             found = await connection.mails([one.uid for one in group], sum(one.size for one in group))
             absent = await connection.still_there([one.uid for one in group if one.uid not in found])
         except (MailboxLost, CommandRefused):
@@ -255,6 +254,17 @@ class MailboxReader:
             self._blame(group)
             raise MailboxLost(f"{len(absent)} mails are there and cannot be fetched")
         return [Mail(one, found[one.uid]) for one in group if one.uid in found]
+
+    async def _cut(self, connection: Connection, about: About) -> list[Mail]:
+        """The beginning of a mail too large, if it is still there. All of it is never fetched."""
+        raw = await connection.beginning(about.uid, "", self.settings.cut_bytes)
+        if raw:
+            self.cut += 1
+            where = f"only its beginning is here, all of it in {self.settings.label}"
+            return [Mail(about, raw, f"the mail has {about.size:,} bytes: {where}")]
+        if await connection.still_there([about.uid]):
+            raise MailboxLost("a mail is there and its beginning cannot be fetched")
+        return []
 
     def _blame(self, group: list[About]) -> None:
         """Look more closely next time at mails whose fetch failed: each alone, and no one of them for ever."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import nullcontext
 from typing import Protocol
 
 import msgspec
@@ -18,7 +19,7 @@ from channels.telegram.albums import sort
 from channels.telegram.entries import Entries, Item, Me, Unit, is_for_us, item, started
 from channels.telegram.files import BOT_BYTES_MAX, Sent, files_of
 from channels.telegram.packing import Fetched
-from channels.telegram.trouble import BadToken, Elsewhere
+from channels.telegram.trouble import BadToken, Busy, Elsewhere
 from router.core.errors import PermanentError, RouterError, TransientError
 from router.core.ports import Inbox, InboxEntry
 
@@ -27,9 +28,12 @@ log = structlog.get_logger()
 POLL_SECONDS = 50
 ALBUM_SECONDS = 1.0  # so long after the last look an album that has not grown is whole
 BATCH_BYTES_MAX = 40_000_000  # of files in memory at once
+FETCHED_AT_ONCE = 2  # updates with files that a webhook brought; Telegram brings up to forty
 UNIT_BYTES_MAX = 60_000_000  # of files in one message
-FILE_TRIES_MAX = 3
-FILE_RETRY_SECONDS = 1.0
+FILE_TRIES_MAX = 6
+FILE_RETRY_SECONDS = 1.0  # then twice as long each time: half a minute in all
+FILE_PATIENCE_SECONDS = 120.0  # then it is not tried again, for what comes after it waits
+FILE_WAIT_SECONDS_MAX = 30.0  # where Telegram says how long
 WAIT_FIRST_SECONDS, WAIT_LONGEST_SECONDS = 1.0, 60.0
 MEGABYTE = 1_000_000
 _Files = list[list[tuple[Fetched, bytes]]]  # of a message, by update
@@ -85,6 +89,7 @@ class Receiver:
         self._file_bytes_max = min(file_bytes_max, BOT_BYTES_MAX)
         self._spans = spans or Spans()
         self._me: Me | None = None
+        self._fetching = asyncio.Semaphore(FETCHED_AT_ONCE)
 
     # -- long polling ----------------------------------------------------------------------------------------------
 
@@ -149,7 +154,8 @@ class Receiver:
             log.error("telegram_update_without_number", updates=1)
             return
         if is_for_us((found,), me):
-            await self._take([(found,)])
+            async with self._fetching if self._files(found) else nullcontext():
+                await self._take([(found,)])
 
     # -- storing ---------------------------------------------------------------------------------------------------
 
@@ -238,7 +244,8 @@ class Receiver:
         if file.size > left:
             return _missing(file, texts.REST_TOO_LARGE.format(name=name))
         why = "empty"
-        for _ in range(FILE_TRIES_MAX):
+        end = asyncio.get_running_loop().time() + FILE_PATIENCE_SECONDS
+        for number in range(FILE_TRIES_MAX):
             try:
                 content = await self._telegram.file(file.id)
             except PermanentError as error:
@@ -246,7 +253,10 @@ class Receiver:
                 break
             except TransientError as error:
                 why = error.code
-                await asyncio.sleep(self._spans.file_retry)
+                if number + 1 == FILE_TRIES_MAX or asyncio.get_running_loop().time() > end:
+                    break
+                told = min(error.seconds, FILE_WAIT_SECONDS_MAX) if isinstance(error, Busy) else 0.0
+                await asyncio.sleep(max(told, self._spans.file_retry * 2**number))
             else:
                 if content:
                     return Fetched(name=file.name, type=file.type), content

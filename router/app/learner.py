@@ -30,6 +30,7 @@ from router.shell.leader import Leader
 from router.shell.workers import Models, words_of
 from skills.compile import Classifier
 from skills.model import WorkspaceConfig
+from skills.topics.features import TEXT_MAX
 from skills.topics.training import Labelled
 
 if TYPE_CHECKING:
@@ -140,6 +141,7 @@ class Learner:
                 if not self._leader.leading:
                     self._began = False
                     self._said.clear()
+                    self._stop()
                     continue
                 try:
                     await self.look()
@@ -175,8 +177,7 @@ class Learner:
             self._began = True
         await self._note(await self._leader.settled())
         await self._do_what_is_asked()
-        idle = self._learning is None or self._learning.done()
-        if idle and self._is_due(self._now()):
+        if (self._learning is None or self._learning.done()) and self._is_due(self._now()):
             self._learning = asyncio.create_task(self._try())
 
     async def learned(self) -> None:
@@ -321,6 +322,8 @@ class Learner:
                     nice=NICE_WAITED_FOR if champion is None else NICE,
                 )
             )
+        if not self._leader.leading or models.examples_of(self._forced.config) != examples:
+            return  # the list is another node's now; or edited meanwhile: the next look begins anew
         at = self._now()
         if not done.trained:
             log.info("topics_challenger_refused", said=done.said)
@@ -328,8 +331,6 @@ class Learner:
                 msgspec.structs.replace(self.kept.listed, tried=count, tried_at=at, refused=done.said)
             )
             return
-        if models.examples_of(self._forced.config) != examples:
-            return  # edited meanwhile: the next look begins anew
         found = await asyncio.to_thread(models.load, self._forced.config, path)
         new = Kept(digest=found[1].model, at=at, examples=examples, labels=count, said=done.said)
         await self.kept.add(path, new)
@@ -347,7 +348,7 @@ class Learner:
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _texts(self, ids: list[str]) -> dict[str, str]:
-        """What the classifier saw of these messages; of those that are erased, nothing. Raises StoreUnavailable."""
+        """As much of these messages as is learned from; of those that are erased, nothing. Raises StoreUnavailable."""
         texts: dict[str, str] = {}
         for start in range(0, len(ids), READ_TOGETHER):
             try:
@@ -355,7 +356,7 @@ class Learner:
             except PermanentError:
                 log.warning("labelled_texts_not_readable", number=READ_TOGETHER)
                 continue
-            texts.update((name, words_of(message)) for name, message in found.items())
+            texts.update((name, words_of(message)[:TEXT_MAX]) for name, message in found.items())
             await asyncio.sleep(0)
         return texts
 

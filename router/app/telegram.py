@@ -139,14 +139,19 @@ class Bot:
                 await asyncio.sleep(FAILED_SECONDS)
 
     async def _keep_webhook(self) -> None:
-        """Tell Telegram where we are, and look now and then whether it still knows and can reach us."""
+        """Tell Telegram where we are, and look now and then whether it still knows and can reach us.
+
+        It is told once in any case: it shows the address that it knows, and not the secret, which may be another now.
+        """
         url = f"{(self._config().web.url or '').rstrip('/')}{PATH}"
+        told = False
         while True:
             wait = WEBHOOK_LOOK_SECONDS
             try:
                 known, trouble = await self.api.webhook()
-                if known != url:
+                if known != url or not told:
                     await self.api.set_webhook(url, self._secret)
+                    told = True
                 self._hook_problem = "Telegram cannot bring messages: see web.url" if trouble and known == url else ""
             except RouterError as error:
                 self._hook_problem = f"Telegram's webhook could not be set ({error.code})"

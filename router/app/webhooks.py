@@ -35,7 +35,8 @@ from skills.channel_model import Hook
 log = structlog.get_logger()
 
 LOOK_SECONDS = 0.5
-ANSWER_SECONDS = 10.0
+ANSWER_SECONDS = 10.0  # for the whole answer: one that drips is none
+ANSWER_BYTES_MAX = 65_536
 WAIT_FIRST_SECONDS, WAIT_LONGEST_SECONDS = 1.0, 300.0
 RECORDS_AT_ONCE = 100
 SIGNATURE, KIND, NUMBER = "Usherd-Signature", "Usherd-Event", "Usherd-Id"
@@ -150,21 +151,30 @@ class Webhooks:
                 KIND: kind,
                 NUMBER: number,
             }
-            try:
-                answer = await client.post(hook.url, content=body, headers=headers)
-            except (httpx.HTTPError, httpx.InvalidURL) as error:
-                why = type(error).__name__
-            else:
-                if answer.is_success:
-                    self._trouble.pop(name, None)
-                    return True
-                why = f"it answers {answer.status_code}"
+            why = await _asked(client, hook.url, body, headers)
+            if not why:
+                self._trouble.pop(name, None)
+                return True
             if name not in self._trouble:
                 log.warning("webhook_not_taken", hook=name, why=why)
             self._trouble[name] = why
             await asyncio.sleep(wait)
             wait = min(wait * 2, WAIT_LONGEST_SECONDS)
         return False
+
+
+async def _asked(client: httpx.AsyncClient, url: str, body: bytes, headers: dict[str, str]) -> str:
+    """Send once; "" if it was taken, else why not. Only the status counts: of what is said beside it little is read."""
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS), client.stream("POST", url, content=body, headers=headers) as answer:
+            room = ANSWER_BYTES_MAX
+            async for piece in answer.aiter_raw():  # to its end, so that the connection can be used again
+                room -= len(piece)
+                if room < 0:
+                    break
+    except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
+        return type(error).__name__
+    return "" if answer.is_success else f"it answers {answer.status_code}"
 
 
 def signature(secret: str, seconds: int, body: bytes) -> str:

@@ -165,6 +165,14 @@ async def test_a_polling_bot_has_no_webhook(fake: FakeTelegram, tmp_path: Path) 
         assert answer.status_code == 404
 
 
+async def test_a_webhook_set_with_another_secret_is_set_anew(fake: FakeTelegram, tmp_path: Path) -> None:
+    """After a restart with another secret Telegram is told it, though it knows the address: else nothing came in."""
+    store = ShellStore()
+    fake.methods.webhook["url"], fake.methods.secret = f"{HOOKED}{PATH}", "what-it-was-before"
+    async with bot(tmp_path, fake, store, hooked=True) as one, at_work(one, store, "n-1"):
+        await come_true(lambda: fake.methods.secret != "what-it-was-before")
+
+
 async def test_a_webhook_that_cannot_be_set_is_said(fake: FakeTelegram, tmp_path: Path) -> None:
     """While Telegram does not take the webhook the status says so; then it is set and the trouble is over."""
     store = ShellStore()

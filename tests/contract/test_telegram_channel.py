@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 import msgspec
 import pytest
 
-from channels.telegram import extract, normalise
+from channels.telegram import extract, normalise, receive
 from channels.telegram.api import BotApi
 from channels.telegram.entries import Entries, Item
 from channels.telegram.pace import CHAT, GROUP, Meter, Pace
@@ -228,15 +228,69 @@ async def test_a_file_too_large_or_gone_holds_up_nothing(fake: FakeTelegram) -> 
     world.send(ada, caption="big", **world.paper("big.zip", b"x", size=25_000_001))
     world.send(ada, caption="gone", **world.paper("gone.pdf", b"x"))
     world.send(ada, caption="slow", **world.paper("slow.pdf", b"here"))
-    fake.fail("file", *[Fault(500, "Internal Server Error")] * 4)
+    fake.fail("file", *[Fault(500, "Internal Server Error")] * 11)  # one too few for both
     async with polling(scene):
         await scene.until(3)
     big, gone, slow = scene.inbox.messages()
     assert big.warnings == ("`big.zip` was not fetched: 26 MB, and 20 MB is the most that is.",)
     missing = [message.text for message in (gone, slow) if message.warnings]
-    assert len(fake.called("getFile")) >= 4
-    assert missing in (["gone"], ["slow"], [])
-    assert [len(one.attachments) for one in (gone, slow)].count(1) >= 1
+    assert missing in (["gone"], ["slow"])
+    assert [len(one.attachments) for one in (gone, slow)].count(1) == 1
+
+
+async def test_files_brought_at_once_do_not_fill_the_memory(
+    fake: FakeTelegram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By webhook forty updates may come together: the files of two at a time are fetched, and words never wait."""
+    scene = Scene(fake)
+    world, ada = fake.world, fake.world.person("Ada")
+    for number in range(8):
+        world.send(ada, caption=f"bill {number}", **world.paper("bill.pdf", b"%PDF-1"))
+    world.write(ada, "Hello")
+    fetched, most, go_on = 0, 0, asyncio.Event()
+
+    async def file(_: str) -> bytes:
+        nonlocal fetched, most
+        fetched += 1
+        most = max(most, fetched)
+        await go_on.wait()
+        fetched -= 1
+        return b"%PDF-1"
+
+    monkeypatch.setattr(scene.api, "file", file)
+    updates = [msgspec.json.encode(one) for one in world.queue]
+    tasks = [asyncio.create_task(scene.receiver.brought(raw)) for raw in updates]
+    await scene.until(1)
+    assert scene.inbox.texts() == ["Hello"]
+    go_on.set()
+    await asyncio.gather(*tasks)
+    await scene.api.close()
+    assert (most, len(scene.inbox.order)) == (2, 9)
+
+
+async def test_a_file_outlasts_a_short_trouble(fake: FakeTelegram) -> None:
+    """While Telegram is away for some seconds, or has too much to do, a file is asked for again and not given up."""
+    scene = Scene(fake)
+    world, ada = fake.world, fake.world.person("Ada")
+    fake.fail("getFile", *[Fault(0)] * 3, Fault(429, "Too Many Requests: retry after 1", {"retry_after": 1}))
+    world.send(ada, caption="The bill", **world.paper("bill.pdf", b"%PDF-1"))
+    async with polling(scene):
+        await scene.until(1)
+    [message] = scene.inbox.messages()
+    assert (message.warnings, len(message.attachments)) == ((), 1)
+
+
+async def test_a_file_that_takes_too_long_is_given_up(fake: FakeTelegram, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once the patience for a file is over it is not tried again, however many tries are left."""
+    monkeypatch.setattr(receive, "FILE_PATIENCE_SECONDS", -1.0)
+    scene = Scene(fake)
+    world, ada = fake.world, fake.world.person("Ada")
+    fake.fail("file", Fault(500, "Internal Server Error"))
+    world.send(ada, caption="slow", **world.paper("slow.pdf", b"here"))
+    async with polling(scene):
+        await scene.until(1)
+    [message] = scene.inbox.messages()
+    assert (message.attachments, len(fake.called("getFile"))) == ((), 1)
 
 
 async def test_hostile_updates_stop_nobody(fake: FakeTelegram) -> None:

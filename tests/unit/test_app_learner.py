@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import msgspec
 import pytest
 
 from router.app import kept_models, learner, models, trainer
@@ -24,6 +25,7 @@ from router.shell.workers import Models
 from skills.compile import Classifier
 from skills.model import WorkspaceConfig
 from skills.topics import TopicModel
+from skills.topics.features import TEXT_MAX, fold
 from tests.support.shell_scene import ShellStore
 
 NIGHT = int(dt.datetime(2026, 11, 28, 3, 0, tzinfo=dt.UTC).timestamp() * 1_000)
@@ -199,6 +201,71 @@ async def test_back_holds_and_learn_goes_on(tmp_path: Path) -> None:
     assert scene.forced[-1] not in {first, second}
     assert not scene.learner.problems()
     assert learner.ASKED not in scene.store.documents
+
+
+async def test_who_leads_no_more_keeps_no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model that is ready after another node began to lead neither replaces that node's list nor is used."""
+    scene = Scene(tmp_path, learn_after=5)
+    first = await begun(scene)
+    ready = asyncio.Event()
+
+    async def ask(job: trainer.Job) -> trainer.Done:
+        await ready.wait()
+        return trainer.carry_out(job)
+
+    monkeypatch.setattr(trainer, "ask", ask)
+    for number in range(5):
+        scene.say(f"parcel shipping question {number}", "bags")
+    await scene.learner.look()
+    scene.leading = False
+    new = KeptModels(scene.store, tmp_path / "of another node")
+    await new.write(msgspec.structs.replace(await new.look(), held=True))  # there an admin went back
+    ready.set()
+    await scene.learner.learned()
+    assert await new.look() == new.listed
+    assert scene.forced == [first]
+
+
+async def test_training_ends_where_a_node_leads_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its processor is not spent on what nobody will use."""
+    ended, asked = asyncio.Event(), asyncio.Event()
+
+    async def ask(job: trainer.Job) -> trainer.Done:
+        asked.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+        return trainer.carry_out(job)
+
+    monkeypatch.setattr(trainer, "ask", ask)
+    scene = Scene(tmp_path)
+    scene.learner.look_seconds = 0.01
+    task = asyncio.create_task(scene.learner.run())
+    async with asyncio.timeout(60):
+        await asked.wait()
+        scene.leading = False
+        await ended.wait()
+    task.cancel()
+    await asyncio.wait({task})
+
+
+async def test_no_more_of_a_text_is_held_than_is_learned_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 50,000 long mails the daemon and the trainer hold the beginnings, which are all that a model looks at."""
+    scene = Scene(tmp_path, learn_after=1)
+    await begun(scene)
+    jobs: list[trainer.Job] = []
+
+    async def ask(job: trainer.Job) -> trainer.Done:
+        jobs.append(job)
+        return trainer.Done(trained=False)
+
+    monkeypatch.setattr(trainer, "ask", ask)
+    scene.say("where is my suitcase " * 500, "bags")
+    await scene.look()
+    [label] = jobs[0].labelled
+    assert len(label.text) == TEXT_MAX
+    assert fold(label.text) == fold("\n" + "where is my suitcase " * 500)  # the subject is the first line
 
 
 async def test_the_last_five_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import logging
 import ssl
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,8 @@ from skills.email_model import Imap
 from skills.secret import Secret
 from tests.fakes.scripted_imap import DROP, SILENCE, ScriptedImap, listening
 from tests.support.certificates import write_certificate
+from tests.support.mailboxes import Ours, mail, reading, settings, subjects, until
 from tests.support.mailboxes import listening as has_read
-from tests.support.mailboxes import mail, reading, settings, subjects, until
 from tests.support.mailservers import PASSWORD
 from tests.support.smtp_peer import MemoryInbox
 
@@ -274,6 +275,53 @@ async def test_certificates_are_checked(tls: str, tmp_path: Path, monkeypatch: p
         assert (await connection.open()).validity == 7
         await connection.close()
     assert server.commands[-1] == "LOGOUT"
+
+
+async def test_a_mail_too_large_is_never_fetched_whole() -> None:
+    """Should a server have nothing to give of the beginning of a mail too large, the mail is not fetched instead."""
+    server = ScriptedImap(mail("large", size=400_000), mail("after"))
+    server.odd["FETCH body"] = Once(b'* 1 FETCH (UID 1 BODY[]<0> "")\r\n<tag> OK done\r\n')
+    inbox = MemoryInbox()
+    small = settings(0, size_max=100_000, cut_bytes=10_000, **IMPATIENT)
+    async with listening(server) as port, reading(msgspec.structs.replace(small, port=port), inbox) as reader:
+        await until(lambda: len(inbox.entries) == 2, reader)
+    assert max(len(entry.raw) for entry in inbox.entries) < 20_000
+    assert not [said for said in server.commands if "BODY.PEEK[])" in said and said.startswith("UID FETCH 1 ")]
+
+
+@pytest.mark.parametrize("broken", ["look", "keep"])
+async def test_a_mistake_about_the_lease_ends_no_mailbox(broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Should a lease fail in a way nobody thought of, that is logged, and the mailbox is claimed and read again."""
+    server = ScriptedImap(mail("one"))
+    inbox = MemoryInbox()
+    usual, failures = getattr(Ours, broken), [RuntimeError("a mistake")]
+
+    async def mistaken(claim: Ours) -> object:
+        if failures:
+            raise failures.pop()
+        return await usual(claim)
+
+    monkeypatch.setattr(Ours, broken, mistaken)
+    async with listening(server) as port, reading(settings(port), inbox) as reader:
+        await until(lambda: len(inbox.entries) == 1 and reader.state == "listening", reader)
+    assert failures == []
+
+
+async def test_certificates_are_read_beside_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each connection reads every root certificate anew, which takes 50 ms: a hundred mailboxes never stop the loop."""
+    threads = []
+    make = ssl.create_default_context
+
+    def made() -> ssl.SSLContext:
+        threads.append(threading.current_thread())
+        return make()
+
+    monkeypatch.setattr(ssl, "create_default_context", made)
+    async with listening(ScriptedImap()) as port:
+        with pytest.raises(MailboxRefused, match="speaks no TLS"):
+            await Connection.signed_in(settings(port, tls="always"), PASSWORD, token=False)
+    assert threads
+    assert threading.main_thread() not in threads
 
 
 async def test_xoauth2_works_without_an_initial_response() -> None:

@@ -93,19 +93,36 @@ def test_an_event_says_what_it_is_about() -> None:
     assert received == ("message.received", {**known, **came})
 
 
+async def nothing() -> AsyncIterator[bytes]:
+    """An empty answer, still to be read as one from a network is."""
+    pieces: tuple[bytes, ...] = ()
+    for piece in pieces:
+        yield piece
+
+
 class Program:
     """What is told; `answers`: the status of the next requests, None for no answer at all."""
 
     def __init__(self) -> None:
         self.answers: list[int | None] = []
         self.asked: list[httpx.Request] = []
+        self.says: tuple[float, bytes] | None = None  # with the next status: a pause and a piece, again and again
+        self.drawn = 0  # bytes of it that were taken
 
     async def answer(self, request: httpx.Request) -> httpx.Response:
         self.asked.append(request)
         status = self.answers.pop(0) if self.answers else 204
         if status is None:
             raise httpx.ReadTimeout("no answer", request=request)
-        return httpx.Response(status)
+        says, self.says = self.says, None  # the next answer is a plain one
+        return httpx.Response(status, content=self.said(*says) if says else nothing())
+
+    async def said(self, pause: float, piece: bytes) -> AsyncIterator[bytes]:
+        """What it says beside a status, without an end."""
+        while True:
+            self.drawn += len(piece)
+            yield piece
+            await asyncio.sleep(pause)
 
     def taken(self) -> list[Any]:
         """The events, without those that were sent again."""
@@ -198,6 +215,30 @@ async def test_what_is_not_taken_is_sent_again_before_anything_else() -> None:
         await until(lambda: len(scene.program.asked) == 5)
         assert telling.problems() == []
     assert [one.headers[NUMBER] for one in scene.program.asked] == ["1-0.0"] * 4 + ["1-0.1"]
+
+
+async def test_what_a_program_says_beside_its_status_fills_no_memory() -> None:
+    """A program that takes an event and then talks without end is not listened to, and told the next one."""
+    scene = Scene()
+    scene.program.says = (0.0, b"x" * 65_536)
+    async with scene.told():
+        await began(scene)
+        scene.happen(record(TAKE, ASSIGN), record(TAKE, ASSIGN))
+        await until(lambda: len(scene.program.asked) == 2 or scene.program.drawn > 100_000_000)
+    assert [one.headers[NUMBER] for one in scene.program.asked] == ["1-0.0", "1-1.0"]
+    assert scene.program.drawn < 1_000_000
+
+
+async def test_a_program_that_drips_is_given_up_and_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer that never ends, however often a byte of it comes, is none: the same event comes again."""
+    monkeypatch.setattr(webhooks, "ANSWER_SECONDS", 0.1)
+    scene = Scene()
+    scene.program.says = (0.01, b"x")
+    async with scene.told():
+        await began(scene)
+        scene.happen(record(TAKE, ASSIGN))
+        await until(lambda: len(scene.program.asked) == 2 or scene.program.drawn > 200)
+    assert [one.headers[NUMBER] for one in scene.program.asked] == ["1-0.0", "1-0.0"]
 
 
 async def test_a_restart_goes_on_where_it_was() -> None:
