@@ -155,8 +155,9 @@ class Vault:
     def journaled(self, blobs: list[Plain]) -> None:
         """These have just been stored; the messages among them will soon be asked for."""
         for one in blobs:
+            self._fresh_bytes -= len(self._fresh.pop(one.blob, b""))  # in any case: it says something else now
             if one.blob.startswith(MESSAGE) and len(one.plain) <= FRESH_MESSAGE_BYTES_MAX:
-                self._fresh_bytes += len(one.plain) - len(self._fresh.pop(one.blob, b""))
+                self._fresh_bytes += len(one.plain)
                 self._fresh[one.blob] = one.plain
         while self._fresh_bytes > FRESH_BYTES_MAX:
             self._fresh_bytes -= len(self._fresh.popitem(last=False)[1])

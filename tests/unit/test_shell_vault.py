@@ -95,3 +95,14 @@ async def test_messages_just_journaled_take_a_bounded_place(monkeypatch: pytest.
     for number in "1123":
         vault.journaled([Plain(message_blob(number), "c", words)])
     assert set(await vault.messages(["1", "2", "3"])) == {"2", "3"}
+
+
+async def test_what_takes_the_place_of_a_message_just_journaled_is_shown() -> None:
+    """A message that is journaled anew, and is too large to be kept in memory, is read from the store."""
+    vault = Vault(store := MemoryStore())
+    await vault.prepare({"c"})
+    for text in ("unreadable", "x" * 70_000):
+        words = msgspec.json.encode(Message(channel="email", from_=Address(address="c@x.example"), text=text))
+        store.blobs.update([await vault.lock_blob(message_blob("1"), "c", words)])
+        vault.journaled([Plain(message_blob("1"), "c", words)])
+        assert (await vault.messages(["1"]))["1"].text == text
