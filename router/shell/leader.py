@@ -189,6 +189,7 @@ class Leader:
             self.leading = False
             self._ready.clear()
             self._asked.give_up()
+            self._vault.forget(set())  # the next leader may put other words in their place
             if self.follower.ahead:
                 self.follower.throw_away()
             for task in helpers:
