@@ -351,16 +351,22 @@ class InForce:
         log.info("topics_followed", model=digest[:12])
 
     async def put_in_force(self, found: Models, classifier: Classifier) -> None:
-        """Classify with this model, here and, by the journal, everywhere. Only for who leads."""
+        """Classify with this model, here and, by the journal, everywhere. Only for who leads.
+
+        Raises TransientError if another workspace came into force meanwhile: the model is not in force then.
+        """
         self._followed = classifier.model
         if classifier.model != self.classifier.model:
             async with self._changing:
                 await self._use(found, classifier)
         state = await self._leader.settled()
         if self._leader.leading and Classifier.of(state.workspace) != classifier:
-            compiled = await self._compiled(self.loaded.config, self._now())
+            loaded = self.loaded  # of one piece, whatever comes into force while it is compiled
+            compiled = await self._compiled(loaded.config, self._now())
             with suppress(NotLeading):  # whoever leads next brings it
-                await self._leader.propose(self.loaded.version, compiled, self.loaded.version)
+                draft = await self._leader.propose(loaded.version, compiled, loaded.version)
+                if not self._problems and not outcome_of(draft.event, draft.decisions).ok:
+                    raise TransientError(REFUSALS[STALE])
 
     async def _use(self, found: Models, classifier: Classifier) -> None:
         if found != self.models or classifier != self.classifier:

@@ -1,0 +1,105 @@
+"""The configuration in force: proposed until it stands or is refused, whatever comes between."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from router.app.in_force import InForce, Proposal
+from router.core.errors import TransientError
+from router.core.values import Workspace
+from router.shell.workers import Models
+from skills.compile import UNTRAINED, Classifier
+from skills.model import WorkspaceConfig
+from skills.workspace import Loaded, load
+from tests.support.daemons import write_workspace
+from tests.support.shell_scene import WORKSPACE, Stage
+
+LEARNED = Classifier(model="learned", threshold=700)
+
+
+class Home:
+    """A daemon that only keeps what it is told."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        self.models: list[Models] = []
+
+    async def needs_rehearsal(self, version: str) -> bool:
+        """Nothing does."""
+        return False
+
+    def switch(self, loaded: Loaded) -> None:
+        """Nothing here depends on it."""
+
+    async def change_models(self, found: Models) -> None:
+        """Keep it."""
+        self.models.append(found)
+
+
+class Overtaken(InForce):
+    """`between`: what happens after the next workspace is compiled, before it is journaled."""
+
+    between: Callable[[], Awaitable[object]] | None = None
+
+    async def _compiled(self, config: WorkspaceConfig, now: int) -> Workspace:
+        workspace = await super()._compiled(config, now)
+        between, self.between = self.between, None
+        if between is not None:
+            await between()
+        return workspace
+
+
+class Place:
+    """A node on the stage, and an edit of its folder."""
+
+    def __init__(self, root: Path) -> None:
+        began = load(write_workspace(root / "config"))
+        self.edit = load(write_workspace(root / "edited", capacity=7))
+        self.stage = Stage(version=began.version)
+        self.forced = Overtaken(Home(root), self.stage.store, began, now=lambda: 0)
+        self.forced.connect(self.stage.leader, self.stage.commands, self.stage.store)
+        self.stage.reader.proposed = self.forced.proposed
+        self.stage.leader.listeners.append(self.forced.committed)
+
+    async def bring(self) -> None:
+        """Have the edit put in force."""
+        await self.forced.propose(Proposal(self.edit, await self.forced.base()))
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    """A node that has not started."""
+    return Place(tmp_path)
+
+
+async def test_a_model_is_put_in_force_with_the_workspace_that_is_by_then(place: Place) -> None:
+    """An edit that comes into force while the workspace is compiled for a learned model is not undone by that."""
+    forced = place.forced
+
+    async def edited() -> None:
+        forced.classifier = UNTRAINED  # as if it had been compiled before the model was there
+        await place.bring()
+        forced.classifier = LEARNED
+
+    forced.between = edited
+    async with place.stage.leading():
+        with suppress(TransientError):  # then it is tried again
+            await forced.put_in_force(Models(path="learned"), LEARNED)
+        state = place.stage.leader.engine.state
+        assert state.version == place.edit.version
+        assert {agent.capacity["email"] for agent in state.workspace.agents.values()} == {7}
+        await forced.put_in_force(Models(path="learned"), LEARNED)
+        assert (state.version, Classifier.of(state.workspace)) == (place.edit.version, LEARNED)
+        assert {agent.capacity["email"] for agent in state.workspace.agents.values()} == {7}
+
+
+async def test_whoever_puts_a_model_in_force_is_told_that_it_is_not(place: Place) -> None:
+    """A model whose record came too late, since another workspace was faster, can be tried again."""
+    place.forced.between = lambda: place.stage.leader.propose("another", WORKSPACE)
+    async with place.stage.leading():
+        with pytest.raises(TransientError):
+            await place.forced.put_in_force(Models(path="learned"), LEARNED)
