@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,10 +21,10 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-import msgspec
 import structlog
 
 from router.app import models
+from router.app.contents import Contents, Documents, Missing
 from router.app.kept_models import KeptModels, ModelStore
 from router.core.decisions import Refuse
 from router.core.errors import ConfigError, RouterError, StoreUnavailable, TransientError
@@ -42,14 +41,12 @@ from router.shell.workers import Models
 from skills.compile import UNTRAINED, Classifier, compile_workspace
 from skills.findings import ConfigErrors
 from skills.model import WorkspaceConfig
-from skills.workspace import Loaded, restore
+from skills.workspace import Loaded
 
 log = structlog.get_logger()
 
 ANSWER_SECONDS = 5.0  # then it is proposed again: whoever was to journal it may be gone
 RETRY_SECONDS = 0.5
-KEPT_MAX = 50  # contents of versions that were in force; older ones are dropped
-LISTED = "workspaces"  # the document that lists them, newest last
 STALE, UNREHEARSED, UNUSABLE = "stale-base", "unrehearsed", "bad-workspace"
 REFUSALS = {
     STALE: "another node has changed the workspace at the same time: look at what is in force, and edit it anew",
@@ -57,12 +54,8 @@ REFUSALS = {
 }
 
 
-class ContentStore(ModelStore, Protocol):
-    """What the configuration asks of the store, and of the kept models."""
-
-    async def doc_delete(self, name: str) -> bool:
-        """Forget one."""
-        ...
+class ContentStore(ModelStore, Documents, Protocol):
+    """What the configuration asks of the store: contents, and the kept models."""
 
 
 class Node(Protocol):
@@ -81,10 +74,6 @@ class Node(Protocol):
     async def change_models(self, found: Models) -> None:
         """Classify with another model."""
         ...
-
-
-class Missing(ConfigError):
-    """The store does not hold a version's content."""
 
 
 @dataclass(slots=True)
@@ -106,7 +95,7 @@ class InForce:
         self.edited: Callable[[], None] = _nobody  # told that the topics were edited
         self.brings_own = True  # at its next look at the journal's workspace this node's own counts
         self._node = node
-        self._store = store
+        self._contents = Contents(store)
         self._now = now
         self._problems: list[str] = []
         self._wanted = asyncio.Event()
@@ -149,7 +138,8 @@ class InForce:
             if known and self.loaded.version != in_force:  # it is good, and only this node cannot use it
                 return in_force, self._leader.engine.state.workspace
         if self.loaded.version != in_force:
-            await self._keep(self.loaded)
+            await self._contents.put(self.loaded)
+            await self._contents.list(self.loaded.version)
         return self.loaded.version, await self._compiled(self.loaded.config, now)
 
     async def _compiled(self, config: WorkspaceConfig, now: int) -> Workspace:
@@ -161,7 +151,7 @@ class InForce:
         Gives whether its content is in the store at all: the one of a journal from before there were contents is not.
         """
         try:
-            loaded = self._known.get(version) or await self._restored(version)
+            loaded = self._known.get(version) or await self._contents.get(version, self.loaded)
         except Missing as error:
             self._problems = [str(error)]
             return False
@@ -172,15 +162,6 @@ class InForce:
         else:
             self._go_by(loaded)
         return True
-
-    async def _restored(self, version: str) -> Loaded:
-        raw = await self._store.doc_get(_name(version))
-        if raw is None:
-            raise Missing("the content of the workspace in force is not in the store: edit the folder of a node")
-        loaded = await asyncio.to_thread(_decoded, raw, self.loaded.folder)
-        if loaded.version != version or loaded.config.workspace != self.loaded.config.workspace:
-            raise ConfigError(f"what the store holds under {version[:12]} is something else")
-        return loaded
 
     def _go_by(self, loaded: Loaded) -> None:
         self._problems = []
@@ -237,7 +218,7 @@ class InForce:
         loaded = proposal.loaded
         self._proposal = proposal
         self._known[loaded.version] = loaded
-        await self._store.doc_put(_name(loaded.version), await asyncio.to_thread(_encoded, loaded))
+        await self._contents.put(loaded)
         while not await self._stands(proposal):
             try:
                 outcome = await (self._decide(proposal) if self._leader.leading else self._ask(proposal))
@@ -256,7 +237,9 @@ class InForce:
     async def _decide(self, proposal: Proposal) -> Outcome:
         """Here, where this node leads: past the inbox, so that it waits for no mail."""
         loaded = proposal.loaded
-        workspace, _ = await asyncio.gather(self._compiled(loaded.config, self._now()), self._list(loaded.version))
+        workspace, _ = await asyncio.gather(
+            self._compiled(loaded.config, self._now()), self._contents.list(loaded.version)
+        )
         async with asyncio.timeout(ANSWER_SECONDS):
             draft = await self._leader.propose(loaded.version, workspace, proposal.base)
         return outcome_of(draft.event, draft.decisions)
@@ -278,8 +261,10 @@ class InForce:
             if await self._node.needs_rehearsal(note.version):
                 await self._refuse(entry, UNREHEARSED, "")
                 return
-            loaded = self._known.get(note.version) or await self._restored(note.version)
-            workspace, _ = await asyncio.gather(self._compiled(loaded.config, self._now()), self._list(note.version))
+            loaded = self._known.get(note.version) or await self._contents.get(note.version, self.loaded)
+            workspace, _ = await asyncio.gather(
+                self._compiled(loaded.config, self._now()), self._contents.list(note.version)
+            )
             self._known[loaded.version] = loaded
             await self._leader.propose(loaded.version, workspace, note.base, entry)
         except TransientError as error:
@@ -295,19 +280,6 @@ class InForce:
         await self._leader.ready()
         with suppress(NotLeading):
             await self._leader.record(lambda at: CommandRefused(at=at, inbox=entry, code=code, detail=detail))
-
-    async def _keep(self, loaded: Loaded) -> None:
-        """Keep the content of what comes into force, for the other nodes and for later."""
-        await self._store.doc_put(_name(loaded.version), await asyncio.to_thread(_encoded, loaded))
-        await self._list(loaded.version)
-
-    async def _list(self, newest: str) -> None:
-        """Have a version whose content is kept as the newest on the list; the oldest are dropped."""
-        listed = msgspec.json.decode(await self._store.doc_get(LISTED) or b"[]", type=list[str])
-        listed = [*(version for version in listed if version != newest), newest]
-        for version in listed[:-KEPT_MAX]:
-            await self._store.doc_delete(_name(version))
-        await self._store.doc_put(LISTED, msgspec.json.encode(listed[-KEPT_MAX:]))
 
     # -- the classifier --------------------------------------------------------------------------------------------
 
@@ -381,18 +353,6 @@ class InForce:
 
 def _nobody() -> None:
     """Nobody learns here."""
-
-
-def _name(version: str) -> str:
-    return f"workspace:{version}"
-
-
-def _encoded(loaded: Loaded) -> bytes:
-    return zlib.compress(loaded.content, 6)
-
-
-def _decoded(raw: bytes, folder: Path) -> Loaded:
-    return restore(zlib.decompress(raw), folder)
 
 
 def _classified(config: WorkspaceConfig) -> object:
