@@ -35,6 +35,7 @@ from router.desk.ports import Outcome
 from router.shell.asked import NotLeading
 from router.shell.dispatch import Dispatcher, outcome_of
 from router.shell.follower import Applied
+from router.shell.journal import Drafted
 from router.shell.leader import Leader
 from router.shell.notes import Internal, internal_entry
 from router.shell.workers import Models
@@ -241,8 +242,17 @@ class InForce:
             self._compiled(loaded.config, self._now()), self._contents.list(loaded.version)
         )
         async with asyncio.timeout(ANSWER_SECONDS):
-            draft = await self._leader.propose(loaded.version, workspace, proposal.base)
+            draft = await self._journal(loaded.version, workspace, proposal.base)
         return outcome_of(draft.event, draft.decisions)
+
+    async def _journal(self, version: str, workspace: Workspace, base: str, entry: str = "") -> Drafted:
+        """Have it journaled, with the classifier of that moment: one may have been learned since it was compiled."""
+
+        def happen(at: int) -> WorkspaceChanged:
+            classified = self.classifier.put_into(workspace)
+            return WorkspaceChanged(at=at, inbox=entry, version=version, workspace=classified, base=base)
+
+        return await self._leader.record(happen)
 
     async def _ask(self, proposal: Proposal) -> Outcome:
         """The node that leads, through the inbox."""
@@ -266,7 +276,7 @@ class InForce:
                 self._compiled(loaded.config, self._now()), self._contents.list(note.version)
             )
             self._known[loaded.version] = loaded
-            await self._leader.propose(loaded.version, workspace, note.base, entry)
+            await self._journal(loaded.version, workspace, note.base, entry)
         except TransientError as error:
             log.warning("proposed_workspace_waits", version=note.version[:12], error=type(error).__name__)
             if entry in self._leader.poisoned:  # whoever proposes it would ask again, for ever
@@ -336,9 +346,10 @@ class InForce:
             loaded = self.loaded  # of one piece, whatever comes into force while it is compiled
             compiled = await self._compiled(loaded.config, self._now())
             with suppress(NotLeading):  # whoever leads next brings it
-                draft = await self._leader.propose(loaded.version, compiled, loaded.version)
-                if not self._problems and not outcome_of(draft.event, draft.decisions).ok:
-                    raise TransientError(REFUSALS[STALE])
+                await self._journal(loaded.version, compiled, loaded.version)
+                stands = Classifier.of((await self._leader.settled()).workspace) == classifier
+                if not stands and not self._problems:
+                    raise TransientError("another workspace came into force meanwhile")
 
     async def _use(self, found: Models, classifier: Classifier) -> None:
         if found != self.models or classifier != self.classifier:

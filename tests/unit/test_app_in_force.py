@@ -103,3 +103,12 @@ async def test_whoever_puts_a_model_in_force_is_told_that_it_is_not(place: Place
     async with place.stage.leading():
         with pytest.raises(TransientError):
             await place.forced.put_in_force(Models(path="learned"), LEARNED)
+
+
+async def test_an_edit_never_takes_a_learned_model_out_of_force(place: Place) -> None:
+    """An edit that was compiled before a model was learned, and is journaled after it, comes with that model."""
+    place.forced.between = lambda: place.forced.put_in_force(Models(path="learned"), LEARNED)
+    async with place.stage.leading():
+        await place.bring()
+        state = place.stage.leader.engine.state
+        assert (state.version, Classifier.of(state.workspace)) == (place.edit.version, LEARNED)
