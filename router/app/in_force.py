@@ -225,6 +225,7 @@ class InForce:
                 outcome = await (self._decide(proposal) if self._leader.leading else self._ask(proposal))
             except (StoreUnavailable, NotLeading, TimeoutError):
                 log.warning("workspace_proposed_again", version=loaded.version[:12])
+                await asyncio.sleep(RETRY_SECONDS)
                 continue
             if not outcome.ok and not await self._stands(proposal):
                 text = REFUSALS.get(outcome.code, f"it was refused ({outcome.code}): {outcome.detail}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -9,14 +10,15 @@ from pathlib import Path
 import pytest
 
 from router.app.in_force import InForce, Proposal
-from router.core.errors import TransientError
+from router.core.errors import StoreUnavailable, TransientError
+from router.core.ports import Appended, InboxEntry
 from router.core.values import Workspace
 from router.shell.workers import Models
 from skills.compile import UNTRAINED, Classifier
 from skills.model import WorkspaceConfig
 from skills.workspace import Loaded, load
 from tests.support.daemons import write_workspace
-from tests.support.shell_scene import WORKSPACE, Stage
+from tests.support.shell_scene import WORKSPACE, Stage, until
 
 LEARNED = Classifier(model="learned", threshold=700)
 
@@ -112,3 +114,24 @@ async def test_an_edit_never_takes_a_learned_model_out_of_force(place: Place) ->
         await place.bring()
         state = place.stage.leader.engine.state
         assert (state.version, Classifier.of(state.workspace)) == (place.edit.version, LEARNED)
+
+
+async def test_a_store_that_refuses_a_proposal_is_not_asked_without_a_pause(place: Place) -> None:
+    """What could not be told to the node that leads is told again after a while, not thousands of times a second."""
+    asked: list[InboxEntry] = []
+
+    class Closed:
+        async def append(self, entries: list[InboxEntry], *, conflict: str = "keep") -> list[Appended]:
+            await asyncio.sleep(0)
+            asked.extend(entries)
+            raise StoreUnavailable("refused")
+
+    leader = place.stage.leader
+    await leader.follower.begin()
+    place.forced.connect(leader, place.stage.commands, Closed())
+    task = asyncio.create_task(place.bring())
+    await until(lambda: asked)
+    for _ in range(100):
+        await asyncio.sleep(0)
+    task.cancel()
+    assert len(asked) == 1
