@@ -144,7 +144,11 @@ class InForce:
         return self.loaded.version, await self._compiled(self.loaded.config, now)
 
     async def _compiled(self, config: WorkspaceConfig, now: int) -> Workspace:
-        return await asyncio.to_thread(partial(compile_workspace, config, now, classifier=self.classifier))
+        try:
+            return await asyncio.to_thread(partial(compile_workspace, config, now, classifier=self.classifier))
+        except Exception as error:  # a mistake of ours must end neither the node nor the wait of whoever proposes it
+            log.exception("workspace_not_compiled", error=type(error).__name__)
+            raise ConfigError("usherd failed on it; this was logged", code=UNUSABLE) from error
 
     async def adopt(self, version: str) -> bool:
         """Go by the workspace of this version, if that is possible here; else stay, and say so.

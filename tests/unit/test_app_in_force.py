@@ -9,16 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from router.app.in_force import InForce, Proposal
-from router.core.errors import StoreUnavailable, TransientError
+from router.app import in_force as in_force_module
+from router.app.in_force import UNUSABLE, InForce, Proposal
+from router.core.errors import ConfigError, StoreUnavailable, TransientError
 from router.core.ports import Appended, InboxEntry
 from router.core.values import Workspace
+from router.shell.notes import Internal, internal_entry
 from router.shell.workers import Models
 from skills.compile import UNTRAINED, Classifier
 from skills.model import WorkspaceConfig
 from skills.workspace import Loaded, load
 from tests.support.daemons import write_workspace
-from tests.support.shell_scene import WORKSPACE, Stage, until
+from tests.support.shell_scene import PATIENCE_SECONDS, WORKSPACE, Stage, until
 
 LEARNED = Classifier(model="learned", threshold=700)
 
@@ -135,3 +137,23 @@ async def test_a_store_that_refuses_a_proposal_is_not_asked_without_a_pause(plac
         await asyncio.sleep(0)
     task.cancel()
     assert len(asked) == 1
+
+
+def mistaken(*_: object, **__: object) -> Workspace:
+    """A compiler with a mistake."""
+    raise RuntimeError("a mistake in the compiler")
+
+
+async def test_a_mistake_of_ours_in_a_proposed_workspace_is_said_to_who_proposed_it(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A workspace on which the compiler fails is refused, at the node that leads as for another; nothing else ends."""
+    stage, forced = place.stage, place.forced
+    monkeypatch.setattr(in_force_module, "compile_workspace", mistaken)
+    async with stage.leading():
+        with pytest.raises(ConfigError, match="usherd failed"):
+            await place.bring()
+        note = Internal(what="workspace", message="", version=place.edit.version, base=await forced.base())
+        [appended] = await stage.store.append([internal_entry(note, distinct="once more")])
+        outcome = await stage.commands.outcome(appended.id, seconds=PATIENCE_SECONDS)
+    assert (outcome.ok, outcome.code) == (False, UNUSABLE)
