@@ -194,6 +194,7 @@ class Leader:
                 self.follower.throw_away()
             for task in helpers:
                 task.cancel()
+            for task in helpers:  # one that failed raises here
                 with suppress(asyncio.CancelledError, RouterError):
                     await task
 
