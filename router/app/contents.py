@@ -11,7 +11,7 @@ import msgspec
 from router.core.errors import ConfigError
 from skills.workspace import Loaded, restore
 
-KEPT_MAX = 50  # contents of versions that were in force; older ones are dropped
+KEPT_MAX = 50  # contents of versions that were proposed; older ones are dropped
 LISTED = "workspaces"  # the document that lists them, newest last
 
 
@@ -55,10 +55,14 @@ class Contents:
         """Have it there, before anybody is told its version."""
         await self._store.doc_put(_name(loaded.version), await asyncio.to_thread(zlib.compress, loaded.content, 6))
 
-    async def list(self, newest: str) -> None:
-        """Have a version whose content is there as the newest on the list; the oldest are dropped."""
+    async def list(self, newest: str, in_force: str) -> None:
+        """Have a version whose content is there as the newest on the list; the oldest are dropped.
+
+        The one in force is not, however many were proposed and refused since.
+        """
         listed = msgspec.json.decode(await self._store.doc_get(LISTED) or b"[]", type=list[str])
         listed = [*(version for version in listed if version != newest), newest]
+        listed.sort(key=lambda version: (version == newest, version == in_force))
         for version in listed[:-KEPT_MAX]:
             await self._store.doc_delete(_name(version))
         await self._store.doc_put(LISTED, msgspec.json.encode(listed[-KEPT_MAX:]))

@@ -140,7 +140,7 @@ class InForce:
                 return in_force, self._leader.engine.state.workspace
         if self.loaded.version != in_force:
             await self._contents.put(self.loaded)
-            await self._contents.list(self.loaded.version)
+            await self._contents.list(self.loaded.version, in_force)
         return self.loaded.version, await self._compiled(self.loaded.config, now)
 
     async def _compiled(self, config: WorkspaceConfig, now: int) -> Workspace:
@@ -243,12 +243,16 @@ class InForce:
     async def _decide(self, proposal: Proposal) -> Outcome:
         """Here, where this node leads: past the inbox, so that it waits for no mail."""
         loaded = proposal.loaded
-        workspace, _ = await asyncio.gather(
-            self._compiled(loaded.config, self._now()), self._contents.list(loaded.version)
-        )
+        workspace = await self._made_ready(loaded)
         async with asyncio.timeout(ANSWER_SECONDS):
             draft = await self._journal(loaded.version, workspace, proposal.base)
         return outcome_of(draft.event, draft.decisions)
+
+    async def _made_ready(self, loaded: Loaded) -> Workspace:
+        """Compiled, and its content on the list of those that are kept."""
+        listed = self._contents.list(loaded.version, self._leader.engine.state.version)
+        workspace, _ = await asyncio.gather(self._compiled(loaded.config, self._now()), listed)
+        return workspace
 
     async def _journal(self, version: str, workspace: Workspace, base: str, entry: str = "") -> Drafted:
         """Have it journaled, with the classifier of that moment: one may have been learned since it was compiled."""
@@ -277,9 +281,7 @@ class InForce:
                 await self._refuse(entry, UNREHEARSED, "")
                 return
             loaded = self._known.get(note.version) or await self._contents.get(note.version, self.loaded)
-            workspace, _ = await asyncio.gather(
-                self._compiled(loaded.config, self._now()), self._contents.list(note.version)
-            )
+            workspace = await self._made_ready(loaded)
             self._known[loaded.version] = loaded
             await self._journal(loaded.version, workspace, note.base, entry)
         except TransientError as error:

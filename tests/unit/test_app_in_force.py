@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from router.app import contents as contents_module
 from router.app import in_force as in_force_module
+from router.app.contents import Contents
 from router.app.in_force import UNUSABLE, InForce, Proposal
 from router.core.errors import ConfigError, StoreUnavailable, TransientError
 from router.core.ports import Appended, InboxEntry
@@ -157,3 +159,18 @@ async def test_a_mistake_of_ours_in_a_proposed_workspace_is_said_to_who_proposed
         [appended] = await stage.store.append([internal_entry(note, distinct="once more")])
         outcome = await stage.commands.outcome(appended.id, seconds=PATIENCE_SECONDS)
     assert (outcome.ok, outcome.code) == (False, UNUSABLE)
+
+
+async def test_what_is_in_force_is_kept_however_many_proposals_come_to_nothing(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Contents of refused versions are dropped in time, oldest first; the one in force stays for new nodes."""
+    monkeypatch.setattr(contents_module, "KEPT_MAX", 3)
+    contents, documents = Contents(place.stage.store), place.stage.store.documents
+    await contents.put(place.edit)
+    await contents.list(place.edit.version, "")
+    for refused in ("r1", "r2", "r3", "r4"):
+        documents[f"workspace:{refused}"] = b""
+        await contents.list(refused, place.edit.version)
+    assert (await contents.get(place.edit.version, place.edit)).version == place.edit.version
+    assert [name for name in documents if name.startswith("workspace:r")] == ["workspace:r3", "workspace:r4"]
