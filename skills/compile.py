@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple, Self
 
+import msgspec
+
 from router.core.values import (
     Agent,
     AutoAnswers,
@@ -46,6 +48,12 @@ class Classifier(NamedTuple):
     def of(cls, workspace: Workspace) -> Self:
         """The one that a workspace was compiled with."""
         return cls(workspace.topic_threshold, workspace.topic_also, workspace.topic_model)
+
+    def put_into(self, workspace: Workspace) -> Workspace:
+        """The same workspace compiled with this one."""
+        return msgspec.structs.replace(
+            workspace, topic_threshold=self.threshold, topic_also=self.also, topic_model=self.model
+        )
 
 
 UNTRAINED = Classifier(Workspace(name="").topic_threshold)

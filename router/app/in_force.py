@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,10 +21,10 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-import msgspec
 import structlog
 
 from router.app import models
+from router.app.contents import Contents, Documents, Missing
 from router.app.kept_models import KeptModels, ModelStore
 from router.core.decisions import Refuse
 from router.core.errors import ConfigError, RouterError, StoreUnavailable, TransientError
@@ -36,20 +35,19 @@ from router.desk.ports import Outcome
 from router.shell.asked import NotLeading
 from router.shell.dispatch import Dispatcher, outcome_of
 from router.shell.follower import Applied
+from router.shell.journal import Drafted
 from router.shell.leader import Leader
 from router.shell.notes import Internal, internal_entry
 from router.shell.workers import Models
 from skills.compile import UNTRAINED, Classifier, compile_workspace
 from skills.findings import ConfigErrors
 from skills.model import WorkspaceConfig
-from skills.workspace import Loaded, restore
+from skills.workspace import Loaded
 
 log = structlog.get_logger()
 
 ANSWER_SECONDS = 5.0  # then it is proposed again: whoever was to journal it may be gone
 RETRY_SECONDS = 0.5
-KEPT_MAX = 50  # contents of versions that were in force; older ones are dropped
-LISTED = "workspaces"  # the document that lists them, newest last
 STALE, UNREHEARSED, UNUSABLE = "stale-base", "unrehearsed", "bad-workspace"
 REFUSALS = {
     STALE: "another node has changed the workspace at the same time: look at what is in force, and edit it anew",
@@ -57,12 +55,8 @@ REFUSALS = {
 }
 
 
-class ContentStore(ModelStore, Protocol):
-    """What the configuration asks of the store, and of the kept models."""
-
-    async def doc_delete(self, name: str) -> bool:
-        """Forget one."""
-        ...
+class ContentStore(ModelStore, Documents, Protocol):
+    """What the configuration asks of the store: contents, and the kept models."""
 
 
 class Node(Protocol):
@@ -81,10 +75,6 @@ class Node(Protocol):
     async def change_models(self, found: Models) -> None:
         """Classify with another model."""
         ...
-
-
-class Missing(ConfigError):
-    """The store does not hold a version's content."""
 
 
 @dataclass(slots=True)
@@ -106,7 +96,7 @@ class InForce:
         self.edited: Callable[[], None] = _nobody  # told that the topics were edited
         self.brings_own = True  # at its next look at the journal's workspace this node's own counts
         self._node = node
-        self._store = store
+        self._contents = Contents(store)
         self._now = now
         self._problems: list[str] = []
         self._wanted = asyncio.Event()
@@ -149,11 +139,16 @@ class InForce:
             if known and self.loaded.version != in_force:  # it is good, and only this node cannot use it
                 return in_force, self._leader.engine.state.workspace
         if self.loaded.version != in_force:
-            await self._keep(self.loaded)
+            await self._contents.put(self.loaded)
+            await self._contents.list(self.loaded.version, in_force)
         return self.loaded.version, await self._compiled(self.loaded.config, now)
 
     async def _compiled(self, config: WorkspaceConfig, now: int) -> Workspace:
-        return await asyncio.to_thread(partial(compile_workspace, config, now, classifier=self.classifier))
+        try:
+            return await asyncio.to_thread(partial(compile_workspace, config, now, classifier=self.classifier))
+        except Exception as error:  # a mistake of ours must end neither the node nor the wait of whoever proposes it
+            log.exception("workspace_not_compiled", error=type(error).__name__)
+            raise ConfigError("usherd failed on it; this was logged", code=UNUSABLE) from error
 
     async def adopt(self, version: str) -> bool:
         """Go by the workspace of this version, if that is possible here; else stay, and say so.
@@ -161,7 +156,7 @@ class InForce:
         Gives whether its content is in the store at all: the one of a journal from before there were contents is not.
         """
         try:
-            loaded = self._known.get(version) or await self._restored(version)
+            loaded = self._known.get(version) or await self._contents.get(version, self.loaded)
         except Missing as error:
             self._problems = [str(error)]
             return False
@@ -172,15 +167,6 @@ class InForce:
         else:
             self._go_by(loaded)
         return True
-
-    async def _restored(self, version: str) -> Loaded:
-        raw = await self._store.doc_get(_name(version))
-        if raw is None:
-            raise Missing("the content of the workspace in force is not in the store: edit the folder of a node")
-        loaded = await asyncio.to_thread(_decoded, raw, self.loaded.folder)
-        if loaded.version != version or loaded.config.workspace != self.loaded.config.workspace:
-            raise ConfigError(f"what the store holds under {version[:12]} is something else")
-        return loaded
 
     def _go_by(self, loaded: Loaded) -> None:
         self._problems = []
@@ -237,12 +223,13 @@ class InForce:
         loaded = proposal.loaded
         self._proposal = proposal
         self._known[loaded.version] = loaded
-        await self._store.doc_put(_name(loaded.version), await asyncio.to_thread(_encoded, loaded))
+        await self._contents.put(loaded)
         while not await self._stands(proposal):
             try:
                 outcome = await (self._decide(proposal) if self._leader.leading else self._ask(proposal))
             except (StoreUnavailable, NotLeading, TimeoutError):
                 log.warning("workspace_proposed_again", version=loaded.version[:12])
+                await asyncio.sleep(RETRY_SECONDS)
                 continue
             if not outcome.ok and not await self._stands(proposal):
                 text = REFUSALS.get(outcome.code, f"it was refused ({outcome.code}): {outcome.detail}")
@@ -256,10 +243,25 @@ class InForce:
     async def _decide(self, proposal: Proposal) -> Outcome:
         """Here, where this node leads: past the inbox, so that it waits for no mail."""
         loaded = proposal.loaded
-        workspace, _ = await asyncio.gather(self._compiled(loaded.config, self._now()), self._list(loaded.version))
+        workspace = await self._made_ready(loaded)
         async with asyncio.timeout(ANSWER_SECONDS):
-            draft = await self._leader.propose(loaded.version, workspace, proposal.base)
+            draft = await self._journal(loaded.version, workspace, proposal.base)
         return outcome_of(draft.event, draft.decisions)
+
+    async def _made_ready(self, loaded: Loaded) -> Workspace:
+        """Compiled, and its content on the list of those that are kept."""
+        listed = self._contents.list(loaded.version, self._leader.engine.state.version)
+        workspace, _ = await asyncio.gather(self._compiled(loaded.config, self._now()), listed)
+        return workspace
+
+    async def _journal(self, version: str, workspace: Workspace, base: str, entry: str = "") -> Drafted:
+        """Have it journaled, with the classifier of that moment: one may have been learned since it was compiled."""
+
+        def happen(at: int) -> WorkspaceChanged:
+            classified = self.classifier.put_into(workspace)
+            return WorkspaceChanged(at=at, inbox=entry, version=version, workspace=classified, base=base)
+
+        return await self._leader.record(happen)
 
     async def _ask(self, proposal: Proposal) -> Outcome:
         """The node that leads, through the inbox."""
@@ -278,10 +280,10 @@ class InForce:
             if await self._node.needs_rehearsal(note.version):
                 await self._refuse(entry, UNREHEARSED, "")
                 return
-            loaded = self._known.get(note.version) or await self._restored(note.version)
-            workspace, _ = await asyncio.gather(self._compiled(loaded.config, self._now()), self._list(note.version))
+            loaded = self._known.get(note.version) or await self._contents.get(note.version, self.loaded)
+            workspace = await self._made_ready(loaded)
             self._known[loaded.version] = loaded
-            await self._leader.propose(loaded.version, workspace, note.base, entry)
+            await self._journal(loaded.version, workspace, note.base, entry)
         except TransientError as error:
             log.warning("proposed_workspace_waits", version=note.version[:12], error=type(error).__name__)
             if entry in self._leader.poisoned:  # whoever proposes it would ask again, for ever
@@ -295,19 +297,6 @@ class InForce:
         await self._leader.ready()
         with suppress(NotLeading):
             await self._leader.record(lambda at: CommandRefused(at=at, inbox=entry, code=code, detail=detail))
-
-    async def _keep(self, loaded: Loaded) -> None:
-        """Keep the content of what comes into force, for the other nodes and for later."""
-        await self._store.doc_put(_name(loaded.version), await asyncio.to_thread(_encoded, loaded))
-        await self._list(loaded.version)
-
-    async def _list(self, newest: str) -> None:
-        """Have a version whose content is kept as the newest on the list; the oldest are dropped."""
-        listed = msgspec.json.decode(await self._store.doc_get(LISTED) or b"[]", type=list[str])
-        listed = [*(version for version in listed if version != newest), newest]
-        for version in listed[:-KEPT_MAX]:
-            await self._store.doc_delete(_name(version))
-        await self._store.doc_put(LISTED, msgspec.json.encode(listed[-KEPT_MAX:]))
 
     # -- the classifier --------------------------------------------------------------------------------------------
 
@@ -351,16 +340,23 @@ class InForce:
         log.info("topics_followed", model=digest[:12])
 
     async def put_in_force(self, found: Models, classifier: Classifier) -> None:
-        """Classify with this model, here and, by the journal, everywhere. Only for who leads."""
+        """Classify with this model, here and, by the journal, everywhere. Only for who leads.
+
+        Raises TransientError if another workspace came into force meanwhile: the model is not in force then.
+        """
         self._followed = classifier.model
         if classifier.model != self.classifier.model:
             async with self._changing:
                 await self._use(found, classifier)
         state = await self._leader.settled()
         if self._leader.leading and Classifier.of(state.workspace) != classifier:
-            compiled = await self._compiled(self.loaded.config, self._now())
+            loaded = self.loaded  # of one piece, whatever comes into force while it is compiled
+            compiled = await self._compiled(loaded.config, self._now())
             with suppress(NotLeading):  # whoever leads next brings it
-                await self._leader.propose(self.loaded.version, compiled, self.loaded.version)
+                await self._journal(loaded.version, compiled, loaded.version)
+                stands = Classifier.of((await self._leader.settled()).workspace) == classifier
+                if not stands and not self._problems:
+                    raise TransientError("another workspace came into force meanwhile")
 
     async def _use(self, found: Models, classifier: Classifier) -> None:
         if found != self.models or classifier != self.classifier:
@@ -375,18 +371,6 @@ class InForce:
 
 def _nobody() -> None:
     """Nobody learns here."""
-
-
-def _name(version: str) -> str:
-    return f"workspace:{version}"
-
-
-def _encoded(loaded: Loaded) -> bytes:
-    return zlib.compress(loaded.content, 6)
-
-
-def _decoded(raw: bytes, folder: Path) -> Loaded:
-    return restore(zlib.decompress(raw), folder)
 
 
 def _classified(config: WorkspaceConfig) -> object:

@@ -19,7 +19,11 @@ Happen = Callable[[int], Event]  # what was found out, once its time is known
 
 
 class NotLeading(TransientError):
-    """This node does not lead, or no longer does: nothing was journaled."""
+    """This node does not lead, or no longer does: nothing was journaled, as far as it knows.
+
+    It may stand all the same, where the store's answer was lost and another node was faster: whoever tries again looks
+    at what is in force first, or names what it replaces.
+    """
 
     code = "not_leading"
 

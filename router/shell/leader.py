@@ -189,10 +189,12 @@ class Leader:
             self.leading = False
             self._ready.clear()
             self._asked.give_up()
+            self._vault.forget(set())  # the next leader may put other words in their place
             if self.follower.ahead:
                 self.follower.throw_away()
             for task in helpers:
                 task.cancel()
+            for task in helpers:  # one that failed raises here
                 with suppress(asyncio.CancelledError, RouterError):
                     await task
 
@@ -237,15 +239,15 @@ class Leader:
         self._look_at = self._clock.now() + HORIZON_LOOK_MS
 
     @staticmethod
-    def _changed(version: str, workspace: Workspace, base: str | None = None, inbox: str = "") -> Happen:
-        return lambda at: WorkspaceChanged(at=at, inbox=inbox, version=version, workspace=workspace, base=base)
+    def _changed(version: str, workspace: Workspace, base: str | None = None) -> Happen:
+        return lambda at: WorkspaceChanged(at=at, version=version, workspace=workspace, base=base)
 
-    async def propose(self, version: str, workspace: Workspace, base: str | None = None, inbox: str = "") -> Drafted:
+    async def propose(self, version: str, workspace: Workspace, base: str | None = None) -> Drafted:
         """Put a workspace in force, if `base` is (None: in any case); it is journaled when this returns.
 
-        `inbox`: the entry that asked for it. Raises NotLeading.
+        Raises NotLeading.
         """
-        return await self.record(self._changed(version, workspace, base, inbox))
+        return await self.record(self._changed(version, workspace, base))
 
     async def record(self, happen: Happen) -> Drafted:
         """Journal what was found out beside the inbox; gives what the engine made of it. Raises NotLeading."""

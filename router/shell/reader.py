@@ -231,10 +231,14 @@ class Reader:
 
     async def _bring_back(self, original: InboxItem, understood: Understood) -> None:
         """Put a deferred message behind what came meanwhile; if it is large its bytes are stored before its turn."""
-        large = len(original.raw) >= LARGE_BYTES_MIN
-        if large:
-            await self._keep_raw(original, understood)
-        note = Internal(what="understood", message=original.id, kept=large)
+        kept = len(original.raw) >= LARGE_BYTES_MIN
+        try:
+            if kept:
+                await self._keep_raw(original, understood)
+        except Exception as error:  # its turn meets the same again, and quarantines it
+            log.exception("large_message_not_kept", message=original.id, error=type(error).__name__)
+            kept = False
+        note = Internal(what="understood", message=original.id, kept=kept)
         await point("reader.before_return")
         await self.tell(internal_entry(note, msgspec.json.encode(understood)))
         await point("reader.after_return")

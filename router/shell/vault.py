@@ -103,18 +103,8 @@ class Vault:
 
     def lock(self, blob: str, identity: str, plain: bytes) -> bytes:
         """`plain` encrypted for `identity`, whose key must have been prepared."""
-        return self._lock(blob, self.key_of(identity), plain)
-
-    def _lock(self, blob: str, key: str, plain: bytes) -> bytes:
-        name = key.encode("ascii")
-        nonce = os.urandom(NONCE_BYTES)
-        flag = b"\0"
-        if COMPRESS_BYTES_MIN <= len(plain) <= COMPRESS_BYTES_MAX:
-            flag, plain = b"\1", zlib.compress(plain, 1)
-        head = bytes((VERSION, len(name))) + name + nonce
-        if len(plain) > COMPRESS_BYTES_MAX:
-            return _sealed_in_pieces(self._keys[key], head, nonce, plain, blob.encode())
-        return head + AESGCM(self._keys[key]).encrypt(nonce, flag + plain, blob.encode())
+        key = self.key_of(identity)
+        return _locked(blob, key, self._keys[key], plain)
 
     async def lock_blob(self, blob: str, identity: str, plain: bytes) -> tuple[str, bytes]:
         """(id, blob); large ones are locked in a thread, since compressing them would hold everybody up."""
@@ -122,8 +112,8 @@ class Vault:
             await self.prepare({identity})
         key = self.key_of(identity)
         if len(plain) < THREAD_BYTES_MIN:
-            return blob, self._lock(blob, key, plain)
-        return blob, await asyncio.to_thread(self._lock, blob, key, plain)
+            return blob, _locked(blob, key, self._keys[key], plain)
+        return blob, await asyncio.to_thread(_locked, blob, key, self._keys[key], plain)
 
     async def open(self, blobs: list[str]) -> dict[str, bytes]:
         """What the blobs say, by id; those that are missing or erased are left out.
@@ -155,8 +145,9 @@ class Vault:
     def journaled(self, blobs: list[Plain]) -> None:
         """These have just been stored; the messages among them will soon be asked for."""
         for one in blobs:
+            self._fresh_bytes -= len(self._fresh.pop(one.blob, b""))  # in any case: it says something else now
             if one.blob.startswith(MESSAGE) and len(one.plain) <= FRESH_MESSAGE_BYTES_MAX:
-                self._fresh_bytes += len(one.plain) - len(self._fresh.pop(one.blob, b""))
+                self._fresh_bytes += len(one.plain)
                 self._fresh[one.blob] = one.plain
         while self._fresh_bytes > FRESH_BYTES_MAX:
             self._fresh_bytes -= len(self._fresh.popitem(last=False)[1])
@@ -167,6 +158,18 @@ class Vault:
         self._fresh_bytes = 0
         for name in keys:
             self._keys.pop(name, None)
+
+
+def _locked(blob: str, name: str, key: bytes, plain: bytes) -> bytes:
+    """`key` is passed along: in a thread nobody knows what stands in memory by the time that it is needed."""
+    nonce = os.urandom(NONCE_BYTES)
+    flag = b"\0"
+    if COMPRESS_BYTES_MIN <= len(plain) <= COMPRESS_BYTES_MAX:
+        flag, plain = b"\1", zlib.compress(plain, 1)
+    head = bytes((VERSION, len(name))) + name.encode("ascii") + nonce
+    if len(plain) > COMPRESS_BYTES_MAX:
+        return _sealed_in_pieces(key, head, nonce, plain, blob.encode())
+    return head + AESGCM(key).encrypt(nonce, flag + plain, blob.encode())
 
 
 def _sealed_in_pieces(key: bytes, head: bytes, nonce: bytes, plain: bytes, blob: bytes) -> bytes:

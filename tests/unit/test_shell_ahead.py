@@ -111,3 +111,23 @@ async def test_keys_that_cannot_be_had_ahead_are_had_in_their_turn(monkeypatch: 
         await asyncio.sleep(0.05)
         stage.store.down = False
         await until(lambda: stage.contact_of(first) and not stage.store.inbox)
+
+
+@pytest.mark.parametrize("step", ["begin", "ripen"])
+async def test_a_mistake_of_ours_ahead_of_a_turn_ends_leading(monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    """What goes wrong while entries are read ahead is raised, and all that leading had begun ends with it."""
+    stage = Stage()
+
+    def mistaken(*_: object) -> None:
+        raise RuntimeError("a mistake")
+
+    monkeypatch.setattr(stage.reader, step, mistaken)
+    before = asyncio.all_tasks()
+    task = asyncio.create_task(stage.leader.run())
+    await stage.leader.ready()
+    await stage.receive(written())
+    await asyncio.wait([task], timeout=PATIENCE_SECONDS)
+    assert task.done()
+    assert isinstance(task.exception(), RuntimeError | ExceptionGroup)
+    assert not stage.leader.leading
+    await until(lambda: asyncio.all_tasks() == before)

@@ -18,6 +18,7 @@ from router.core.events import (
     LeaderElected,
     MessageQuarantined,
     MessageReceived,
+    MessageReleased,
     StatusSet,
     TimePassed,
     WorkspaceChanged,
@@ -31,7 +32,8 @@ from router.shell.audit import verify
 from router.shell.follower import Applied
 from router.shell.journal import Drafted, Journal
 from router.shell.store import Store
-from tests.support.shell_scene import PATIENCE_SECONDS, WORKSPACE, ShellStore, Stage, until, written
+from router.shell.workers import Raw, understand
+from tests.support.shell_scene import PATIENCE_SECONDS, WORKSPACE, ShellStore, Stage, read_json, until, written
 from tests.support.stores import opened
 
 
@@ -287,6 +289,22 @@ async def test_what_was_asked_of_a_leader_that_is_none_any_more_is_not_journaled
         await stage.receive(written("first"))
         await until(lambda: len(stage.contacts) == 1)
     assert [event.version for event in stage.store.events(WorkspaceChanged)] == ["v1"]  # type: ignore[union-attr]
+
+
+async def test_a_node_that_leads_no_more_shows_what_the_next_one_journals() -> None:
+    """Words that a leader has kept in memory are not shown any more once another node may put others in their place."""
+    first = Stage()
+    async with first.leading():
+        message = await first.receive(b"not to be read")
+        await until(lambda: first.contact_of(message))
+        assert (await first.vault.messages([message]))[message].warnings
+    await first.leader.lease.release()
+    second = Stage(first.store, "n2")
+    understood = msgspec.json.encode(understand(Raw(written("read at last"), b"{}", read_json)))
+    async with second.leading():
+        await second.tell("reread", message, understood)
+        await until(lambda: second.store.events(MessageReleased))
+    assert (await first.vault.messages([message]))[message].text == "read at last"
 
 
 async def test_what_was_journaled_and_not_deleted_is_tidied_at_the_start() -> None:

@@ -9,9 +9,11 @@ import pytest
 
 from router.core.errors import StoreUnavailable
 from router.core.events import MessageDeferred, MessageQuarantined, MessageReceived, MessageReleased
+from router.core.message import Message
 from router.core.ports import InboxEntry
 from router.shell import leader as leader_module
 from router.shell import reader as reader_module
+from router.shell.channel import ThreadMatch
 from router.shell.store.entries import InboxItem
 from router.shell.vault import Vault, raw_blob
 from router.shell.workers import Understood
@@ -80,6 +82,24 @@ class TestDeferral:
             await until(lambda: stage.contact_of(first))
         kept = raw_blob(first)
         assert await Vault(stage.store).open([kept]) == {kept: large}
+
+    async def test_a_large_message_on_which_usherd_fails_is_kept_and_shown(self) -> None:
+        """A mistake of ours on a message that comes back quarantines it; it does not stay deferred for ever."""
+        stage = Stage()
+
+        def mistaken(_: Message) -> ThreadMatch | None:
+            raise RuntimeError("a mistake")
+
+        stage.channels["email"] = msgspec.structs.replace(stage.channels["email"], thread=mistaken)
+        large = written("x" * reader_module.LARGE_BYTES_MIN)
+        stage.workers.held.add(large)
+        async with stage.leading():
+            message = await stage.receive(large)
+            await until(lambda: stage.leader.engine.state.deferred)
+            stage.workers.release()
+            await until(lambda: stage.contact_of(message))
+        assert messages(stage.store, MessageQuarantined) == [message]
+        assert stage.leader.engine.state.deferred == {}
 
     async def test_a_deferred_message_outlives_a_crash(self) -> None:
         """A leader that dies while a message is deferred leaves it to the next, who reads it anew, once."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+import zlib
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -95,3 +99,36 @@ async def test_messages_just_journaled_take_a_bounded_place(monkeypatch: pytest.
     for number in "1123":
         vault.journaled([Plain(message_blob(number), "c", words)])
     assert set(await vault.messages(["1", "2", "3"])) == {"2", "3"}
+
+
+async def test_what_takes_the_place_of_a_message_just_journaled_is_shown() -> None:
+    """A message that is journaled anew, and is too large to be kept in memory, is read from the store."""
+    vault = Vault(store := MemoryStore())
+    await vault.prepare({"c"})
+    for text in ("unreadable", "x" * 70_000):
+        words = msgspec.json.encode(Message(channel="email", from_=Address(address="c@x.example"), text=text))
+        store.blobs.update([await vault.lock_blob(message_blob("1"), "c", words)])
+        vault.journaled([Plain(message_blob("1"), "c", words)])
+        assert (await vault.messages(["1"]))["1"].text == text
+
+
+async def test_a_blob_is_locked_though_its_key_is_forgotten_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A large blob that a thread is locking comes out whole when its key leaves memory in that moment."""
+    vault = Vault(store := MemoryStore())
+    forgotten, compress = threading.Event(), zlib.compress
+
+    def slow(plain: bytes, level: int) -> bytes:
+        assert forgotten.wait(20)
+        return compress(plain, level)
+
+    monkeypatch.setattr(zlib, "compress", slow)
+    await vault.prepare({"c"})
+    plain = bytes(range(256)) * 1_000
+    locking = asyncio.create_task(vault.lock_blob("raw:1", "c", plain))
+    await asyncio.sleep(0)  # it is with the thread
+    vault.forget({"c"})
+    forgotten.set()
+    store.blobs.update([await locking])
+    assert await vault.open(["raw:1"]) == {"raw:1": plain}
