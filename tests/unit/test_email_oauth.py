@@ -23,6 +23,7 @@ class Provider:
         self.taken = 0
         self._piece = piece
         self._pause = pause
+        self._ended = asyncio.Event()
 
     @asynccontextmanager
     async def tokens(self) -> AsyncIterator[Tokens]:
@@ -31,17 +32,21 @@ class Provider:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/token"
         async with server:
             yield Tokens(OAuthSettings(token_url=url, client_id="usherd", refresh_token="r3fresh"))
+            await self._ended.wait()  # it sees that nobody listens
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError):
             await reader.readuntil(b"\r\n\r\n")
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n")
-            while self.taken < 50 * MEGABYTE:
+            while self.taken < 50 * MEGABYTE and not writer.is_closing():
                 writer.write(self._piece)
                 await writer.drain()
                 self.taken += len(self._piece)
                 await asyncio.sleep(self._pause)
         writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+        self._ended.set()
 
 
 async def test_a_flood_is_no_token_and_fills_no_memory() -> None:
