@@ -161,6 +161,7 @@ async def test_a_retag_takes_an_offer_from_who_is_no_longer_able(scene: Scene) -
 
 async def test_what_agents_say_is_learned_and_an_earlier_model_is_one_command_away(scene: Scene) -> None:
     """Re-tagged contacts teach a new word; `topics back` unlearns it, and the journal names the model."""
+    await until(lambda: scene.usherd("versions")["current"])  # the model of the workspace's own examples
     first = scene.usherd("versions")
     tom = scene.desks["tom"]
     for number in range(8):
