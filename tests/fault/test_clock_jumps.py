@@ -179,10 +179,11 @@ async def test_offers_neither_all_lapse_nor_hang_and_nothing_is_lost(tmp_path: P
         scene.set(0, 0)
         await until(scene.calm)
         scene.set(HOUR, HOUR)
-        await until(lambda: scene.problems("the clock jumped ahead by 1 h"))
+        await until(lambda: scene.problems("the clock jumped ahead by 1 h") and scene.jumps()[-1:] == [(1, True)])
         await lives_on(scene, standing)
         scene.set(DAY, DAY)
-        await until(lambda: scene.problems("the clock jumped ahead by 23 h"))
+        # announced, and taken a turn later: a link that was made in between is over at once
+        await until(lambda: scene.problems("the clock jumped ahead by 23 h") and scene.jumps()[-1:] == [(23, True)])
         await lives_on(scene, standing)
         scene.set(0, 0)
         await until(lambda: scene.problems("the clock was set back"))
