@@ -69,6 +69,7 @@ class Index:
         self.profiles: dict[tuple[Requirement, str, str | None], Profile] = {}
         self.groups: dict[GroupKey, Group] = {}
         self.kind_bits: dict[str, int] = {}
+        self.kinds: list[tuple[str, int, int]] = []  # kind, bit, units that one takes
         self.parked_count = bool(workspace.parked_cost) or workspace.wake_margin is not None
         self.overflows = tuple(sorted(name for name, team in workspace.teams.items() if team.overflow is not None))
         teams: dict[str, list[str]] = {}
@@ -111,6 +112,7 @@ class Index:
         bit = self.kind_bits.get(kind)
         if bit is None:
             bit = self.kind_bits[kind] = 1 << len(self.kind_bits)
+            self.kinds.append((kind, bit, self.cost(kind)))
             if self.board is not None:
                 self.board.add_kind()
             for seat in self.seats.values():
@@ -160,7 +162,8 @@ class Index:
         requirement = contact.requirement
         if contact.relaxed:
             requirement = relaxed(self.state.workspace, requirement, contact.relaxed)
-        return self.profile(requirement, contact.kind, contact.team)
+        found = self.profiles.get((requirement, contact.kind, contact.team))
+        return self.profile(requirement, contact.kind, contact.team) if found is None else found
 
     def group(self, must: Skills, kind: str, team: str | None) -> Group:
         """Seats that could ever serve, by id, and how many others each reason rules out."""
@@ -235,6 +238,7 @@ class Index:
         absence = status.value if not here else "" if seat.state.on_shift else "off shift"
         if absence != seat.absence:
             for group in seat.groups:
+                group.told.clear()
                 counts = group.absent
                 if seat.absence:
                     counts[seat.absence] -= 1
@@ -257,8 +261,8 @@ class Index:
         """Which kinds the agent could take one more of, by what they hold, whether or not they are here."""
         room = 0
         limit, capacity, load = seat.agent.units, seat.agent.capacity, seat.load
-        for kind, bit in self.kind_bits.items():
-            if load.get(kind, 0) < capacity.get(kind, 0) and (limit is None or seat.units + self.cost(kind) <= limit):
+        for kind, bit, cost in self.kinds:
+            if load.get(kind, 0) < capacity.get(kind, 0) and (limit is None or seat.units + cost <= limit):
                 room |= bit
         return self._but_for_wake_ups(seat, room) if self.parked_count and seat.parked and room else room
 
@@ -266,10 +270,10 @@ class Index:
         """What the agent owns and does not hold costs a part of its place, and may come back all at once."""
         workspace, agent = self.state.workspace, seat.agent
         part, margin = workspace.parked_cost, workspace.wake_margin
-        for kind, bit in self.kind_bits.items():
+        for kind, bit, cost in self.kinds:
             sums = [(seat.load.get(kind, 0) + 1, seat.parked.get(kind, 0), agent.capacity.get(kind, 0))]
             if agent.units is not None:
-                sums.append((seat.units + self.cost(kind), seat.parked_units, agent.units))
+                sums.append((seat.units + cost, seat.parked_units, agent.units))
             for held, parked, limit in sums:
                 full = held * WHOLE + parked * part > limit * WHOLE
                 if full or (margin is not None and held + parked > limit + margin):
