@@ -11,7 +11,7 @@ from __future__ import annotations
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
 
-from router.core import clocks, ledger, ramp
+from router.core import clocks, ledger, ramp, sifting
 from router.core.board import SCAN_FROM, SCARCITY_MAX, Board, Group, Line, Profile, Seat, packed
 from router.core.leaving import Customers
 from router.core.rules import Facts, Outcome, apply_rules, relaxed, sort_topics
@@ -83,6 +83,7 @@ class Index:
         by_idle = any(team.strategy == LONGEST_IDLE for team in workspace.teams.values())
         self.board = Board(len(self.seats), by_idle=by_idle) if len(self.seats) > self.scan_from else None
         self.holders: dict[str, list[Seat]] = {}
+        self.skilled: dict[tuple[str, int], list[Seat]] = {}
         for seat in self.seats.values():
             for skill in seat.agent.skills:
                 self.holders.setdefault(skill, []).append(seat)
@@ -171,35 +172,9 @@ class Index:
         key = (must, kind, team, helper)
         found = self.groups.get(key)
         if found is None:
-            able, ruled_out = self._sift(must, kind, team, helper)
+            able, ruled_out = sifting.sift(self, must, kind, team, helper)
             found = self.groups[key] = Group(able, ruled_out, self.scan_from, helped=helper is not None)
         return found
-
-    def _sift(self, must: Skills, kind: str, team: str | None, helper: str | None) -> tuple[list[Seat], dict[str, int]]:
-        """Seats that could serve, and in words what the others lack, each the first thing only."""
-        left = list(self.seats.values())
-        ruled_out: dict[str, int] = {}
-
-        def keep(seats: list[Seat], reason: str) -> list[Seat]:
-            if len(seats) < len(left):
-                ruled_out[reason] = len(left) - len(seats)
-            return seats
-
-        if team is not None:
-            left = keep([seat for seat in left if team in seat.teams or helper in seat.teams], "other team")
-        for skill, level in must:
-            left = keep(
-                [seat for seat in left if seat.agent.skills.get(skill, 0) >= level], f"skill {skill} below {level}"
-            )
-        cost = self.cost(kind)
-        return keep(
-            [
-                seat
-                for seat in left
-                if seat.agent.capacity.get(kind, 0) > 0 and (seat.agent.units is None or seat.agent.units >= cost)
-            ],
-            f"no capacity for {kind}",
-        ), ruled_out
 
     def _forget_profiles(self) -> None:
         """Drop the profiles that nobody waits in: what they say can be derived again."""
@@ -312,8 +287,8 @@ class Index:
 
     def arm_shift(self, seat: Seat) -> None:
         """Set the timers of the agent's next shift edge, and of the end of waiting for them."""
-        self.timers.arm((SHIFT, seat.agent.id), 0, seat.state.shift_edge)
-        self.timers.arm((RAMP, seat.agent.id), 0, ramp.until(seat.state, self.state.workspace.ramp))
+        self.timers.arm(SHIFT, seat.agent.id, 0, seat.state.shift_edge)
+        self.timers.arm(RAMP, seat.agent.id, 0, ramp.until(seat.state, self.state.workspace.ramp))
 
     def sticky_line(self, seat: Seat, kind: str) -> Line:
         """Where contacts wait that wait for this agent alone."""
@@ -332,7 +307,7 @@ class Index:
             self.line_up(contact, held)
         elif held is not None:
             self._leave(contact.id)
-        self.timers.arm((CONTACT, contact.id), contact.seq, clocks.next_timer(self.state, contact))
+        self.timers.arm(CONTACT, contact.id, contact.seq, clocks.next_timer(self.state, contact))
 
     def line_up(self, contact: Contact, held: Entry | None = None) -> None:
         """Enter a waiting contact into its line, if it does not stand in its place there (`held`) already."""
