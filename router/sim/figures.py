@@ -29,6 +29,7 @@ def figures(measured: Measured, seconds: float) -> Figures:
     used = utilisation(measured)
     values = list(used.values())
     found |= {
+        "turns": measured.turns,
         "utilisation": used,
         "utilisation_cv": variation(values),
         "utilisation_bound_cv": bound_cv(measured),
