@@ -28,8 +28,9 @@ def figures(measured: Measured, seconds: float) -> Figures:
     found = counts(measured, every)
     used = utilisation(measured)
     values = list(used.values())
+    if any(stream.arrivals.turns for stream in measured.scenario.streams):
+        found["turns"] = measured.turns
     found |= {
-        "turns": measured.turns,
         "utilisation": used,
         "utilisation_cv": variation(values),
         "utilisation_bound_cv": bound_cv(measured),

@@ -78,6 +78,7 @@ arrivals:
         figures_of(scenario_of(tmp_path, text.replace("TURNS", turns)), policy)
         for turns in ("", ", turns: {share: 0, after: 10s}")
     )
+    assert none.pop("turns") == 0
     assert none == plain
 
 
