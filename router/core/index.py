@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 PROFILES_MAX = 4_096  # above that, profiles nobody waits in are forgotten
 OUTCOMES_MAX = 10_000
-STALE_MAX = 1_000  # entries of a heap that no longer hold, besides as many as hold
+STALE_MAX = 1_000  # entries of a line that no longer hold, besides as many as hold
 LONGEST_IDLE = "longest-idle"  # the strategy of a team that ranks by that alone
 CONVERSATIONS = ("chat", "messaging")  # kinds in which a customer has one open contact a channel, not many
 
@@ -309,12 +309,13 @@ class Index:
             self._leave(contact.id)
         self.timers.arm(CONTACT, contact.id, contact.seq, clocks.next_timer(self.state, contact))
 
-    def line_up(self, contact: Contact, held: Entry | None = None) -> None:
+    def line_up(self, contact: Contact, held: Entry | None) -> None:
         """Enter a waiting contact into its line, if it does not stand in its place there (`held`) already."""
         seat = self.seats.get(contact.prefer_agent or "") if contact.sticky_until is not None else None
         line = self.profile_of(contact).line if seat is None else self.sticky_line(seat, contact.kind)
         if held is None or held[3] is not line or held[0] != contact.order or held[4] != contact.missed:
-            self._leave(contact.id)
+            if held is not None:
+                self._leave(contact.id)
             entry: Entry = (contact.order, contact.seq, contact.id, line, contact.missed)
             self.entries[contact.id] = entry
             heappush(line.missed if contact.missed else line.in_time, entry)
@@ -324,7 +325,8 @@ class Index:
             if line.profile is not None and line.profile.team is not None:
                 team = line.profile.team
                 self.team_waiting[team] = self.team_waiting.get(team, 0) + 1
-            self._tidy(line)
+            if len(line.in_time) + len(line.missed) > 2 * line.waiting + STALE_MAX:
+                self._tidy(line)
 
     def head(self, line: Line, agent: str | None, *, missed: bool, skip: Container[str] = ()) -> Contact | None:
         """The contact to be served first of one heap, passing over those `agent` declined, or to skip. O(those)."""
@@ -360,11 +362,10 @@ class Index:
             del self.open_chats[key]
 
     def _tidy(self, line: Line) -> None:
-        """Drop what no longer holds, where that is most of a heap: what nobody takes never comes to the top."""
+        """Drop what no longer holds, now that it is most of a line: what nobody takes never comes to the top."""
         for heap in (line.in_time, line.missed):
-            if len(heap) > 2 * line.waiting + STALE_MAX:
-                heap[:] = [entry for entry in heap if self.entries.get(entry[2]) is entry]
-                heapify(heap)
+            heap[:] = [entry for entry in heap if self.entries.get(entry[2]) is entry]
+            heapify(heap)
 
     def _leave(self, contact: str) -> None:
         entry = self.entries.pop(contact, None)

@@ -127,7 +127,7 @@ def _judge(work: Work, contact: Contact, *, same_timers: bool) -> None:
         placing.place(work, contact)
         changed = True
     if contact.offer is None and same_timers and not changed:
-        work.index.line_up(contact)
+        work.index.line_up(contact, work.index.entries.get(contact.id))
         return
     work.touch(contact)
     if contact.offer is not None and contact.offer.agent not in work.index.profile_of(contact).able_ids:
