@@ -17,6 +17,10 @@ ARGS ?=
 # A file's tests stay in one process, for some share a daemon; files in the order of their folders, the quick ones first.
 AT_ONCE ?= --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
+# The tests that are of the pure core; nothing else has to run to see each branch of it taken.
+CORE_TESTS := $(sort $(wildcard tests/unit/test_core_*.py)) tests/unit/test_golden_journals.py \
+	tests/sim/test_engine_machine.py tests/sim/test_seeded_days.py
+
 # Tests drive Debian's chromium; no tool may fetch a browser of its own.
 export PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD := 1
 
@@ -73,7 +77,7 @@ test: develop test-deps ## all tests, the quick ones first; ARGS="tests/unit -x"
 	$(PY) -m pytest $(AT_ONCE) $(ARGS)
 
 coverage: develop ## tests of the pure core, with its branch coverage, which is to be 100 %
-	$(PY) -m pytest tests/unit tests/sim --cov=router/core --cov-branch --cov-report=term-missing --cov-fail-under=100
+	$(PY) -m pytest $(CORE_TESTS) --cov=router/core --cov-branch --cov-report=term-missing --cov-fail-under=100
 
 lint: develop ## ruff (rules and format), mypy (strict), the order of packages
 	$(VENV)/bin/ruff check
