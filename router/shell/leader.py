@@ -86,6 +86,7 @@ class Leader:
         self._store = store
         self._vault = vault
         self._reader = reader
+        reader.epoch = lambda: self.engine.state.epoch
         self._compile = compile_workspace
         self._node = node
         self._clock = clock or Clock()
@@ -189,7 +190,7 @@ class Leader:
             self.leading = False
             self._ready.clear()
             self._asked.give_up()
-            self._vault.forget(set())  # the next leader may put other words in their place
+            self._vault.forget()  # the next leader may put other words in their place
             if self.follower.ahead:
                 self.follower.throw_away()
             for task in helpers:

@@ -11,7 +11,7 @@ import pytest
 from router.core.errors import ConfigError, Fenced
 from router.core.ports import Appended
 from router.shell.store import Store
-from router.shell.store.commands import Keys
+from router.shell.store.commands import INLINE_BYTES_MAX, Keys
 from tests.support.stores import at_url, entry, opened
 
 
@@ -144,9 +144,13 @@ class TestJournal:
         with pytest.raises(Fenced):
             await store.outbox_put(1, "o2", b"late")
         with pytest.raises(Fenced):
+            await store.blobs_put_leading(1, {"m1": b"late", "large": b"late" * INLINE_BYTES_MAX})
+        with pytest.raises(Fenced):
             await store.outbox_delete(1, ["o1"])
         assert await store.journal_read("0-0", 10) == [("1-0", b"old fence"), ("2-0", b"new fence")]
-        assert await store.blobs_get(["m1"]) == {}
+        assert await store.blobs_get(["m1", "large"]) == {}
+        await store.blobs_put_leading(2, {"m1": b"in time"})
+        assert await store.blobs_get(["m1", "large"]) == {"m1": b"in time"}
         assert await store.outbox_all() == {"o1": b"sending"}
         with pytest.raises(Fenced):
             await store.desk_put(1, "thread", b"late")

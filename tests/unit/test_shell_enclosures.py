@@ -80,7 +80,7 @@ async def test_a_file_is_gone_with_its_customers_key() -> None:
         [file] = await enclosed(stage.vault, contact, (identifier,))
         owner = owner_of(stage.leader.engine.state.contacts[contact])
         del stage.store.keys[owner]
-        stage.vault.forget({owner})
+        stage.vault.erase({owner})
         with pytest.raises(PermanentError):
             await content_of(stage.vault, file)
         with pytest.raises(Refused, match="files-gone"):
@@ -130,7 +130,7 @@ async def test_a_file_goes_with_the_letter_that_opens_a_contact() -> None:
         message = stage.leader.engine.state.contacts[opened.contact].messages[-1].id
         [file] = (await stage.vault.messages([message]))[message].attachments
         assert (file.filename, await content_of(stage.vault, file)) == ("safe a.pdf", FILE)
-        stage.vault.forget({"CARLA@EXAMPLE.ORG"})
+        stage.vault.erase({"CARLA@EXAMPLE.ORG"})
         await stage.store.keys_delete(["CARLA@EXAMPLE.ORG"])
         with pytest.raises(PermanentError):
             await content_of(stage.vault, file)

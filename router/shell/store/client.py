@@ -282,6 +282,11 @@ class Store(Asking, Shared):
         """Store blobs durably, replacing those of the same name."""
         await self._blobs.put(blobs)
 
+    async def blobs_put_leading(self, epoch: int, blobs: dict[str, bytes]) -> None:
+        """The same. Raises Fenced if the journal has a newer epoch than the caller's."""
+        stored = await self._blobs.prepare(blobs)
+        await self._fenced(scripts.BLOBS_PUT, list(map(self.keys.blob, stored)), epoch, *stored.values())
+
     async def blobs_get(self, names: list[str]) -> dict[str, bytes]:
         """Return those of the blobs that exist."""
         return await self._blobs.get(names)
