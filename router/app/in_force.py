@@ -110,6 +110,7 @@ class InForce:
     def connect(self, leader: Leader, commands: Dispatcher, inbox: Inbox) -> None:
         """The parts that were not there yet; before anything is led or followed."""
         self._leader = leader
+        leader.classified = self._classified
         self._commands = commands
         self._inbox = inbox
 
@@ -207,6 +208,9 @@ class InForce:
             except TransientError:
                 await asyncio.sleep(RETRY_SECONDS)
                 self._wanted.set()
+            except Exception as error:  # whatever stands in the store, this node goes on with what it has
+                log.exception("workspace_not_followed", error=type(error).__name__)
+                self._problems = ["the workspace in force cannot be used here: usherd failed on it; this was logged"]
 
     # -- proposing -------------------------------------------------------------------------------------------------
 
@@ -258,10 +262,14 @@ class InForce:
         """Have it journaled, with the classifier of that moment: one may have been learned since it was compiled."""
 
         def happen(at: int) -> WorkspaceChanged:
-            classified = self.classifier.put_into(workspace)
-            return WorkspaceChanged(at=at, inbox=entry, version=version, workspace=classified, base=base)
+            return WorkspaceChanged(
+                at=at, inbox=entry, version=version, workspace=self._classified(workspace), base=base
+            )
 
         return await self._leader.record(happen)
+
+    def _classified(self, workspace: Workspace) -> Workspace:
+        return self.classifier.put_into(workspace)
 
     async def _ask(self, proposal: Proposal) -> Outcome:
         """The node that leads, through the inbox."""

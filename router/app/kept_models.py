@@ -100,7 +100,11 @@ class KeptModels:
     async def look(self) -> Listed:
         """The list as the store has it. Raises StoreUnavailable."""
         raw = await self._store.doc_get(LISTED)
-        return msgspec.json.decode(raw, type=Listed) if raw is not None else Listed()
+        try:
+            return msgspec.json.decode(raw, type=Listed) if raw is not None else Listed()
+        except msgspec.MsgspecError:
+            log.warning("list_of_topic_models_begun_anew")
+            return Listed()
 
     async def read(self) -> None:
         """Have the list as the store has it. Raises StoreUnavailable."""

@@ -81,6 +81,7 @@ class Leader:
         self.lease = Lease(store, "leader", node)
         self.leading = False
         self.compose: Compose = lambda _, __: []
+        self.classified: Callable[[Workspace], Workspace] = lambda workspace: workspace  # as the topics are told now
         self.yields: Callable[[], bool] = bool  # whether another node should lead; none need
         self.poisoned: set[str] = set()
         self._store = store
@@ -291,8 +292,14 @@ class Leader:
     async def _expand(self, now: int) -> None:
         base = self.engine.state.version
         version, workspace = await self._compile(now, base)
+        if workspace is self.engine.state.workspace:
+            return  # this node cannot expand it
+
+        def happen(at: int) -> WorkspaceChanged:  # a model may have come into force since it was compiled
+            return WorkspaceChanged(at=at, version=version, workspace=self.classified(workspace), base=base)
+
         with suppress(NotLeading):
-            await self.propose(version, workspace, base)
+            await self.record(happen)
 
     def _time(self) -> list[Prepared]:
         """A jump of the clock whose turn has come, and that time has passed where something is due."""

@@ -24,7 +24,7 @@ from router.shell.actions import Actions
 from router.shell.channel import Channel, ThreadMatch
 from router.shell.dispatch import Dispatcher, Past
 from router.shell.follower import Applied
-from router.shell.leader import Leader
+from router.shell.leader import Compile, Leader
 from router.shell.notes import Internal, internal_entry
 from router.shell.reader import Reader
 from router.shell.records import Record, decode
@@ -272,7 +272,12 @@ class Stage:
     """One node over a store that may outlive it."""
 
     def __init__(
-        self, store: ShellStore | None = None, node: str = "n1", workspace: Workspace = WORKSPACE, version: str = "v1"
+        self,
+        store: ShellStore | None = None,
+        node: str = "n1",
+        workspace: Workspace = WORKSPACE,
+        version: str = "v1",
+        compile_workspace: Compile | None = None,
     ) -> None:
         self.store = store or ShellStore()
         self.workers = HeldWorkers()
@@ -298,7 +303,7 @@ class Stage:
             store=self.store,
             vault=self.vault,
             reader=self.reader,
-            compile_workspace=compiled,
+            compile_workspace=compile_workspace or compiled,
             node=node,
         )
         self.commands = Dispatcher(self.store, Past(self.store, self.leader))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import zlib
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -14,8 +15,10 @@ from router.app import in_force as in_force_module
 from router.app.contents import Contents
 from router.app.in_force import UNUSABLE, InForce, Proposal
 from router.core.errors import ConfigError, StoreUnavailable, TransientError
+from router.core.events import WorkspaceChanged
 from router.core.ports import Appended, InboxEntry
 from router.core.values import Workspace
+from router.shell import leader as leader_module
 from router.shell.notes import Internal, internal_entry
 from router.shell.workers import Models
 from skills.compile import UNTRAINED, Classifier
@@ -62,14 +65,19 @@ class Overtaken(InForce):
 class Place:
     """A node on the stage, and an edit of its folder."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, compiles: bool = False) -> None:
+        """`compiles`: what comes into force at the start is the folder's, not the stage's."""
+        self.root = root
         began = load(write_workspace(root / "config"))
         self.edit = load(write_workspace(root / "edited", capacity=7))
-        self.stage = Stage(version=began.version)
+        self.stage = Stage(version=began.version, compile_workspace=self._compiled if compiles else None)
         self.forced = Overtaken(Home(root), self.stage.store, began, now=lambda: 0)
         self.forced.connect(self.stage.leader, self.stage.commands, self.stage.store)
         self.stage.reader.proposed = self.forced.proposed
         self.stage.leader.listeners.append(self.forced.committed)
+
+    async def _compiled(self, now: int, in_force: str) -> tuple[str, Workspace]:
+        return await self.forced.compile(now, in_force)
 
     async def bring(self) -> None:
         """Have the edit put in force."""
@@ -118,6 +126,72 @@ async def test_an_edit_never_takes_a_learned_model_out_of_force(place: Place) ->
         await place.bring()
         state = place.stage.leader.engine.state
         assert (state.version, Classifier.of(state.workspace)) == (place.edit.version, LEARNED)
+
+
+async def test_calendars_that_are_expanded_never_take_a_learned_model_out_of_force(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model that comes into force while the workspace is compiled for its calendars is journaled with them."""
+    place = Place(tmp_path, compiles=True)
+    monkeypatch.setattr(leader_module, "HORIZON_LOOK_MS", 0)
+    changed: list[str] = []
+    async with place.stage.leading():
+        place.forced.between = lambda: place.forced.put_in_force(Models(path="learned"), LEARNED)
+        monkeypatch.setattr(leader_module, "HORIZON_MS_MIN", 1 << 62)  # they end too soon, however far they reach
+
+        def expanded() -> bool:
+            events = [one for one in place.stage.store.events(WorkspaceChanged) if isinstance(one, WorkspaceChanged)]
+            changed[:] = [event.workspace.topic_model for event in events]
+            return LEARNED.model in changed and changed.index(LEARNED.model) < len(changed) - 1
+
+        await until(expanded)
+        assert set(changed[changed.index(LEARNED.model) :]) == {LEARNED.model}
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"no zlib", zlib.compress(b"\xff{"), zlib.compress(b"[1]"), zlib.compress(b"{}")]
+)
+async def test_a_damaged_content_is_said_and_the_last_good_workspace_stays(place: Place, content: bytes) -> None:
+    """Whatever the store holds in the place of a workspace in force, a node goes on with its own and says why."""
+    stage, forced = place.stage, place.forced
+    stage.store.documents[f"workspace:{place.edit.version}"] = content
+    began = forced.loaded
+    async with stage.leading():
+        following = asyncio.create_task(forced.run())
+        await stage.leader.propose(place.edit.version, WORKSPACE)
+        await until(forced.problems)
+        assert forced.loaded is began
+        await forced.propose(Proposal(load(write_workspace(place.root / "again", capacity=9)), await forced.base()))
+        await until(lambda: not forced.problems())  # it is mended by the next edit, and still followed
+        assert not following.done()
+        following.cancel()
+
+
+async def test_a_list_of_contents_that_cannot_be_read_is_begun_anew(place: Place) -> None:
+    """An edit comes into force though the document that lists the kept contents is damaged."""
+    place.stage.store.documents[contents_module.LISTED] = b"\xff"
+    async with place.stage.leading():
+        await place.bring()
+        assert place.stage.leader.engine.state.version == place.edit.version
+
+
+async def test_a_mistake_while_following_ends_nothing(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What usherd itself fails on is said as a problem; what comes into force after it is followed."""
+    stage, forced = place.stage, place.forced
+    adopt = forced.adopt
+
+    async def mistaken_once(version: str) -> bool:
+        monkeypatch.setattr(forced, "adopt", adopt)
+        raise RuntimeError("a mistake")
+
+    monkeypatch.setattr(forced, "adopt", mistaken_once)
+    async with stage.leading():
+        following = asyncio.create_task(forced.run())
+        await until(lambda: any("usherd failed" in problem for problem in forced.problems()))
+        await place.bring()
+        assert forced.loaded.version == place.edit.version
+        assert not following.done()
+        following.cancel()
 
 
 async def test_a_store_that_refuses_a_proposal_is_not_asked_without_a_pause(place: Place) -> None:
