@@ -226,7 +226,7 @@ class Daemon:
     def _connect(self) -> None:
         """Who hears of what."""
         self.in_force.connect(self.leader, self.commands, self.intake)
-        self.reader.proposed = self.in_force.proposed
+        self.reader.proposed = self.in_force.proposed.take
         self.leader.yields = self._yields
         self.leader.listeners += [
             self.in_force.committed,

@@ -20,7 +20,8 @@ from typing import Protocol
 
 import structlog
 
-from router.app.in_force import REFUSALS, STALE, UNREHEARSED, Proposal
+from router.app.in_force import Proposal
+from router.app.proposed import REFUSALS, STALE, UNREHEARSED
 from router.core.errors import ConfigError, RouterError, TransientError
 from router.shell.store.server import write_private
 from skills.findings import ConfigErrors
