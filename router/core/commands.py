@@ -286,8 +286,7 @@ def close(work: Work, contact: Contact) -> None:
     contact.response_from = None
     clocks.pause_resolution(work.workspace, contact, work.now)
     if owner is not None:
-        work.let_go(contact, owner)
-        learning.true_up(work, contact, owner)
+        work.let_go(contact, owner, done=True)
         learning.learn(work, contact)
         work.emit(ReleaseContact(contact=contact.id, agent=owner, reason="resolved"))
     work.emit(ResolveContact(contact=contact.id))

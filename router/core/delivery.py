@@ -26,8 +26,9 @@ def bounced(work: Work, event: MessageReceived) -> None:
 
     It counts only with this event's attaching the report: a report told twice does not fail what was sent again since.
     """
-    attached = any(isinstance(made, AttachMessage) and made.message == event.message for made in work.out)
-    if event.undelivered and event.about is not None and attached:
+    if not event.undelivered or event.about is None:
+        return
+    if any(isinstance(made, AttachMessage) and made.message == event.message for made in work.out):
         _note(work, event.about, DeliveryState.FAILED)
 
 

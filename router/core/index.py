@@ -11,7 +11,7 @@ from __future__ import annotations
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
 
-from router.core import clocks, ledger, ramp
+from router.core import clocks, ledger, ramp, sifting
 from router.core.board import SCAN_FROM, SCARCITY_MAX, Board, Group, Line, Profile, Seat, packed
 from router.core.leaving import Customers
 from router.core.rules import Facts, Outcome, apply_rules, relaxed, sort_topics
@@ -69,6 +69,7 @@ class Index:
         self.profiles: dict[tuple[Requirement, str, str | None], Profile] = {}
         self.groups: dict[GroupKey, Group] = {}
         self.kind_bits: dict[str, int] = {}
+        self.kinds: list[tuple[str, int, int]] = []  # kind, bit, units that one takes
         self.parked_count = bool(workspace.parked_cost) or workspace.wake_margin is not None
         self.overflows = tuple(sorted(name for name, team in workspace.teams.items() if team.overflow is not None))
         teams: dict[str, list[str]] = {}
@@ -82,6 +83,7 @@ class Index:
         by_idle = any(team.strategy == LONGEST_IDLE for team in workspace.teams.values())
         self.board = Board(len(self.seats), by_idle=by_idle) if len(self.seats) > self.scan_from else None
         self.holders: dict[str, list[Seat]] = {}
+        self.skilled: dict[tuple[str, int], list[Seat]] = {}
         for seat in self.seats.values():
             for skill in seat.agent.skills:
                 self.holders.setdefault(skill, []).append(seat)
@@ -111,6 +113,7 @@ class Index:
         bit = self.kind_bits.get(kind)
         if bit is None:
             bit = self.kind_bits[kind] = 1 << len(self.kind_bits)
+            self.kinds.append((kind, bit, self.cost(kind)))
             if self.board is not None:
                 self.board.add_kind()
             for seat in self.seats.values():
@@ -160,7 +163,8 @@ class Index:
         requirement = contact.requirement
         if contact.relaxed:
             requirement = relaxed(self.state.workspace, requirement, contact.relaxed)
-        return self.profile(requirement, contact.kind, contact.team)
+        found = self.profiles.get((requirement, contact.kind, contact.team))
+        return self.profile(requirement, contact.kind, contact.team) if found is None else found
 
     def group(self, must: Skills, kind: str, team: str | None) -> Group:
         """Seats that could ever serve, by id, and how many others each reason rules out."""
@@ -168,35 +172,9 @@ class Index:
         key = (must, kind, team, helper)
         found = self.groups.get(key)
         if found is None:
-            able, ruled_out = self._sift(must, kind, team, helper)
+            able, ruled_out = sifting.sift(self, must, kind, team, helper)
             found = self.groups[key] = Group(able, ruled_out, self.scan_from, helped=helper is not None)
         return found
-
-    def _sift(self, must: Skills, kind: str, team: str | None, helper: str | None) -> tuple[list[Seat], dict[str, int]]:
-        """Seats that could serve, and in words what the others lack, each the first thing only."""
-        left = list(self.seats.values())
-        ruled_out: dict[str, int] = {}
-
-        def keep(seats: list[Seat], reason: str) -> list[Seat]:
-            if len(seats) < len(left):
-                ruled_out[reason] = len(left) - len(seats)
-            return seats
-
-        if team is not None:
-            left = keep([seat for seat in left if team in seat.teams or helper in seat.teams], "other team")
-        for skill, level in must:
-            left = keep(
-                [seat for seat in left if seat.agent.skills.get(skill, 0) >= level], f"skill {skill} below {level}"
-            )
-        cost = self.cost(kind)
-        return keep(
-            [
-                seat
-                for seat in left
-                if seat.agent.capacity.get(kind, 0) > 0 and (seat.agent.units is None or seat.agent.units >= cost)
-            ],
-            f"no capacity for {kind}",
-        ), ruled_out
 
     def _forget_profiles(self) -> None:
         """Drop the profiles that nobody waits in: what they say can be derived again."""
@@ -235,6 +213,7 @@ class Index:
         absence = status.value if not here else "" if seat.state.on_shift else "off shift"
         if absence != seat.absence:
             for group in seat.groups:
+                group.told.clear()
                 counts = group.absent
                 if seat.absence:
                     counts[seat.absence] -= 1
@@ -257,8 +236,8 @@ class Index:
         """Which kinds the agent could take one more of, by what they hold, whether or not they are here."""
         room = 0
         limit, capacity, load = seat.agent.units, seat.agent.capacity, seat.load
-        for kind, bit in self.kind_bits.items():
-            if load.get(kind, 0) < capacity.get(kind, 0) and (limit is None or seat.units + self.cost(kind) <= limit):
+        for kind, bit, cost in self.kinds:
+            if load.get(kind, 0) < capacity.get(kind, 0) and (limit is None or seat.units + cost <= limit):
                 room |= bit
         return self._but_for_wake_ups(seat, room) if self.parked_count and seat.parked and room else room
 
@@ -266,10 +245,10 @@ class Index:
         """What the agent owns and does not hold costs a part of its place, and may come back all at once."""
         workspace, agent = self.state.workspace, seat.agent
         part, margin = workspace.parked_cost, workspace.wake_margin
-        for kind, bit in self.kind_bits.items():
+        for kind, bit, cost in self.kinds:
             sums = [(seat.load.get(kind, 0) + 1, seat.parked.get(kind, 0), agent.capacity.get(kind, 0))]
             if agent.units is not None:
-                sums.append((seat.units + self.cost(kind), seat.parked_units, agent.units))
+                sums.append((seat.units + cost, seat.parked_units, agent.units))
             for held, parked, limit in sums:
                 full = held * WHOLE + parked * part > limit * WHOLE
                 if full or (margin is not None and held + parked > limit + margin):
@@ -308,8 +287,8 @@ class Index:
 
     def arm_shift(self, seat: Seat) -> None:
         """Set the timers of the agent's next shift edge, and of the end of waiting for them."""
-        self.timers.arm((SHIFT, seat.agent.id), 0, seat.state.shift_edge)
-        self.timers.arm((RAMP, seat.agent.id), 0, ramp.until(seat.state, self.state.workspace.ramp))
+        self.timers.arm(SHIFT, seat.agent.id, 0, seat.state.shift_edge)
+        self.timers.arm(RAMP, seat.agent.id, 0, ramp.until(seat.state, self.state.workspace.ramp))
 
     def sticky_line(self, seat: Seat, kind: str) -> Line:
         """Where contacts wait that wait for this agent alone."""
@@ -328,7 +307,7 @@ class Index:
             self.line_up(contact, held)
         elif held is not None:
             self._leave(contact.id)
-        self.timers.arm((CONTACT, contact.id), contact.seq, clocks.next_timer(self.state, contact))
+        self.timers.arm(CONTACT, contact.id, contact.seq, clocks.next_timer(self.state, contact))
 
     def line_up(self, contact: Contact, held: Entry | None = None) -> None:
         """Enter a waiting contact into its line, if it does not stand in its place there (`held`) already."""

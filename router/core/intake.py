@@ -207,7 +207,8 @@ def _open(
         work, sender=event.sender, channel=event.channel, kind=event.kind, account=event.account, flag=flag
     )
     contact.claims, contact.follows = claims, follows
-    contact.participants = _named(event.sender, *event.cc)
+    if event.cc:
+        contact.participants = _named(event.sender, *event.cc)
     contact.language, contact.tier, contact.topics = event.language, event.tier, event.topics
     placing.classify(work, contact)
     contact.prefer_agent = work.state.last_agent.get(contact.customer)
@@ -226,7 +227,7 @@ def new_contact(
         id=name or f"c{number}",
         seq=number,
         customer=customer_of(work, sender),
-        participants=_named(sender),
+        participants=[sender] if sender else [],
         channel=channel,
         kind=kind,
         account=account,

@@ -76,17 +76,22 @@ def end(work: Work, contact: Contact, seat: Seat) -> None:
     contact.handled += took
     if contact.spent > contact.effort:
         ledger.credit(agent, work.workspace, work.now, contact.spent - contact.effort)
+        seat.effort += contact.spent - contact.effort
         contact.effort = contact.spent
-        work.index.refresh_rank(seat)
 
 
-def true_up(work: Work, contact: Contact, agent: str) -> None:
+def true_up(work: Work, contact: Contact, seat: Seat) -> None:
     """The agent is done with it: credited is what it took, not what was expected."""
-    seat = work.index.seats[agent]
     if contact.credited_slot is not None and contact.spent < contact.effort:
-        ledger.take_back(seat.state, contact.credited_slot, contact.effort - contact.spent)
-        work.index.refresh_rank(seat)
+        uncredit(work, seat, contact.credited_slot, contact.effort - contact.spent)
     forget(contact)
+
+
+def uncredit(work: Work, seat: Seat, slot: int, effort: int) -> None:
+    """Take a credit back from the ledger, and from the sum over the window if it still counts there."""
+    taken = ledger.take_back(seat.state, slot, effort)
+    if slot > ledger.slot_at(work.workspace, work.index.tick) - ledger.SLOTS:
+        seat.effort -= taken
 
 
 def forget(contact: Contact) -> None:

@@ -30,7 +30,7 @@ def change_workspace(work: Work, event: WorkspaceChanged) -> None:
         return
     former = state.workspace
     state.version = event.version
-    state.workspace = event.workspace
+    work.workspace = state.workspace = event.workspace
     if former.auto_answers != event.workspace.auto_answers:
         state.auto_answers_off_until = 0  # somebody has looked at them
     homeless = _remove_agents(work)

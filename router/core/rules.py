@@ -69,8 +69,9 @@ def apply_rules(workspace: Workspace, facts: Facts) -> Outcome:
     priority = workspace.tiers.get(facts.tier or "", Priority.NORMAL)
     sla = workspace.sla
     escalate: tuple[Escalation, ...] = ()
+    topics = (None, facts.best, *facts.others)
     for rule in workspace.rules:
-        if not _matches(rule, facts):
+        if rule.when.topic not in topics or not _matches(rule, facts):
             continue
         if rule.when.topic is not None and rule.when.topic != facts.best:
             _merge(prefer, rule.require)
@@ -122,8 +123,6 @@ def effort_of(workspace: Workspace, topics: tuple[tuple[str, int], ...]) -> tupl
 
 def _matches(rule: Rule, facts: Facts) -> bool:
     when = rule.when
-    if when.topic is not None and when.topic != facts.best and when.topic not in facts.others:
-        return False
     asked = (when.channel, when.kind, when.account, when.language, when.tier)
     given = (facts.channel, facts.kind, facts.account, facts.language, facts.tier)
     return all(want is None or want == have for want, have in zip(asked, given, strict=True))

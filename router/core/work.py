@@ -22,25 +22,22 @@ if TYPE_CHECKING:
 
 
 class Work:
-    """State and index, and what the event at hand has led to."""
+    """State and index, and what the event at hand has led to.
+
+    `now` is engine time, and `workspace` the one in force: they are looked at dozens of times an event.
+    """
+
+    __slots__ = ("freed", "index", "look", "now", "opened", "out", "state", "workspace")
 
     def __init__(self, state: State, index: Index) -> None:
         self.state = state
         self.index = index
+        self.now: int = state.at
+        self.workspace: Workspace = state.workspace
         self.out: list[Decision] = []
         self.look: dict[str, Contact] = {}  # contacts to be placed
         self.freed: dict[str, Seat] = {}  # agents who may be able to take another contact
         self.opened: Contact | None = None  # by a customer's message
-
-    @property
-    def now(self) -> int:
-        """Engine time."""
-        return self.state.at
-
-    @property
-    def workspace(self) -> Workspace:
-        """The workspace in force."""
-        return self.state.workspace
 
     def emit(self, decision: Decision) -> None:
         """Add a decision to the record."""
@@ -89,8 +86,8 @@ class Work:
         contact.court_since = self.now
         self.index.refresh(seat)
 
-    def let_go(self, contact: Contact, agent: str, *, park: bool = False) -> None:
-        """The contact no longer counts; parked, the agent still owns it."""
+    def let_go(self, contact: Contact, agent: str, *, park: bool = False, done: bool = False) -> None:
+        """The contact no longer counts; parked, the agent still owns it; done, they are credited with what it took."""
         seat = self.index.seats[agent]
         if seat.state.parked.pop(contact.id, None):
             self.index.park(seat, contact, -1)
@@ -103,6 +100,8 @@ class Work:
         if park:
             seat.state.parked[contact.id] = 1
             self.index.park(seat, contact, 1)
+        if done:
+            learning.true_up(self, contact, seat)
         self.index.refresh(seat)
 
     def credit(self, contact: Contact, agent: str) -> None:
@@ -113,11 +112,10 @@ class Work:
         seat.effort += contact.effort
 
     def take_back(self, contact: Contact, agent: str) -> None:
-        """The agent did nothing for the contact after all."""
+        """The agent did nothing for the contact after all; `let_go` is next, and brings their rank in step."""
         seat = self.index.seats[agent]
         assert contact.credited_slot is not None
-        ledger.take_back(seat.state, contact.credited_slot, contact.effort)
-        self.index.refresh_rank(seat)
+        learning.uncredit(self, seat, contact.credited_slot, contact.effort)
         contact.credited_slot = None
         contact.effort = 0
 
