@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from router.core import sla
+from router.core import links, sla
 from router.core.decisions import NotifySupervisors, SendAutoAnswer
 from router.core.index import CONVERSATIONS
 from router.core.intake import stream_order
@@ -38,6 +38,8 @@ def answer(work: Work, event: MessageReceived) -> None:
     if work.workspace.shadow or not settings.kinds:
         return
     if contact is None or event.quiet or contact.flag or not contact.customer:
+        return
+    if links.consents(work, contact.customer) is False:
         return
     decision = _choose(work, contact, event)
     _forget(state, now)
@@ -90,16 +92,30 @@ def _choose(work: Work, contact: Contact, event: MessageReceived) -> SendAutoAns
     opens = opens_at(work, contact) if OUT_OF_HOURS in kinds else None
     if opens is not None:
         return SendAutoAnswer(
-            contact=contact.id, message=name, channel=contact.channel, answer=OUT_OF_HOURS, opens_at=opens
+            contact=contact.id,
+            message=name,
+            channel=contact.channel,
+            language=contact.language,
+            answer=OUT_OF_HOURS,
+            opens_at=opens,
         )
     if contact.kind not in CONVERSATIONS:
         if RECEIPT not in kinds:
             return None
-        return SendAutoAnswer(contact=contact.id, message=name, channel=contact.channel, answer=RECEIPT)
+        return SendAutoAnswer(
+            contact=contact.id, message=name, channel=contact.channel, language=contact.language, answer=RECEIPT
+        )
     if QUEUE not in kinds or contact.state is not ContactState.WAITING:
         return None
     place = work.index.entries[contact.id][3].waiting
-    return SendAutoAnswer(contact=contact.id, message=name, channel=contact.channel, answer=QUEUE, place=place)
+    return SendAutoAnswer(
+        contact=contact.id,
+        message=name,
+        channel=contact.channel,
+        language=contact.language,
+        answer=QUEUE,
+        place=place,
+    )
 
 
 def _forget(state: State, now: int) -> None:

@@ -79,11 +79,12 @@ def reply(work: Work, event: ReplyWritten, contact: Contact) -> None:
         return
     if contact.state is ContactState.SNOOZED:
         intake.wake(work, contact, "customer_wrote")
-    contact.messages.append(
-        MessageRef(id=event.message, direction="out", at=work.now, agent=event.agent, delivery=DeliveryState.PENDING)
-    )
+    channel = event.channel or contact.channel
+    ref = MessageRef(id=event.message, direction="out", at=work.now, agent=event.agent, delivery=DeliveryState.PENDING)
+    ref.channel = "" if channel == contact.channel else channel
+    contact.messages.append(ref)
     work.index.place[event.message] = contact.id
-    work.emit(SendReply(contact=contact.id, message=event.message, channel=contact.channel))
+    work.emit(SendReply(contact=contact.id, message=event.message, channel=channel))
     if not event.resolve:
         wait_on_customer(work, contact, event.agent)
         return

@@ -143,6 +143,7 @@ class SendAutoAnswer(DecisionBase, frozen=True, kw_only=True, tag=True):
     message: str
     channel: str
     answer: str
+    language: str | None = None  # the customer's
     opens_at: int | None = None
     place: int = 0
 
@@ -171,7 +172,7 @@ class WakeContact(DecisionBase, frozen=True, kw_only=True, tag=True):
 class NotifySupervisors(DecisionBase, frozen=True, kw_only=True, tag=True):
     """A person should look.
 
-    `reason`: dead-end | escalation | delivery-failed | quarantined | owner-removed | auto-answers-off.
+    `reason`: dead-end | escalation | delivery-failed | quarantined | owner-removed | auto-answers-off | link-in-doubt.
     """
 
     reason: str
@@ -209,11 +210,32 @@ class EraseCustomer(DecisionBase, frozen=True, kw_only=True, tag=True):
     messages: tuple[str, ...]
 
 
+class LinkIdentities(DecisionBase, frozen=True, kw_only=True, tag=True):
+    """These identities are the customer's; so are these contacts. `contact`: in which they go on writing, or ""."""
+
+    customer: str
+    link: str
+    identities: tuple[str, ...]
+    contacts: tuple[str, ...]
+    contact: str = ""
+
+
+class UnlinkIdentities(DecisionBase, frozen=True, kw_only=True, tag=True):
+    """These identities and contacts are `customer`'s, and no longer those of `kept`."""
+
+    customer: str
+    kept: str
+    link: str
+    identities: tuple[str, ...]
+    contacts: tuple[str, ...]
+
+
 class Refuse(DecisionBase, frozen=True, kw_only=True, tag=True):
     """A command changed nothing. `code` is stable; `detail` names who was first, what is allowed, ….
 
     Codes: no-such-contact | no-such-agent | no-such-team | not-yours | not-open | offer-over | already-yours | taken |
-    not-allowed | bad-state | bad-topic | bad-time | shadow | no-such-customer | stale-base; those of CommandRefused.
+    not-allowed | bad-state | bad-topic | bad-time | shadow | no-such-customer | no-such-link | stale-base; those of
+    CommandRefused.
     """
 
     code: str
@@ -243,4 +265,6 @@ Decision = (
     | Refuse
     | ForgetContact
     | EraseCustomer
+    | LinkIdentities
+    | UnlinkIdentities
 )

@@ -22,6 +22,7 @@ from router.core import (
     intake,
     jumps,
     levelling,
+    links,
     matching,
     presence,
     prospects,
@@ -227,5 +228,11 @@ def _on_contact(work: Work, event: ContactCommand, contact: Contact) -> None:  #
             commands.set_priority(work, event, contact)
         case events.SenderLetIn():
             commands.let_in(work, event, contact)
+        case events.IdentitiesLinked():
+            links.by_agent(work, event, contact)
+        case events.LinkUndone():
+            links.undo(work, event, contact)
+        case events.CustomerDescribed():
+            links.describe(work, event, contact)
         case _ as unreachable:
             assert_never(unreachable)

@@ -104,6 +104,8 @@ class MessageReceived(EventBase, frozen=True, kw_only=True, tag=True):
     `quiet`: nobody would read an automatic answer (no-reply, forged, one of our own addresses): none is given.
     In shadow mode, and where messages can be edited, `external`: keyed hash of the message's own id; `answers`: of
     those it refers to, or words anew.
+    `proves`: another identity that is the writer's too, as a link shows that we signed and sent there; `proof`: digest
+    of that link. `prefers`: the language they want; `consent`: whether a machine may write to them. None: not said.
     """
 
     message: str
@@ -124,6 +126,10 @@ class MessageReceived(EventBase, frozen=True, kw_only=True, tag=True):
     quiet: bool = False
     external: str = ""
     answers: tuple[str, ...] = ()
+    proves: str = ""
+    proof: str = ""
+    prefers: str = ""
+    consent: bool | None = None
 
 
 class AnswerSeen(EventBase, frozen=True, kw_only=True, tag=True):
@@ -225,6 +231,7 @@ class ReplyWritten(AgentEvent, frozen=True, kw_only=True, tag=True):
     contact: str
     message: str
     resolve: bool = False  # "send and resolve"
+    channel: str = ""  # that the message it answers came by; "": the contact's
 
 
 class NoteWritten(AgentEvent, frozen=True, kw_only=True, tag=True):
@@ -278,6 +285,30 @@ class SenderLetIn(AgentEvent, frozen=True, kw_only=True, tag=True):
     contact: str
 
 
+class IdentitiesLinked(AgentEvent, frozen=True, kw_only=True, tag=True):
+    """The customers of two contacts are one. `message`: why, a note."""
+
+    contact: str
+    other: str
+    message: str
+
+
+class LinkUndone(AgentEvent, frozen=True, kw_only=True, tag=True):
+    """A link of the contact's customer was wrong. `message`: why, a note."""
+
+    contact: str
+    link: str
+    message: str
+
+
+class CustomerDescribed(AgentEvent, frozen=True, kw_only=True, tag=True):
+    """What the contact's customer wants, as they told an agent; None: not said."""
+
+    contact: str
+    language: str | None = None
+    consent: bool | None = None
+
+
 class CommandRefused(EventBase, frozen=True, kw_only=True, tag=True):
     """A command, or another request of ours, of which no event could be made. `detail` holds nothing personal."""
 
@@ -299,6 +330,9 @@ ContactCommand = (
     | ContactRetagged
     | PrioritySet
     | SenderLetIn
+    | IdentitiesLinked
+    | LinkUndone
+    | CustomerDescribed
 )
 
 AgentCommand = StatusSet | ContactStarted | ContactCommand
@@ -329,6 +363,9 @@ Event = (
     | ContactRetagged
     | PrioritySet
     | SenderLetIn
+    | IdentitiesLinked
+    | LinkUndone
+    | CustomerDescribed
     | CommandRefused
     | CustomerErased
     | ErasureDone

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from router.core import decisions as d
 from router.core import events as e
@@ -191,3 +191,39 @@ def writers_of(event: e.MessageReceived | e.MessageQuarantined | e.ContactStarte
     if isinstance(event, e.ContactStarted):
         return (event.recipient,)
     return (event.sender, *event.cc) if isinstance(event, e.MessageReceived) else (event.sender,)
+
+
+class Known(Protocol):
+    """What an auditor knows of who may write where, and which signed links were used."""
+
+    allowed: dict[str, dict[str, int]]
+    proofs: dict[str, int]
+
+
+def links_wrong(event: Event, decision: d.LinkIdentities | d.UnlinkIdentities, known: Known, state: State) -> list[str]:
+    """What is wrong with a link, and who may write where from now on.
+
+    Only a proof that came with the message, once, links, or an agent does; and whoever is parted takes no part any more
+    in what stays.
+    """
+    if isinstance(decision, d.UnlinkIdentities):
+        for contact in state.contacts.values():
+            if contact.customer == decision.kept:
+                for identity in decision.identities:
+                    known.allowed[contact.id].pop(identity, None)
+        return []
+    wrong = [
+        f"{name} is not its customer's"
+        for name in decision.contacts
+        if state.contacts[name].customer != decision.customer
+    ]
+    if not isinstance(event, e.MessageReceived):
+        return wrong if isinstance(event, e.IdentitiesLinked) else [*wrong, "a link without a proof or an agent"]
+    if event.sender not in decision.identities or not event.proof or event.proof in known.proofs:
+        wrong.append("a signed link counts twice, or for somebody who did not show it")
+    known.proofs[event.proof] = 1
+    if decision.contact:
+        if event.proves not in known.allowed[decision.contact]:
+            wrong.append(f"{decision.contact} is gone on with by somebody who took no part in it")
+        known.allowed[decision.contact][event.sender] = 1
+    return wrong

@@ -366,16 +366,20 @@ class Index:
             heappush(heap, entry)
         return found
 
-    def note_open(self, contact: Contact) -> None:
-        """Remember the open conversations of a customer on a channel, so that a second message joins the newest."""
+    def note_open(self, contact: Contact, *, gone: bool = False) -> None:
+        """Remember the open conversations of a customer on a channel, so that a second message joins the newest.
+
+        `gone`: it is about to be another customer's, or another channel's.
+        """
         if contact.kind not in CONVERSATIONS or contact.flag or not contact.customer:
             return
         key = (contact.customer, contact.channel, contact.account, contact.kind)
         known = self.open_chats.setdefault(key, [])
-        if contact.state is not ContactState.RESOLVED and contact.id not in known:
+        is_open = not gone and contact.state is not ContactState.RESOLVED
+        if is_open and contact.id not in known:
             known.append(contact.id)
             known.sort(key=lambda name: self.state.contacts[name].seq)
-        elif contact.state is ContactState.RESOLVED and contact.id in known:
+        elif not is_open and contact.id in known:
             known.remove(contact.id)
         if not known:
             del self.open_chats[key]

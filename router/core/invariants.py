@@ -21,6 +21,7 @@ from router.core.fairplay import (
     excused,
     holds,
     known_for_nothing,
+    links_wrong,
     may_help,
     may_serve_team,
     must_have,
@@ -68,6 +69,7 @@ class Auditor:
         self.lines: dict[Line, dict[str, int]] = {}  # of those that wait: contact -> record since which
         self.helpers: dict[str, str | None] = {}  # team -> the one that helps it out now
         self.answered: dict[str, int] = {}  # "auto-answer customer" -> at
+        self.proofs: dict[str, int] = {}  # signed links that were used
         self.found: list[Violation] = []
         self.record = 0
 
@@ -143,6 +145,8 @@ class Auditor:
                 self._erased(decision)
             case d.TurnOverflow():
                 self._turned(decision, state)
+            case d.LinkIdentities() | d.UnlinkIdentities():
+                self.found += [self._said("I7", wrong) for wrong in links_wrong(event, decision, self, state)]
             case d.SetStatus():
                 self.status[decision.agent] = decision.status
             case d.QueueContact() | d.ReopenContact():
@@ -344,7 +348,10 @@ class Auditor:
             }
 
     def _wrong(self, oracle: str, detail: str) -> None:
-        self.found.append(Violation(oracle=oracle, record=self.record, detail=detail))
+        self.found.append(self._said(oracle, detail))
+
+    def _said(self, oracle: str, detail: str) -> Violation:
+        return Violation(oracle=oracle, record=self.record, detail=detail)
 
 
 def check_state(state: State) -> list[Violation]:
@@ -369,7 +376,8 @@ def check_state(state: State) -> list[Violation]:
         elif expected and contact.id not in (state.agents[expected].parked if parked else state.agents[expected].held):
             wrong("I3", f"{contact.id} is {contact.state} but counted otherwise")
         for ref in contact.messages:
-            if ref.direction == "in" and ref.auto is None and ref.sender and ref.sender not in contact.participants:
+            known = ref.sender in contact.participants or ref.sender in contact.parted
+            if ref.direction == "in" and ref.auto is None and ref.sender and not known:
                 wrong("I7", f"{ref.id} in {contact.id} is of somebody who takes no part")
     for customer in known_for_nothing(state):
         wrong("I7", f"{customer} is known, and nothing refers to them")
