@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from router.core import clocks, explain, intake, learning, placing
+from router.core import asking, clocks, explain, intake, learning, placing
 from router.core.decisions import ReleaseContact, ResolveContact, SendReply, SnoozeContact
 from router.core.state import MessageRef
 from router.core.transitions import ContactState, DeliveryState
@@ -91,6 +91,7 @@ def reply(work: Work, event: ReplyWritten, contact: Contact) -> None:
     work.step(contact, "reply")
     clocks.stop_response(contact)
     close(work, contact)
+    asking.ask(work, event, contact)
 
 
 def wait_on_customer(work: Work, contact: Contact, agent: str) -> None:
@@ -175,6 +176,7 @@ def resolve(work: Work, event: ContactResolved, contact: Contact) -> None:
     """Done."""
     if _may_move(work, contact, event.agent):
         close(work, contact)
+        asking.ask(work, event, contact)
 
 
 def reopen(work: Work, event: ContactReopened, contact: Contact) -> None:

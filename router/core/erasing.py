@@ -102,9 +102,8 @@ def _forget(work: Work, customers: dict[str, None], identities: dict[str, None])
         state.links.pop(customer, None)
     for identity in identities:
         state.identities.pop(identity, None)
-        state.going_on.pop(identity, None)
-        state.languages.pop(identity, None)
-        state.consents.pop(identity, None)
+        for known in (state.going_on, state.languages, state.consents, state.tiers, state.tiers_seen):
+            known.pop(identity, None)
     for budget in [one for one in state.auto_answered if one.partition(" ")[2] in customers]:
         del state.auto_answered[budget]
 

@@ -301,12 +301,41 @@ class LinkUndone(AgentEvent, frozen=True, kw_only=True, tag=True):
     message: str
 
 
+class IncidentAnswered(AgentEvent, frozen=True, kw_only=True, tag=True):
+    """What is told to whoever asks next; `tell`: and to those who have asked already. `message`: its words, a blob."""
+
+    incident: str
+    message: str
+    tell: bool = False
+
+
+class IncidentEnded(AgentEvent, frozen=True, kw_only=True, tag=True):
+    """It is over, whatever the figures say."""
+
+    incident: str
+
+
 class CustomerDescribed(AgentEvent, frozen=True, kw_only=True, tag=True):
     """What the contact's customer wants, as they told an agent; None: not said."""
 
     contact: str
     language: str | None = None
     consent: bool | None = None
+
+
+class SatisfactionGiven(EventBase, frozen=True, kw_only=True, tag=True):
+    """Somebody answered the question, 1 to 5. `sender`: who, where the channel says so; "": whoever has the link."""
+
+    contact: str
+    score: int
+    sender: str = ""
+
+
+class TierSet(EventBase, frozen=True, kw_only=True, tag=True):
+    """A program says of which tier somebody is, by keyed hashes of their address; "": of none that it knows."""
+
+    identities: tuple[str, ...]
+    tier: str
 
 
 class CommandRefused(EventBase, frozen=True, kw_only=True, tag=True):
@@ -335,7 +364,7 @@ ContactCommand = (
     | CustomerDescribed
 )
 
-AgentCommand = StatusSet | ContactStarted | ContactCommand
+AgentCommand = StatusSet | ContactStarted | IncidentAnswered | IncidentEnded | ContactCommand
 
 Event = (
     LeaderElected
@@ -348,24 +377,9 @@ Event = (
     | MessageQuarantined
     | MessageReleased
     | DeliveryReported
-    | StatusSet
-    | ContactStarted
-    | OfferAccepted
-    | OfferDeclined
-    | ContactTaken
-    | ReplyWritten
-    | NoteWritten
-    | TransferAsked
-    | ContactSnoozed
-    | ContactWoken
-    | ContactResolved
-    | ContactReopened
-    | ContactRetagged
-    | PrioritySet
-    | SenderLetIn
-    | IdentitiesLinked
-    | LinkUndone
-    | CustomerDescribed
+    | AgentCommand
+    | SatisfactionGiven
+    | TierSet
     | CommandRefused
     | CustomerErased
     | ErasureDone

@@ -227,3 +227,38 @@ def links_wrong(event: Event, decision: d.LinkIdentities | d.UnlinkIdentities, k
             wrong.append(f"{decision.contact} is gone on with by somebody who took no part in it")
         known.allowed[decision.contact][event.sender] = 1
     return wrong
+
+
+def has_reason(event: Event, decision: d.SendAutoAnswer, contact: Contact, state: State) -> bool:
+    """Whether a machine may write: the customer opened a contact, it was resolved, or a supervisor had it told."""
+    if decision.answer == "csat":
+        ended = isinstance(event, e.ContactResolved | e.ReplyWritten) and event.contact == contact.id
+        return ended and contact.state is ContactState.RESOLVED and not contact.quiet
+    if isinstance(event, e.IncidentAnswered):
+        return decision.answer == "incident" and event.incident in state.incidents and not contact.quiet
+    person = isinstance(event, e.MessageReceived) and event.auto is None and not event.quiet
+    return person and contact.messages[0].id == getattr(event, "message", "")
+
+
+def against_rules(
+    decision: d.OfferTo | d.AssignTo, state: State, status: Status | None, kinds: list[str], helper: str | None
+) -> list[str]:
+    """In words, what the router may not have given an agent for. `kinds`: of all that they hold now."""
+    workspace, contact = state.workspace, state.contacts[decision.contact]
+    agent = workspace.agents.get(decision.agent)
+    if agent is None:
+        return ["is not in the workspace"]
+    wrong: list[str] = []
+    if status is not Status.AVAILABLE and not workspace.shadow:
+        wrong.append(f"is {status}")
+    if not on_shift(workspace, agent, state.at):
+        wrong.append("is off shift")
+    if not holds(agent, decision.explanation.requirement.must):
+        wrong.append("lacks a skill")
+    if not asks_enough(decision.explanation.requirement, contact, workspace):
+        wrong.append("was asked for less than the contact requires")
+    if contact.team is not None and not may_serve_team(workspace, agent, contact.team, helper):
+        wrong.append("is not in the team")
+    if overfull(state, agent, kinds, contact.kind):
+        wrong.append("is over capacity")
+    return wrong

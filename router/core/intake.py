@@ -210,9 +210,10 @@ def _open(
     contact.claims, contact.follows = claims, follows
     contact.participants = _named(event.sender, *event.cc)
     contact.language = links.language_of(work, contact.customer) or event.language
-    contact.tier, contact.topics = event.tier, event.topics
+    contact.tier, contact.topics = links.tier_of(work, contact.customer, event), event.topics
     placing.classify(work, contact)
     contact.prefer_agent = work.state.last_agent.get(contact.customer)
+    contact.quiet = event.quiet
     work.opened = contact
     ref = MessageRef(id=event.message, direction="in", at=work.now, sender=event.sender, external=event.external)
     _begin(work, contact, ref)

@@ -70,6 +70,7 @@ def forget_customer(work: Work, customer: str) -> None:
     for identity in customers.identities.pop(customer, ()):
         del work.state.identities[identity]
         work.state.going_on.pop(identity, None)
+        work.state.tiers_seen.pop(identity, None)
 
 
 def remember_agent(work: Work, customer: str, agent: str) -> None:

@@ -16,7 +16,7 @@ from router.core.state import Consent, Link, MessageRef, Preference
 from router.core.transitions import ContactState
 
 if TYPE_CHECKING:
-    from router.core.events import CustomerDescribed, IdentitiesLinked, LinkUndone, MessageReceived
+    from router.core.events import CustomerDescribed, IdentitiesLinked, LinkUndone, MessageReceived, TierSet
     from router.core.state import Contact
     from router.core.work import Work
 
@@ -27,10 +27,35 @@ def hear(work: Work, event: MessageReceived) -> None:
     """What a message says of its writer: a proof of who else they are, their language, whether they may be written."""
     if event.sender and event.consent is not None:
         _consent(work, event.sender, event.channel, given=event.consent)
-    if event.sender and event.prefers:
+    if event.sender and event.prefers in work.workspace.languages:
         _prefer(work, event.sender, event.prefers)
+    if event.sender and (event.tier or event.sender in work.state.tiers_seen):
+        work.state.tiers_seen.pop(event.sender, None)
+        if event.tier:
+            work.state.tiers_seen[event.sender] = event.tier
     if event.proves and event.proof and event.sender and event.sender != event.proves:
         _prove(work, event)
+
+
+def set_tier(work: Work, event: TierSet) -> None:
+    """A program says of which tier somebody is; it counts from their next contact on."""
+    if event.tier and event.tier not in work.workspace.tiers:
+        work.refuse("bad-tier")
+        return
+    for identity in event.identities:
+        work.state.tiers.pop(identity, None)
+        if event.tier:
+            work.state.tiers[identity] = event.tier
+
+
+def tier_of(work: Work, customer: str, event: MessageReceived) -> str | None:
+    """The tier of whoever writes: what a program said counts before the workspace, their own address before others."""
+    own = _identities(work, customer)
+    for known in (work.state.tiers, work.state.tiers_seen):
+        if (tier := known.get(event.sender)) is not None:
+            return tier
+    others = [known[one] for known in (work.state.tiers, work.state.tiers_seen) for one in own if one in known]
+    return next((one for one in others if one in work.workspace.tiers), None)
 
 
 def go_on(work: Work, identity: str) -> Contact | None:
@@ -101,6 +126,8 @@ def describe(work: Work, event: CustomerDescribed, contact: Contact) -> None:
         work.refuse("not-yours", contact.agent or "")
     elif not identity or contact.flag == leaving.ERASED:
         work.refuse("bad-state", contact.flag)
+    elif event.language is not None and event.language not in work.workspace.languages:
+        work.refuse("bad-language")
     else:
         if event.language is not None:
             _prefer(work, identity, event.language)

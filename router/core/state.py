@@ -100,6 +100,9 @@ class Contact(msgspec.Struct, kw_only=True):
     spent: int = 0  # ms of handling by the present owner
     handled: int = 0  # ms of handling by all, since it was opened or reopened
     follows: str | None = None  # an earlier contact that the customer answered to and that cannot be reopened
+    quiet: bool = False  # nobody would read what a machine writes to whoever opened it
+    asked: bool = False  # whether it was all right
+    score: int | None = None  # what they answered, 1 to 5
     parted: list[str] = []  # identities that took part until a link was undone, sorted
 
 
@@ -167,6 +170,19 @@ class Consent(msgspec.Struct, frozen=True, kw_only=True):
     channel: str
 
 
+class Incident(msgspec.Struct, kw_only=True):
+    """Far more is written of a topic than usual. `usual`: contacts in such an hour, of 100; `message`: what is told."""
+
+    id: str
+    topic: str
+    began: int
+    contacts: int
+    usual: int
+    look_at: int  # instant at which it is over, unless as many write
+    message: str = ""
+    agent: str = ""  # who wrote that
+
+
 class Erasure(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be deleted outside the engine: keys by name, and what messages said. It is redone until it is done."""
 
@@ -211,3 +227,9 @@ class State(msgspec.Struct, kw_only=True):
     going_on: dict[str, str] = {}  # keyed hash -> the contact in which it goes on from another channel
     languages: dict[str, Preference] = {}  # by keyed hash
     consents: dict[str, Consent] = {}  # by keyed hash
+    tiers: dict[str, str] = {}  # keyed hash -> tier, as a program said
+    tiers_seen: dict[str, str] = {}  # keyed hash -> tier, as the workspace had it when they wrote last
+    rates: dict[str, dict[int, int]] = {}  # topic -> hour -> contacts opened, of eight days
+    rates_since: int | None = None  # the first whole hour that was counted
+    incidents: dict[str, Incident] = {}  # those that are not over
+    incidents_raised: int = 0

@@ -243,8 +243,8 @@ def test_what_an_agent_may_not_undo(name: str, which: str, code: str) -> None:
 
 def test_a_language_and_a_consent_hold_for_all_addresses() -> None:
     """The last word counts, whoever wrote it down and by whichever address; a refusal stops automatic answers."""
-    scene = Scene(pushing(ANA, auto_answers=AutoAnswers(kinds=("receipt",))))
-    scene.mail("m", language="en", consent=True)
+    scene = Scene(pushing(ANA, auto_answers=AutoAnswers(kinds=("receipt",)), languages=("en", "es", "pt")))
+    scene.mail("m", language="en", consent=True, prefers="xx")
     describe(scene, "c1", language="es")
     scene.wait(1)
     scene.chat("v", proves="m", proof="x1")
@@ -262,20 +262,20 @@ def test_a_language_and_a_consent_hold_for_all_addresses() -> None:
     assert scene.none(d.SendAutoAnswer)
 
 
-@pytest.mark.parametrize(("name", "code"), [("ben", "not-yours"), ("sue", "bad-state")])
+@pytest.mark.parametrize(("name", "code"), [("ben", "not-yours"), ("sue", "bad-state"), ("ana", "bad-language")])
 def test_what_may_not_be_described(name: str, code: str) -> None:
     """Somebody else's contact; one whose customer was erased."""
     scene = Scene(pushing(ANA, BEN, SUE), away=("ben",))
     scene.mail("m")
     if code == "bad-state":
         scene.apply(e.CustomerErased(at=scene.at, erasure="e1", contact="c1"))
-    describe(scene, "c1", name, language="es")
+    describe(scene, "c1", name, language="tlh")
     assert scene.refused() == code
 
 
 def test_erasing_takes_all_identities() -> None:
     """Keys, contacts, links, preferences: nothing of any of them is left."""
-    scene = Scene(pushing(ANA, BEN))
+    scene = Scene(pushing(ANA, BEN, languages=("en", "es")))
     scene.mail("m", consent=True)
     scene.chat("v", proves="m", proof="x1", prefers="es")
     scene.chat("w", message="9-9")
