@@ -205,10 +205,7 @@ class Auditor:
             self._wrong("I1", f"{event.message} is nowhere")
         if isinstance(event, e.MessageReleased) and event.message in self.messages:
             self.allowed.setdefault(self.messages[event.message], {})[event.sender] = 1
-        written = isinstance(
-            event, e.ReplyWritten | e.NoteWritten | e.TransferAsked | e.IdentitiesLinked | e.LinkUndone
-        )
-        if written and event.message and not any(isinstance(made, d.Refuse) for made in decisions):
+        if isinstance(event, WRITTEN) and event.message and not any(isinstance(made, d.Refuse) for made in decisions):
             self._put(event.message, event.contact)
 
     # -- who holds what --------------------------------------------------------------------------------------------
