@@ -42,6 +42,13 @@ Emoji = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_+'-]+$")]  # by the 
 Rate = Annotated[int, Field(ge=1, le=100_000)]
 
 
+def _page(text: str) -> str:
+    parts = urlsplit(text.strip())
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.fragment or parts.username:
+        raise ValueError("is an address such as https://acme.example/help, without a #")
+    return text.strip()
+
+
 class WebchatLimits(ChannelPart):
     """How much visitors may ask for. An address is one of the network: a household, or a whole office."""
 
@@ -72,6 +79,8 @@ class WebchatChannel(ChannelPart):
     """Web sites that may show the chat: https://example.com. Pages of usherd itself always may."""
     title: Annotated[str, StringConstraints(max_length=60, strip_whitespace=True)] = ""
     """Stands at the head of the chat; the workspace's name if left out."""
+    page: Annotated[str, AfterValidator(_page)] | None = None
+    """The page of yours that the chat stands on, for links in mails; default: /chat on `web.url`."""
     form_account: Email | None = None
     """The mailbox that answers what visitors leave with their e-mail; default: the first of email.smtp.recipients."""
     limits: WebchatLimits = WebchatLimits()

@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 from router.core.values import Assign, Priority, Role
 from skills.answer_model import AutoAnswersConfig
 from skills.channel_model import Channels, Web
+from skills.customer_model import CsatConfig, CustomersConfig, IncidentsConfig
 from skills.reply_model import ReplyConfig
 from skills.scalars import (
     Also,
@@ -195,31 +196,6 @@ class RuleConfig(Part):
     """What happens as the target nears."""
 
 
-class MatchConfig(Part):
-    """Which customers belong to a tier."""
-
-    domain: Annotated[tuple[str, ...], Listed] = ()
-    """Domains of their e-mail addresses."""
-    address: Annotated[tuple[Email, ...], Listed] = ()
-    """Single e-mail addresses."""
-
-
-class TierConfig(Part):
-    """A class of customers."""
-
-    match: MatchConfig
-    """Who belongs to it."""
-    priority: Priority = Priority.NORMAL
-    """The priority their contacts begin with."""
-
-
-class CustomersConfig(Part):
-    """What is known of customers beforehand."""
-
-    tiers: dict[Name, TierConfig] = {}
-    """Classes of customers; the first that matches counts."""
-
-
 class OffersConfig(Part):
     """How long an agent has to accept."""
 
@@ -321,7 +297,11 @@ class WorkspaceConfig(Part):
     priorities: dict[Priority, SignedDuration] = {}
     """Wait credits: a contact of this priority is served as if it had come so much earlier."""
     customers: CustomersConfig = CustomersConfig()
-    """Tiers."""
+    """Who they are, and where else they may go on."""
+    csat: CsatConfig = CsatConfig()
+    """What customers are asked once their contact is resolved."""
+    incidents: IncidentsConfig = IncidentsConfig()
+    """When many customers write of one thing at once."""
     offers: OffersConfig = OffersConfig()
     """How agents are asked."""
     stickiness: StickinessConfig = StickinessConfig()

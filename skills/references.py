@@ -17,6 +17,9 @@ SUPERVISORS = "supervisors"
 _TELEGRAM_GROUP = re.compile(r"telegram/-?[0-9]{1,20}")  # the account of what is said in a group
 
 
+LIST_ERRORS_MAX = 50
+
+
 class References:
     """One pass over a workspace; `errors` holds what it found."""
 
@@ -34,6 +37,7 @@ class References:
         self._kinds_and_skills()
         self._replies()
         self._auto_answers()
+        self._customers()
         self._telegram()
         self._mailboxes()
         if not self.errors:  # a misspelt skill is not also "nobody can take it"
@@ -145,15 +149,26 @@ class References:
                 self._known("topic", topic, self._config.topics, ("replies", name, "topics", index))
             self._known("language", saved.language, self._config.languages, ("replies", name, "language"))
 
+    def _customers(self) -> None:
+        """Tiers of the list are defined, and nobody is drowned in errors by a list that is of something else."""
+        config = self._config
+        wrong = 0
+        for customer, tier in config.customers.listed.items():
+            if tier not in config.customers.tiers and wrong < LIST_ERRORS_MAX:
+                wrong += 1
+                self._known("tier", tier, config.customers.tiers, ("customers", "listed", customer))
+
     def _auto_answers(self) -> None:
         """Texts are in languages of the workspace, and there is one in the first: who has no text gets that."""
-        first = self._config.languages[0]
-        for name, texts in self._config.auto_answers.texts.items():
-            path = ("auto_answers", name)
+        config = self._config
+        paths = {("auto_answers", name): texts for name, texts in config.auto_answers.texts.items()}
+        paths |= {("customers", "invite"): config.customers.invite, ("csat", "question"): config.csat.question}
+        first = config.languages[0]
+        for path, texts in paths.items():
             for language in texts:
-                self._known("language", language, self._config.languages, (*path, language))
-            if first not in texts:
-                message = f"`auto_answers.{name}` has no text in `{first}`, the first of `languages`"
+                self._known("language", language, config.languages, (*path, language))
+            if texts and first not in texts:
+                message = f"`{'.'.join(path)}` has no text in `{first}`, the first of `languages`"
                 hint = f"add `{first}: …`: it is used for every language that has no text"
                 self.errors.append(error_at(self._marks, path, message, hint=hint, code="missing"))
 

@@ -16,6 +16,7 @@ from router.core.ports import InboxEntry
 
 _DIGEST_BYTES = 16
 _START = re.compile(r"/start(?:@\w{1,64})?(?:\s+([A-Za-z0-9_-]{1,64}))?")
+_STOP = re.compile(r"/stop(?:@\w{1,64})?")
 _HALVES = re.compile("[\ud800-\udfff]")
 GROUPS = ("group", "supergroup")
 
@@ -112,6 +113,12 @@ def started(unit: Unit) -> tuple[bool, str]:
     posted = unit[0].posted
     found = _START.fullmatch(posted.text.strip()) if posted is not None and posted.chat.type == "private" else None
     return found is not None, (found[1] or "") if found is not None else ""
+
+
+def stopped(unit: Unit) -> bool:
+    """Whether somebody wants no more messages from a machine."""
+    posted = unit[0].posted
+    return posted is not None and posted.chat.type == "private" and _STOP.fullmatch(posted.text.strip()) is not None
 
 
 class Entries(msgspec.Struct, frozen=True, kw_only=True):

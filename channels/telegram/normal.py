@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from channels.telegram import texts
-from channels.telegram.entries import GROUPS, UNSHOWN, started
+from channels.telegram.entries import GROUPS, UNSHOWN, started, stopped
 from channels.telegram.entries import Item as Entry
 from channels.telegram.model import Posted, Update, User, read
 from channels.telegram.packing import TELEGRAM, Packed, unpack
@@ -33,6 +33,8 @@ def normalise(raw: bytes, meta: bytes) -> Message:  # noqa: ARG001 - the shape o
     text = "\n\n".join(filter(None, (_text(post) for post in posts)))
     unit = tuple(Entry(number=one.update_id, raw=b"", update=one) for one in updates)
     from_, place = _writer(first), _place(first)
+    pressed, word = started(unit)
+    stops = stopped(unit)
     return Message(
         channel=TELEGRAM,
         from_=from_,
@@ -45,7 +47,9 @@ def normalise(raw: bytes, meta: bytes) -> Message:  # noqa: ARG001 - the shape o
         attachments=_attachments(packed),
         message_id=external(packed.bot, first),
         in_reply_to=external(packed.bot, first.reply_to_message) if first.reply_to_message is not None else None,
-        auto="command" if started(unit)[0] else None,
+        auto="command" if pressed or stops else None,
+        proof=word,
+        consent=False if stops else None,
         warnings=tuple(_warnings(packed, posts)),
         revises=external(packed.bot, first) if updates[0].edited_message is not None else None,
         language=first.from_.language_code if first.from_ is not None else "",

@@ -91,6 +91,11 @@ class Receiver:
         self._me: Me | None = None
         self._fetching = asyncio.Semaphore(FETCHED_AT_ONCE)
 
+    @property
+    def name(self) -> str:
+        """The bot's own, without the @; "" until Telegram has said so."""
+        return self._me.username if self._me is not None else ""
+
     # -- long polling ----------------------------------------------------------------------------------------------
 
     async def poll(self) -> None:

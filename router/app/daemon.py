@@ -21,6 +21,7 @@ from channels.email.receive import SmtpReceiver
 from router.app import chat, erase, garbage, keeping, learner, local, mail, telegram
 from router.app.gauges import Gauges
 from router.app.in_force import InForce, Proposal
+from router.app.invitations import Inviter
 from router.app.mailboxes import Mailboxes
 from router.app.names import Names
 from router.app.opening import open_store
@@ -179,7 +180,12 @@ class Daemon:
             inbox=self.intake,
             vault=self.vault,
             workers=self.workers,
-            actions=Actions(self.vault, self.stationery, partial(identity_of, self.secret, "email")),
+            actions=Actions(
+                self.vault,
+                self.stationery,
+                partial(identity_of, self.secret, "email"),
+                Inviter(lambda: self.config, self.secret, lambda: self.bot.name if self.bot is not None else ""),
+            ),
             channels=channels_of(self.config, self.secret),
             facts=facts_of(self.config, self.secret),
         )

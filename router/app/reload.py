@@ -34,7 +34,7 @@ LOOK_SECONDS = 0.1
 AGAIN_SECONDS = 1.0  # until an edit is tried again that could not be proposed
 SURE_SECONDS = 2.5  # then a folder is read once more: file systems that count in seconds hide a second edit
 PROBLEMS_SHOWN_MAX = 5
-SUFFIXES = (".yaml", ".yml")
+SUFFIXES = (".yaml", ".yml", ".csv")
 NAME = "folder"  # in the data directory: the version of the workspace's folder that was dealt with last
 DIFFERS = "this node's folder is not what is in force: edit it to have it put in force, or make it the same"
 OWN = (("web", "listen"), ("channels", "email", "smtp", "listen"), ("store",), ("blobs",), ("archive",))
@@ -263,7 +263,7 @@ def shared(loaded: Loaded) -> object:
 
 
 def signature(folder: Path) -> Signature:
-    """What tells that a folder's YAML files are others than before: resolved path, size, time, inode of each."""
+    """What tells that a folder's YAML and CSV files changed: resolved path, size, time, inode of each."""
     found = []
     for here, _, names in os.walk(folder, followlinks=True):
         for name in names:

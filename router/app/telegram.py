@@ -100,6 +100,11 @@ class Bot:
         await asyncio.gather(*self._acts, return_exceptions=True)
         await self.api.close()
 
+    @property
+    def name(self) -> str:
+        """What the bot is called on Telegram, without the @; "" until Telegram has said so."""
+        return self.receiver.name
+
     def problems(self) -> list[str]:
         """What keeps messages out, in plain words."""
         return [problem for problem in (self.receiver.problem, self._hook_problem) if problem]

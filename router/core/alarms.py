@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from router.core import clocks, intake, leaving, levelling, placing, presence, ramp
+from router.core import clocks, incidents, intake, leaving, levelling, placing, presence, ramp
 from router.core.decisions import NotifySupervisors
-from router.core.timers import RAMP, SHIFT
+from router.core.timers import INCIDENT, RAMP, SHIFT
 from router.core.transitions import ContactState
 from router.core.values import Priority
 
@@ -30,6 +30,8 @@ def fire_due(work: Work) -> None:
             presence.turn_shift(work, work.index.seats[name])
         elif group == RAMP:
             ramp.over(work, work.index.seats[name])
+        elif group == INCIDENT:
+            incidents.look(work, name)
         else:
             contact = work.state.contacts[name]
             _fire(work, contact)

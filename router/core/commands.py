@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from router.core import clocks, explain, intake, learning, placing
+from router.core import asking, clocks, explain, intake, learning, placing
 from router.core.decisions import ReleaseContact, ResolveContact, SendReply, SnoozeContact
 from router.core.state import MessageRef
 from router.core.transitions import ContactState, DeliveryState
@@ -79,17 +79,19 @@ def reply(work: Work, event: ReplyWritten, contact: Contact) -> None:
         return
     if contact.state is ContactState.SNOOZED:
         intake.wake(work, contact, "customer_wrote")
-    contact.messages.append(
-        MessageRef(id=event.message, direction="out", at=work.now, agent=event.agent, delivery=DeliveryState.PENDING)
-    )
+    channel = event.channel or contact.channel
+    ref = MessageRef(id=event.message, direction="out", at=work.now, agent=event.agent, delivery=DeliveryState.PENDING)
+    ref.channel = "" if channel == contact.channel else channel
+    contact.messages.append(ref)
     work.index.place[event.message] = contact.id
-    work.emit(SendReply(contact=contact.id, message=event.message, channel=contact.channel))
+    work.emit(SendReply(contact=contact.id, message=event.message, channel=channel))
     if not event.resolve:
         wait_on_customer(work, contact, event.agent)
         return
     work.step(contact, "reply")
     clocks.stop_response(contact)
     close(work, contact)
+    asking.ask(work, event, contact)
 
 
 def wait_on_customer(work: Work, contact: Contact, agent: str) -> None:
@@ -174,6 +176,7 @@ def resolve(work: Work, event: ContactResolved, contact: Contact) -> None:
     """Done."""
     if _may_move(work, contact, event.agent):
         close(work, contact)
+        asking.ask(work, event, contact)
 
 
 def reopen(work: Work, event: ContactReopened, contact: Contact) -> None:

@@ -104,6 +104,8 @@ class MessageReceived(EventBase, frozen=True, kw_only=True, tag=True):
     `quiet`: nobody would read an automatic answer (no-reply, forged, one of our own addresses): none is given.
     In shadow mode, and where messages can be edited, `external`: keyed hash of the message's own id; `answers`: of
     those it refers to, or words anew.
+    `proves`: another identity that is the writer's too, as a link shows that we signed and sent there; `proof`: digest
+    of that link. `prefers`: the language they want; `consent`: whether a machine may write to them. None: not said.
     """
 
     message: str
@@ -124,6 +126,10 @@ class MessageReceived(EventBase, frozen=True, kw_only=True, tag=True):
     quiet: bool = False
     external: str = ""
     answers: tuple[str, ...] = ()
+    proves: str = ""
+    proof: str = ""
+    prefers: str = ""
+    consent: bool | None = None
 
 
 class AnswerSeen(EventBase, frozen=True, kw_only=True, tag=True):
@@ -225,6 +231,7 @@ class ReplyWritten(AgentEvent, frozen=True, kw_only=True, tag=True):
     contact: str
     message: str
     resolve: bool = False  # "send and resolve"
+    channel: str = ""  # that the message it answers came by; "": the contact's
 
 
 class NoteWritten(AgentEvent, frozen=True, kw_only=True, tag=True):
@@ -278,6 +285,59 @@ class SenderLetIn(AgentEvent, frozen=True, kw_only=True, tag=True):
     contact: str
 
 
+class IdentitiesLinked(AgentEvent, frozen=True, kw_only=True, tag=True):
+    """The customers of two contacts are one. `message`: why, a note."""
+
+    contact: str
+    other: str
+    message: str
+
+
+class LinkUndone(AgentEvent, frozen=True, kw_only=True, tag=True):
+    """A link of the contact's customer was wrong. `message`: why, a note."""
+
+    contact: str
+    link: str
+    message: str
+
+
+class IncidentAnswered(AgentEvent, frozen=True, kw_only=True, tag=True):
+    """What is told to whoever asks next; `tell`: and to those who have asked already. `message`: its words, a blob."""
+
+    incident: str
+    message: str
+    tell: bool = False
+
+
+class IncidentEnded(AgentEvent, frozen=True, kw_only=True, tag=True):
+    """It is over, whatever the figures say."""
+
+    incident: str
+
+
+class CustomerDescribed(AgentEvent, frozen=True, kw_only=True, tag=True):
+    """What the contact's customer wants, as they told an agent; None: not said."""
+
+    contact: str
+    language: str | None = None
+    consent: bool | None = None
+
+
+class SatisfactionGiven(EventBase, frozen=True, kw_only=True, tag=True):
+    """Somebody answered the question, 1 to 5. `sender`: who, where the channel says so; "": whoever has the link."""
+
+    contact: str
+    score: int
+    sender: str = ""
+
+
+class TierSet(EventBase, frozen=True, kw_only=True, tag=True):
+    """A program says of which tier somebody is, by keyed hashes of their address; "": of none that it knows."""
+
+    identities: tuple[str, ...]
+    tier: str
+
+
 class CommandRefused(EventBase, frozen=True, kw_only=True, tag=True):
     """A command, or another request of ours, of which no event could be made. `detail` holds nothing personal."""
 
@@ -299,9 +359,12 @@ ContactCommand = (
     | ContactRetagged
     | PrioritySet
     | SenderLetIn
+    | IdentitiesLinked
+    | LinkUndone
+    | CustomerDescribed
 )
 
-AgentCommand = StatusSet | ContactStarted | ContactCommand
+AgentCommand = StatusSet | ContactStarted | IncidentAnswered | IncidentEnded | ContactCommand
 
 Event = (
     LeaderElected
@@ -314,21 +377,9 @@ Event = (
     | MessageQuarantined
     | MessageReleased
     | DeliveryReported
-    | StatusSet
-    | ContactStarted
-    | OfferAccepted
-    | OfferDeclined
-    | ContactTaken
-    | ReplyWritten
-    | NoteWritten
-    | TransferAsked
-    | ContactSnoozed
-    | ContactWoken
-    | ContactResolved
-    | ContactReopened
-    | ContactRetagged
-    | PrioritySet
-    | SenderLetIn
+    | AgentCommand
+    | SatisfactionGiven
+    | TierSet
     | CommandRefused
     | CustomerErased
     | ErasureDone

@@ -15,7 +15,7 @@ from router.core import clocks, ledger, ramp, sifting
 from router.core.board import SCAN_FROM, SCARCITY_MAX, Board, Group, Line, Profile, Seat, packed
 from router.core.leaving import Customers
 from router.core.rules import Facts, Outcome, apply_rules, relaxed, sort_topics
-from router.core.timers import CONTACT, RAMP, SHIFT, Timers
+from router.core.timers import CONTACT, INCIDENT, RAMP, SHIFT, Timers
 from router.core.transitions import ContactState
 from router.core.values import WHOLE, Requirement, Skills, Status
 
@@ -99,6 +99,8 @@ class Index:
             self.refresh(seat)
             self.refresh_rank(seat)
             self.arm_shift(seat)
+        for incident in self.state.incidents.values():
+            self.timers.arm((INCIDENT, incident.id), 0, incident.look_at)
 
     def _order_scarcities(self) -> None:
         """Give each seat its place among the scarcities of all, so that a rank needs few bits for it."""
@@ -345,16 +347,17 @@ class Index:
             heappush(heap, entry)
         return found
 
-    def note_open(self, contact: Contact) -> None:
-        """Remember the open conversations of a customer on a channel, so that a second message joins the newest."""
+    def note_open(self, contact: Contact, *, gone: bool = False) -> None:
+        """Remember a customer's open conversations on a channel: a second message joins the newest. `gone`: no more."""
         if contact.kind not in CONVERSATIONS or contact.flag or not contact.customer:
             return
         key = (contact.customer, contact.channel, contact.account, contact.kind)
         known = self.open_chats.setdefault(key, [])
-        if contact.state is not ContactState.RESOLVED and contact.id not in known:
+        is_open = not gone and contact.state is not ContactState.RESOLVED
+        if is_open and contact.id not in known:
             known.append(contact.id)
             known.sort(key=lambda name: self.state.contacts[name].seq)
-        elif contact.state is ContactState.RESOLVED and contact.id in known:
+        elif not is_open and contact.id in known:
             known.remove(contact.id)
         if not known:
             del self.open_chats[key]

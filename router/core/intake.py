@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from router.core import clocks, leaving, placing, reserve
+from router.core import clocks, leaving, links, placing, reserve
 from router.core.decisions import (
     AttachMessage,
     FileAuto,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from router.core.work import Work
 
 BOUNCE = "bounce"
-ERASED = "erased"  # a flag: nothing joins such a contact
+ERASED = leaving.ERASED
 
 
 def receive(work: Work, event: MessageReceived) -> None:
@@ -38,6 +38,7 @@ def receive(work: Work, event: MessageReceived) -> None:
     work.state.deferred.pop(event.message, None)
     if event.message in work.index.place:
         return  # applied before: a message is in one place only
+    links.hear(work, event)
     claimed = resolve_joined(work, event.thread) or answered(work, event.answers)
     if claimed is not None and len(claimed.messages) >= leaving.MESSAGES_MAX:
         claimed = None
@@ -187,7 +188,7 @@ def _conversation(work: Work, event: MessageReceived) -> Contact | None:
     """The open contact of this customer on this channel and account, the newest one."""
     customer = work.state.identities.get(event.sender, "")
     known = work.index.open_chats.get((customer, event.channel, event.account, event.kind))
-    newest = work.state.contacts[known[-1]] if known else None
+    newest = work.state.contacts[known[-1]] if known else links.go_on(work, event.sender)
     return newest if newest is not None and len(newest.messages) < leaving.MESSAGES_MAX else None
 
 
@@ -209,9 +210,11 @@ def _open(
     contact.claims, contact.follows = claims, follows
     if event.cc:
         contact.participants = _named(event.sender, *event.cc)
-    contact.language, contact.tier, contact.topics = event.language, event.tier, event.topics
+    contact.language = links.language_of(work, contact.customer) or event.language
+    contact.tier, contact.topics = links.tier_of(work, contact.customer, event), event.topics
     placing.classify(work, contact)
     contact.prefer_agent = work.state.last_agent.get(contact.customer)
+    contact.quiet = event.quiet
     work.opened = contact
     ref = MessageRef(id=event.message, direction="in", at=work.now, sender=event.sender, external=event.external)
     _begin(work, contact, ref)
@@ -312,6 +315,7 @@ def _join(work: Work, contact: Contact, event: MessageReceived) -> None:
     """A participant wrote again."""
     if len(contact.participants) < leaving.PARTICIPANTS_MAX:
         contact.participants = _named(*contact.participants, *event.cc)
+    links.follow_channel(work, contact, event)
     _attach(work, contact, event)
     _answer_customer(work, contact)
 

@@ -65,4 +65,7 @@ class Message(msgspec.Struct, kw_only=True):
     spam: bool = False  # a trusted filter says so: not routed
     loop: bool = False  # it has been through this system before
     revises: str | None = None  # `message_id` of an earlier message that the customer has worded anew with this one
+    proof: str = ""  # a signed link that came with it and was sent to another address: see router.shell.proofs
+    prefers: str = ""  # the language in which the writer wants to be answered (ISO 639-1)
+    consent: bool | None = None  # whether a machine may write to them, if they said so
     language: str = ""  # what the writer's program is set to (BCP 47): counts where the words do not tell

@@ -5,7 +5,7 @@ from __future__ import annotations
 from heapq import heapify, heappop, heappush
 
 STALE_MAX = 1_000  # entries of the heap that no longer hold, besides as many as hold
-SHIFT, CONTACT, RAMP = 0, 1, 2  # groups; of those due at one instant, shifts turn first
+SHIFT, CONTACT, RAMP, INCIDENT = 0, 1, 2, 3  # groups; of those due at one instant, shifts turn first
 
 TimerKey = tuple[int, str]  # group; id of the agent or contact
 

@@ -153,6 +153,13 @@ class AutoAnswers(msgspec.Struct, frozen=True, kw_only=True):
     per_hour: int = 200
 
 
+class Incidents(msgspec.Struct, frozen=True, kw_only=True):
+    """At least `contacts` of a topic in an hour, and more than `times` the usual for it; 0 contacts: never."""
+
+    contacts: int = 0
+    times: int = 3
+
+
 class Workspace(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the engine needs to know of a workspace, compiled by `skills` and journaled by value."""
 
@@ -188,6 +195,8 @@ class Workspace(msgspec.Struct, frozen=True, kw_only=True):
     utilisation_window: int = 24 * 3_600_000  # a day, so that a shift over midnight or a late start is seen whole
     utilisation_floor: int = 1_800_000
     auto_answers: AutoAnswers = AutoAnswers()
+    csat: str = ""  # whom the question after a contact is for: unless-refused | if-agreed; "": it is not asked
+    incidents: Incidents = Incidents()
     shadow: bool = False  # decide and explain, send nothing
     parked_cost: int = 0  # of 10,000: what an owned contact costs of its place while it waits on the customer or sleeps
     ramp: int = 0  # ms for which mails are left to those whose shift begins

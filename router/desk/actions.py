@@ -113,6 +113,30 @@ class PriorityFields(Fields, frozen=True, kw_only=True):
     priority: Priority
 
 
+class LinkFields(Fields, frozen=True, kw_only=True):
+    """link: the customer of `other`, a contact, is this one's; `text` says why."""
+
+    contact: str
+    other: str
+    text: str
+
+
+class UnlinkFields(Fields, frozen=True, kw_only=True):
+    """unlink: that was wrong; `text` says why."""
+
+    contact: str
+    link: str
+    text: str
+
+
+class CustomerFields(Fields, frozen=True, kw_only=True):
+    """customer: what they want, as they told the agent; None: not said."""
+
+    contact: str
+    language: str | None = None
+    consent: bool | None = None
+
+
 ACTIONS: dict[str, type[Fields]] = {
     "status": StatusFields,
     "accept": OfferFields,
@@ -129,7 +153,12 @@ ACTIONS: dict[str, type[Fields]] = {
     "retag": RetagFields,
     "priority": PriorityFields,
     "let_in": ContactFields,
+    "link": LinkFields,
+    "unlink": UnlinkFields,
+    "customer": CustomerFields,
 }
+
+Spoken = ReplyFields | NoteFields | TransferFields | StartFields | LinkFields | UnlinkFields
 
 
 async def act(
@@ -177,7 +206,7 @@ def _refused(code: str, detail: str, names: Directory, contact: str = "") -> Ans
 
 def _problem(fields: Fields) -> str:
     """What no type can say: an empty or endless text, two receivers of one transfer."""
-    text = fields.text if isinstance(fields, ReplyFields | NoteFields | TransferFields | StartFields) else None
+    text = fields.text if isinstance(fields, Spoken) else None
     if text is not None:
         enclosing = isinstance(fields, ReplyFields) and bool(fields.files)
         if not text.strip() and not enclosing and not isinstance(fields, TransferFields):

@@ -41,11 +41,12 @@ def may_see(state: State, agent: str, contact: Contact) -> bool:
     return any(other is not None and customer and other.customer == customer for other in served)
 
 
+_WHO = ("link", "unlink", "customer")  # of whoever the customer is
 _OWN = {
-    ContactState.ASSIGNED: ("reply", "note", "transfer", "snooze", "resolve", "retag", "priority"),
-    ContactState.WAITING_CUSTOMER: ("reply", "note", "transfer", "snooze", "resolve", "retag", "priority"),
-    ContactState.SNOOZED: ("reply", "note", "wake", "transfer", "resolve", "retag", "priority"),
-    ContactState.RESOLVED: ("note", "reopen"),
+    ContactState.ASSIGNED: ("reply", "note", "transfer", "snooze", "resolve", "retag", "priority", *_WHO),
+    ContactState.WAITING_CUSTOMER: ("reply", "note", "transfer", "snooze", "resolve", "retag", "priority", *_WHO),
+    ContactState.SNOOZED: ("reply", "note", "wake", "transfer", "resolve", "retag", "priority", *_WHO),
+    ContactState.RESOLVED: ("note", "reopen", *_WHO),
 }
 _LEADS = {
     ContactState.WAITING: ("transfer", "resolve"),
@@ -69,7 +70,7 @@ def actions(state: State, agent: str, contact: Contact) -> tuple[str, ...]:
     if contact.agent == agent:
         found |= dict.fromkeys(_OWN.get(contact.state, ()))
     elif leads(state, agent):
-        found |= dict.fromkeys((*_LEADS.get(contact.state, ()), "note", "retag", "priority"))
+        found |= dict.fromkeys((*_LEADS.get(contact.state, ()), "note", "retag", "priority", *_WHO))
     if contact.flag == "unknown-sender" and contact.claims and (contact.agent == agent or leads(state, agent)):
         found["let_in"] = None
     return tuple(found)

@@ -67,6 +67,9 @@ DONE = {
     "retag": "Topics changed.",
     "priority": "Priority changed.",
     "let_in": "The message now stands in the contact it answered.",
+    "link": "They are one customer now. It can be undone.",
+    "unlink": "They are two customers again.",
+    "customer": "Noted.",
 }
 
 # Refusals by the engine's code. `{detail}` is what the engine added; `{who}` the same as a name, if it is an agent.
@@ -83,6 +86,8 @@ _REFUSALS = {
     "not-allowed": "Your role does not allow that.",
     "bad-state": "That cannot be done as the contact stands now.",
     "bad-topic": "There is no such topic.",
+    "bad-language": "That is no language of the workspace.",
+    "no-such-link": "That link is undone already.",
     "bad-time": "Choose a time in the future, within five years.",
     "conflict": "This was sent before, with other content. What was sent first stands.",
     "no-such-team": "There is no such team.",
@@ -147,6 +152,10 @@ WHY_RESERVE = "Agents are kept free for scarcer work: {names}."
 WHY_WOULD_HAVE = "It could have gone to {who}, {what}."
 WHY_STICKY = "It waited a moment for {who}, who knows this customer."
 
+LINKED = {
+    "proof": "They came by a signed link that we had sent to the other address.",
+    "agent": "A colleague said that they are one person.",
+}
 GONE = "This text was erased or cannot be read."
 UNKNOWN_CUSTOMER = "Unknown sender"
 THE_CUSTOMER = "The customer"

@@ -13,7 +13,7 @@ from router.core.transitions import ContactState, DeliveryState
 from router.desk import rights, texts
 from router.desk.ports import Directory, Source, Texts
 from router.desk.summaries import named, person_name, row, shown_topics
-from router.desk.views import Banner, Card, Earlier, File, Item, Party, Topic
+from router.desk.views import Banner, Card, Earlier, File, Item, LinkRow, Party, Topic, Wishes
 
 EARLIER_MAX = 5
 TOPICS_SHOWN_MAX = 4
@@ -57,6 +57,36 @@ async def card(source: Source, read: Texts, contact: Contact, agent: str, of_cus
         offer=offer.id if offer else "",
         offer_at=offer.at if offer else 0,
         offer_until=offer.until if offer else 0,
+        links=_links(state, contact, names),
+        wishes=_wishes(state, contact),
+    )
+
+
+def _links(state: State, contact: Contact, names: Directory) -> tuple[LinkRow, ...]:
+    return tuple(
+        LinkRow(
+            id=one.id,
+            at=one.at,
+            how=texts.LINKED[one.how],
+            by=person_name(names, one.agent),
+            addresses=len(one.identities),
+        )
+        for one in reversed(state.links.get(contact.customer, []))
+    )
+
+
+def _wishes(state: State, contact: Contact) -> Wishes:
+    """By the last word of any address that takes part and is this customer's."""
+    own = [one for one in contact.participants if state.identities.get(one) == contact.customer]
+    languages = [state.languages[one] for one in own if one in state.languages]
+    consents = [state.consents[one] for one in own if one in state.consents]
+    language = max(languages, key=lambda one: one.at, default=None)
+    consent = max(consents, key=lambda one: one.at, default=None)
+    return Wishes(
+        language=language.value if language is not None else "",
+        consent=consent.given if consent is not None else None,
+        consent_at=consent.at if consent is not None else 0,
+        consent_channel=consent.channel if consent is not None else "",
     )
 
 

@@ -203,6 +203,25 @@ class Topic(View, frozen=True, kw_only=True):
     chosen: bool = False
 
 
+class LinkRow(View, frozen=True, kw_only=True):
+    """Addresses that became this customer's. `how`: a sentence; `by`: the agent who said so, or ""."""
+
+    id: str
+    at: int
+    how: str
+    by: str
+    addresses: int
+
+
+class Wishes(View, frozen=True, kw_only=True):
+    """What a customer wants. `language`: by its code, or ""; `consent`: whether a machine may write to them."""
+
+    language: str = ""
+    consent: bool | None = None
+    consent_at: int = 0
+    consent_channel: str = ""
+
+
 class Card(View, frozen=True, kw_only=True):
     """A contact, whole: card and thread.
 
@@ -230,6 +249,8 @@ class Card(View, frozen=True, kw_only=True):
     offer: str = ""
     offer_at: int = 0
     offer_until: int = 0
+    links: tuple[LinkRow, ...] = ()  # of addresses to this customer, newest first
+    wishes: Wishes = Wishes()
 
 
 class Colleague(View, frozen=True, kw_only=True):

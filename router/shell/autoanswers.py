@@ -68,7 +68,7 @@ class AutoAnswerer:
         opening = message_blob(event.message)
         try:
             last = next(_MESSAGE.decode(blob.plain) for blob in prepared.blobs if blob.blob == opening)
-            text = words(self._wording(), decision, event.language)
+            text = words(self._wording(), decision, decision.language)
             written = Written(
                 contact=decision.contact,
                 account=event.account,

@@ -200,7 +200,7 @@ class Outbox:
         ]
         for contact, ref in unsettled:
             delivery = known.pop(ref.id, None) or Delivery(
-                message=ref.id, contact=contact.id, channel=contact.channel, first_at=ref.at
+                message=ref.id, contact=contact.id, channel=ref.channel or contact.channel, first_at=ref.at
             )
             self._pending[ref.id] = delivery
             if delivery.state is DeliveryState.SENDING:

@@ -53,6 +53,7 @@ class Written(msgspec.Struct, frozen=True, kw_only=True):
     at: int  # ms of UTC
     text: str
     cc: tuple[str, ...] = ()
+    closing: str = ""  # stands below the words and above the signature
 
 
 def reply(written: Written, *, last: Message, earlier: tuple[str, ...], stationery: Stationery) -> Message:
@@ -79,7 +80,7 @@ def reply(written: Written, *, last: Message, earlier: tuple[str, ...], statione
         subject=_subject(last.subject),
         sent_at=rfc3339(written.at),
         text=written.text,
-        full_text=signed(written.text, stationery.signature(written.agent)),
+        full_text=signed(closed(written.text, written.closing), stationery.signature(written.agent)),
         message_id=stationery.message_id(written.account, written.contact, written.message),
         in_reply_to=last.message_id,
         references=_references(last, earlier),
@@ -112,6 +113,11 @@ def as_answered(ours: Message) -> Message:
         message_id=ours.message_id,
         references=ours.references,
     )
+
+
+def closed(text: str, closing: str) -> str:
+    """The words, and a paragraph below them."""
+    return f"{text.rstrip()}\n\n{closing}" if closing else text
 
 
 def signed(text: str, signature: str) -> str:

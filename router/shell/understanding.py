@@ -15,6 +15,7 @@ from router.core.errors import RouterError
 from router.core.events import AnswerSeen, Event, MessageQuarantined, MessageReceived, MessageReleased
 from router.core.message import Address, Message
 from router.core.values import WHOLE
+from router.shell import proofs
 from router.shell.channel import Channel, ThreadMatch
 from router.shell.identities import external_of, identity_of
 from router.shell.vault import Plain, message_blob, raw_blob
@@ -107,6 +108,7 @@ def received(source: Source, understood: Understood, raw: bytes, channel: Channe
     if colleague is not None:
         return _answer_seen(source, message, raw, facts, colleague, at)
     match = channel.thread(message)
+    proof = proofs.check(facts.secret, message.proof, at) if message.proof else None
     event = MessageReceived(
         at=at,
         inbox=source.inbox,
@@ -128,6 +130,10 @@ def received(source: Source, understood: Understood, raw: bytes, channel: Channe
         quiet=source.quiet or wants_no_answer(message, source, facts.own),
         external=_external(message, facts) if facts.shadow or channel.editable else "",
         answers=(*_revised(message, facts), *(_answers(message, facts) if facts.shadow else ())),
+        proves=proof.identity if proof is not None else "",
+        proof=proof.digest if proof is not None else "",
+        prefers=message.prefers,
+        consent=message.consent,
     )
     return Prepared(event=event, blobs=_blobs(source.message, sender, message, raw), finished=_entries(source))
 

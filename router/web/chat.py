@@ -54,11 +54,12 @@ class Hello(msgspec.Struct, tag="hello"):
 
 
 class Say(msgspec.Struct, tag="say"):
-    """Words for the chat."""
+    """Words for the chat. `proof`: a signed link by which the visitor came, until something of theirs is stored."""
 
     client: str
     text: str
     name: str = ""
+    proof: str = ""
 
 
 class Leave(msgspec.Struct, tag="leave"):
@@ -297,7 +298,7 @@ async def _store(room: Room, line: Line, said: Say | Leave, wait: int) -> None:
 def _entry(room: Room, line: Line, said: Say | Leave) -> InboxEntry:
     entries, name = room.chat.entries, said.name[:NAME_CHARACTERS_MAX]
     if isinstance(said, Say):
-        return entries.said(line.visitor, said.client, said.text, name)
+        return entries.said(line.visitor, said.client, said.text, name, said.proof)
     if not room.chat.settings.form:
         raise ValueError("no_form")
     return entries.left(line.visitor, said.client, said.email, said.text, name)

@@ -1,6 +1,6 @@
 """What a visitor may see: their own words, the answers addressed to them, and how it stands. Nothing else.
 
-Three locks, each enough by itself: only contacts of the chat in which this visitor takes part are looked at; of what
+Three locks, each enough by itself: only contacts in which this visitor takes part are looked at; of what
 came in, only what this very visitor wrote; of what went out, only what was addressed to this visitor when it was
 written. Notes are never read.
 """
@@ -83,10 +83,10 @@ class VisitorView:
         self._chat = chat
 
     def contacts(self, identity: str) -> list[Contact]:
-        """The chats that this visitor takes part in, oldest first."""
+        """The contacts that this visitor takes part in, oldest first: what began elsewhere may go on in the chat."""
         customer = self._source.state.identities.get(identity, "")
         found = self._index.of_customer(customer) if customer else []
-        return [one for one in reversed(found) if one.channel == CHANNEL and identity in one.participants]
+        return [one for one in reversed(found) if identity in one.participants]
 
     def refs(self, identity: str) -> list[MessageRef]:
         """What may be shown of them now or once it is sent, in order."""

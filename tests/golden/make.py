@@ -135,6 +135,8 @@ class Story:
             language="en",
             auto="auto-reply" if chance.random() < 0.05 else None,
             model="golden",
+            proves=f"{chance.randrange(200):032x}" if chance.random() < 0.1 else "",
+            proof=name,
         )
 
     def command(self) -> e.Event:
@@ -173,9 +175,25 @@ class Story:
             e.ContactReopened(at=at, inbox=name, agent=agent, contact=on),
             e.ContactRetagged(at=at, inbox=name, agent=agent, contact=on, topics=(TOPICS[len(name) % 3],)),
             e.PrioritySet(at=at, inbox=name, agent=agent, contact=on, priority=Priority.HIGH),
+            e.IdentitiesLinked(
+                at=at,
+                inbox=name,
+                agent="agent-00",
+                contact=on,
+                other=chance.choice(list(self.engine.state.contacts)),
+                message=f"n{name}",
+            ),
+            e.LinkUndone(
+                at=at,
+                inbox=name,
+                agent="agent-00",
+                contact=on,
+                link=f"l{self.engine.state.links_made}",
+                message=f"n{name}",
+            ),
             e.DeliveryReported(at=at, message=contact.messages[-1].id, contact=on, state="sent"),
         )
-        return chance.choices(acts, (4, 4, 2, 1, 1, 1, 1, 1, 1, 1, 1, 2))[0]
+        return chance.choices(acts, (4, 4, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2))[0]
 
 
 def make(folder: Path) -> Expected:

@@ -229,6 +229,6 @@ def test_the_auditor_notices_what_should_not_have_been_answered() -> None:
         return [one.detail for one in found]
 
     assert forged("x1") == [
-        "c1 gets an auto-answer to what did not open it",
+        "c1 gets receipt without a reason",
         "k1 gets the auto-answer receipt twice in a day",
     ]

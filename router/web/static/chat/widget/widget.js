@@ -19,6 +19,11 @@ const lang = language(options.lang ? [options.lang] : navigator.languages);
 const locale = navigator.languages.find((tag) => tag.toLowerCase().split("-")[0] === lang) || lang;
 const T = TEXTS[lang];
 const keep = new Keep(base.host);
+const proof = /^#usherd=([\w-]{54})$/.exec(location.hash)?.[1]; // whoever comes by a link from a mail of ours
+if (proof) {
+  keep.set("proof", proof);
+  history.replaceState(null, "", location.pathname + location.search); // not to stand in the address bar
+}
 
 function h(tag, props = {}, ...kids) {
   const node = document.createElement(tag);
@@ -61,7 +66,8 @@ class Widget {
     this.thread.line = this.line;
     document.addEventListener("visibilitychange", () => this.look());
     if (keep.get("pass")) this.line.start();
-    if (keep.get("open") === "1" && matchMedia("(min-width: 481px)").matches) this.open(false);
+    if (proof) this.open();
+    else if (keep.get("open") === "1" && matchMedia("(min-width: 481px)").matches) this.open(false);
     this.draw();
   }
 
