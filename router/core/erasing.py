@@ -100,6 +100,7 @@ def _forget(work: Work, customers: dict[str, None], identities: dict[str, None])
         state.last_agent.pop(customer, None)
     for identity in identities:
         state.identities.pop(identity, None)
+        state.blocked.pop(identity, None)
     for budget in [one for one in state.auto_answered if one.partition(" ")[2] in customers]:
         del state.auto_answered[budget]
 

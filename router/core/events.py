@@ -278,6 +278,40 @@ class SenderLetIn(AgentEvent, frozen=True, kw_only=True, tag=True):
     contact: str
 
 
+class ContactsMerged(AgentEvent, frozen=True, kw_only=True, tag=True):
+    """Two open contacts of one customer are about the same: the messages of `contact` belong to `into` from now on."""
+
+    contact: str
+    into: str
+
+
+class ColleagueCalled(AgentEvent, frozen=True, kw_only=True, tag=True):
+    """`target` is to look at a contact and say what they think; it stays its owner's. `message`: a note, or ""."""
+
+    contact: str
+    target: str
+    message: str = ""
+
+
+class ColleagueLeft(AgentEvent, frozen=True, kw_only=True, tag=True):
+    """Whoever was called in has said their part."""
+
+    contact: str
+
+
+class SpamMarked(AgentEvent, frozen=True, kw_only=True, tag=True):
+    """It is spam: closed, unanswered. `block`: what its sender writes from now on is listed, and opens nothing."""
+
+    contact: str
+    block: bool = False
+
+
+class SenderUnblocked(AgentEvent, frozen=True, kw_only=True, tag=True):
+    """Whoever wrote in this contact may open contacts again."""
+
+    contact: str
+
+
 class CommandRefused(EventBase, frozen=True, kw_only=True, tag=True):
     """A command, or another request of ours, of which no event could be made. `detail` holds nothing personal."""
 
@@ -299,6 +333,11 @@ ContactCommand = (
     | ContactRetagged
     | PrioritySet
     | SenderLetIn
+    | ContactsMerged
+    | ColleagueCalled
+    | ColleagueLeft
+    | SpamMarked
+    | SenderUnblocked
 )
 
 AgentCommand = StatusSet | ContactStarted | ContactCommand
@@ -329,6 +368,11 @@ Event = (
     | ContactRetagged
     | PrioritySet
     | SenderLetIn
+    | ContactsMerged
+    | ColleagueCalled
+    | ColleagueLeft
+    | SpamMarked
+    | SenderUnblocked
     | CommandRefused
     | CustomerErased
     | ErasureDone

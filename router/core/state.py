@@ -98,6 +98,8 @@ class Contact(msgspec.Struct, kw_only=True):
     share_mark: int | None = None  # reading of the owner's clock when it came into their court; None: it is not there
     spent: int = 0  # ms of handling by the present owner
     handled: int = 0  # ms of handling by all, since it was opened or reopened
+    called: list[str] = []  # agents who were called in: they look on and write notes; sorted
+    spam: bool = False  # closed as such, by a person
     follows: str | None = None  # an earlier contact that the customer answered to and that cannot be reopened
 
 
@@ -175,5 +177,6 @@ class State(msgspec.Struct, kw_only=True):
     demand: dict[str, dict[int, int]] = {}  # scarce skill -> slot -> ms of handling asked for; for `reserve: auto`
     reserves: dict[str, int] = {}  # skill -> so many idle holders are kept for it now
     efforts: dict[str, Learned] = {}  # "topic kind", the topic "" where none is known -> what such contacts took
+    blocked: dict[str, int] = {}  # keyed hash of who may open nothing -> since when; the oldest first
     erased: dict[str, int] = {}  # keyed hash -> how often it was erased: its keys are numbered
     erasing: dict[str, Erasure] = {}  # by the id of the entry that asked for it: not yet carried out

@@ -35,7 +35,7 @@ class StatusFields(Fields, frozen=True, kw_only=True):
 
 
 class ContactFields(Fields, frozen=True, kw_only=True):
-    """take, wake, resolve, reopen, let_in."""
+    """take, wake, resolve, reopen, let_in, leave, unblock."""
 
     contact: str
 
@@ -113,6 +113,28 @@ class PriorityFields(Fields, frozen=True, kw_only=True):
     priority: Priority
 
 
+class MergeFields(Fields, frozen=True, kw_only=True):
+    """merge: what was written in `contact` belongs to `into` from now on."""
+
+    contact: str
+    into: str
+
+
+class CallFields(Fields, frozen=True, kw_only=True):
+    """call: a colleague, `target`, is to look at it; `text` is a note for them, or ""."""
+
+    contact: str
+    target: str
+    text: str = ""
+
+
+class SpamFields(Fields, frozen=True, kw_only=True):
+    """spam; `block`: its sender opens no contact any more."""
+
+    contact: str
+    block: bool = False
+
+
 ACTIONS: dict[str, type[Fields]] = {
     "status": StatusFields,
     "accept": OfferFields,
@@ -129,7 +151,15 @@ ACTIONS: dict[str, type[Fields]] = {
     "retag": RetagFields,
     "priority": PriorityFields,
     "let_in": ContactFields,
+    "merge": MergeFields,
+    "call": CallFields,
+    "leave": ContactFields,
+    "spam": SpamFields,
+    "unblock": ContactFields,
 }
+
+
+WRITTEN = (ReplyFields, NoteFields, TransferFields, StartFields, CallFields)
 
 
 async def act(
@@ -177,10 +207,10 @@ def _refused(code: str, detail: str, names: Directory, contact: str = "") -> Ans
 
 def _problem(fields: Fields) -> str:
     """What no type can say: an empty or endless text, two receivers of one transfer."""
-    text = fields.text if isinstance(fields, ReplyFields | NoteFields | TransferFields | StartFields) else None
+    text = fields.text if isinstance(fields, WRITTEN) else None
     if text is not None:
         enclosing = isinstance(fields, ReplyFields) and bool(fields.files)
-        if not text.strip() and not enclosing and not isinstance(fields, TransferFields):
+        if not text.strip() and not enclosing and not isinstance(fields, TransferFields | CallFields):
             return "a text"
         if len(text) > TEXT_CHARACTERS_MAX:
             return f"at most {TEXT_CHARACTERS_MAX} characters"

@@ -42,6 +42,11 @@ EVENT_OF = {
     "retag": "ContactRetagged",
     "priority": "PrioritySet",
     "let_in": "SenderLetIn",
+    "merge": "ContactsMerged",
+    "call": "ColleagueCalled",
+    "leave": "ColleagueLeft",
+    "spam": "SpamMarked",
+    "unblock": "SenderUnblocked",
 }
 
 
@@ -61,6 +66,8 @@ class Command(msgspec.Struct, kw_only=True):
     topics: tuple[str, ...] = ()
     priority: str = ""
     resolve: bool = False
+    into: str = ""
+    block: bool = False
     answers: str = ""  # the customer's message that a reply answers, and so who gets it; "": their last
     cc: tuple[str, ...] = ()
     files: tuple[str, ...] = ()  # enclosed with a reply or a letter, by ids
@@ -102,7 +109,7 @@ class Actions:
             raise Refused("too-long", f"a message may have {TEXT_CHARACTERS_MAX:,} characters")
         prepared = Prepared(event=None, finished=[inbox])
         says = bool(spoken.text) or (command.action == "reply" and bool(command.files))
-        if command.action in {"reply", "note", "transfer"} and says:
+        if command.action in {"reply", "note", "transfer", "call"} and says:
             prepared.blobs = [await self._written(inbox, command, spoken.text, state, at)]
         elif command.action in {"reply", "note"} or (command.action == "start" and not spoken.text.strip()):
             raise Refused("empty", "there is nothing written")
