@@ -9,12 +9,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from statistics import median_low
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from router.core.state import Contact
 from router.core.transitions import ContactState
 from router.desk.ports import Changed, Source
+from router.desk.shadow import promise
 from router.desk.views import Done, Today
 
 
@@ -25,6 +26,14 @@ def day_of(now: int, timezone: str) -> tuple[int, int]:
     start = here.replace(hour=0, minute=0, second=0, microsecond=0)
     end = (start + timedelta(days=1)).replace(tzinfo=zone)  # by the wall: a day may have 23 hours, or 25
     return round(start.astimezone(UTC).timestamp() * 1000), round(end.astimezone(UTC).timestamp() * 1000)
+
+
+class First(NamedTuple):
+    """A contact's first answer: whose, after how many ms, and whether in the time that was promised, if one was."""
+
+    agent: str
+    ms: int
+    in_time: bool | None
 
 
 class Figures:
@@ -38,7 +47,7 @@ class Figures:
         self._opened: dict[str, None] = {}
         self._resolved: dict[str, str] = {}  # contact -> who had it, "" for nobody
         self._answers: dict[str, Counter[str]] = {}  # contact -> by agent
-        self._firsts: dict[str, tuple[str, int]] = {}  # contact -> who answered first, after how many ms
+        self._firsts: dict[str, First] = {}
         self._rebuild()
         self._end = source.subscribe(self._changed)
 
@@ -56,18 +65,25 @@ class Figures:
         """How many contacts were opened and resolved, and how many answers written, since midnight."""
         self._turn()
         answers = sum(one.total() for one in self._answers.values())
-        return Today(opened=len(self._opened), resolved=len(self._resolved), answers=answers)
+        promised = [one.in_time for one in self._firsts.values() if one.in_time is not None]
+        return Today(
+            opened=len(self._opened),
+            resolved=len(self._resolved),
+            answers=answers,
+            promised=len(promised),
+            in_time=sum(promised),
+        )
 
     def done(self, members: Iterable[str]) -> dict[str, Done]:
         """What each of these did since midnight."""
         self._turn()
         answers: Counter[str] = Counter()
-        for one in self._answers.values():
-            answers.update(one)
+        for counted in self._answers.values():
+            answers.update(counted)
         resolved = Counter(self._resolved.values())
         firsts: dict[str, list[int]] = {}
-        for agent, ms in self._firsts.values():
-            firsts.setdefault(agent, []).append(ms // 1_000)
+        for one in self._firsts.values():
+            firsts.setdefault(one.agent, []).append(one.ms // 1_000)
         return {
             agent: Done(
                 answers=answers[agent],
@@ -120,7 +136,9 @@ class Figures:
         first = next(ref for ref in one.messages if ref.direction == "out" and ref.agent is not None)
         asked = any(ref.direction == "in" and ref.at <= first.at for ref in one.messages)
         if first.at >= start and asked and first.agent is not None:
-            self._firsts[contact] = (first.agent, first.at - one.opened_at)
+            due = promise(self._source.state, one)
+            in_time = None if due is None else first.at <= due
+            self._firsts[contact] = First(first.agent, first.at - one.opened_at, in_time)
 
     def _all(self) -> tuple[dict[str, Any], ...]:
         return self._open, self._opened, self._resolved, self._answers, self._firsts

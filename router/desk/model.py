@@ -85,7 +85,7 @@ class Desk:
         shown = {name: listed[:LIST_ROWS_MAX] for name, listed in lists.items()}
         called = self.index.called(agent)[:LIST_ROWS_MAX]
         wanted = (*offered, *(one for listed in shown.values() for one in listed), *done, *called)
-        today, team = self._today(state, agent)
+        today, team = self.today(agent)
         messages = await heads(self._read, wanted)
         rows = {contact.id: row(contact, messages, self.source.names) for contact in wanted}
         return DeskView(
@@ -109,8 +109,9 @@ class Desk:
             files_bytes=FILES_BYTES_MAX,
         )
 
-    def _today(self, state: State, agent: str) -> tuple[Done, Done | None]:
+    def today(self, agent: str) -> tuple[Done, Done | None]:
         """What the agent did today, and the median of those of their team who did anything."""
+        state = self.source.state
         team = state.workspace.agents[agent].team
         members = [one.id for one in state.workspace.agents.values() if one.team == team]
         done = self.figures.done(members)

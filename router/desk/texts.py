@@ -181,6 +181,23 @@ FIRST_CONTACT = "First contact with us."
 LATE = "This takes longer than usual. It shows here as soon as it is done."
 
 
+# Matters for supervisors: of one, of several.
+MATTER_RISK = ("A promise is due soon.", "{n} promises are due soon.")
+MATTER_BROKEN = ("A promise is broken.", "{n} promises are broken.")
+MATTER_MORE_RISK = ("One more is due soon.", "{n} more are due soon.")
+MATTER_NOBODY = ("A contact waits that nobody can take.", "{n} contacts wait that nobody can take.")
+MATTER_QUARANTINE = ("A message could not be read safely.", "{n} messages could not be read safely.")
+MATTER_FAILED = ("An answer was not delivered.", "{n} answers were not delivered.")
+MATTER_HELD_UP = ("An answer does not get away.", "{n} answers do not get away.")
+MATTER_ESCALATED = ("A contact was escalated.", "{n} contacts were escalated.")
+MATTER_PROBLEMS = ("usherd has a problem.", "usherd has {n} problems.")
+
+
+def counted(forms: tuple[str, str], number: int) -> str:
+    """The sentence for one, or for several."""
+    return forms[number != 1].format(n=number)
+
+
 def label(code: str) -> str:
     """Words for an id that an admin chose: `lost-pet` → `Lost pet`, `lang:es` → `Spanish`."""
     if code.startswith("lang:"):

@@ -290,6 +290,8 @@ class Today(View, frozen=True, kw_only=True):
     opened: int
     resolved: int
     answers: int
+    promised: int = 0  # first answers given, where one was promised
+    in_time: int = 0  # of those
 
 
 class Board(View, frozen=True, kw_only=True):
