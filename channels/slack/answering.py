@@ -14,6 +14,7 @@ from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from channels.slack import blocks
 from channels.slack.api import Api, Refusal, Wait
+from channels.slack.blocks import Json
 from channels.slack.card import Post
 from channels.slack.reading import Deed
 
@@ -29,10 +30,12 @@ class Answering:
     def __init__(self, api: Api) -> None:
         self._api = api
 
-    async def say(self, deed: Deed, text: str, *, channel: str = "", thread: str = "") -> None:
+    async def say(
+        self, deed: Deed, text: str, *, channel: str = "", thread: str = "", button: Json | None = None
+    ) -> None:
         """Tell whoever did it, as well as it can be: what was done stands whether they hear of it or not."""
-        body = {"response_type": "ephemeral", "replace_original": False, "text": text}
-        body["blocks"] = [blocks.section(text)]
+        body: dict[str, Any] = {"response_type": "ephemeral", "replace_original": False, "text": text}
+        body["blocks"] = [blocks.section(text, button)]
         if deed.answer_to and await self._respond(deed.answer_to, body):
             return
         where = deed.channel or channel
@@ -54,6 +57,17 @@ class Answering:
             return False
         body = {"replace_original": True, "text": post.text, "blocks": list(post.blocks)}
         return await self._respond(deed.answer_to, body)
+
+    async def close(self, deed: Deed, text: str) -> None:
+        """Put a sentence in the place of what was clicked, which only they see."""
+        body: dict[str, Any] = {"replace_original": True, "text": text, "blocks": [blocks.section(text)]}
+        if not deed.answer_to or not await self._respond(deed.answer_to, body):
+            await self.say(deed, text)
+
+    async def show(self, view: str, content: dict[str, Any]) -> None:
+        """Change a window that is open; one that was closed meanwhile is nobody's."""
+        with suppress(Refusal, Wait):
+            await self._api.call("views.update", {"view_id": view, "view": content}, urgent=True, patience=1.0)
 
     async def _respond(self, url: str, body: dict[str, Any]) -> bool:
         try:

@@ -169,10 +169,23 @@ def multi_select(action: str, placeholder: str, options: Sequence[Json], chosen:
     return made | {"initial_options": list(chosen)} if chosen else made
 
 
-def writing(action: str, placeholder: str = "", *, lines: bool = True) -> Json:
-    """A field to write in."""
-    made: Json = {"type": "plain_text_input", "action_id": action, "multiline": lines, "max_length": INPUT_MAX}
+def writing(action: str, placeholder: str = "", *, lines: bool = True, first: str = "", most: int = INPUT_MAX) -> Json:
+    """A field to write in; `first`: what stands there already."""
+    made: Json = {"type": "plain_text_input", "action_id": action, "multiline": lines, "max_length": most}
+    if first:
+        made["initial_value"] = first[:most]
     return made | {"placeholder": _plain(placeholder, PLACEHOLDER_MAX)} if placeholder else made
+
+
+def address(action: str) -> Json:
+    """A field for an e-mail address."""
+    return {"type": "email_text_input", "action_id": action}
+
+
+def boxes(action: str, options: Sequence[Json], *, ticked: bool) -> Json:
+    """Boxes to tick, all of them or none at first."""
+    made: Json = {"type": "checkboxes", "action_id": action, "options": list(options)}
+    return made | {"initial_options": list(options)} if ticked else made
 
 
 def moment(action: str, instant: int) -> Json:

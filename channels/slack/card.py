@@ -15,8 +15,9 @@ BODIES = (4_800, 2_400, 1_200, 300, 0)  # characters of the message on the card:
 PIECE_UNITS_MAX = 2_400
 FILES_NAMED_MAX = 10
 BANNERS_MAX = 6
-OWN_BUTTONS = ("resolve", "transfer", "snooze", "wake", "note")
-MORE = ("retag", "priority", "let_in")
+OWN_BUTTONS = ("reply", "resolve", "transfer", "snooze", "wake", "note", "let_in", "leave", "unblock")
+MORE = ("retag", "priority", "call", "merge", "spam")  # Slack's menu takes five
+COPIES_NAMED_MAX = 8
 
 
 class Post(msgspec.Struct, frozen=True):
@@ -63,8 +64,17 @@ def _card(view: Card, head: str, why: str, room: int) -> list[Json]:
         until = date(view.offer_until, texts.UNTIL_FORM, "soon")
         found.append(blocks.section(texts.UNTIL.format(until=until)))
     elif "reply" in view.actions:
-        found.append(blocks.context(texts.ANSWER.format(line=cut(view.replies_line, 1_000))))
+        found.append(blocks.context(texts.ANSWER.format(line=cut(view.replies_line, 1_000)), *_copies(view)))
+    elif view.guest:
+        found.append(blocks.context(texts.GUEST_THREAD))
     return [*found, blocks.actions(*buttons(view))]
+
+
+def _copies(view: Card) -> list[str]:
+    """Who else was on the customer's message."""
+    names = ", ".join(inline(one.name or one.address, 60) for one in view.cc[:COPIES_NAMED_MAX])
+    more = ", …" if len(view.cc) > COPIES_NAMED_MAX else ""
+    return [texts.COPIES.format(names=names + more)] if names else []
 
 
 def gone(row: Row) -> Post:
@@ -91,6 +101,8 @@ def stage(view: Card) -> str:
     """Where it stands, for the agent who looks."""
     if view.offer:
         return texts.OFFERED
+    if view.guest:
+        return texts.GUEST
     row = view.contact
     if row.state == "snoozed" and row.snoozed_until is not None:
         return texts.SNOOZED.format(when=date(row.snoozed_until, texts.DUE_FORM, "later"))

@@ -12,25 +12,30 @@ import msgspec
 import structlog
 from slack_sdk.web.async_client import AsyncWebClient
 
-from channels.slack.acting import Actor, Parts, problems
+from channels.slack.acting import Actor, Parts
+from channels.slack.alerts import Alerts
 from channels.slack.answering import Answering
 from channels.slack.api import Api, Doubt, Refusal, Wait
 from channels.slack.arriving import Arrivals
 from channels.slack.asking import Find, Questions
 from channels.slack.catching_up import CatchingUp
+from channels.slack.digests import Digests
 from channels.slack.enclosing import Enclosing
+from channels.slack.holding import Holding
 from channels.slack.homes import Homes
 from channels.slack.lapses import Lapses
 from channels.slack.limits import Limits
 from channels.slack.lines import Lines
 from channels.slack.listening import Sockets, bolt
+from channels.slack.nudges import Nudges
 from channels.slack.own_status import OwnStatus
 from channels.slack.people import People
-from channels.slack.ports import Files, Memory, Roster
+from channels.slack.ports import Files, Memory, Roster, Wishes
 from channels.slack.posting import Postings
 from channels.slack.projection import Explain, Projection
 from channels.slack.reading import Deed, read
 from channels.slack.sharing import Sharing
+from channels.slack.windows import problems
 from router.core.errors import StoreUnavailable, TransientError
 from router.core.values import Status
 from router.desk import actions
@@ -78,6 +83,7 @@ class Outside:
     statuses: Callable[[], Mapping[str, str]]
     clock: Callable[[], int]
     monotonic: Callable[[], float]
+    wishes: Callable[[], Wishes] = Wishes
 
 
 class SlackDesk:
@@ -150,6 +156,7 @@ class SlackDesk:
         lapses = Lapses(api=self._api, people=people, source=out.desk.source, memory=out.memory)
         own_status = OwnStatus(commands=out.commands, source=out.desk.source, memory=out.memory, named=out.statuses)
         own_status.recall(kept)
+        rounds = self._rounds(people, postings, projection)
         arrivals = self._hands(people, projection, homes, lines, own_status)
         catching_up = CatchingUp(
             api=self._api, people=people, take=arrivals.take, agents=lambda: list(out.roster.addresses())
@@ -172,14 +179,50 @@ class SlackDesk:
             projection.recall(kept)
             lines.recall(kept)
             lapses.recall(kept)
+            for one in rounds:
+                one.recall(kept)
             arrivals.recall(kept)
             self._arrivals = arrivals
             every = (projection.work, homes.work, lines.work, lapses.work, catching_up.work)
-            ticks = (projection.look, lines.look, lambda: self._gap(catching_up))
-            await self._work(arrivals, [one.run for one in every], ticks)
+            works: Runs = [*(one.run for one in every), *(one.work.run for one in rounds)]
+            ticks = (projection.look, lines.look, *(one.look for one in rounds), lambda: self._gap(catching_up))
+            await self._work(arrivals, works, ticks)
         finally:
             self._arrivals = None
             end()
+
+    def _rounds(
+        self, people: People, postings: Postings, projection: Projection
+    ) -> tuple[Alerts | Nudges | Digests, ...]:
+        """Who looks by themselves, now and then, whether somebody is to be told something."""
+        out = self._out
+        alerts = Alerts(
+            desk=out.desk,
+            people=people,
+            postings=postings,
+            forget=out.memory.delete,
+            problems=out.problems,
+            wishes=out.wishes,
+            clock=out.clock,
+        )
+        nudges = Nudges(
+            api=self._api,
+            desk=out.desk,
+            people=people,
+            memory=out.memory,
+            link=lambda agent, contact: self._link(projection, agent, contact),
+            clock=out.clock,
+        )
+        digests = Digests(
+            api=self._api,
+            desk=out.desk,
+            people=people,
+            memory=out.memory,
+            problems=out.problems,
+            wishes=out.wishes,
+            clock=out.clock,
+        )
+        return alerts, nudges, digests
 
     def _lines(self, postings: Postings) -> Lines:
         out = self._out
@@ -204,6 +247,15 @@ class SlackDesk:
         async def remember(deed: Deed) -> None:
             await arrivals.keep(deed)
 
+        def find(key: str) -> Deed | None:
+            return arrivals.held(key)
+
+        holding = Holding(
+            hold_ms=lambda: out.wishes().undo_ms,
+            find=find,
+            remember=remember,
+            now=out.clock,
+        )
         enclosing = Enclosing(
             token=out.client.token or "",
             api=out.client.base_url,
@@ -226,6 +278,8 @@ class SlackDesk:
                 own_status=own_status,
                 sharing=sharing,
                 explain=out.explain,
+                wishes=out.wishes,
+                holding=holding,
                 now=out.clock,
             )
         )

@@ -27,6 +27,7 @@ PER_MINUTE = {
     "users.info": 100,
     "users.lookupByEmail": 50,
     "views.open": 100,
+    "views.update": 100,
     "views.publish": 100,
     "auth.test": 200,
     "files.getUploadURLExternal": 100,

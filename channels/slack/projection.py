@@ -106,7 +106,7 @@ class Projection:
         for key in tuple(self.threads):
             self.work.mark(key)
         for agent, seat in state.agents.items():
-            for contact in (*seat.held, *seat.parked):
+            for contact in (*seat.held, *seat.parked, *(one.id for one in self._desk.index.called(agent))):
                 self._mark(agent, contact)
 
     def changed(self, changed: Changed) -> None:
@@ -119,6 +119,7 @@ class Projection:
             one = contacts.get(name)
             if one is not None:
                 agents |= dict.fromkeys(agent for agent in (one.agent, one.offer and one.offer.agent) if agent)
+                agents |= dict.fromkeys(one.called)
             for agent in agents:
                 self._mark(agent, name)
 
@@ -259,7 +260,8 @@ class Projection:
         else:
             if thread.stage in {GONE, WIPED} or (stage == OFFERED and thread.offer != view.offer):
                 await self._asked_why(thread, contact)
-                again = f"again {view.offer or contact.decided_at}"
+                since = contact.messages[-1].id if view.guest and contact.messages else contact.decided_at
+                again = f"again {view.offer or since}"
                 await self._news(thread, again, notices.offered_again(view), urgent=True)
             elif thread.stage == ContactState.SNOOZED and stage == MINE:
                 await self._news(thread, f"woken {contact.court_since}", notices.news(texts.WOKEN))

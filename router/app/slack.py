@@ -20,6 +20,7 @@ from slack_sdk.signature import SignatureVerifier
 
 from channels.slack.desk import Outside, SlackDesk
 from channels.slack.listening import web_client
+from channels.slack.ports import Wishes
 from router.core.errors import Fenced, StoreUnavailable
 from router.desk.model import Desk
 from router.desk.search import Search
@@ -93,6 +94,21 @@ class SlackRoster:
         return {name: address for name, address in found.items() if address}
 
 
+def wishes(config: WorkspaceConfig) -> Wishes:
+    """What the workspace in force says of the desk in Slack."""
+    said = config.channels.slack
+    if said is None:  # it went while we run: what stands is closed at the next start
+        return Wishes()
+    named = {str(action): emoji for action, emoji in said.emoji.items()}
+    return Wishes(
+        supervisors_channel=said.supervisors_channel or "",
+        digest_at=said.digest_at,
+        digest_week=said.digest_week,
+        undo_ms=said.undo,
+        emoji=tuple((action, named.get(action, usual)) for action, usual in Wishes().emoji),
+    )
+
+
 class SlackPart:
     """The desk in Slack over the daemon's whole life."""
 
@@ -150,6 +166,7 @@ class SlackPart:
                 team_channel=settings.team_channel or "",
                 statuses=lambda: daemon.config.channels.slack.statuses if daemon.config.channels.slack else {},
                 clock=daemon.clock.now,
+                wishes=lambda: wishes(daemon.config),
                 monotonic=time.monotonic,
             )
         )

@@ -251,5 +251,15 @@ def _on_contact(work: Work, event: ContactCommand, contact: Contact) -> None:  #
             links.undo(work, event, contact)
         case events.CustomerDescribed():
             links.describe(work, event, contact)
+        case events.ContactsMerged():
+            commands.merge(work, event, contact)
+        case events.ColleagueCalled():
+            commands.call(work, event, contact)
+        case events.ColleagueLeft():
+            commands.leave(work, event, contact)
+        case events.SpamMarked():
+            commands.mark_spam(work, event, contact)
+        case events.SenderUnblocked():
+            commands.unblock(work, event, contact)
         case _ as unreachable:
             assert_never(unreachable)

@@ -102,7 +102,7 @@ def _forget(work: Work, customers: dict[str, None], identities: dict[str, None])
         state.links.pop(customer, None)
     for identity in identities:
         state.identities.pop(identity, None)
-        for known in (state.going_on, state.languages, state.consents, state.tiers, state.tiers_seen):
+        for known in (state.going_on, state.languages, state.consents, state.tiers, state.tiers_seen, state.blocked):
             known.pop(identity, None)
     for budget in [one for one in state.auto_answered if one.partition(" ")[2] in customers]:
         del state.auto_answered[budget]

@@ -338,6 +338,40 @@ class TierSet(EventBase, frozen=True, kw_only=True, tag=True):
     tier: str
 
 
+class ContactsMerged(AgentEvent, frozen=True, kw_only=True, tag=True):
+    """Two open contacts of one customer are about the same: the messages of `contact` belong to `into` from now on."""
+
+    contact: str
+    into: str
+
+
+class ColleagueCalled(AgentEvent, frozen=True, kw_only=True, tag=True):
+    """`target` is to look at a contact and say what they think; it stays its owner's. `message`: a note, or ""."""
+
+    contact: str
+    target: str
+    message: str = ""
+
+
+class ColleagueLeft(AgentEvent, frozen=True, kw_only=True, tag=True):
+    """Whoever was called in has said their part."""
+
+    contact: str
+
+
+class SpamMarked(AgentEvent, frozen=True, kw_only=True, tag=True):
+    """It is spam: closed, unanswered. `block`: what its sender writes from now on is listed, and opens nothing."""
+
+    contact: str
+    block: bool = False
+
+
+class SenderUnblocked(AgentEvent, frozen=True, kw_only=True, tag=True):
+    """Whoever wrote in this contact may open contacts again."""
+
+    contact: str
+
+
 class CommandRefused(EventBase, frozen=True, kw_only=True, tag=True):
     """A command, or another request of ours, of which no event could be made. `detail` holds nothing personal."""
 
@@ -362,6 +396,11 @@ ContactCommand = (
     | IdentitiesLinked
     | LinkUndone
     | CustomerDescribed
+    | ContactsMerged
+    | ColleagueCalled
+    | ColleagueLeft
+    | SpamMarked
+    | SenderUnblocked
 )
 
 AgentCommand = StatusSet | ContactStarted | IncidentAnswered | IncidentEnded | ContactCommand

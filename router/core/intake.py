@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from router.core import clocks, leaving, links, placing, reserve
+import msgspec
+
+from router.core import clocks, leaving, links, placing, reserve, unwanted
 from router.core.decisions import (
     AttachMessage,
     FileAuto,
@@ -39,6 +41,8 @@ def receive(work: Work, event: MessageReceived) -> None:
     if event.message in work.index.place:
         return  # applied before: a message is in one place only
     links.hear(work, event)
+    if event.auto is None and unwanted.blocked(work.state, event.sender):
+        event = msgspec.structs.replace(event, auto=unwanted.BLOCKED)
     claimed = resolve_joined(work, event.thread) or answered(work, event.answers)
     if claimed is not None and len(claimed.messages) >= leaving.MESSAGES_MAX:
         claimed = None
@@ -102,6 +106,26 @@ def release(work: Work, event: MessageReleased) -> None:
 
 def let_in(work: Work, contact: Contact, into: Contact) -> None:
     """The messages of a flagged contact join the one it claimed; its sender may write there from now on."""
+    _join_contacts(work, contact, into)
+    _answer_customer(work, into)
+
+
+def merge(work: Work, contact: Contact, into: Contact) -> None:
+    """The messages of an open contact join another; an answer that was owed there is owed here, since then."""
+    since = contact.response_from
+    _join_contacts(work, contact, into)
+    contact.called = []
+    if since is None:
+        return
+    if into.state in {ContactState.WAITING_CUSTOMER, ContactState.SNOOZED}:
+        wake(work, into, "customer_wrote")
+    if into.response_from is not None:
+        into.response_from = min(into.response_from, since)
+    clocks.start_response(work.workspace, into, since)
+    work.touch(into)
+
+
+def _join_contacts(work: Work, contact: Contact, into: Contact) -> None:
     if contact.offer is not None:
         placing.withdraw(work, contact, "joined")
     if contact.agent is not None:
@@ -117,7 +141,6 @@ def let_in(work: Work, contact: Contact, into: Contact) -> None:
     contact.messages = []
     work.emit(JoinContacts(contact=contact.id, into=into.id))
     work.touch(contact)
-    _answer_customer(work, into)
 
 
 def resolve_joined(work: Work, name: str | None) -> Contact | None:
@@ -336,6 +359,7 @@ def reopen(work: Work, contact: Contact) -> None:
     contact.prefer_agent = contact.agent or work.state.last_agent.get(contact.customer)
     contact.agent = None
     contact.resolved_at = None
+    contact.spam = False
     contact.turn_at, contact.paused = work.now, 0
     contact.relaxed = 0
     clocks.restart(work.workspace, contact, work.now)

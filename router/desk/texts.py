@@ -43,6 +43,7 @@ AUTO = {
     "bulk": "bulk mail",
     "loop": "mail loop",
     "spam": "spam",
+    "blocked": "a blocked sender's message",
     "staff": "a colleague's mail",
     "command": "a button of the channel",
     "receipt": "automatic answer: receipt",
@@ -70,6 +71,11 @@ DONE = {
     "link": "They are one customer now. It can be undone.",
     "unlink": "They are two customers again.",
     "customer": "Noted.",
+    "merge": "Merged: its messages stand in the other contact now.",
+    "call": "Called in. They see the contact and can write notes.",
+    "leave": "You look on no more.",
+    "spam": "Closed as spam.",
+    "unblock": "Its sender can write to us again.",
 }
 
 # Refusals by the engine's code. `{detail}` is what the engine added; `{who}` the same as a name, if it is an agent.
@@ -81,6 +87,9 @@ _REFUSALS = {
     "not-open": "This contact is not open.",
     "offer-over": "This offer has lapsed.",
     "already-yours": "It is yours already.",
+    "already-there": "It is theirs already.",
+    "already-there:who": "It is {who}'s already.",
+    "not-one": "Only contacts of one customer on one channel can be merged.",
     "taken": "Somebody else was first.",
     "taken:who": "{who} was first.",
     "not-allowed": "Your role does not allow that.",
@@ -172,8 +181,30 @@ REVISED = "The customer worded this anew later: see below."
 REVISION = "Worded anew: what it says now stands here, what it said before is quoted."
 FOLLOWS = "It answers contact {contact}, which was closed too long ago to be reopened."
 OFFERED_TO = "It is offered to {who} at the moment."
+SPAM = "It was closed as spam."
+SPAM_BLOCKED = "It was closed as spam, and its sender is blocked: what they write is listed, and opens no contact."
+CALLED = "Called in: {who}. They see this contact and write notes."
+GUEST = "{who} called you in. What you write here is a note; the customer never sees it."
+GUEST_OF_NOBODY = "You were called in. What you write here is a note; the customer never sees it."
 FIRST_CONTACT = "First contact with us."
 LATE = "This takes longer than usual. It shows here as soon as it is done."
+
+
+# Matters for supervisors: of one, of several.
+MATTER_RISK = ("A promise is due soon.", "{n} promises are due soon.")
+MATTER_BROKEN = ("A promise is broken.", "{n} promises are broken.")
+MATTER_MORE_RISK = ("One more is due soon.", "{n} more are due soon.")
+MATTER_NOBODY = ("A contact waits that nobody can take.", "{n} contacts wait that nobody can take.")
+MATTER_QUARANTINE = ("A message could not be read safely.", "{n} messages could not be read safely.")
+MATTER_FAILED = ("An answer was not delivered.", "{n} answers were not delivered.")
+MATTER_HELD_UP = ("An answer does not get away.", "{n} answers do not get away.")
+MATTER_ESCALATED = ("A contact was escalated.", "{n} contacts were escalated.")
+MATTER_PROBLEMS = ("usherd has a problem.", "usherd has {n} problems.")
+
+
+def counted(forms: tuple[str, str], number: int) -> str:
+    """The sentence for one, or for several."""
+    return forms[number != 1].format(n=number)
 
 
 def label(code: str) -> str:

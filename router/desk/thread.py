@@ -44,8 +44,11 @@ async def card(source: Source, read: Texts, contact: Contact, agent: str, of_cus
         requirement=requirement,
         topics=about,
         topics_said=contact.topics_set,
-        banners=_banners(
-            contact, names, shadow=state.workspace.shadow, unsure=_unsure(state, contact, actions), guessed=guessed
+        banners=(
+            *_banners(
+                contact, names, shadow=state.workspace.shadow, unsure=_unsure(state, contact, actions), guessed=guessed
+            ),
+            *_company(state, contact, agent, names),
         ),
         items=_items(refs, messages, agent, names),
         replies_to=to,
@@ -54,6 +57,7 @@ async def card(source: Source, read: Texts, contact: Contact, agent: str, of_cus
         replies_line=texts.replies_line([party.address for party in to], contact.channel),
         signature=_signature(contact, agent, names),
         actions=actions,
+        guest=_guest(contact, agent),
         offer=offer.id if offer else "",
         offer_at=offer.at if offer else 0,
         offer_until=offer.until if offer else 0,
@@ -88,6 +92,28 @@ def _wishes(state: State, contact: Contact) -> Wishes:
         consent_at=consent.at if consent is not None else 0,
         consent_channel=consent.channel if consent is not None else "",
     )
+
+
+def _guest(contact: Contact, agent: str) -> bool:
+    """Whether the agent only looks on: they were called in."""
+    return agent in contact.called and not rights.holds(contact, agent)
+
+
+def _company(state: State, contact: Contact, agent: str, names: Directory) -> list[Banner]:
+    """Who was called in; and what was thought of the sender."""
+    found: list[Banner] = []
+    if _guest(contact, agent):
+        owner = person_name(names, contact.agent)
+        text = texts.GUEST.format(who=owner) if owner else texts.GUEST_OF_NOBODY
+        found.append(Banner(code="guest", text=text, action="leave"))
+    elif contact.called:
+        who = ", ".join(person_name(names, one) for one in contact.called)
+        found.append(Banner(code="called", text=texts.CALLED.format(who=who)))
+    blocked = rights.is_blocked(state, contact)
+    if contact.spam or blocked:
+        text = texts.SPAM_BLOCKED if blocked else texts.SPAM
+        found.append(Banner(code="spam", text=text, action="unblock" if blocked else ""))
+    return found
 
 
 def _signature(contact: Contact, agent: str, names: Directory) -> str:

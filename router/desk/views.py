@@ -66,6 +66,14 @@ class OfferRow(View, frozen=True, kw_only=True):
     needs: tuple[str, ...]
 
 
+class Done(View, frozen=True, kw_only=True):
+    """What somebody did today; `first_seconds`: the median of their first answers, None if there was none."""
+
+    answers: int
+    resolved: int
+    first_seconds: int | None
+
+
 class DeskView(View, frozen=True, kw_only=True):
     """One agent's desk, whole. `n` is the journal record it stands on; `now` the server's clock."""
 
@@ -78,6 +86,9 @@ class DeskView(View, frozen=True, kw_only=True):
     waiting_customer: tuple[Row, ...]
     snoozed: tuple[Row, ...]
     done: tuple[Row, ...]
+    called: tuple[Row, ...]  # into which a colleague called them
+    today: Done
+    team: Done | None  # the median of those of the team who did anything today; None: nobody else did
     queue: int  # contacts that wait for anybody
     notice: str = ""  # stands over the whole desk: shadow mode
     more: dict[str, int] = {}  # by list: how many are not in it, for there are too many
@@ -246,6 +257,7 @@ class Card(View, frozen=True, kw_only=True):
     replies_line: str
     signature: str  # put under each reply on this channel; "" = none
     actions: tuple[str, ...]
+    guest: bool = False  # was called in: what they write is a note
     offer: str = ""
     offer_at: int = 0
     offer_until: int = 0
@@ -299,6 +311,8 @@ class Today(View, frozen=True, kw_only=True):
     opened: int
     resolved: int
     answers: int
+    promised: int = 0  # first answers given, where one was promised
+    in_time: int = 0  # of those
 
 
 class Board(View, frozen=True, kw_only=True):

@@ -45,8 +45,13 @@ EVENT_OF = {
     "link": "IdentitiesLinked",
     "unlink": "LinkUndone",
     "customer": "CustomerDescribed",
+    "merge": "ContactsMerged",
+    "call": "ColleagueCalled",
+    "leave": "ColleagueLeft",
+    "spam": "SpamMarked",
+    "unblock": "SenderUnblocked",
 }
-NOTED = ("note", "transfer", "link", "unlink")  # what is written with them stays inside
+NOTED = ("note", "transfer", "call", "link", "unlink")  # what is written with them stays inside
 EXPLAINED = ("reply", "note", "link", "unlink")  # nothing without words
 
 
@@ -66,6 +71,8 @@ class Command(msgspec.Struct, kw_only=True):
     topics: tuple[str, ...] = ()
     priority: str = ""
     resolve: bool = False
+    into: str = ""
+    block: bool = False
     answers: str = ""  # the customer's message that a reply answers, and so who gets it; "": their last
     cc: tuple[str, ...] = ()
     files: tuple[str, ...] = ()  # enclosed with a reply or a letter, by ids

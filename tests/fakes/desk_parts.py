@@ -47,6 +47,11 @@ EVENT_OF: dict[str, type[msgspec.Struct]] = {
     "retag": events.ContactRetagged,
     "priority": events.PrioritySet,
     "let_in": events.SenderLetIn,
+    "merge": events.ContactsMerged,
+    "call": events.ColleagueCalled,
+    "leave": events.ColleagueLeft,
+    "spam": events.SpamMarked,
+    "unblock": events.SenderUnblocked,
 }
 
 
