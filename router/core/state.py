@@ -98,6 +98,9 @@ class Contact(msgspec.Struct, kw_only=True):
     share_mark: int | None = None  # reading of the owner's clock when it came into their court; None: it is not there
     spent: int = 0  # ms of handling by the present owner
     handled: int = 0  # ms of handling by all, since it was opened or reopened
+    took: int = 0  # ms of handling until it was resolved for the first time: what predictions learn from
+    likely: tuple[int, ...] = ()  # see MessageReceived.effort, of its first message
+    moods: tuple[str, ...] = ()  # of all its messages, sorted
     follows: str | None = None  # an earlier contact that the customer answered to and that cannot be reopened
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
-import msgspec
 import pytest
 
 from router.app import kept_models, learner, models, trainer
@@ -84,7 +83,12 @@ class Scene:
             topics=tuple((topic, WHOLE) for topic in topics), topics_set=True, messages=[ref],
         )  # fmt: skip
         event = ContactRetagged(at=1, agent="ana", contact=name, topics=topics)
-        self.learner.committed(cast("Any", [SimpleNamespace(draft=SimpleNamespace(event=event))]))
+        self.hear(event)
+
+    def hear(self, event: object, *decisions: object) -> None:
+        """Something is committed."""
+        draft = SimpleNamespace(event=event, decisions=decisions)
+        self.learner.hearing.committed(cast("Any", [SimpleNamespace(draft=draft)]))
 
     async def look(self, node: Learner | None = None) -> None:
         """One look, and the training that it began."""
@@ -159,10 +163,10 @@ async def test_labels_that_a_crash_swallowed_are_found_in_the_contacts(tmp_path:
     scene.say("two", "refund")
     other = scene.node()
     await scene.look(other)
-    assert other.labels.count == 2
+    assert other.hearing.labels.count == 2
     third = scene.node()
     await scene.look(third)
-    assert third.labels.count == 2
+    assert third.hearing.labels.count == 2
 
 
 async def test_who_is_erased_is_not_learned_from(tmp_path: Path) -> None:
@@ -219,7 +223,8 @@ async def test_who_leads_no_more_keeps_no_model(tmp_path: Path, monkeypatch: pyt
     await scene.learner.look()
     scene.leading = False
     new = KeptModels(scene.store, tmp_path / "of another node")
-    await new.write(msgspec.structs.replace(await new.look(), held=True))  # there an admin went back
+    await new.read()
+    await new.update(held=True)  # there an admin went back
     ready.set()
     await scene.learner.learned()
     assert await new.look() == new.listed

@@ -11,7 +11,7 @@ from router.core.state import Contact, MessageRef
 from router.core.transitions import ContactState
 from router.core.values import WHOLE, Requirement, Topic, Workspace
 from router.shell import labels
-from router.shell.labels import Label, Labels, label_of
+from router.shell.labels import HEAD, Label, Labels, label_of
 from tests.support.shell_scene import ShellStore
 
 WORKSPACE = Workspace(
@@ -74,7 +74,7 @@ def said(number: int, *topics: str, contact: str = "") -> Label:
 async def test_labels_are_kept_and_the_last_one_of_a_contact_counts() -> None:
     """Another node reads what one has written; what was known before a later word is still known as it was."""
     store = ShellStore()
-    one, other = Labels(store), Labels(store)
+    one, other = Labels(store, Label, HEAD), Labels(store, Label, HEAD)
     await one.read()
     assert await one.add([said(1, "refund"), said(2, "bags")]) == 2
     assert await one.add([said(1, "refund")]) == 0
@@ -95,11 +95,11 @@ async def test_the_oldest_leave(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(labels, "CHUNK", 4)
     monkeypatch.setattr(labels, "LABELS_MAX", 8)
     store = ShellStore()
-    kept = Labels(store)
+    kept = Labels(store, Label, HEAD)
     await kept.read()
     for number in range(1, 15):
         await kept.add([said(number, "refund")])
-    again = Labels(store)
+    again = Labels(store, Label, HEAD)
     await again.read()
     for one in (kept, again):
         assert one.count == 14
@@ -112,7 +112,7 @@ async def test_the_oldest_leave(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_what_the_store_did_not_take_can_be_said_again() -> None:
     """While the store is down nothing is forgotten: the same labels are added when it is back."""
     store = ShellStore()
-    kept = Labels(store)
+    kept = Labels(store, Label, HEAD)
     await kept.read()
     store.down = True
     with pytest.raises(StoreUnavailable):
