@@ -64,11 +64,13 @@ def workspace(change: int) -> Workspace:
         agents=agents,
         teams={"front": Team(id="front"), "back": Team(id="back")},
         topics={name: Topic(id=name, effort=300_000 + 60_000 * place) for place, name in enumerate(TOPICS)},
-        rules=tuple(
-            Rule(when=When(topic=topic), require=((skill, 2),), sla=Sla(first_response=1_800_000 * (1 + place)))
-            for place, (topic, skill) in enumerate(zip(TOPICS, SKILLS, strict=True))
-        )
-        + (Rule(when=When(mood="angry"), priority=Priority.HIGH),),
+        rules=(
+            *(
+                Rule(when=When(topic=topic), require=((skill, 2),), sla=Sla(first_response=1_800_000 * (1 + place)))
+                for place, (topic, skill) in enumerate(zip(TOPICS, SKILLS, strict=True))
+            ),
+            Rule(when=When(mood="angry"), priority=Priority.HIGH),
+        ),
         relax=(Relax(after=600_000, lower=1), Relax(after=1_200_000, widen="team")),
         unsure="back",
         reopen_window=86_400_000,
