@@ -149,6 +149,7 @@ def _rule(rule: RuleConfig) -> Rule:
             account=when.account,
             language=when.language,
             tier=when.tier,
+            mood=when.mood,
         ),
         require=_skills(rule.require),
         prefer=_skills(rule.prefer),

@@ -130,6 +130,7 @@ class Trial:
             **fields,
             "language": understood.language,
             "topics": [{"topic": topic, "p": p / WHOLE} for topic, p in understood.topics],
+            "moods": list(understood.moods),
             "requirement": {"must": dict(requirement.must), "prefer": dict(requirement.prefer)},
             "priority": opened.priority if opened else Priority.NORMAL,
             "candidates": [
@@ -157,6 +158,8 @@ class Trial:
             sender="0" * 32,
             language=understood.language,
             topics=understood.topics,
+            effort=understood.effort,
+            moods=understood.moods,
             tier=http.tier_of(self._config)(message.from_.address),
         )
         decisions = engine.apply(event)

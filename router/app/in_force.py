@@ -341,7 +341,7 @@ class InForce:
             return
         async with self._changing:
             await self._use(*found)
-        await asyncio.to_thread(models.tidy, self._node.data, path)
+        await asyncio.to_thread(models.tidy, self._node.data, path, (await self._kept.look()).digests())
         log.info("topics_followed", model=digest[:12])
 
     async def put_in_force(self, found: Models, classifier: Classifier) -> None:
@@ -381,4 +381,4 @@ def _nobody() -> None:
 
 def _classified(config: WorkspaceConfig) -> object:
     """What the classifier depends on."""
-    return config.topics, config.topic_model, config.languages
+    return config.topics, config.moods, config.topic_model, config.languages

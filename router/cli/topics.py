@@ -17,6 +17,7 @@ from router.core.errors import ConfigError
 if TYPE_CHECKING:
     from skills.topics import TopicModel
     from skills.topics.judging import Judged
+    from skills.topics.sounding import Material
     from skills.topics.training import Labelled
 
 SHOWN = 10
@@ -64,7 +65,8 @@ def train(
         model, where = _trained(train, encoder), out or Path("topics")
     else:
         workspace = _workspace(config)
-        model = _with_progress(workspace.topics, (), encoder or workspace.topic_model.encoder)
+        material = models.material(workspace)
+        model = _with_progress(workspace.topics, (), encoder or workspace.topic_model.encoder, material)
         where = out or models.place(workspace, data)
     model.save(where)
     took = time.perf_counter() - begin
@@ -100,7 +102,7 @@ def evaluate(
     used = _trained(train, encoder) if train is not None else _model(model, config, data)
     took = time.perf_counter() - begin if train is not None else None
     judged = judging.judge(used, texts)
-    found = {**judging.figures(judged), "train_seconds": took, "model_bytes": used.stored_bytes()}
+    found = {**judging.figures(judged), "train_seconds": took, "model_bytes": used.stored_bytes(), **used.beside.said()}
     if json:
         output.give(found)
     else:
@@ -114,7 +116,10 @@ def evaluate(
 def predict(
     texts: Texts = None, file: File = None, model: Model = None, config: Config = CONFIG, data: Data = DATA
 ) -> None:
-    """What texts are about, as JSON Lines: `text`, `topics` with their probabilities, `chosen`, `unsure`."""
+    """What texts are about, as JSON Lines: `text`, `topics` with their probabilities, `chosen`, `unsure`.
+
+    And `effort`: of what is usual for the topic, what it takes, and between what eight of ten lie; `moods`.
+    """
     from skills.topics.labelled_files import read_texts
 
     output.wants_json(True)
@@ -124,8 +129,14 @@ def predict(
     for text in given:
         said = used.predict(text)
         topics = [{"topic": topic, "p": p / 10_000} for topic, p in said]
-        unsure = not said or said[0][1] < least
-        output.give({"text": text, "topics": topics, "chosen": list(used.chosen(said)), "unsure": unsure})
+        found = {
+            "text": text,
+            "topics": topics,
+            "chosen": list(used.chosen(said)),
+            "unsure": not said or said[0][1] < least,
+        }
+        effort = [share / 10_000 for share in used.beside.effort_of(text)]
+        output.give({**found, "effort": effort or None, "moods": list(used.beside.moods_of(text))})
 
 
 def suggest(
@@ -192,7 +203,12 @@ def _trained(path: Path, encoder: str | None = None) -> TopicModel:
     return _with_progress({name: _Unknown() for one in labelled for name in one.topics}, labelled, encoder or "none")
 
 
-def _with_progress(topics: Any, labelled: Sequence[Labelled], encoder: str) -> TopicModel:  # noqa: ANN401 (a mapping)
+def _with_progress(
+    topics: Any,  # noqa: ANN401 (a mapping)
+    labelled: Sequence[Labelled],
+    encoder: str,
+    material: Material | None = None,
+) -> TopicModel:
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from skills.topics import encoders, train
@@ -204,7 +220,7 @@ def _with_progress(topics: Any, labelled: Sequence[Labelled], encoder: str) -> T
     with Progress(*columns, console=output.people, transient=True, disable=not output.people.is_terminal) as bar:
         task = bar.add_task("training", total=None)
         tell = lambda done, steps: bar.update(task, completed=done, total=steps)  # noqa: E731
-        return train(topics, progress=tell, labelled=labelled, encoder=found)
+        return train(topics, progress=tell, labelled=labelled, encoder=found, material=material)
 
 
 def _show(found: dict[str, Any], judged: Sequence[Judged], model: TopicModel) -> None:
@@ -217,6 +233,9 @@ def _show(found: dict[str, Any], judged: Sequence[Judged], model: TopicModel) ->
         rows.append(("out-of-scope AUROC", f"{found['out_of_scope_auroc']:.3f}"))
     rows.append(("a text, p50 · p99", f"{found['latency_ms_p50']:.3f} · {found['latency_ms_p99']:.3f} ms"))
     rows.append(("model", f"{found['model_bytes'] / 1e6:.1f} MB"))
+    rows += [
+        (name, f"{'told' if about['on'] else 'off'}: {about['said']}") for name, about in model.beside.said().items()
+    ]
     output.table(f"{len(judged):,} texts", ["", "measured"], rows)
     inside = [one for one in judged if one.true]
     doubtful = sorted((one for one in inside if not one.right and one.said), key=lambda one: -one.p)[:SHOWN]

@@ -81,6 +81,7 @@ def _empty(work: Work, contact: Contact) -> dict[str, int]:
     work.index.customers.count(contact.customer, -1)
     contact.flag, contact.customer, contact.participants, contact.parted = ERASED, "", [], []
     contact.claims = contact.follows = contact.language = contact.tier = None
+    contact.moods = ()
     return {ref.id: 1 for ref in contact.messages}
 
 

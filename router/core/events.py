@@ -101,6 +101,8 @@ class MessageReceived(EventBase, frozen=True, kw_only=True, tag=True):
     `topics`: (topic, probability of 10,000), best first; keyword hits are in here.
     `auto`: None, or auto-reply | bounce | list | bulk | loop | spam.
     `about`: for a bounce, the outbound message it reports on; `undelivered`: it says that this never arrived.
+    `effort`: what it may take, () or (likely, low, high), of 10,000 of what contacts of its topic and kind take.
+    `moods`: angry, urgent.
     `quiet`: nobody would read an automatic answer (no-reply, forged, one of our own addresses): none is given.
     In shadow mode, and where messages can be edited, `external`: keyed hash of the message's own id; `answers`: of
     those it refers to, or words anew.
@@ -130,6 +132,8 @@ class MessageReceived(EventBase, frozen=True, kw_only=True, tag=True):
     proof: str = ""
     prefers: str = ""
     consent: bool | None = None
+    effort: tuple[int, ...] = ()
+    moods: tuple[str, ...] = ()
 
 
 class AnswerSeen(EventBase, frozen=True, kw_only=True, tag=True):
@@ -167,6 +171,8 @@ class MessageReleased(EventBase, frozen=True, kw_only=True, tag=True):
     language: str | None = None
     topics: tuple[tuple[str, int], ...] = ()
     model: str = ""
+    effort: tuple[int, ...] = ()
+    moods: tuple[str, ...] = ()
 
 
 class DeliveryReported(EventBase, frozen=True, kw_only=True, tag=True):

@@ -129,14 +129,16 @@ class Index:
     def outcome(self, contact: Contact) -> Outcome:
         """What the rules say of a contact, remembered by what they look at."""
         best, others = sort_topics(self.state.workspace, contact.topics, certain=contact.topics_set)
-        key = (contact.channel, contact.kind, contact.account, contact.language, contact.tier, best, others)
+        key = (
+            contact.channel, contact.kind, contact.account, contact.language, contact.tier, best, others, contact.moods
+        )  # fmt: skip
         found = self.outcomes.get(key)
         if found is None:
             if len(self.outcomes) >= OUTCOMES_MAX:
                 self.outcomes.clear()
             facts = Facts(
                 channel=contact.channel, kind=contact.kind, account=contact.account, language=contact.language,
-                tier=contact.tier, best=best, others=others,
+                tier=contact.tier, best=best, others=others, moods=contact.moods,
             )  # fmt: skip
             found = self.outcomes[key] = apply_rules(self.state.workspace, facts)
         return found

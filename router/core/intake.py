@@ -25,13 +25,14 @@ from router.core.index import CONVERSATIONS
 from router.core.rules import TRIAGE
 from router.core.state import Auto, Contact, MessageRef
 from router.core.transitions import ContactState
-from router.core.values import Requirement
+from router.core.values import RISING, Requirement
 
 if TYPE_CHECKING:
     from router.core.events import MessageDeferred, MessageQuarantined, MessageReceived, MessageReleased
     from router.core.work import Work
 
 BOUNCE = "bounce"
+MOOD = "mood"  # why an offer is withdrawn: what the customer wrote since asks for somebody else
 ERASED = leaving.ERASED
 
 
@@ -99,6 +100,7 @@ def release(work: Work, event: MessageReleased) -> None:
         if ref.id == event.message:
             ref.sender = event.sender
     contact.language, contact.topics = event.language, event.topics
+    contact.likely, contact.moods = event.effort, _sorted(event.moods)
     work.index.note_open(contact)
     placing.classify(work, contact)
     placing.replace(work, contact, "retagged")
@@ -235,6 +237,7 @@ def _open(
         contact.participants = _named(event.sender, *event.cc)
     contact.language = links.language_of(work, contact.customer) or event.language
     contact.tier, contact.topics = links.tier_of(work, contact.customer, event), event.topics
+    contact.likely, contact.moods = event.effort, _sorted(event.moods)
     placing.classify(work, contact)
     contact.prefer_agent = work.state.last_agent.get(contact.customer)
     contact.quiet = event.quiet
@@ -341,6 +344,22 @@ def _join(work: Work, contact: Contact, event: MessageReceived) -> None:
     links.follow_channel(work, contact, event)
     _attach(work, contact, event)
     _answer_customer(work, contact)
+    _feel(work, contact, event.moods)
+
+
+def _feel(work: Work, contact: Contact, moods: tuple[str, ...]) -> None:
+    """A mood that shows only now counts as if it had from the first, where a rule asks for it. No priority falls."""
+    before, contact.moods = contact.moods, _sorted((*contact.moods, *moods))
+    asked = {rule.when.mood for rule in work.workspace.rules}
+    if any(mood in asked for mood in contact.moods if mood not in before):
+        priority = contact.priority
+        placing.classify(work, contact)
+        contact.priority = max(priority, contact.priority, key=RISING.index)
+        placing.replace(work, contact, MOOD)
+
+
+def _sorted(moods: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(sorted(set(moods)))
 
 
 def _answer_customer(work: Work, contact: Contact) -> None:

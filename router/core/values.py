@@ -22,6 +22,9 @@ class Priority(enum.StrEnum):
     URGENT = "urgent"
 
 
+RISING = tuple(Priority)
+
+
 class Status(enum.StrEnum):
     """What an agent says of themselves."""
 
@@ -108,7 +111,7 @@ class Escalation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class When(msgspec.Struct, frozen=True, kw_only=True):
-    """What a rule matches; None matches all. `topic` matches if it is among the contact's topics."""
+    """What a rule matches; None matches all. `topic` and `mood` match if they are among the contact's."""
 
     topic: str | None = None
     channel: str | None = None
@@ -116,6 +119,7 @@ class When(msgspec.Struct, frozen=True, kw_only=True):
     account: str | None = None
     language: str | None = None
     tier: str | None = None
+    mood: str | None = None
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):

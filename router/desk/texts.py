@@ -159,6 +159,8 @@ WHY_NONE = "Nothing was decided about it yet."
 WHY_RELAXED = "It had waited so long that {n} of its wishes were relaxed."
 WHY_RESERVE = "Agents are kept free for scarcer work: {names}."
 WHY_WOULD_HAVE = "It could have gone to {who}, {what}."
+WHY_MOODS = "What was written sounds {moods}."
+WHY_EFFORT = "It likely takes {expected} minutes; eight of ten such contacts take {low} to {high}."
 WHY_STICKY = "It waited a moment for {who}, who knows this customer."
 
 LINKED = {

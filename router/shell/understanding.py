@@ -121,6 +121,8 @@ def received(source: Source, understood: Understood, raw: bytes, channel: Channe
         thread=match.contact if match else None,
         language=understood.language,
         topics=_topics(source, understood),
+        effort=understood.effort,
+        moods=understood.moods,
         tier=facts.tier_of(message.from_.address),
         auto=auto_of(message),
         about=_about(message, match),
@@ -195,6 +197,8 @@ def released(source: Source, understood: Understood, facts: Facts, at: int) -> P
         sender=sender,
         language=understood.language,
         topics=understood.topics,
+        effort=understood.effort,
+        moods=understood.moods,
         model=understood.model,
     )
     blob = Plain(message_blob(source.message), sender, msgspec.json.encode(message))

@@ -108,6 +108,7 @@ def demand_of(recorded: Recorded, workspace: Workspace) -> Demand:
             tier=event.tier,
             best=best,
             others=others,
+            moods=event.moods,
         )
         outcome = apply_rules(workspace, facts)
         group = Group(outcome.requirement.must, outcome.team, event.kind)

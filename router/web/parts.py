@@ -90,7 +90,7 @@ class Topics(Protocol):
         """Put an earlier one in force, "" for the one before; the versions as they are then. Raises KeyError."""
         ...
 
-    async def learn(self) -> dict[str, object]:
+    async def learn(self, *, again: bool = False) -> dict[str, object]:
         """Train a new one now."""
         ...
 

@@ -22,6 +22,12 @@ class Back(pydantic.BaseModel):
     )
 
 
+class Learn(pydantic.BaseModel):
+    """Whether to train in any case."""
+
+    again: bool = pydantic.Field(default=False, description="Also where nothing was said since it was trained last.")
+
+
 def _topics(parts: Parts) -> Topics:
     if parts.topics is None:
         raise Problem(404, "not_found")
@@ -44,6 +50,6 @@ async def back(asked: Back, parts: Parts) -> Response:
 
 
 @routes.post("/learn", dependencies=ADMIN, responses=failures(404, 503), tags=["admin"], summary="Learn now")
-async def learn(parts: Parts) -> Response:
+async def learn(parts: Parts, asked: Learn | None = None) -> Response:
     """Train the model anew on all that agents said, and put it in force unless it is worse."""
-    return answer(await _topics(parts).learn())
+    return answer(await _topics(parts).learn(again=asked is not None and asked.again))

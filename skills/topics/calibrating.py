@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from router.core.values import WHOLE
-from skills.topics.model import ALSO_DEFAULT, Floats, shares_of
+from skills.topics.linear import Floats, shares_of
+from skills.topics.model import ALSO_DEFAULT
 
 GATE_SHARE = 0.05  # of the examples held out would be taken for none of ours
 TEMPERATURE_GUESS = 0.6  # where nothing could be held out

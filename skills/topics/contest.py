@@ -15,7 +15,7 @@ import numpy as np
 from skills.topics import training
 from skills.topics.encoders import Encoder
 from skills.topics.features import fold
-from skills.topics.model import Floats
+from skills.topics.linear import Floats
 from skills.topics.training import Examples, Labelled, Mask, TopicWords
 
 HALF = 0.5

@@ -18,7 +18,8 @@ from skills.topics import counting, solving
 from skills.topics.calibrating import CAUTION_FEW, CAUTION_MANY, Calibrated, calibrate
 from skills.topics.encoders import Encoder
 from skills.topics.features import fold
-from skills.topics.model import ENCODED_WEIGHT, OTHER, Floats, Linear, TopicModel
+from skills.topics.linear import Floats, Linear
+from skills.topics.model import ENCODED_WEIGHT, OTHER, TopicModel
 
 TOPICS_MIN = 2  # one topic has nothing to be told apart from
 FOLDS = 4
