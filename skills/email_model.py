@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
+from skills.dkim_model import Dkim
 from skills.part import ChannelPart
 from skills.scalars import Also, Email, Listed, Listen, Size
 from skills.secret import Secret
@@ -70,6 +71,8 @@ class Send(ChannelPart):
     """The sender of replies; the address that the customer wrote to if left out."""
     name: str = ""
     """The name beside the sender's address."""
+    dkim: Annotated[tuple[Dkim, ...], Also(_one_mapping, None)] = ()
+    """Keys that sign what leaves, by the sender's domain; the first that fits."""
 
     @model_validator(mode="after")
     def _both(self) -> Send:

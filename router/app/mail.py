@@ -19,6 +19,7 @@ from channels.email import thread
 from channels.email.compose import Outgoing, OutgoingAttachment, compose
 from channels.email.parse import MailSettings, parse
 from channels.email.send import SendSettings, SmtpSender, retry_after
+from channels.email.signing import SigningKey, signed
 from channels.email.smtp_settings import SmtpSettings
 from router.core.errors import PermanentError
 from router.core.message import Address, Message
@@ -177,14 +178,21 @@ class MailStationery:
         return person.signature if person is not None else ""
 
 
+def _unsigned(_address: str) -> None:
+    """No key is given."""
+
+
 class MailSender:
     """Implements the outbox's `Sender` by SMTP."""
 
-    def __init__(self, sender: SmtpSender, mark: str, vault: Vault) -> None:
-        """`mark`: see `loop_mark`."""
+    def __init__(
+        self, sender: SmtpSender, mark: str, vault: Vault, seal: Callable[[str], SigningKey | None] = _unsigned
+    ) -> None:
+        """`mark`: see `loop_mark`. `seal`: what signs mail from an address."""
         self._sender = sender
         self._mark = mark
         self._vault = vault
+        self._seal = seal
 
     async def send(self, message: Message) -> Sent:
         """Try once. The recipients are those of the message, frozen when it was written.
@@ -192,6 +200,9 @@ class MailSender:
         What a machine wrote leaves with the null sender: nothing can answer it, and its bounce goes nowhere.
         """
         raw = await self._letter(message)
+        key = self._seal(message.from_.address)
+        if key is not None:
+            raw = await asyncio.to_thread(signed, raw, key)
         recipients = [entry.address for entry in (*message.to, *message.cc)]
         back = message.reply_to[0] if message.reply_to else message.from_  # so that a bounce finds the contact
         result = await self._sender.send("" if message.auto else back.address, recipients, raw)
