@@ -17,10 +17,12 @@ import structlog
 
 from channels.email import thread
 from channels.email.compose import Outgoing, OutgoingAttachment, compose
+from channels.email.letter import Filling, render
 from channels.email.parse import MailSettings, parse
 from channels.email.send import SendSettings, SmtpSender, retry_after
 from channels.email.signing import SigningKey, signed
 from channels.email.smtp_settings import SmtpSettings
+from router.app.letters import look_of, markers
 from router.core.errors import PermanentError
 from router.core.message import Address, Message
 from router.core.transitions import DeliveryState
@@ -28,6 +30,8 @@ from router.shell.channel import Channel, Normalise, ThreadMatch
 from router.shell.clock import milliseconds
 from router.shell.enclosures import content_of
 from router.shell.outbox import Sent
+from router.shell.replies import Written, signed_by
+from router.shell.understanding import BY_MAIL
 from router.shell.vault import Vault
 from skills.email_model import EmailChannel, Send, Smtp
 from skills.model import WorkspaceConfig
@@ -74,7 +78,7 @@ def mail_settings(config: WorkspaceConfig, mark: str = "") -> MailSettings:
         spam_headers=email.spam_headers,
         own_addresses=config.accounts,
         own_domains=email.own_domains,
-        marker=email.marker,
+        markers=markers(config),
     )
 
 
@@ -172,10 +176,24 @@ class MailStationery:
         domain = self.account(account).rpartition("@")[2] or "usherd.invalid"
         return thread.new_message_id(self._secret, contact, message, domain)
 
-    def signature(self, agent: str) -> str:
-        """The agent's own, from the workspace."""
-        person = self._config().agents.get(agent)
-        return person.signature if person is not None else ""
+    def letter(self, written: Written, channel: str, to: Address, subject: str) -> tuple[str, str]:
+        """The words in the look of the workspace, with the agent's signature; a mail's only, and as HTML too."""
+        config = self._config()
+        person = config.agents.get(written.agent)
+        signature = person.signature if person is not None else ""
+        look = look_of(config, written.language) if channel in BY_MAIL else None
+        if look is None:
+            return signed_by(written.text, signature), ""
+        filling = Filling(
+            message=written.text,
+            agent=(person.name if person is not None and person.name else written.agent),
+            customer=to.name,
+            reference=written.contact,
+            subject=subject,
+            signature=signature,
+        )
+        rendered = render(look, filling)
+        return rendered.text, rendered.html
 
 
 def _unsigned(_address: str) -> None:
@@ -241,6 +259,7 @@ def outgoing(message: Message, mark: str) -> Outgoing:
         reply_to=message.reply_to[0] if message.reply_to else None,
         subject=message.subject,
         text=message.full_text or message.text,  # with the signature; whoever reads the thread is spared it
+        html=message.html,
         in_reply_to=message.in_reply_to,
         references=message.references,
         auto="auto-replied" if message.auto else "",

@@ -169,6 +169,7 @@ class Actions:
                     at=at,
                     text=text,
                     cc=command.cc,
+                    language=contact.language or "",
                 ),
                 last=last,
                 earlier=tuple(identifier for identifier in known if identifier),
