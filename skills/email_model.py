@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from skills.dkim_model import Dkim
 from skills.letter_model import Brand, LetterConfig
 from skills.part import ChannelPart
-from skills.scalars import Also, Email, Language, Listed, Listen, Size
+from skills.scalars import Also, Email, Flag, Language, Listed, Listen, Size
 from skills.secret import Secret
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -173,6 +173,8 @@ class EmailChannel(ChannelPart):
     """Headers of your own spam filter and how they begin: "X-Spam-Flag: yes". Such mail is listed, not routed."""
     marker: Annotated[tuple[Annotated[str, StringConstraints(min_length=3, strip_whitespace=True)], ...], Listed] = ()
     """Lines of mails that were sent otherwise, or before: of what comes back, nothing below is the customer's."""
+    plus_addresses: Flag = True
+    """false: your mail server does not bring what comes to help+anything@ to help@; answers and bounces go to help@."""
     brand: Brand = Brand()
     """What stands for {brand} and the like in letters."""
     letters: dict[Language, LetterConfig] = Field(default_factory=dict)

@@ -11,6 +11,7 @@ from channels.email.signing import SigningKey
 from router.app import chat, http, mail
 from router.app.names import staff_of
 from router.app.telegram import telegram_channel
+from router.core.message import Message
 from router.shell.channel import Channel
 from router.shell.outbox import Sender
 from router.shell.understanding import Facts
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 
 Seal = Callable[[str], SigningKey | None]
+Envelope = Callable[[Message, int], str]
 
 
 def channels_of(config: WorkspaceConfig, secret: bytes) -> dict[str, Channel]:
@@ -57,14 +59,14 @@ def facts_of(config: WorkspaceConfig, secret: bytes) -> Facts:
 
 
 def senders_of(
-    config: WorkspaceConfig, secret: bytes, vault: Vault, seal: Seal, leave: AsyncExitStack
+    config: WorkspaceConfig, secret: bytes, vault: Vault, seal: Seal, envelope: Envelope, leave: AsyncExitStack
 ) -> dict[str, Sender]:
-    """Ways out by channel; they are closed when `leave` is. `seal`: what signs mail from an address."""
+    """Ways out by channel; they are closed when `leave` is. `seal` and `envelope` as for `MailSender`."""
     send = config.channels.email.send if config.channels.email else None
     senders: dict[str, Sender] = {"webchat": chat.ChatSender()}
     if send is not None:
         sender = SmtpSender(mail.send_settings(send))
         leave.push_async_callback(sender.close)
         mark = mail.loop_mark(secret, config.workspace)
-        senders["email"] = senders["http"] = mail.MailSender(sender, mark, vault, seal)
+        senders["email"] = senders["http"] = mail.MailSender(sender, mark, vault, seal, envelope)
     return senders
