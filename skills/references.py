@@ -40,6 +40,7 @@ class References:
         self._customers()
         self._telegram()
         self._mailboxes()
+        self._letters()
         if not self.errors:  # a misspelt skill is not also "nobody can take it"
             self._topics()
 
@@ -184,6 +185,18 @@ class References:
             message = "`mode: webhook` needs an address at which Telegram reaches usherd over https"
             hint = "set `web.url: https://…` to where your proxy passes on to `web.listen`, or use `mode: polling`"
             self.errors.append(error_at(self._marks, (*path, "mode"), message, hint=hint, code="missing"))
+
+    def _letters(self) -> None:
+        """Mails look like something in the first language: whoever has no letter in theirs gets that."""
+        email, first = self._config.channels.email, self._config.languages[0]
+        letters = email.letters if email is not None else {}
+        path = ("channels", "email", "letters")
+        for language in letters:
+            self._known("language", language, self._config.languages, (*path, language))
+        if letters and first not in letters:
+            message = f"`channels.email.letters` has none in `{first}`, the first of `languages`"
+            hint = f"add `{first}: {{…}}`: it is used for every language that has none"
+            self.errors.append(error_at(self._marks, path, message, hint=hint, code="missing"))
 
     def _mailboxes(self) -> None:
         """Each is read once."""

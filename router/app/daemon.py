@@ -26,6 +26,7 @@ from router.app.mailboxes import Mailboxes
 from router.app.names import Names
 from router.app.opening import open_store
 from router.app.reload import Noted, Reloader
+from router.app.sealing import Seals
 from router.app.server import WebServer
 from router.app.upkeep import Upkeep
 from router.app.ways import channels_of, facts_of, senders_of, slack_of
@@ -76,6 +77,7 @@ class Daemon:
         self._exit = AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
         self.gauges = Gauges(self)
+        self.seals = Seals(lambda: self.config)
         self._troubles: list[Callable[[], list[str]]] = []
 
     # -- life ------------------------------------------------------------------------------------------------------
@@ -175,6 +177,7 @@ class Daemon:
         self.chat = chat.web_chat(self.config, self.secret)
         self.bot = telegram.bot_of(lambda: self.config, self.secret, self.intake, self.vault, self._exit)
         self.stationery = mail.MailStationery(lambda: self.config, self.secret)
+        self.envelopes = mail.envelopes(lambda: self.config, self.secret)
         self.reader = Reader(
             store=self.store,
             inbox=self.intake,
@@ -215,7 +218,8 @@ class Daemon:
             store=self.store,
             vault=self.vault,
             leader=self.leader,
-            senders=senders_of(self.config, self.secret, self.vault, self._exit) | telegram.sender_of(self.bot),
+            senders=senders_of(self.config, self.secret, self.vault, self.seals.key, self.envelopes, self._exit)
+            | telegram.sender_of(self.bot),
             tell=self.reader.tell,
             now=self.clock.now,
         )
@@ -250,7 +254,7 @@ class Daemon:
             lambda: switched_off(self.leader.engine.state, self.clock.now(), self.config.timezone),
         ]
         self._troubles += [self._nobody_leads, self.in_force.problems, self.nodes.problems, self.mailboxes.problems]
-        self._troubles.append(self.learner.problems)
+        self._troubles += [self.learner.problems, self.seals.problems]
         self._exit.callback(self._farewell)
 
     def _yields(self) -> bool:

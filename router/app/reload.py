@@ -301,4 +301,5 @@ def _doors(config: WorkspaceConfig) -> object:
         channels.webchat is None,
     )
     smtp = None if email is None or email.smtp is None else email.smtp.model_dump(exclude={"recipients"})
-    return rest, smtp, None if email is None else email.send
+    send = None if email is None or email.send is None else email.send.model_copy(update={"dkim": ()})
+    return rest, smtp, send

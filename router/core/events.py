@@ -100,7 +100,8 @@ class MessageReceived(EventBase, frozen=True, kw_only=True, tag=True):
     `thread`: the contact that a signed token or a Message-ID we issued points to, or None.
     `topics`: (topic, probability of 10,000), best first; keyword hits are in here.
     `auto`: None, or auto-reply | bounce | list | bulk | loop | spam.
-    `about`: for a bounce, the outbound message it reports on; `undelivered`: it says that this never arrived.
+    `about`: for a bounce, the outbound message it reports on; `undelivered`: it says that this never arrived, at the
+    recipient of that place: 0 is whom it was written to, others had it in copy.
     `effort`: what it may take, () or (likely, low, high), of 10,000 of what contacts of its topic and kind take.
     `moods`: angry, urgent.
     `quiet`: nobody would read an automatic answer (no-reply, forged, one of our own addresses): none is given.
@@ -123,6 +124,7 @@ class MessageReceived(EventBase, frozen=True, kw_only=True, tag=True):
     auto: str | None = None
     about: str | None = None
     undelivered: bool = False
+    recipient: int = 0
     model: str = ""  # version of the classifier that said so
     conflict: bool = False  # same idempotency key as an earlier message, other content
     quiet: bool = False
@@ -176,11 +178,15 @@ class MessageReleased(EventBase, frozen=True, kw_only=True, tag=True):
 
 
 class DeliveryReported(EventBase, frozen=True, kw_only=True, tag=True):
-    """How an outbound message fares: sent | deferred | failed | unknown."""
+    """How an outbound message fares: sent | deferred | failed | unknown.
+
+    `lost`: of its recipients in copy, by their place among all, those it will never reach.
+    """
 
     message: str
     contact: str
     state: str
+    lost: tuple[int, ...] = ()
 
 
 # -- what agents do (each came through the inbox as a command) -------------------------------------------------------

@@ -36,6 +36,8 @@ DELIVERY = {
     DeliveryState.UNKNOWN: "sent, but the other side's answer was lost; it is sent at most once more",
 }
 
+NOT_REACHED = "It did not reach {address}, who was to have a copy."
+
 AUTO = {
     "auto-reply": "automatic reply",
     "bounce": "delivery report",

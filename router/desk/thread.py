@@ -208,8 +208,13 @@ def _item(ref: MessageRef, message: Message | None, agent: str, names: Directory
         delivery=delivery,
         delivery_text=texts.DELIVERY[ref.delivery] if ref.delivery is not None else "",
         auto=texts.AUTO.get(ref.auto, ref.auto) if ref.auto else "",
-        warnings=message.warnings,
+        warnings=(*message.warnings, *_missed(ref, message)),
     )
+
+
+def _missed(ref: MessageRef, message: Message) -> list[str]:
+    everybody = (*message.to, *message.cc)
+    return [texts.NOT_REACHED.format(address=everybody[at].address) for at in ref.lost if at < len(everybody)]
 
 
 def _history(contact: Contact, of_customer: list[Contact], last: str | None, agent: str, names: Directory) -> str:

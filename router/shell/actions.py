@@ -205,6 +205,7 @@ class Actions:
                     text=text,
                     cc=command.cc,
                     closing=closing,
+                    language=contact.language or "",
                 ),
                 last=last,
                 earlier=tuple(one for one in known if one and ("@" in one) is by_mail),  # other channels have other ids

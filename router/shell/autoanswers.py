@@ -76,6 +76,7 @@ class AutoAnswerer:
                 agent="",
                 at=event.at,
                 text=text,
+                language=event.language or "",
             )
             answer = reply(written, last=last, earlier=(), stationery=self._stationery)
         except (PermanentError, LookupError, StopIteration) as error:

@@ -29,6 +29,7 @@ class Internal(msgspec.Struct, kw_only=True):
     times: int = 0
     version: str = ""
     base: str = ""
+    lost: tuple[int, ...] = ()  # of a delivery: recipients in copy whom it never reached
 
 
 _INTERNAL = msgspec.json.Decoder(Internal)

@@ -273,7 +273,12 @@ class Reader:
                 return Prepared(event=None, finished=[entry.id])
             case "delivery":
                 event = DeliveryReported(
-                    at=clock.now(), inbox=entry.id, message=note.message, contact=note.contact, state=note.state
+                    at=clock.now(),
+                    inbox=entry.id,
+                    message=note.message,
+                    contact=note.contact,
+                    state=note.state,
+                    lost=note.lost,
                 )
                 return Prepared(event=event, finished=[entry.id])
             case "erase":

@@ -127,6 +127,7 @@ def received(source: Source, understood: Understood, raw: bytes, channel: Channe
         auto=auto_of(message),
         about=_about(message, match),
         undelivered=message.bounce is not None and message.bounce.kind == "failure",
+        recipient=match.recipient if match is not None and message.bounce is not None else 0,
         model=understood.model,
         conflict=source.conflict,
         quiet=source.quiet or wants_no_answer(message, source, facts.own),

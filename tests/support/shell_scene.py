@@ -28,6 +28,7 @@ from router.shell.leader import Compile, Leader
 from router.shell.notes import Internal, internal_entry
 from router.shell.reader import Reader
 from router.shell.records import Record, decode
+from router.shell.replies import Written, signed_by
 from router.shell.store.entries import InboxItem
 from router.shell.understanding import Facts
 from router.shell.vault import Vault
@@ -255,9 +256,9 @@ class PlainStationery:
         """Made of its parts."""
         return f"u.{contact}.{message}@acme.example"
 
-    def signature(self, agent: str) -> str:
-        """Of those whose name begins with s."""
-        return f"{agent}\nAcme" if agent.startswith("s") else ""
+    def letter(self, written: Written, channel: str, to: Address, subject: str) -> tuple[str, str]:
+        """With a signature for those whose name begins with s, and no HTML."""
+        return signed_by(written.text, f"{written.agent}\nAcme" if written.agent.startswith("s") else ""), ""
 
 
 def match_thread(message: Message) -> ThreadMatch | None:

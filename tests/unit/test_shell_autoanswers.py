@@ -20,6 +20,7 @@ from router.core.transitions import ContactState, DeliveryState
 from router.core.values import AutoAnswers
 from router.shell.autoanswers import AutoAnswerer, Wording, words
 from router.shell.outbox import Outbox, Sent
+from router.shell.replies import Written as AutoWritten
 from router.shell.understanding import Source, wants_no_answer
 from router.shell.vault import Vault
 from skills.model import WorkspaceConfig
@@ -273,7 +274,8 @@ def test_nobody_signs_an_automatic_answer(send: dict[str, str], name: str) -> No
     config = WorkspaceConfig.model_validate({"workspace": "acme", "channels": channels})
     stationery = MailStationery(lambda: config, b"s" * 32)
     assert stationery.sender(HELP, "") == Address(address=HELP, name=name)
-    assert stationery.signature("") == ""
+    machine = AutoWritten(contact="c7", account=HELP, message="5-1", agent="", at=0, text="We have it.")
+    assert stationery.letter(machine, "email", Address(address="ada@customer.example"), "") == ("We have it.", "")
 
 
 def test_two_workspaces_of_one_name_do_not_silence_each_other() -> None:
