@@ -27,7 +27,7 @@ from router.app.opening import open_store
 from router.app.reload import Noted, Reloader
 from router.app.server import WebServer
 from router.app.upkeep import Upkeep
-from router.app.ways import channels_of, facts_of, senders_of, slack_of
+from router.app.ways import channels_of, facts_of, more_senders, senders_of, slack_of
 from router.app.web_parts import web_parts
 from router.app.webhooks import Webhooks
 from router.core.errors import TransientError
@@ -173,6 +173,7 @@ class Daemon:
         self.vault = Vault(self.store)
         self.chat = chat.web_chat(self.config, self.secret)
         self.bot = telegram.bot_of(lambda: self.config, self.secret, self.intake, self.vault, self._exit)
+        self.slack = slack_of(self)
         self.stationery = mail.MailStationery(lambda: self.config, self.secret)
         self.reader = Reader(
             store=self.store,
@@ -209,7 +210,7 @@ class Daemon:
             store=self.store,
             vault=self.vault,
             leader=self.leader,
-            senders=senders_of(self.config, self.secret, self.vault, self._exit) | telegram.sender_of(self.bot),
+            senders=senders_of(self.config, self.secret, self.vault, self._exit) | more_senders(self.bot, self.slack),
             tell=self.reader.tell,
             now=self.clock.now,
         )
@@ -324,7 +325,6 @@ class Daemon:
         self.mailboxes.start(config)
         self._exit.push_async_callback(self.mailboxes.stop)
         self.local_token = local.new_token()
-        self.slack = slack_of(self)
         self.parts = web_parts(self)
         web = WebServer(create_app(self.parts), *config.web.listen)
         self.http = await web.start()

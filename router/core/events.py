@@ -104,6 +104,8 @@ class MessageReceived(EventBase, frozen=True, kw_only=True, tag=True):
     `quiet`: nobody would read an automatic answer (no-reply, forged, one of our own addresses): none is given.
     In shadow mode, and where messages can be edited, `external`: keyed hash of the message's own id; `answers`: of
     those it refers to, or words anew.
+    `shared`: it stands in a thread that all who are there read and may write in, and `external` is the thread's: what
+    comes there belongs together, whoever writes, and nothing else does.
     """
 
     message: str
@@ -124,6 +126,7 @@ class MessageReceived(EventBase, frozen=True, kw_only=True, tag=True):
     quiet: bool = False
     external: str = ""
     answers: tuple[str, ...] = ()
+    shared: bool = False
 
 
 class AnswerSeen(EventBase, frozen=True, kw_only=True, tag=True):
