@@ -105,7 +105,8 @@ class References:
         self._known("channel", when.channel, CHANNELS, (*here, "channel"))
         self._known("kind", when.kind, self._kinds, (*here, "kind"))
         if config.channels.telegram is None or not _TELEGRAM_GROUP.fullmatch(when.account or ""):
-            self._known("account", when.account, config.accounts, (*here, "account"))
+            slack = config.channels.slack.accounts if config.channels.slack is not None else ()
+            self._known("account", when.account, (*config.accounts, *slack), (*here, "account"))
         self._known("language", when.language, config.languages, (*here, "language"))
         self._known("tier", when.tier, config.customers.tiers, (*here, "tier"))
         self._known("team", rule.team, config.teams, (*path, "team"))

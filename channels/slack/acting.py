@@ -12,6 +12,7 @@ from channels.slack import spoken, texts
 from channels.slack.answering import Answering
 from channels.slack.asking import Questions
 from channels.slack.blocks import Json
+from channels.slack.customers import Customers
 from channels.slack.enclosing import CannotEnclose, Enclosing
 from channels.slack.holding import Holding
 from channels.slack.homes import Homes
@@ -56,6 +57,7 @@ class Parts:
     answering: Answering
     enclosing: Enclosing
     questions: Questions
+    customers: Customers
     homes: Homes
     sharing: Sharing
     own_status: OwnStatus
@@ -78,6 +80,7 @@ class Actor:
         self._answering = parts.answering
         self._enclosing = parts.enclosing
         self._questions = parts.questions
+        self._customers = parts.customers
         self._homes = parts.homes
         self._lines = parts.lines
         self._sharing = parts.sharing
@@ -101,6 +104,8 @@ class Actor:
 
     def lane_of(self, deed: Deed) -> str:
         """Deeds of one person about one contact are done in order; and all who want to take it, one by one."""
+        if self._customers.concerns(deed):
+            return self._customers.lane_of(deed)
         contact = self._contact_of(deed)
         if deed.kind == "press" and deed.action in LOOKS:
             return f"look {deed.user} {deed.key}"
@@ -115,6 +120,9 @@ class Actor:
 
     async def carry_out(self, deed: Deed) -> None:
         """Do it, once. Raises Wait, Refusal, TransientError, Fenced: then it is tried again."""
+        if self._customers.concerns(deed):
+            await self._customers.take(deed)
+            return
         if deed.kind == "changed":
             await self._member_changed(deed)
             return
@@ -135,6 +143,8 @@ class Actor:
         """What people say and mark elsewhere stays among them; most members of a workspace are nobody to us."""
         if deed.kind == "changed":
             return self._people.met(deed.user)
+        if self._customers.concerns(deed):
+            return True
         if deed.kind == "say":
             return deed.direct
         if deed.kind in {"edit", "delete"}:

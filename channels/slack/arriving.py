@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from channels.slack.api import Refusal, Wait
+from channels.slack.api import Doubt, Refusal, Wait
 from channels.slack.ports import Memory
 from channels.slack.reading import Deed, read
 from channels.slack.work import URGENT, Work
@@ -24,11 +24,15 @@ log = structlog.get_logger()
 
 PREFIX = "in:"
 HANDS = 16
+APART_HANDS = 6
 TRIES_MAX = 3  # of a deed on which we fail ourselves
+DOUBTS_MAX = 6  # of one that Slack neither does nor refuses: after two seconds, then twice as long, a minute in all
 DONE_KEPT = 5_000
 AMENDS = frozenset({"edit", "delete"})
 WRITTEN = frozenset({"say", "edit", "delete"})
 NOT_SENT_AGAIN = frozenset({"press", "submit", "command"})  # what Slack shows as failed
+
+GIVEN_UP = "no_answer"
 
 _DEED = msgspec.json.Decoder(Deed)
 
@@ -43,15 +47,21 @@ class Arrivals:
         carry_out: Callable[[Deed], Awaitable[None]],
         concerns: Callable[[Deed], bool],
         lane_of: Callable[[Deed], str],
+        apart: Callable[[Deed], bool],
+        lose: Callable[[Deed, str], Awaitable[None]],
         clock: Callable[[], int],
         bot: str,
     ) -> None:
         """`concerns`: whether a deed is any of ours, asked before it is stored.
 
-        `lane_of`: deeds of one lane are done in order. `bot`: our own member id, whose deeds are none.
+        `lane_of`: deeds of one lane are done in order. `apart`: whether one is done by hands of its own, so that many
+        of its kind hold up nobody at the desk. `lose`: a deed of which nothing came, and Slack's word for why. `bot`:
+        our own member id, whose deeds are none.
         """
         self._concerns = concerns
         self._lane_of = lane_of
+        self._apart = apart
+        self._lose = lose
         self._memory = memory
         self._carry_out = carry_out
         self._clock = clock
@@ -62,6 +72,7 @@ class Arrivals:
         self._tries: dict[str, int] = {}
         self._failed: set[str] = set()  # shown as failed, and perhaps stored
         self.work: Work[str] = Work("deeds", self._lane, HANDS)
+        self.work_apart: Work[str] = Work("messages", self._lane, APART_HANDS)
 
     def recall(self, kept: dict[str, bytes]) -> None:
         """Take up what an earlier process left undone, oldest first."""
@@ -135,7 +146,7 @@ class Arrivals:
                 for one in queue:
                     one.hurry = True  # who goes on is not held up by what they wrote before
             queue.append(deed)
-            self.work.mark(lane, URGENT)
+            (self.work_apart if self._apart(deed) else self.work).mark(lane, URGENT)
 
     async def _lane(self, lane: str) -> None:
         """Carry out what stands in a lane, in order."""
@@ -154,18 +165,32 @@ class Arrivals:
         self._lanes.pop(lane, None)
 
     async def _one(self, deed: Deed) -> None:
+        """Carry one out, or give it up: what cannot be done holds up what comes after it no longer."""
         try:
             await self._carry_out(deed)
+        except Doubt as doubt:  # Slack is there, and does not do it
+            tries = self._tried(deed)
+            if tries < DOUBTS_MAX:
+                raise Wait(doubt.seconds * 2 ** (tries - 1)) from None
+            log.warning("slack_deed_given_up", deed=deed.kind, action=deed.action)
+            await self._lose(deed, GIVEN_UP)
         except (Wait, Fenced, TransientError):
             raise
         except Refusal as refusal:
             log.warning("slack_deed_refused", deed=deed.kind, action=deed.action, code=refusal.code)
+            await self._lose(deed, refusal.code)
         except Exception as error:
-            name = _name(deed)
-            tries = self._tries[name] = self._tries.get(name, 0) + 1
+            tries = self._tried(deed)
             log.exception("slack_deed_failed", deed=deed.kind, action=deed.action, error=type(error).__name__)
             if tries < TRIES_MAX:
                 raise Wait(float(tries)) from None
+            await self._lose(deed, "")
+
+    def _tried(self, deed: Deed) -> int:
+        """Count a try in vain; gives how many there were."""
+        name = _name(deed)
+        tries = self._tries[name] = self._tries.get(name, 0) + 1
+        return tries
 
     async def keep(self, deed: Deed) -> None:
         """Store a deed with what was found out of it, for a second try. Raises StoreUnavailable, Fenced."""

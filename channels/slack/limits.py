@@ -33,8 +33,9 @@ PER_MINUTE = {
     "files.getUploadURLExternal": 100,
     "files.completeUploadExternal": 100,
     "files.delete": 50,
+    "files.info": 100,
 }
-PACED = frozenset({"chat.postMessage"})
+PACED = frozenset({"chat.postMessage", "files.completeUploadExternal"})
 
 
 class Limits:

@@ -37,7 +37,8 @@ class Deed(msgspec.Struct, kw_only=True):
     """One thing that a person did. Which fields count depends on `kind`.
 
     press | choose | submit | say | edit | delete | react | home | command | changed. `values`: what a modal came with,
-    by block. `kept`: ids of the files once they are stored, so that a second try sends the same.
+    by block. `kept`: ids of the files once they are stored, so that a second try sends the same. `stamp`: of an edit,
+    its own timestamp.
     """
 
     key: str
@@ -56,6 +57,7 @@ class Deed(msgspec.Struct, kw_only=True):
     files: tuple[SlackFile, ...] = ()
     trigger: str = ""
     view: str = ""  # the window that it was done in
+    stamp: str = ""
     answer_to: str = ""  # Slack's response_url
     kept: tuple[str, ...] = ()
     at: int = 0  # ms: when it came
@@ -243,21 +245,41 @@ def _message(made: Deed, event: Mapping[str, Any], subtype: object, bot: str) ->
         after = _mapping(event.get("message"))
         if before.get("bot_id") or before.get("user") == bot or before.get("text") == after.get("text"):
             return None  # our own card, or a link that Slack unfurled
-        made.kind = "edit" if subtype == "message_changed" else "delete"
+        # A message that heads a thread leaves a tombstone in its place.
+        edited = subtype == "message_changed" and after.get("subtype") != "tombstone"
+        made.kind = "edit" if edited else "delete"
         made.user = str(before.get("user") or after.get("user") or "")
         made.ts = str(before.get("ts") or event.get("deleted_ts") or "")
         made.thread = str(before.get("thread_ts") or "")
-        made.text = str(after.get("text") or "")
+        if edited:
+            made.text, made.stamp = _words(after), str(_mapping(after.get("edited")).get("ts") or made.key)
+            made.files = _files(after)
         return made
     if (isinstance(subtype, str) and subtype in NOT_SAID) or not made.user:
         return None
-    made.kind, made.text = "say", str(event.get("text") or "")
+    made.kind, made.text = "say", _words(event)
     made.key = f"{made.channel} {made.ts}"  # the same where it was not sent but read, see catching_up.py
-    made.files = tuple(_file(one) for one in _mappings(event.get("files")))
+    made.files = _files(event)
     return made
 
 
-def _file(one: Mapping[str, Any]) -> SlackFile:
+def _words(event: Mapping[str, Any]) -> str:
+    """What a message says, and what it passes on of somebody else's."""
+    passed_on = [
+        f"{one.get('author_name') or ''}: {one.get('text') or one.get('fallback') or ''}".lstrip(": ")
+        for one in _mappings(event.get("attachments"))
+        if one.get("is_share") or one.get("is_msg_unfurl")
+    ]
+    return "\n\n".join(text for text in (str(event.get("text") or ""), *passed_on) if text)
+
+
+def _files(event: Mapping[str, Any]) -> tuple[SlackFile, ...]:
+    gone = ("tombstone", "hidden_by_limit")
+    return tuple(file_of(one) for one in _mappings(event.get("files")) if one.get("mode") not in gone)
+
+
+def file_of(one: Mapping[str, Any]) -> SlackFile:
+    """A file as Slack describes it."""
     return SlackFile(
         id=str(one.get("id") or ""),
         name=str(one.get("name") or one.get("title") or "file"),

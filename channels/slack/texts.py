@@ -106,6 +106,10 @@ TOO_LATE = "It is too late: it was sent."
 HOLD_HINT = "For {n} s you can still delete or change it."
 THREAD_OVER = "This contact is no longer with you, so this went to nobody."
 NOT_STORED = "This could not be stored. Please try once more."
+LOST_DONE = ":x: What you did {when} could not be carried out: {why} *Nothing was done*; please try once more."
+LOST_SAID = ":x: What you wrote {when} was *not sent*: {why} Please write it once more."
+LOST_BY_SLACK = "Slack refuses it (`{code}`)."
+LOST_BY_US = "it failed several times. An admin finds in the log why."
 UNKNOWN_CLICK = "This button does nothing any more. Open the card again."
 FILE_TOO_LARGE = "A file is too large to be sent: at most {limit} in all."
 FILE_UNREADABLE = "A file could not be fetched from Slack, so nothing was sent. Please send it once more."
@@ -296,6 +300,18 @@ LAPSES = (
     ":crescent_moon: {n} offers lapsed, so you are set away. "
     "Press *Available* in the app's Home, or type `/usherd back`."
 )
+
+# -- channels of customers: what agents read of a message from there, and what customers read ------------------------
+
+CUSTOMER_NO_NAME = "Slack member"
+CUSTOMER_NOT_KNOWN = "Slack did not say who wrote this."
+CUSTOMER_OUTSIDE = "Written by somebody of another organisation, in a channel that you share."
+CUSTOMER_DELETED = "Deleted in Slack by its writer; what it said is quoted."
+CUSTOMER_FILE_TOO_LARGE = "`{name}` was not fetched: {size}, and {limit} is the most that is."
+CUSTOMER_FILE_GONE = "`{name}` could not be fetched from Slack ({why}). Ask for it once more."
+CUSTOMER_REST_TOO_LARGE = "`{name}` was not fetched: the files of one message were too large together."
+ANSWER_NAMED = "*{who}*"
+ANSWER_FILES = ":paperclip: {names}"
 
 
 def size(number: int) -> str:

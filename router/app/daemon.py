@@ -29,7 +29,7 @@ from router.app.reload import Noted, Reloader
 from router.app.sealing import Seals
 from router.app.server import WebServer
 from router.app.upkeep import Upkeep
-from router.app.ways import channels_of, facts_of, senders_of, slack_of
+from router.app.ways import channels_of, facts_of, more_senders, senders_of, slack_of
 from router.app.web_parts import web_parts
 from router.app.webhooks import Webhooks
 from router.core.errors import TransientError
@@ -176,6 +176,7 @@ class Daemon:
         self.vault = Vault(self.store)
         self.chat = chat.web_chat(self.config, self.secret)
         self.bot = telegram.bot_of(lambda: self.config, self.secret, self.intake, self.vault, self._exit)
+        self.slack = slack_of(self)
         self.stationery = mail.MailStationery(lambda: self.config, self.secret)
         self.envelopes = mail.envelopes(lambda: self.config, self.secret)
         self.reader = Reader(
@@ -219,7 +220,7 @@ class Daemon:
             vault=self.vault,
             leader=self.leader,
             senders=senders_of(self.config, self.secret, self.vault, self.seals.key, self.envelopes, self._exit)
-            | telegram.sender_of(self.bot),
+            | more_senders(self.bot, self.slack),
             tell=self.reader.tell,
             now=self.clock.now,
         )
@@ -334,7 +335,6 @@ class Daemon:
         self.mailboxes.start(config)
         self._exit.push_async_callback(self.mailboxes.stop)
         self.local_token = local.new_token()
-        self.slack = slack_of(self)
         self.parts = web_parts(self)
         web = WebServer(create_app(self.parts), *config.web.listen)
         self.http = await web.start()

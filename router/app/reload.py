@@ -297,7 +297,9 @@ def _doors(config: WorkspaceConfig) -> object:
     email = config.channels.email
     channels = config.channels
     rest = (
-        channels.model_dump(exclude={"email": True, "webchat": True, "telegram": {"greeting"}}),
+        channels.model_dump(
+            exclude={"email": True, "webchat": True, "telegram": {"greeting"}, "slack": {"statuses", "customers"}}
+        ),
         channels.webchat is None,
     )
     smtp = None if email is None or email.smtp is None else email.smtp.model_dump(exclude={"recipients"})

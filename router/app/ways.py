@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from channels.email.send import SmtpSender
 from channels.email.signing import SigningKey
-from router.app import chat, http, mail
+from router.app import chat, http, mail, telegram
 from router.app.names import staff_of
+from router.app.slack_channel import slack_channel
 from router.app.telegram import telegram_channel
 from router.core.message import Message
 from router.shell.channel import Channel
@@ -21,6 +22,7 @@ from skills.model import WorkspaceConfig
 if TYPE_CHECKING:
     from router.app.daemon import Daemon
     from router.app.slack import SlackPart
+    from router.app.telegram import Bot
 
 
 Seal = Callable[[str], SigningKey | None]
@@ -33,18 +35,24 @@ def channels_of(config: WorkspaceConfig, secret: bytes) -> dict[str, Channel]:
         "email": mail.email_channel(config, secret),
         "http": http.http_channel(),
         "telegram": telegram_channel(),
+        "slack": slack_channel(),
         **chat.chat_channels(),
     }
 
 
 def slack_of(daemon: Daemon) -> SlackPart | None:
-    """The desk in Slack, if the workspace has one."""
+    """What there is of Slack, if the workspace has it: the desk there, and customers' channels."""
     settings = daemon.config.channels.slack
     if settings is None:
         return None
     from router.app.slack import SlackPart  # noqa: PLC0415 (half a second: slack-bolt and aiohttp)
 
     return SlackPart(daemon, settings)
+
+
+def more_senders(bot: Bot | None, slack: SlackPart | None) -> dict[str, Sender]:
+    """Ways out by channel of what is more than a way out."""
+    return telegram.sender_of(bot) | ({"slack": slack.sender} if slack is not None else {})
 
 
 def facts_of(config: WorkspaceConfig, secret: bytes) -> Facts:

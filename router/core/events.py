@@ -109,6 +109,8 @@ class MessageReceived(EventBase, frozen=True, kw_only=True, tag=True):
     those it refers to, or words anew.
     `proves`: another identity that is the writer's too, as a link shows that we signed and sent there; `proof`: digest
     of that link. `prefers`: the language they want; `consent`: whether a machine may write to them. None: not said.
+    `shared`: it stands in a thread that all who are there read and may write in, and `external` is the thread's: what
+    comes there belongs together, whoever writes, and nothing else does.
     """
 
     message: str
@@ -136,6 +138,7 @@ class MessageReceived(EventBase, frozen=True, kw_only=True, tag=True):
     consent: bool | None = None
     effort: tuple[int, ...] = ()
     moods: tuple[str, ...] = ()
+    shared: bool = False
 
 
 class AnswerSeen(EventBase, frozen=True, kw_only=True, tag=True):

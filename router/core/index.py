@@ -100,7 +100,7 @@ class Index:
             self.refresh_rank(seat)
             self.arm_shift(seat)
         for incident in self.state.incidents.values():
-            self.timers.arm((INCIDENT, incident.id), 0, incident.look_at)
+            self.timers.arm(INCIDENT, incident.id, 0, incident.look_at)
 
     def _order_scarcities(self) -> None:
         """Give each seat its place among the scarcities of all, so that a rank needs few bits for it."""

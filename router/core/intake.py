@@ -2,7 +2,8 @@
 
 Rules: a message is applied once; auto mail is attached where it belongs, and never opens, reopens or wakes anything;
 a thread lets in only those who take part in it, and a stranger's message becomes a contact of its own, flagged, that
-says what it claims; on chat and messaging a customer has one open contact a channel and account.
+says what it claims; a thread that all who are there share is one contact, whoever writes; else, on chat and messaging,
+a customer has one open contact a channel and account.
 """
 
 from __future__ import annotations
@@ -53,11 +54,11 @@ def receive(work: Work, event: MessageReceived) -> None:
     if event.conflict:
         _open(work, event, flag="conflict", claims=claimed.id if claimed else None)
         return
-    if claimed is None and event.kind in CONVERSATIONS:
+    if claimed is None and event.kind in CONVERSATIONS and not event.shared:
         claimed = _conversation(work, event)
     if claimed is None:
         _open(work, event, follows=_closed_long_ago(work, event.thread))
-    elif event.sender not in claimed.participants:
+    elif event.sender not in claimed.participants and not _may_come_in(claimed, event):
         _open(work, event, flag="unknown-sender", claims=claimed.id)
     elif claimed.state is ContactState.RESOLVED and not _can_reopen(work, claimed):
         _open(work, event, follows=claimed.id)
@@ -217,6 +218,12 @@ def _conversation(work: Work, event: MessageReceived) -> Contact | None:
     return newest if newest is not None and len(newest.messages) < leaving.MESSAGES_MAX else None
 
 
+def _may_come_in(contact: Contact, event: MessageReceived) -> bool:
+    """Whether somebody who writes in a shared thread takes part in its contact from now on."""
+    same = (contact.channel, contact.account) == (event.channel, event.account)
+    return event.shared and same and len(contact.participants) < leaving.PARTICIPANTS_MAX
+
+
 def _can_reopen(work: Work, contact: Contact) -> bool:
     return work.now < (contact.resolved_at or 0) + work.workspace.reopen_window
 
@@ -242,6 +249,8 @@ def _open(
     contact.prefer_agent = work.state.last_agent.get(contact.customer)
     contact.quiet = event.quiet
     work.opened = contact
+    if event.shared and not flag:  # the thread goes on with this one, not with one that is full or closed for good
+        work.state.externals.pop(event.external, None)
     ref = MessageRef(id=event.message, direction="in", at=work.now, sender=event.sender, external=event.external)
     _begin(work, contact, ref)
 
@@ -340,7 +349,7 @@ def stream_order(name: str) -> tuple[int, int] | None:
 def _join(work: Work, contact: Contact, event: MessageReceived) -> None:
     """A participant wrote again."""
     if len(contact.participants) < leaving.PARTICIPANTS_MAX:
-        contact.participants = _named(*contact.participants, *event.cc)
+        contact.participants = _named(*contact.participants, event.sender, *event.cc)
     links.follow_channel(work, contact, event)
     _attach(work, contact, event)
     _answer_customer(work, contact)

@@ -15,7 +15,7 @@ class Timers:
 
     def __init__(self) -> None:
         self.heap: list[tuple[int, int, int, str]] = []
-        self.due: tuple[dict[str, int], ...] = ({}, {}, {})
+        self.due: tuple[dict[str, int], ...] = ({}, {}, {}, {})
 
     def __len__(self) -> int:
         """Entries of the heap, those included that no longer hold."""

@@ -48,6 +48,7 @@ AUTO = {
     "blocked": "a blocked sender's message",
     "staff": "a colleague's mail",
     "command": "a button of the channel",
+    "deleted": "deleted by its writer",
     "receipt": "automatic answer: receipt",
     "out_of_hours": "automatic answer: out of hours",
     "queue": "automatic answer: place in the queue",
@@ -180,6 +181,8 @@ FAILED = "Your last reply was not delivered. Write another way, or try again."
 FAILED_ON = {
     "telegram": "Telegram did not deliver your last reply: the customer has blocked the bot or is gone. "
     "Write another way, or try again.",
+    "slack": "Slack did not take your last reply: the app may have been removed from the channel, or it is archived. "
+    "Write another way, or try again.",
 }
 REVISED = "The customer worded this anew later: see below."
 REVISION = "Worded anew: what it says now stands here, what it said before is quoted."
@@ -284,6 +287,8 @@ def replies_line(addresses: list[str], channel: str) -> str:
         return "A reply goes to the group on Telegram: everybody there reads it."
     if all(address.startswith("telegram:") for address in addresses):
         return "A reply goes to the customer on Telegram."
+    if all(address.startswith("slack:") for address in addresses):
+        return "A reply goes into the customer's thread in Slack: everybody in that channel reads it."
     names = " and ".join([", ".join(addresses[:-1]), addresses[-1]] if len(addresses) > 1 else addresses)
     return f"A reply goes to {names} by {kind(channel).lower()}."
 

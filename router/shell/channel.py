@@ -44,3 +44,4 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
     kind: Callable[[dict[str, object]], str]  # of an entry's meta
     thread: Callable[[Message], ThreadMatch | None]
     editable: bool = False  # what was written may be worded anew: messages are remembered by their own ids
+    place: Callable[[Message], str] | None = None  # the thread it stands in, where all who are there share one

@@ -12,7 +12,7 @@ import functools
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 import structlog
@@ -77,6 +77,15 @@ class Sender(Protocol):
 
     def retry_after(self, attempts: int, waited_ms: int) -> int | None:
         """Milliseconds until the next try, or None to give up."""
+        ...
+
+
+@runtime_checkable
+class Resuming(Protocol):
+    """A way out on which it can be seen what an earlier try has done."""
+
+    async def resume(self, message: Message) -> Sent:
+        """Try again: send what is missing on the other side."""
         ...
 
 
@@ -290,7 +299,9 @@ class Outbox:
             recipients = [one.address for one in (*message.to, *message.cc)]
             left = tuple(recipients[place] for place in delivery.left)
             message = msgspec.structs.replace(message, delivered_to=left)
-        return await _attempt(sender, message)
+        if delivery.attempts > 1 and isinstance(sender, Resuming):
+            return await _attempt(sender.resume, message)
+        return await _attempt(sender.send, message)
 
     async def _read(self, identifier: str) -> Message | None:
         try:
@@ -370,9 +381,9 @@ def _after_each(after: Delivery, sent: Sent, sender: Sender | None, now: int) ->
     return after
 
 
-async def _attempt(sender: Sender, message: Message) -> Sent:
+async def _attempt(send: Callable[[Message], Awaitable[Sent]], message: Message) -> Sent:
     try:
-        return await sender.send(message)
+        return await send(message)
     except PermanentError as error:
         return Sent(state=DeliveryState.FAILED, detail=error.code)
     except Exception as error:  # a mistake of ours; what the other side has seen of the message, nobody knows

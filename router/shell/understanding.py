@@ -109,6 +109,7 @@ def received(source: Source, understood: Understood, raw: bytes, channel: Channe
         return _answer_seen(source, message, raw, facts, colleague, at)
     match = channel.thread(message)
     proof = proofs.check(facts.secret, message.proof, at) if message.proof else None
+    place = external_of(facts.secret, channel.place(message)) if channel.place is not None else ""
     event = MessageReceived(
         at=at,
         inbox=source.inbox,
@@ -131,12 +132,13 @@ def received(source: Source, understood: Understood, raw: bytes, channel: Channe
         model=understood.model,
         conflict=source.conflict,
         quiet=source.quiet or wants_no_answer(message, source, facts.own),
-        external=_external(message, facts) if facts.shadow or channel.editable else "",
-        answers=(*_revised(message, facts), *(_answers(message, facts) if facts.shadow else ())),
+        external=place or (_external(message, facts) if facts.shadow or channel.editable else ""),
+        answers=(place,) if place else (*_revised(message, facts), *(_answers(message, facts) if facts.shadow else ())),
         proves=proof.identity if proof is not None else "",
         proof=proof.digest if proof is not None else "",
         prefers=message.prefers,
         consent=message.consent,
+        shared=bool(place),
     )
     return Prepared(event=event, blobs=_blobs(source.message, sender, message, raw), finished=_entries(source))
 

@@ -11,8 +11,10 @@ from unittest.mock import patch
 
 from channels.slack import api, desk, limits, listening
 from channels.slack.desk import Outside, SlackDesk
+from channels.slack.limits import Limits
 from channels.slack.listening import web_client
 from channels.slack.manifest import manifest
+from router.app.chat import tidy
 from router.core.errors import StoreUnavailable
 from router.desk.model import Desk
 from router.desk.search import Search
@@ -70,6 +72,7 @@ class SlackHouse:
             name: slack.add_user(name, email=f"{name}@example.com") for name in ("ana", "ben", "eva", "zoe")
         }
         self.emea = slack.add_channel("emea", members=("ana", "ben", "eva", "zoe", slack.bot))
+        self.customers: dict[str, bool] = {}  # channels, and whether agents are customers there
         self._running: asyncio.Task[None] | None = None
         self.desk: SlackDesk | None = None
 
@@ -99,8 +102,11 @@ class SlackHouse:
                 problems=list,
                 team_channel=self.emea.id,
                 statuses=lambda: {"palm_tree": "away", "spiral_calendar_pad": "busy"},
+                customers=lambda: self.customers,
+                inbox=house.inbox,
+                tidy=tidy,
                 clock=house.clock,
-                monotonic=time.monotonic,
+                limits=Limits(time.monotonic),
             )
         )
         self._running = asyncio.create_task(self.desk.run())
