@@ -12,7 +12,7 @@ from router.core.errors import ConfigError, Fenced
 from router.core.ports import Appended
 from router.shell.store import Store
 from router.shell.store.commands import INLINE_BYTES_MAX, Keys
-from tests.support.stores import at_url, entry, opened
+from tests.support.stores import at_url, entry, opened, passed_on
 
 
 @pytest.fixture(params=["embedded", "url"])
@@ -228,6 +228,11 @@ class TestSmallThings:
         await store.outbox_put(1, "b", b"sending")
         await store.outbox_delete(1, ["a"])
         assert await store.outbox_all() == {"b": b"sending"}
+
+    async def test_a_note_is_heard_and_kept_nowhere(self, store: Store) -> None:
+        """What is passed on reaches whoever listens, and no key comes of it."""
+        await passed_on(store)
+        assert "db0" not in await store.facts("keyspace")
 
     async def test_a_desk_outside_is_remembered(self, store: Store) -> None:
         """What came in is kept once under its name; what was posted is replaced and forgotten by name."""

@@ -16,7 +16,7 @@ from router.shell.store import Store
 from router.shell.store import recent as recent_module
 from tests.support.daemons import RunningDaemon, until, write_workspace
 from tests.support.failover import Slots, Watched, patiently, slots, wait_for, watched
-from tests.support.stores import entry
+from tests.support.stores import entry, passed_on
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -248,6 +248,7 @@ async def test_in_a_cluster_the_owner_of_our_slot_is_found(cluster: Slots, tmp_p
             await store.keys_get_or_create(["x"])
             assert await store.inbox_length() == 1
             assert await store.lease_acquire("leader", "n1", 1_000)
+            await passed_on(store)
             await store.close()
     assert all(node.asking.dbsize() for node in cluster.nodes)
 

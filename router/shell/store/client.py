@@ -22,7 +22,7 @@ from redis.exceptions import ResponseError
 from router.core.errors import ConfigError, Fenced, StoreUnavailable
 from router.core.ports import Appended, InboxEntry
 from router.shell.clock import wall_ms
-from router.shell.store import commands, durability, entries, scripts
+from router.shell.store import commands, durability, entries, passing, scripts
 from router.shell.store.asking import Asking, unavailable
 from router.shell.store.blobs import Blobs
 from router.shell.store.commands import FIRST_ID, Keys
@@ -31,7 +31,7 @@ from router.shell.store.files import BlobFolder, BlobPlace
 from router.shell.store.orphans import Orphans
 from router.shell.store.record_ids import require_ascending
 from router.shell.store.shared import Shared
-from router.shell.store.wire import SignInRefused, Wire
+from router.shell.store.wire import SignInRefused, Wire, code_of
 
 SECONDS_MAX = 10.0
 ORPHAN_SECONDS = 3600.0
@@ -225,6 +225,21 @@ class Store(Asking, Shared):
         if not first:
             return 0
         return max(0, int(now[0]) * 1000 + int(now[1]) // 1000 - int(first[0][0].split(b"-")[0]))
+
+    # --- notes that are kept nowhere ---
+
+    async def pass_on(self, note: bytes) -> None:
+        """Pass a note to whoever listens now, at any node. Raises StoreUnavailable, NotPassed."""
+        (reply,) = await self._exchange([commands.passing_tell(self.keys, note)])
+        if isinstance(reply, ResponseError):
+            raise passing.NotPassed(f"the store refused ({code_of(reply)})")
+
+    async def hear(self, heard: passing.Heard) -> None:
+        """Call `heard` with what any node passes on, this one too, until cancelled or another server answers.
+
+        Raises StoreUnavailable, NotPassed.
+        """
+        await passing.listen(self._wire, self.keys, heard)
 
     # --- journal ---
 
