@@ -195,9 +195,14 @@ async def test_a_restart_of_the_same_server_is_no_loss(pair: Watched, tmp_path: 
     async with opened(url, tmp_path) as store:
         await store.inbox_append([entry("a")])
         await store.journal_append("0-0", [("1-0", b"fence")])
+        hearing = asyncio.create_task(store.hear(lambda _: None))
+        await passed_on(store)  # others listen by then
         pair.primary.kill()
         pair.primary.start()
         await patiently(store.ping)
+        with suppress(StoreUnavailable):
+            await hearing  # it ends, so that whoever listens begins again at the server that answers now
+        await passed_on(store)
         (change,) = store.changes
         assert (change.entries, change.records, change.lost, change.more) == (0, 0, [], False)
         assert await store.inbox_length() == 1
