@@ -256,6 +256,16 @@ class TestSmallThings:
         await store.doc_put("tokens", b"2")
         assert await store.doc_get("tokens") == b"2"
 
+    async def test_of_two_changes_at_once_the_second_sees_the_first(self, store: Store) -> None:
+        """A document is put in the place of what it was made from only, and the same change once more is fine."""
+        assert (await asyncio.gather(*(store.doc_swap("list", None, b"%d" % n) for n in range(10)))).count(True) == 1
+        first = await store.doc_get("list")
+        assert not await store.doc_swap("list", None, b"x")
+        assert await store.doc_swap("list", first, b"x")
+        assert await store.doc_swap("list", first, b"x")
+        assert not await store.doc_swap("list", first, b"y")
+        assert await store.doc_get("list") == b"x"
+
     async def test_workspaces_do_not_meet(self, store: Store) -> None:
         """Keys of two workspaces differ in all kinds, and a name that could break out of the tag is refused."""
         assert Keys("a").inbox != Keys("b").inbox

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from email import message_from_bytes, policy
 
 import pytest
@@ -134,6 +135,25 @@ async def test_a_file_goes_with_the_letter_that_opens_a_contact() -> None:
         await stage.store.keys_delete(["CARLA@EXAMPLE.ORG"])
         with pytest.raises(PermanentError):
             await content_of(stage.vault, file)
+
+
+async def test_files_that_come_in_at_two_nodes_at_once_are_both_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither node writes the list without what the other has put there: each file is swept in its time."""
+    stage = Stage()
+    reading = stage.store.doc_get
+
+    async def slow(name: str) -> bytes | None:
+        found = await reading(name)
+        await asyncio.sleep(0)
+        return found
+
+    monkeypatch.setattr(stage.store, "doc_get", slow)
+    async with stage.leading():
+        contact = await stage.holding()
+        nodes = [kept_in(stage) for _ in range(4)]
+        found = await asyncio.gather(*(node.keep(contact, "a", "a/b", b"unsent") for node in nodes))
+        monkeypatch.setattr(enclosures_module, "UNUSED_MS", 0)
+        assert await nodes[0].sweep() == len(set(found)) == 4
 
 
 async def test_what_no_letter_has_named_is_swept_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
