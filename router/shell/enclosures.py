@@ -160,6 +160,7 @@ class Enclosures:
     async def _keep(self, contact: str, owner: str, name: str, content_type: str, content: bytes) -> str:
         if not 0 < len(content) <= FILES_BYTES_MAX:
             raise ValueError("a file is neither empty nor over the limit")
+        key = self._vault.key_of(owner)
         digest = await asyncio.to_thread(hashlib.sha256, content)
         safe, kind = self._tidy(name, content_type)
         card = Card(contact=contact, name=safe, type=kind, size=len(content), sha256=digest.hexdigest())
@@ -171,6 +172,9 @@ class Enclosures:
             await self._vault.lock_blob(card_blob(identifier), owner, msgspec.json.encode(card)),
         ]
         await self._store.blobs_put(dict(locked))
+        if self._vault.key_of(owner) != key:  # the customer was erased meanwhile: nothing is written to them any more
+            await self._store.blobs_delete([file_blob(identifier), card_blob(identifier)])
+            raise KeyError(contact)
         return identifier
 
     async def _list(self, identifier: str, contact: str) -> None:

@@ -88,6 +88,26 @@ async def test_a_file_is_gone_with_its_customers_key() -> None:
             await enclosed(stage.vault, contact, (identifier,))
 
 
+async def test_a_file_for_who_is_erased_meanwhile_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes in while its customer is erased is deleted again, and whoever sent it is told of no such contact."""
+    stage = Stage()
+    async with stage.leading():
+        contact = await stage.holding()
+        put = stage.store.blobs_put
+        number = 0
+        stage.vault.key_of = lambda identity: f"{identity}.{number}"
+
+        async def late(blobs: dict[str, bytes]) -> None:
+            nonlocal number
+            number = 1
+            await put(blobs)
+
+        monkeypatch.setattr(stage.store, "blobs_put", late)
+        with pytest.raises(KeyError):
+            await kept_in(stage).keep(contact, "a.pdf", "application/pdf", FILE)
+        assert not [name for name in stage.store.blobs if name.startswith(("file:", "card:"))]
+
+
 async def test_a_reply_names_only_files_of_its_contact_within_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another contact's file, an unknown one, one twice, too many and too large together are refused."""
     stage = Stage()

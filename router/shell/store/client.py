@@ -21,6 +21,7 @@ from redis.exceptions import ResponseError
 
 from router.core.errors import ConfigError, Fenced, StoreUnavailable
 from router.core.ports import Appended, InboxEntry
+from router.shell.buggify import point
 from router.shell.clock import wall_ms
 from router.shell.store import commands, durability, entries, passing, scripts
 from router.shell.store.asking import Asking, unavailable
@@ -134,6 +135,8 @@ class Store(Asking, Shared):
     async def inbox_append_many(self, groups: list[Group]) -> list[Outcome]:
         """Store several callers' groups in one round trip and one fsync; each group gets its own answer."""
         files = await asyncio.gather(*(entries.write_large(batch, self._files) for batch, _ in groups))
+        if any(isinstance(names, list) and any(names) for names in files):
+            await point("intake.file_written")
         calls = entries.merge(groups, files)
         keys = [self.keys.inbox, *self.keys.seen(self.now())]
         sent = [
