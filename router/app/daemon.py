@@ -47,6 +47,7 @@ from router.shell.live import Live
 from router.shell.metrics import Metrics
 from router.shell.nodes import Nodes
 from router.shell.outbox import Outbox
+from router.shell.passing import Passing
 from router.shell.reader import Reader
 from router.shell.rehearsed import was_rehearsed
 from router.shell.timekeeping import TimeWatch
@@ -159,7 +160,10 @@ class Daemon:
         self.node = local.node_name(self.data)
         self.in_force = InForce(self, self.store, self._folder, now=self.clock.now)
         self.nodes = Nodes(self.store, self.node, self.gauges.about)
+        self.passing = None
         if config.store.url is not None:
+            self.passing = Passing(self.store, self.node, self.nodes.living)
+            self._troubles.append(self.passing.problems)
             await self.nodes.look()
         self.noted = Noted(self.data)
         edited = config.store.url is None or self.noted.edited(self._folder.version)
@@ -292,6 +296,8 @@ class Daemon:
             ("garbage", garbage.collect(lambda: self.leader.journal.n)),
         ):
             self._exit.push_async_callback(_cancel, self._begin(name, work))
+        if self.passing is not None:
+            self._exit.push_async_callback(_cancel, self._begin("passing", self.passing.run()))
 
     async def _sweep_files(self) -> None:
         """Delete blob files that no entry and no record refers to any more."""

@@ -194,6 +194,14 @@ class ShellStore(MemoryStore):
         self._answer()
         self.documents[name] = value
 
+    async def doc_swap(self, name: str, before: bytes | None, after: bytes) -> bool:
+        """Put one in another's place."""
+        self._answer()
+        if self.documents.get(name) not in (before, after):
+            return False
+        self.documents[name] = after
+        return True
+
     async def doc_delete(self, name: str) -> bool:
         """Forget one."""
         return self.documents.pop(name, None) is not None

@@ -152,6 +152,16 @@ OUTBOX_DELETE = (
     + "for i = 2, #ARGV do redis.call('HDEL', KEYS[2], ARGV[i]) end\nreturn '+'\n"
 )
 
+# KEYS: a document. ARGV: what it is taken to be ('': there is none), what it is to be. What several nodes change each
+# reads and puts back in its place only, so that none undoes another's change. Answer: '+', or '!' where it is another.
+DOC_SWAP = """#!lua
+local held = redis.call('GET', KEYS[1]) or ''
+if held == ARGV[2] then return '+' end
+if held ~= ARGV[1] then return '!' end
+redis.call('SET', KEYS[1], ARGV[2])
+return '+'
+"""
+
 # A lease is for liveness only (the store's clock may jump); safety is the fence. Its value is `owner count`, and each
 # keeping counts one up: whoever waits for it sees by a clock of its own whether the owner lives, should the store's be
 # set back and the lease last for ever. KEYS: lease. ARGV: owner, ms, a value seen too long unchanged ('': none).
@@ -179,6 +189,7 @@ SCRIPTS = (
     OUTBOX_DELETE,
     BLOBS_PUT,
     DESK_ADD,
+    DOC_SWAP,
     LEASE_ACQUIRE,
     LEASE_RENEW,
     LEASE_RELEASE,

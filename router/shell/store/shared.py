@@ -156,6 +156,13 @@ class Shared(Protocol):
         """Store a small document, replacing the one of that name."""
         await self._ask(commands.doc_put(self.keys, name, value))
 
+    async def doc_swap(self, name: str, before: bytes | None, after: bytes) -> bool:
+        """Put `after` in the place of `before`, None for no document; False if there is another by now."""
+        (done,) = await self._ask(
+            commands.evalsha(scripts.DOC_SWAP, [self.keys.doc(name)], before or b"", after), confirm=True
+        )
+        return bool(done == b"+")
+
     async def doc_put_new(self, name: str, value: bytes, ttl_ms: int | None = None) -> bool:
         """Store a small document, for `ttl_ms` or for good, if there is none of that name; False if there is."""
         (done,) = await self._ask(commands.doc_put_new(self.keys, name, value, ttl_ms))
