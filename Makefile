@@ -69,6 +69,7 @@ demo: install ## the whole daemon on a bundled sample, with simulated agents; it
 test-deps: ## install the Debian packages that tests run (where this is allowed); no service is started
 	@bash .ci/test-deps
 	@bash .ci/node-deps
+	@bash .ci/other-pythons
 
 test: develop test-deps ## all tests, the quick ones first; ARGS="tests/unit -x" for some
 	$(PY) -m pytest $(AT_ONCE) $(ARGS)

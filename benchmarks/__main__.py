@@ -45,7 +45,8 @@ def main() -> None:
     asked = parser.parse_args()
     console = Console(highlight=False)
     wanted = asked.sections or [*SECTIONS, *TABLES]
-    console.print(f"{platform.processor() or platform.machine()}, Python {platform.python_version()}\n")
+    console.print(f"{_commit()}, {platform.processor() or platform.machine()}, Python {platform.python_version()}\n")
+    started = time.perf_counter()
     for name in wanted:
         begun = time.perf_counter()
         if name in SECTIONS:
@@ -54,6 +55,16 @@ def main() -> None:
         else:
             subprocess.run([sys.executable, "-m", TABLES[name]], check=True)
         console.print(f"[dim]{name}: {time.perf_counter() - begun:.0f} s[/]\n")
+    console.print(f"[dim]in all: {(time.perf_counter() - started) / 60:.1f} min[/]")
+
+
+def _commit() -> str:
+    """The commit that is measured, so that figures can be told apart; marked where files differ from it."""
+    asked = ("git", "describe", "--always", "--dirty", "--exclude=*")
+    try:
+        return "commit " + subprocess.run(asked, check=True, capture_output=True, text=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "not a clone"
 
 
 if __name__ == "__main__":
