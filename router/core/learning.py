@@ -80,13 +80,15 @@ def end(work: Work, contact: Contact, seat: Seat) -> None:
         work.index.refresh_rank(seat)
 
 
-def true_up(work: Work, contact: Contact, agent: str) -> None:
-    """The agent is done with it: credited is what it took, not what was expected."""
+def true_up(work: Work, contact: Contact, agent: str) -> int:
+    """The agent is done with it: credited is what it took, not what was expected. Gives what it took, in ms."""
+    spent = contact.spent
     seat = work.index.seats[agent]
     if contact.credited_slot is not None and contact.spent < contact.effort:
         ledger.take_back(seat.state, contact.credited_slot, contact.effort - contact.spent)
         work.index.refresh_rank(seat)
     forget(contact)
+    return spent
 
 
 def forget(contact: Contact) -> None:

@@ -112,9 +112,9 @@ def release(work: Work, contact: Contact, reason: str) -> None:
     agent = contact.agent
     assert agent is not None
     work.let_go(contact, agent)
-    learning.true_up(work, contact, agent)
+    spent = learning.true_up(work, contact, agent)
     contact.agent = None
-    work.emit(ReleaseContact(contact=contact.id, agent=agent, reason=reason))
+    work.emit(ReleaseContact(contact=contact.id, agent=agent, reason=reason, effort=spent))
 
 
 def wait(work: Work, contact: Contact) -> None:
