@@ -10,13 +10,14 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from channels.telegram.files import files_of
-from channels.telegram.model import Posted, Update, cut, read
+from channels.telegram.model import Posted, Pressed, Update, cut, read
 from channels.telegram.packing import TELEGRAM, Fetched, Packed, pack
 from router.core.ports import InboxEntry
 
 _DIGEST_BYTES = 16
 _START = re.compile(r"/start(?:@\w{1,64})?(?:\s+([A-Za-z0-9_-]{1,64}))?")
 _STOP = re.compile(r"/stop(?:@\w{1,64})?")
+_RATING = re.compile(r"rate:([A-Za-z0-9-]{1,40}:[1-5])")
 _HALVES = re.compile("[\ud800-\udfff]")
 GROUPS = ("group", "supergroup")
 
@@ -72,7 +73,13 @@ def is_for_us(unit: Unit, me: Me) -> bool:
 
     What cannot be read is for us: a person looks at it.
     """
-    return any(one.update is None or (one.posted is not None and _is_addressed(one.posted, me)) for one in unit)
+    return any(one.update is None or _is_meant(one.update, me) for one in unit)
+
+
+def _is_meant(update: Update, me: Me) -> bool:
+    if update.callback_query is not None:
+        return rating(update.callback_query) is not None
+    return update.posted is not None and _is_addressed(update.posted, me)
 
 
 def _is_addressed(posted: Posted, me: Me) -> bool:
@@ -97,6 +104,12 @@ def _names(posted: Posted, me: Me) -> bool:
             if word.endswith(f"@{me.username}"):
                 return True
     return False
+
+
+def rating(pressed: Pressed) -> str | None:
+    """Which contact somebody rates by a button, and how: `c12:5`."""
+    found = _RATING.fullmatch(pressed.data)
+    return found[1] if found is not None else None
 
 
 UNSHOWN = ("poll", "dice", "story", "game", "paid_media", "checklist", "invoice")

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 import msgspec
 
 from channels.telegram import texts
-from channels.telegram.entries import GROUPS, UNSHOWN, started, stopped
+from channels.telegram.entries import GROUPS, UNSHOWN, rating, started, stopped
 from channels.telegram.entries import Item as Entry
-from channels.telegram.model import Posted, Update, User, read
+from channels.telegram.model import Posted, Pressed, Update, User, read
 from channels.telegram.packing import TELEGRAM, Packed, unpack
 from router.core.errors import PoisonError
 from router.core.message import Address, Attachment, Message
@@ -26,6 +26,8 @@ def normalise(raw: bytes, meta: bytes) -> Message:  # noqa: ARG001 - the shape o
     """Read an entry as a message. Raises PoisonError if it is none, or not as Telegram documents it."""
     packed, _ = unpack(raw)
     updates = _updates(packed)
+    if updates and updates[0].callback_query is not None:
+        return _rating(updates[0].callback_query)
     posts = [update.posted for update in updates if update.posted is not None]
     if not posts:
         raise PoisonError("an update of Telegram's without a message")
@@ -54,6 +56,15 @@ def normalise(raw: bytes, meta: bytes) -> Message:  # noqa: ARG001 - the shape o
         revises=external(packed.bot, first) if updates[0].edited_message is not None else None,
         language=first.from_.language_code if first.from_ is not None else "",
     )
+
+
+def _rating(pressed: Pressed) -> Message:
+    """A button under the question after a contact."""
+    rates = rating(pressed)
+    if rates is None:
+        raise PoisonError("a button of Telegram's that is none of ours")
+    writer = Address(address=f"{TELEGRAM}:{pressed.from_.id}", name=_name(pressed.from_))
+    return Message(channel=TELEGRAM, from_=writer, auto="command", rates=rates)
 
 
 def extract(raw: bytes, part: int) -> tuple[str, str, bytes]:

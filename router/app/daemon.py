@@ -18,7 +18,7 @@ import structlog
 from fastapi import APIRouter
 
 from channels.email.receive import SmtpReceiver
-from router.app import chat, erase, garbage, keeping, learner, local, mail, telegram
+from router.app import chat, customers, erase, garbage, keeping, learner, local, mail, telegram
 from router.app.gauges import Gauges
 from router.app.in_force import InForce, Proposal
 from router.app.invitations import Inviter
@@ -227,6 +227,7 @@ class Daemon:
             | more_senders(self.bot, self.slack),
             tell=self.reader.tell,
             now=self.clock.now,
+            compose=customers.late_answers(self).compose,
         )
         self._connect()
         leading = self._begin("leader", self.leader.run())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from channels.email.parse import extract
 from router.app import chat, http, telegram
 from router.app.credentials import StoredCredentials
+from router.app.customers import Customers
 from router.app.mail_entries import MailEntries
 from router.shell.live import Library
 from router.shell.ops import Ops
@@ -39,6 +40,7 @@ def web_parts(daemon: Daemon) -> WebParts:
         enclosures=daemon.enclosures,
         operations=ops,
         erasing=daemon.eraser,
+        customers=Customers(daemon),
         topics=daemon.learner,
         inbox=daemon.intake,
         credentials=StoredCredentials(daemon.store),

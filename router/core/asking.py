@@ -54,7 +54,7 @@ def tell(work: Work, event: IncidentAnswered) -> None:
     ms, seq = intake.stream_order(event.inbox) or (work.now, 0)
     for place, contact in enumerate(incidents.affected(work, incident)[:APART] if event.tell else ()):
         if not contact.flag and not contact.quiet and may_tell(work, autoanswers.INCIDENT, contact):
-            send(work, contact, autoanswers.INCIDENT, f"{ms}-{AFTER + seq * APART + place}")
+            send(work, contact, autoanswers.INCIDENT, f"{ms}-{AFTER + seq * APART + place}", event.message)
 
 
 def may_tell(work: Work, answer: str, contact: Contact) -> bool:
@@ -64,10 +64,10 @@ def may_tell(work: Work, answer: str, contact: Contact) -> bool:
     return autoanswers.spend(work, answer, contact.customer)
 
 
-def send(work: Work, contact: Contact, answer: str, name: str) -> None:
+def send(work: Work, contact: Contact, answer: str, name: str, says: str = "") -> None:
     """Something that a machine writes into a contact, by the channel that its customer uses."""
     contact.messages.append(
-        MessageRef(id=name, direction="out", at=work.now, auto=answer, delivery=DeliveryState.PENDING)
+        MessageRef(id=name, direction="out", at=work.now, auto=answer, says=says, delivery=DeliveryState.PENDING)
     )
     work.index.place[name] = contact.id
     work.emit(

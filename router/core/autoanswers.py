@@ -52,9 +52,10 @@ def answer(work: Work, event: MessageReceived) -> None:
         return
     spend(work, decision.answer, contact.customer)
     state.auto_answers_sent.append(now)
-    contact.messages.append(
-        MessageRef(id=decision.message, direction="out", at=now, auto=decision.answer, delivery=DeliveryState.PENDING)
-    )
+    ref = MessageRef(id=decision.message, direction="out", at=now, auto=decision.answer, delivery=DeliveryState.PENDING)
+    if decision.answer == INCIDENT and (told := incidents.current(work, incidents.topic_of(work, contact))) is not None:
+        ref.says = told.message
+    contact.messages.append(ref)
     work.index.place[decision.message] = contact.id
     work.emit(decision)
 

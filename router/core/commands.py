@@ -89,7 +89,10 @@ def reply(work: Work, event: ReplyWritten, contact: Contact) -> None:
     ref.channel = "" if channel == contact.channel else channel
     contact.messages.append(ref)
     work.index.place[event.message] = contact.id
-    work.emit(SendReply(contact=contact.id, message=event.message, channel=channel))
+    owed, due = contact.response_from, contact.response_due
+    waited = None if owed is None else max(0, work.now - owed)
+    late = None if owed is None or due is None else work.now > due
+    work.emit(SendReply(contact=contact.id, message=event.message, channel=channel, waited=waited, late=late))
     if not event.resolve:
         wait_on_customer(work, contact, event.agent)
         return
@@ -353,6 +356,7 @@ def _queue(work: Work, contact: Contact) -> None:
 def close(work: Work, contact: Contact) -> None:
     """It is resolved, whoever has it."""
     owner = contact.agent
+    late = None if contact.resolution_due is None else work.now > contact.resolution_due
     if contact.offer is not None:
         placing.withdraw(work, contact, "resolved")
     work.step(contact, "resolve")
@@ -363,9 +367,9 @@ def close(work: Work, contact: Contact) -> None:
     contact.called = []
     clocks.pause_resolution(work.workspace, contact, work.now)
     if owner is not None:
-        work.let_go(contact, owner, done=True)
+        spent = work.let_go(contact, owner, done=True)
         if not contact.spam:
             learning.learn(work, contact)
-        work.emit(ReleaseContact(contact=contact.id, agent=owner, reason="resolved"))
-    work.emit(ResolveContact(contact=contact.id))
+        work.emit(ReleaseContact(contact=contact.id, agent=owner, reason="resolved", effort=spent))
+    work.emit(ResolveContact(contact=contact.id, late=late))
     work.touch(contact)

@@ -106,7 +106,7 @@ class RescindOffer(DecisionBase, frozen=True, kw_only=True, tag=True):
 
 
 class ReleaseContact(DecisionBase, frozen=True, kw_only=True, tag=True):
-    """The owner no longer holds it.
+    """The owner no longer holds it. `effort`: ms that they spent on it, where they are done with it.
 
     `reason`: transferred | snoozed | resolved | away | removed | taken |
     escalation.
@@ -115,6 +115,7 @@ class ReleaseContact(DecisionBase, frozen=True, kw_only=True, tag=True):
     contact: str
     agent: str
     reason: str
+    effort: int = 0
 
 
 class ChangeRequirement(DecisionBase, frozen=True, kw_only=True, tag=True):
@@ -126,11 +127,16 @@ class ChangeRequirement(DecisionBase, frozen=True, kw_only=True, tag=True):
 
 
 class SendReply(DecisionBase, frozen=True, kw_only=True, tag=True):
-    """Hand `message` to the outbox: the customer gets it on the contact's channel."""
+    """Hand `message` to the outbox: the customer gets it on that channel.
+
+    `waited`: ms for which an answer had been owed; `late`: whether that broke a promise. None: none was owed, or made.
+    """
 
     contact: str
     message: str
     channel: str
+    waited: int | None = None
+    late: bool | None = None
 
 
 class SendAutoAnswer(DecisionBase, frozen=True, kw_only=True, tag=True):
@@ -158,7 +164,10 @@ class SetStatus(DecisionBase, frozen=True, kw_only=True, tag=True):
 
 
 class ResolveContact(DecisionBase, frozen=True, kw_only=True, tag=True):
+    """It is done. `late`: whether that broke a promise; None: none was made."""
+
     contact: str
+    late: bool | None = None
 
 
 class SnoozeContact(DecisionBase, frozen=True, kw_only=True, tag=True):

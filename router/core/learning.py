@@ -94,11 +94,13 @@ def end(work: Work, contact: Contact, seat: Seat) -> None:
         contact.effort = contact.spent
 
 
-def true_up(work: Work, contact: Contact, seat: Seat) -> None:
-    """The agent is done with it: credited is what it took, not what was expected."""
+def true_up(work: Work, contact: Contact, seat: Seat) -> int:
+    """The agent is done with it: credited is what it took, not what was expected. Gives what it took, in ms."""
+    spent = contact.spent
     if contact.credited_slot is not None and contact.spent < contact.effort:
         uncredit(work, seat, contact.credited_slot, contact.effort - contact.spent)
     forget(contact)
+    return spent
 
 
 def uncredit(work: Work, seat: Seat, slot: int, effort: int) -> None:

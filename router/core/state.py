@@ -27,6 +27,7 @@ class MessageRef(msgspec.Struct, kw_only=True):
     chosen: str | None = None  # seen: the agent whom usherd had chosen by then
     external: str = ""  # in shadow mode, and where messages can be edited: keyed hash of its own id
     channel: str = ""  # it came or went by; "": the contact's
+    says: str = ""  # of what a machine tells many: the message whose words it says
 
 
 class Offer(msgspec.Struct, kw_only=True):

@@ -9,6 +9,7 @@ import msgspec
 
 from router.core.message import Message
 from router.core.state import State
+from router.desk.service import Report
 
 
 class Changed(msgspec.Struct, frozen=True):
@@ -157,6 +158,36 @@ class Erasing(Protocol):
 
         Raises KeyError if nobody is meant, TransientError when it could not be stored.
         """
+        ...
+
+
+class Customers(Protocol):
+    """What customers say of how they were served, what programs say of customers, and what there is of one."""
+
+    async def rate(self, contact: str, score: int, sender: str = "") -> None:
+        """Store an answer, 1 to 5, to the question after a contact; durable when it returns. `sender`: keyed hash.
+
+        Raises TransientError. Whether it counts is the engine's to say: once, of a contact that was asked about.
+        """
+        ...
+
+    def question(self, contact: str) -> str | None:
+        """The question about a contact as its customer was asked it; None where nobody was asked."""
+        ...
+
+    async def set_tier(self, address: str, tier: str) -> None:
+        """Store of which tier somebody is, "" for none; durable when it returns. Raises KeyError for no such tier."""
+        ...
+
+    async def export(self, named: str) -> dict[str, object]:
+        """All there is of whoever a contact's id, a customer's id or an address means: the JSON of `usherd export`.
+
+        Raises KeyError if nobody is meant, TransientError.
+        """
+        ...
+
+    async def report(self, since: int, until: int, hourly: float) -> Report:
+        """How customers were served in a span of ms, from the journal; `hourly`: what an hour of work costs."""
         ...
 
 

@@ -121,9 +121,12 @@ class Outbox:
         senders: dict[str, Sender],
         tell: Callable[[InboxEntry], Awaitable[None]],
         now: Callable[[], int],
+        compose: Callable[[str, str], Awaitable[Message | None]] | None = None,
     ) -> None:
+        """`compose`: a message (contact's id, message's id) that was decided on and is composed when it is sent."""
         self._store = store
         self._vault = vault
+        self._compose = compose
         self._leader = leader
         self._senders = senders
         self._tell = tell
@@ -287,6 +290,8 @@ class Outbox:
     async def _send(self, epoch: int, delivery: Delivery, sender: Sender | None) -> Sent:
         """One try, noted as *sending* before it begins."""
         message = await self._read(delivery.message)
+        if message is None and self._compose is not None:
+            message = await self._compose(delivery.contact, delivery.message)
         if message is None or sender is None:
             why = "the reply was erased" if message is None else f"no way out by {delivery.channel}"
             return Sent(state=DeliveryState.FAILED, detail=why)

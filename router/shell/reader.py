@@ -14,7 +14,7 @@ import msgspec
 import structlog
 
 from router.core.errors import PermanentError, StoreUnavailable, TransientError
-from router.core.events import CommandRefused, DeliveryReported, ErasureDone, MessageDeferred
+from router.core.events import CommandRefused, MessageDeferred
 from router.core.ports import Inbox, InboxEntry
 from router.core.state import State
 from router.shell.actions import Actions
@@ -22,7 +22,7 @@ from router.shell.buggify import point
 from router.shell.channel import Channel
 from router.shell.clock import Clock
 from router.shell.insistent import Insistent, InsistentStore
-from router.shell.notes import UNDERSTOOD, Internal, erased, internal_entry, note_of, read_note
+from router.shell.notes import UNDERSTOOD, Internal, internal_entry, note_of, read_note, told
 from router.shell.store.entries import InboxItem
 from router.shell.understanding import Facts, Prepared, Refused, Source, received, released, sender_of, source_of
 from router.shell.vault import Plain, Vault, raw_blob
@@ -260,6 +260,8 @@ class Reader:
     async def _internal(self, begun: Begun, state: State, clock: Clock) -> Prepared:
         entry = begun.entry
         note = read_note(entry.meta)
+        if (event := told(entry.id, note, clock.now())) is not None:
+            return Prepared(event=event, finished=[entry.id])
         match note.what:
             case "understood":
                 return await self._returned(begun, note, state, clock)
@@ -271,21 +273,6 @@ class Reader:
             case "workspace":
                 self.proposed(entry.id, note)
                 return Prepared(event=None, finished=[entry.id])
-            case "delivery":
-                event = DeliveryReported(
-                    at=clock.now(),
-                    inbox=entry.id,
-                    message=note.message,
-                    contact=note.contact,
-                    state=note.state,
-                    lost=note.lost,
-                )
-                return Prepared(event=event, finished=[entry.id])
-            case "erase":
-                return Prepared(event=erased(entry.id, note, clock.now()), finished=[entry.id])
-            case "erased":
-                done = ErasureDone(at=clock.now(), inbox=entry.id, erasure=note.message, problem=note.state)
-                return Prepared(event=done, finished=[entry.id])
             case _:
                 log.error("unknown_internal_entry", entry=entry.id, what=note.what)
                 return Prepared(event=None, finished=[entry.id])

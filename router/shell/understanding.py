@@ -12,12 +12,19 @@ from collections.abc import Callable
 import msgspec
 
 from router.core.errors import RouterError
-from router.core.events import AnswerSeen, Event, MessageQuarantined, MessageReceived, MessageReleased
+from router.core.events import (
+    AnswerSeen,
+    Event,
+    MessageQuarantined,
+    MessageReceived,
+    MessageReleased,
+)
 from router.core.message import Address, Message
 from router.core.values import WHOLE
 from router.shell import proofs
 from router.shell.channel import Channel, ThreadMatch
 from router.shell.identities import external_of, identity_of
+from router.shell.notes import rated
 from router.shell.vault import Plain, message_blob, raw_blob
 from router.shell.workers import Understood
 
@@ -104,6 +111,8 @@ def received(source: Source, understood: Understood, raw: bytes, channel: Channe
     if message is None:
         return _quarantined(source, understood.problem, raw, at)
     sender = sender_of(message, source, facts.secret)
+    if message.rates:
+        return Prepared(event=rated(source.inbox, message.rates, sender, at), finished=_entries(source))
     colleague = staff_of(message, facts)
     if colleague is not None:
         return _answer_seen(source, message, raw, facts, colleague, at)

@@ -17,12 +17,14 @@ from router.web import (
     api,
     chat,
     chat_files,
+    customers,
     desk,
     enclosures,
     imports,
     live,
     operations,
     problems,
+    rating,
     topics,
     wall,
 )
@@ -40,7 +42,8 @@ scope: `messages`, `read` or `admin` (which includes the others). Every error is
 
 
 ROUTES = tuple(
-    module.routes for module in (api, imports, topics, operations, desk, enclosures, live, wall, chat, chat_files)
+    module.routes
+    for module in (api, imports, topics, customers, operations, desk, enclosures, live, wall, chat, chat_files, rating)
 )
 
 

@@ -81,12 +81,19 @@ class Earlier(msgspec.Struct, tag="earlier"):
     before: str
 
 
+class Rate(msgspec.Struct, tag="rate"):
+    """The visitor answers the question that stands under this item."""
+
+    item: str
+    score: int
+
+
 class Pong(msgspec.Struct, tag="pong"):
     """The widget is there."""
 
 
 _HELLO = msgspec.json.Decoder(Hello)
-_FRAME = msgspec.json.Decoder(Say | Leave | Typing | Earlier | Pong)
+_FRAME = msgspec.json.Decoder(Say | Leave | Typing | Earlier | Rate | Pong)
 
 
 @dataclass(frozen=True)
@@ -262,7 +269,7 @@ async def _hear(room: Room, socket: WebSocket, line: Line) -> int:
         await _take(room, line, said)
 
 
-async def _take(room: Room, line: Line, said: Say | Leave | Typing | Earlier | Pong) -> None:
+async def _take(room: Room, line: Line, said: Say | Leave | Typing | Earlier | Rate | Pong) -> None:
     line.heard_at = time.monotonic()
     match said:
         case Say():
@@ -274,6 +281,8 @@ async def _take(room: Room, line: Line, said: Say | Leave | Typing | Earlier | P
         case Earlier():
             with suppress(TransientError):  # the widget asks again
                 await room.feed.earlier(line, said.before)
+        case Rate():
+            await _rate(room, line, said)
         case Typing():
             room.feed.visitor_types(line)
         case Pong():
@@ -293,6 +302,16 @@ async def _store(room: Room, line: Line, said: Say | Leave, wait: int) -> None:
         line.say("refused", client=said.client, code=error.code, retry=room.parts.settings.retry_after_seconds)
     else:
         line.say("stored", client=said.client, id=identifier)
+
+
+async def _rate(room: Room, line: Line, said: Rate) -> None:
+    """Store what a visitor says of a contact of theirs; the widget asks again where nothing comes back."""
+    contact = room.feed.view.asked(line.identity, said.item)
+    if contact is None or room.parts.customers is None or room.gate.wait_message(line.visitor, line.address):
+        return
+    with suppress(TransientError):
+        await room.parts.customers.rate(contact, said.score, line.identity)
+        line.say("rated", item=said.item, score=said.score)
 
 
 def _entry(room: Room, line: Line, said: Say | Leave) -> InboxEntry:

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from router.core.ports import Inbox, InboxEntry
 from router.core.state import State
-from router.desk.ports import Commands, Enclosures, Erasing, Operations, Source, Texts
+from router.desk.ports import Commands, Customers, Enclosures, Erasing, Operations, Source, Texts
 from router.web.chat_parts import Chat
 from router.web.elsewhere import Passing
 
@@ -138,6 +138,7 @@ class WebParts:
     intake: Intake | None = None
     mails: Mails | None = None
     erasing: Erasing | None = None
+    customers: Customers | None = None
     topics: Topics | None = None
     enclosures: Enclosures | None = None  # None: agents send no files
     chat: Chat | None = None

@@ -33,6 +33,8 @@ class Thread {
       this.more = frame.more;
     } else if (frame.type === "stored") {
       this.stored(frame.client, frame.id);
+    } else if (frame.type === "rated") {
+      this.items = this.items.map((one) => (one.id === frame.item ? { ...one, score: frame.score } : one));
     } else if (frame.type === "refused") {
       this.refused(frame.client, frame.code, frame.retry);
     }

@@ -230,7 +230,7 @@ class Widget {
       const first = !before || before.day !== day || before.mine !== mine || before.who !== one.who || one.at - before.at > GROUP_GAP;
       const stalled = one.state === "sending" && !this.line.up && Date.now() - one.at > STALLED_AFTER;
       const sent = one === last && one.id && !this.thread.waiting.length;
-      const key = `${one.client || one.id} ${first} ${one.state || ""} ${stalled} ${sent} ${one.code || ""}`;
+      const key = `${one.client || one.id} ${first} ${one.state || ""} ${stalled} ${sent} ${one.code || ""} ${one.score || ""}`;
       wanted.push([key, () => this.item(one, mine, first, stalled, sent)]);
       before = { day, mine, who: one.who, at: one.at };
     }
@@ -260,6 +260,10 @@ class Widget {
       const words = [icon("file"), h("span", {}, file.name), h("small", {}, sizeName(file.size))];
       const get = { className: "bubble file", type: "button", "aria-label": T.get(file.name), onclick: () => this.fetch(one.id, file) };
       node.append(one.id ? h("button", get, ...words) : h("div", { className: "bubble file" }, ...words));
+    }
+    if (one.asks) {
+      const choice = (text, place) => h("button", { className: "link", type: "button", onclick: () => this.line.say({ type: "rate", item: one.id, score: 5 - place }) }, text);
+      node.append(one.score ? h("span", { className: "mark", role: "status" }, `${T.scores[5 - one.score]}. ${T.scored}`) : h("div", { className: "mark", role: "group", "aria-label": T.rate }, ...T.scores.map(choice)));
     }
     if (one.state === "failed" || stalled) {
       const why = one.code === "too_large" ? T.tooLarge(this.megabytes()) : one.file && one.state === "failed" ? T.noFile : stalled ? T.unsent : T.failed;
