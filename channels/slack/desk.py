@@ -34,13 +34,14 @@ from channels.slack.ports import Files, Memory, Roster, Wishes
 from channels.slack.posting import Postings
 from channels.slack.projection import Explain, Projection
 from channels.slack.reading import Deed, read
+from channels.slack.rehearsing import WhatIfs
 from channels.slack.sharing import Sharing
 from channels.slack.windows import problems
 from router.core.errors import StoreUnavailable, TransientError
 from router.core.values import Status
 from router.desk import actions
 from router.desk.model import Desk
-from router.desk.ports import Changed, Commands, Texts
+from router.desk.ports import Changed, Commands, Rehearsing, Texts
 
 log = structlog.get_logger()
 
@@ -84,6 +85,7 @@ class Outside:
     clock: Callable[[], int]
     monotonic: Callable[[], float]
     wishes: Callable[[], Wishes] = Wishes
+    rehearsing: Rehearsing | None = None
 
 
 class SlackDesk:
@@ -146,18 +148,20 @@ class SlackDesk:
             clock=out.clock,
             forget=out.memory.delete,
         )
+        whatifs = WhatIfs(desk=out.desk, answering=Answering(self._api), rehearsing=out.rehearsing)
         homes = Homes(
             api=self._api,
             desk=out.desk,
             link=lambda agent, contact: self._link(projection, agent, contact),
             problems=out.problems,
+            changes=whatifs.waiting,
             clock=out.clock,
         )
         lapses = Lapses(api=self._api, people=people, source=out.desk.source, memory=out.memory)
         own_status = OwnStatus(commands=out.commands, source=out.desk.source, memory=out.memory, named=out.statuses)
         own_status.recall(kept)
         rounds = self._rounds(people, postings, projection)
-        arrivals = self._hands(people, projection, homes, lines, own_status)
+        arrivals = self._hands(people, projection, homes, lines, own_status, whatifs)
         catching_up = CatchingUp(
             api=self._api, people=people, take=arrivals.take, agents=lambda: list(out.roster.addresses())
         )
@@ -183,7 +187,7 @@ class SlackDesk:
                 one.recall(kept)
             arrivals.recall(kept)
             self._arrivals = arrivals
-            every = (projection.work, homes.work, lines.work, lapses.work, catching_up.work)
+            every = (projection.work, homes.work, lines.work, lapses.work, catching_up.work, whatifs.work)
             works: Runs = [*(one.run for one in every), *(one.work.run for one in rounds)]
             ticks = (projection.look, lines.look, *(one.look for one in rounds), lambda: self._gap(catching_up))
             await self._work(arrivals, works, ticks)
@@ -236,7 +240,13 @@ class SlackDesk:
         )
 
     def _hands(
-        self, people: People, projection: Projection, homes: Homes, lines: Lines, own_status: OwnStatus
+        self,
+        people: People,
+        projection: Projection,
+        homes: Homes,
+        lines: Lines,
+        own_status: OwnStatus,
+        whatifs: WhatIfs,
     ) -> Arrivals:
         out = self._out
         answering = Answering(self._api)
@@ -280,6 +290,7 @@ class SlackDesk:
                 explain=out.explain,
                 wishes=out.wishes,
                 holding=holding,
+                whatifs=whatifs,
                 now=out.clock,
             )
         )

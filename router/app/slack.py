@@ -21,6 +21,7 @@ from slack_sdk.signature import SignatureVerifier
 from channels.slack.desk import Outside, SlackDesk
 from channels.slack.listening import web_client
 from channels.slack.ports import Wishes
+from router.app.rehearser import Rehearsals
 from router.core.errors import Fenced, StoreUnavailable
 from router.desk.model import Desk
 from router.desk.search import Search
@@ -167,6 +168,7 @@ class SlackPart:
                 statuses=lambda: daemon.config.channels.slack.statuses if daemon.config.channels.slack else {},
                 clock=daemon.clock.now,
                 wishes=lambda: wishes(daemon.config),
+                rehearsing=Rehearsals(daemon),
                 monotonic=time.monotonic,
             )
         )
