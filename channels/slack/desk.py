@@ -37,6 +37,7 @@ from channels.slack.reading import Deed, read
 from channels.slack.rehearsing import WhatIfs
 from channels.slack.sharing import Sharing
 from channels.slack.windows import problems
+from channels.slack.work import Work
 from router.core.errors import StoreUnavailable, TransientError
 from router.core.values import Status
 from router.desk import actions
@@ -100,6 +101,7 @@ class SlackDesk:
         self._alive: int | None = None  # ms: until when it is known that somebody listened
         self._beaten = 0
         self._url = ""
+        self.works: Sequence[Work[Any]] = ()
         self._bot = ""
         self.app = bolt(outside.client, self.take, outside.signing_secret)
 
@@ -188,6 +190,7 @@ class SlackDesk:
             arrivals.recall(kept)
             self._arrivals = arrivals
             every = (projection.work, homes.work, lines.work, lapses.work, catching_up.work, whatifs.work)
+            self.works = (*every, *(one.work for one in rounds), arrivals.work)
             works: Runs = [*(one.run for one in every), *(one.work.run for one in rounds)]
             ticks = (projection.look, lines.look, *(one.look for one in rounds), lambda: self._gap(catching_up))
             await self._work(arrivals, works, ticks)
