@@ -23,6 +23,7 @@ from channels.slack.people import People
 from channels.slack.ports import Wishes
 from channels.slack.projection import Explain, Projection
 from channels.slack.reading import Deed
+from channels.slack.rehearsing import WhatIfs
 from channels.slack.sharing import Sharing
 from channels.slack.threads import CALLED, OFFERED, Thread, retry_of
 from channels.slack.windows import LOOKS, Windows, submitted
@@ -65,6 +66,7 @@ class Parts:
     explain: Explain
     wishes: Callable[[], Wishes]
     holding: Holding
+    whatifs: WhatIfs
     now: Callable[[], int]
 
 
@@ -88,6 +90,7 @@ class Actor:
         self._explain = parts.explain
         self._wishes = parts.wishes
         self._holding = parts.holding
+        self._whatifs = parts.whatifs
         self._windows = Windows(parts.desk, parts.explain, parts.now)
         self._now = parts.now
         self._doing: dict[str, Callable[[str, Deed], Awaitable[None]]] = {
@@ -212,6 +215,8 @@ class Actor:
             await self._files(agent, deed, contact)
         elif action == "saved":
             await self._saved(agent, deed)
+        elif action == "whatif":
+            await self._whatif(agent, deed, "")
         elif action == "undo":
             await self._undo(deed)
         else:
@@ -372,11 +377,21 @@ class Actor:
         self._homes.opened(agent, deed.user)
 
     async def _command(self, agent: str, deed: Deed) -> None:
-        if deed.text.strip().casefold() == "new":
+        word, _, rest = deed.text.strip().casefold().partition(" ")
+        if word == "new":
             await self._window(agent, deed, "new", "", "")
+            return
+        if word == "whatif":
+            await self._whatif(agent, deed, rest.strip())
             return
         await self._answering.say(deed, await self._questions.answer(agent, deed))
         self._homes.mark(agent)
+
+    async def _whatif(self, agent: str, deed: Deed, span: str) -> None:
+        view, goes_on = self._whatifs.first(agent, span)
+        opened = await self._answering.open(deed, view)
+        if opened and goes_on:
+            self._whatifs.ask(opened, span)
 
     async def _unknown(self, agent: str, deed: Deed) -> None:
         log.warning("slack_unknown_action", agent=agent, action=deed.action[:60])

@@ -9,8 +9,8 @@ from channels.slack.blocks import Json
 from channels.slack.card import Post
 from channels.slack.mrkdwn import cut, date, inline
 from router.desk.digests import Day, Shift, Tally
-from router.desk.matters import NOW, Matter
-from router.desk.views import Done
+from router.desk.matters import NOW
+from router.desk.views import Done, Matter
 
 DETAIL_MAX = 300
 WORKERS_MAX = 15

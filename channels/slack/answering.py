@@ -78,12 +78,15 @@ class Answering:
             log.info("slack_response_url_failed", error=type(error).__name__)
             return False
 
-    async def open(self, deed: Deed, view: dict[str, Any]) -> None:
-        """Open a window for whoever clicked; what is too late is dropped, for they will click again."""
+    async def open(self, deed: Deed, view: dict[str, Any]) -> str:
+        """Open a window for whoever clicked; gives its id. What is too late is dropped, for they will click again."""
+        arguments = {"trigger_id": deed.trigger, "view": view}
         try:
-            await self._api.call("views.open", {"trigger_id": deed.trigger, "view": view}, urgent=True, patience=1.0)
+            answer = await self._api.call("views.open", arguments, urgent=True, patience=1.0)
         except Wait as wait:
             log.warning("slack_window_not_opened", seconds=wait.seconds)
+            return ""
+        return str((answer.get("view") or {}).get("id") or "")
 
 
 def listed(texts: Sequence[str]) -> str:

@@ -103,6 +103,16 @@ def button(text: str, action: str, value: object, *, style: str = "", confirm: J
     return made
 
 
+def confirm(title: str, text: str, yes: str, no: str) -> Json:
+    """What is asked before a button counts."""
+    return {
+        "title": _plain(title, 100),
+        "text": _plain(text, 300),
+        "confirm": _plain(yes, 30),
+        "deny": _plain(no, 30),
+    }
+
+
 def packed(value: object) -> str:
     """A button's value. Raises ValueError if it is longer than Slack takes: ids are short."""
     text = msgspec.json.encode(value).decode()

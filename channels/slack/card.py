@@ -83,6 +83,11 @@ def gone(row: Row) -> Post:
     return Post(text=_fallback(texts.FALLBACK_GONE, row), blocks=(blocks.header(heading(row)), line))
 
 
+def merged() -> Post:
+    """What stays of the card of a contact that was merged into another: there is nothing in it any more."""
+    return Post(text=texts.MERGED, blocks=(blocks.header(texts.MERGED_HEAD), blocks.context(texts.MERGED)))
+
+
 def erased() -> Post:
     """What stays of the card of an erased customer."""
     return Post(text=texts.ERASED, blocks=(blocks.header(texts.ERASED_HEAD), blocks.context(texts.ERASED)))

@@ -38,12 +38,14 @@ from channels.slack.ports import Files, Memory, Roster, Wishes
 from channels.slack.posting import Postings
 from channels.slack.projection import Explain, Projection
 from channels.slack.reading import Deed, read
+from channels.slack.rehearsing import WhatIfs
 from channels.slack.sharing import Sharing
 from channels.slack.windows import problems
+from channels.slack.work import Work
 from router.core.errors import StoreUnavailable
 from router.core.ports import Inbox
 from router.desk.model import Desk
-from router.desk.ports import Changed, Commands, Texts
+from router.desk.ports import Changed, Commands, Rehearsing, Texts
 
 log = structlog.get_logger()
 
@@ -86,6 +88,7 @@ class Outside:
     clock: Callable[[], int]
     limits: Limits
     wishes: Callable[[], Wishes] = Wishes
+    rehearsing: Rehearsing | None = None
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,7 @@ class _Shown:
     own_status: OwnStatus
     times_away: TimesAway
     losses: Losses
+    whatifs: WhatIfs
 
 
 class SlackDesk:
@@ -112,6 +116,7 @@ class SlackDesk:
         self._alive: int | None = None  # ms: until when it is known that somebody listened
         self._beaten = 0
         self._url = ""
+        self.works: Sequence[Work[Any]] = ()
         self._bot = ""
         self.app = bolt(outside.client, self.take, outside.signing_secret)
 
@@ -170,11 +175,13 @@ class SlackDesk:
             clock=out.clock,
             forget=out.memory.delete,
         )
+        whatifs = WhatIfs(desk=out.desk, answering=Answering(self._api), rehearsing=out.rehearsing)
         homes = Homes(
             api=self._api,
             desk=out.desk,
             link=lambda agent, contact: self._link(projection, agent, contact),
             problems=out.problems,
+            changes=whatifs.waiting,
             clock=out.clock,
         )
         lapses = Lapses(api=self._api, people=people, source=out.desk.source, memory=out.memory)
@@ -182,7 +189,7 @@ class SlackDesk:
         own_status.recall(kept)
         losses = Losses(api=self._api, people=people, memory=out.memory, at=projection.at)
         rounds = self._rounds(people, postings, projection)
-        shown = _Shown(people, projection, homes, lines, own_status, times_away, losses)
+        shown = _Shown(people, projection, homes, lines, own_status, times_away, losses, whatifs)
         arrivals = self._hands(shown)
         catching_up = CatchingUp(
             api=self._api,
@@ -209,7 +216,11 @@ class SlackDesk:
             losses.recall(kept)
             arrivals.recall(kept)
             self._arrivals = arrivals
-            every = (projection.work, homes.work, lines.work, lapses.work, losses.work, catching_up.work)
+            every = (
+                *(projection.work, homes.work, lines.work, lapses.work),
+                *(losses.work, catching_up.work, whatifs.work),
+            )
+            self.works = (*every, *(one.work for one in rounds), arrivals.work, arrivals.work_apart)
             works: Runs = [*(one.run for one in every), *(one.work.run for one in rounds)]
             ticks = (projection.look, lines.look, *(one.look for one in rounds), lambda: self._gap(catching_up))
             await self._work(arrivals, works, ticks, times_away)
@@ -309,6 +320,7 @@ class SlackDesk:
                 explain=out.explain,
                 wishes=out.wishes,
                 holding=holding,
+                whatifs=shown.whatifs,
                 now=out.clock,
             )
         )

@@ -16,7 +16,7 @@ import structlog
 
 from channels.slack import notices, texts
 from channels.slack.api import Refusal
-from channels.slack.card import Post, card, erased, gone
+from channels.slack.card import Post, card, erased, gone, merged
 from channels.slack.people import People
 from channels.slack.posting import CARD, Postings
 from channels.slack.threads import (
@@ -245,7 +245,9 @@ class Projection:
             else:
                 await self._show(thread, view, contact, stage)
                 return
-        if thread.ts:
+        if thread.ts and contact.joined is not None:
+            await self._change(thread, merged())
+        elif thread.ts:
             messages = await heads(self._read, [contact])
             await self._change(thread, gone(row(contact, messages, self._desk.source.names)))
         thread.stage = GONE

@@ -29,6 +29,8 @@ GONE_LINE = "This contact is no longer with you. What you wrote in this thread g
 GUEST = ":raising_hand: *Called in by a colleague*"
 COPIES = "_Also on their message: {names}. They get an answer only if you choose them: press “Answer…”._"
 GUEST_THREAD = ":memo: What you write in this thread is a note for colleagues; the customer never sees it."
+MERGED_HEAD = "Merged"
+MERGED = "It was merged into another contact of this customer: go on there. What you write here goes to nobody."
 ERASED = "The customer was erased at their wish. What was written is gone for good."
 ERASED_HEAD = "Erased"
 NOTICE = ":warning: {text}"
@@ -202,10 +204,21 @@ LETTER_TOPIC = "What is it about?"
 LETTER_TOPIC_PICK = "None yet"
 LETTER_WORDS = "Message"
 
+WHATIF_TITLE = "What if?"
+WHATIF_RUNS = ":hourglass_flowing_sand: What came in is lived through under the new workspace. This takes a moment."
+WHATIF_FAILED = ":warning: It was not rehearsed: {why}"
+WHATIF_SPAN = "How far back? As in `/usherd whatif 12h` or `/usherd whatif 7d`."
+WHATIF_CONFIRM = "It is lived through with the last seven days. A change that was rehearsed comes into force."
+
 # -- App Home ------------------------------------------------------------------------------------------------------
 
 HOME_STATUS = "*{status}* since {since}"
 HOME_SINCE_FORM = "{date_short_pretty} {time}"
+HOME_WHATIF = "What would it change?"
+HOME_NEW = "Write to a customer"
+HOME_CALLED = "Called in"
+HOME_TODAY = "*Today*  {done}"
+HOME_TODAY_TEAM = "The team's median: {done}"
 HOME_QUEUE = "{n} waiting for anybody"
 HOME_AVAILABLE = "Available"
 HOME_BUSY = "Busy"
@@ -284,7 +297,8 @@ DIGEST_WORKER = "{name}: {done}"
 
 COMMAND_HELP = (
     "*/usherd status* your status and room · *away*, *away 30m* · *back* · *queue* what waits · "
-    "*take CONTACT* · *find WORDS* · *explain CONTACT* · *help*"
+    "*take CONTACT* · *find WORDS* · *explain CONTACT* · *new* writes to a customer · "
+    "*whatif 7d* what the waiting change would have done (supervisors) · *help*"
 )
 COMMAND_UNKNOWN = "There is no `{word}`. {help}"
 COMMAND_STATUS = "You are {status} since {since}. {bars}. {queue} waiting for anybody."

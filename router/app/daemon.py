@@ -361,6 +361,11 @@ class Daemon:
         return [problem for trouble in self._troubles for problem in trouble()]
 
     @property
+    def folder(self) -> Path:
+        """Where this node's workspace is read from."""
+        return self._folder.folder
+
+    @property
     def loaded(self) -> Loaded:
         """The workspace that this node goes by."""
         return self.in_force.loaded

@@ -107,6 +107,11 @@ class Reloader:
         self._look_at = 0.0  # when to read the folder again though it looks the same, by the loop's time
         self.reloads = 0
 
+    @property
+    def unrehearsed(self) -> str | None:
+        """The version of the folder that waits for its rehearsal."""
+        return self._unrehearsed
+
     def problems(self) -> list[str]:
         """What keeps the folder's content out of force, in plain words."""
         if self._alike() and self._failed:  # what was refused here another node has put in force

@@ -17,7 +17,7 @@ from router.core.transitions import ContactState, DeliveryState
 from router.desk import texts
 from router.desk.overview import OURS, risky
 from router.desk.summaries import shown_topics
-from router.desk.views import View
+from router.desk.views import Matter, View
 
 SOON, NOW = 1, 2  # how bad: it will be, it is
 NAMED_MAX = 5
@@ -27,18 +27,6 @@ GROWN_MIN = 5
 PROMISES, NOBODY, QUARANTINE, UNDELIVERED, ESCALATED, PROBLEMS = (
     "promises", "nobody", "quarantine", "undelivered", "escalated", "problems",
 )  # fmt: skip
-
-
-class Matter(View, frozen=True, kw_only=True):
-    """One thing that is wrong, or soon will be. `level`: SOON or NOW; `contacts`: the most urgent ones."""
-
-    code: str
-    level: int
-    size: int
-    text: str
-    details: tuple[str, ...] = ()
-    contacts: tuple[str, ...] = ()
-    due: int | None = None  # the first promise of them
 
 
 class Told(View, frozen=True, kw_only=True):

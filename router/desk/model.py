@@ -15,6 +15,7 @@ from router.desk import rights, roster, texts
 from router.desk.actions import FILES_BYTES_MAX, FILES_MAX
 from router.desk.figures import Figures, middle
 from router.desk.index import DeskIndex
+from router.desk.matters import matters
 from router.desk.overview import board, overview
 from router.desk.ports import Source, Texts
 from router.desk.saved import saved_replies
@@ -237,7 +238,9 @@ class Desk:
             raise NotOnRoster
         if not rights.leads(self.source.state, agent):
             raise NotVisible
-        return await overview(self.source, self._read, self.figures, problems, self._clock())
+        view = await overview(self.source, self._read, self.figures, problems, self._clock())
+        found = matters(self.source.state, self.figures.open(), (), self._clock())  # problems have a place of their own
+        return msgspec.structs.replace(view, matters=found)
 
     def board(self, problems: list[str]) -> Board:
         """What a wallboard shows."""

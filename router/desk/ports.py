@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -146,6 +146,21 @@ class Commands(Protocol):
         """Do `action` as `agent`; returns after it is journaled. The same `key` again gives the same outcome.
 
         Actions and their fields: see `router.desk.actions`. Raises TransientError when it could not be stored.
+        """
+        ...
+
+
+class Rehearsing(Protocol):
+    """How a change of the workspace that waits is lived through before it counts."""
+
+    def waiting(self) -> bool:
+        """Whether there is one."""
+        ...
+
+    async def rehearse(self, since_ms: int) -> dict[str, Any]:
+        """The JSON of `usherd whatif` over the last `since_ms`; then it counts as rehearsed.
+
+        Raises TransientError if it came to nothing.
         """
         ...
 

@@ -209,6 +209,21 @@ MATTER_ESCALATED = ("A contact was escalated.", "{n} contacts were escalated.")
 MATTER_PROBLEMS = ("usherd has a problem.", "usherd has {n} problems.")
 
 
+WHATIF_LOOKED = "{n} contacts of that time were lived through once more, as the workspace is and as it is to be."
+WHATIF_NOBODY = "Nobody wrote in that time: look further back."
+WHATIF_SAME = "Nothing would have been different."
+WHATIF_MOVED = "{n} of them go to somebody else."
+WHATIF_WAIT = "Waits: {before} in the mean, then {after}."
+WHATIF_SLOWEST = "The slowest twentieth: {before}, then {after}."
+WHATIF_KEPT = "Promises kept: {before}, then {after}."
+WHATIF_TOPIC = "{topic}: {before}, then {after}."
+WHATIF_DEAD = "{n} more wait for nobody: {topics}."
+WHATIF_UNKNOWN = "unknown"
+WHATIF_IN_FORCE = "It counts as rehearsed now, and comes into force."
+WHATIF_WAITS = "A changed workspace waits: it comes into force once it was rehearsed."
+WHATIF_NONE = "No change waits: what the folder says is in force."
+
+
 def counted(forms: tuple[str, str], number: int) -> str:
     """The sentence for one, or for several."""
     return forms[number != 1].format(n=number)

@@ -347,6 +347,18 @@ class AgentLoad(View, frozen=True, kw_only=True):
     parked: int
 
 
+class Matter(View, frozen=True, kw_only=True):
+    """One thing that is wrong, or soon will be. `level`: 1 soon, 2 now; `contacts`: the most urgent ones."""
+
+    code: str
+    level: int
+    size: int
+    text: str
+    details: tuple[str, ...] = ()
+    contacts: tuple[str, ...] = ()
+    due: int | None = None  # the first promise of them
+
+
 class Overview(View, frozen=True, kw_only=True):
     """What a supervisor watches."""
 
@@ -354,6 +366,7 @@ class Overview(View, frozen=True, kw_only=True):
     board: Board
     agents: tuple[AgentLoad, ...]
     risky: tuple[Row, ...]
+    matters: tuple[Matter, ...] = ()
 
 
 class Considered(View, frozen=True, kw_only=True):

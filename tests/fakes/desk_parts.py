@@ -408,7 +408,7 @@ class House:
                 topics=((topic, p),),
             )
         )
-        return next(one for one in self.state.contacts.values() if any(ref.id == name for ref in one.messages))
+        return self.state.contacts[self.engine.index.place[name]]
 
     def report(self, contact: str, message: str, state: str) -> None:
         """How an answer fares."""
