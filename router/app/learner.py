@@ -19,7 +19,7 @@ import msgspec
 import structlog
 
 from router.app import lessons, models, trainer
-from router.app.hearing import Hearing
+from router.app.hearing import Hearing, unsure_messages
 from router.app.kept_models import Kept, KeptModels, Listed, ModelStore
 from router.core.errors import RouterError, TransientError
 from router.shell.labels import Documents
@@ -208,6 +208,12 @@ class Learner:
         `again`: even if nothing was said since it was trained last.
         """
         return await self._ask(Asked(what="learn", again=again))
+
+    async def unsure(self) -> dict[str, object]:
+        """The SHA-256 of the model in force, and the texts of contacts whose topic is unsure. Raises TransientError."""
+        state = await self._leader.settled()
+        texts = await lessons.texts_of(self._bodies, unsure_messages(state))
+        return {"model": state.workspace.topic_model, "texts": list(texts.values())}
 
     async def _ask(self, asked: Asked) -> dict[str, object]:
         """Leave it for whoever leads, and wait until it is done."""
