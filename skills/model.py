@@ -294,7 +294,7 @@ class WorkspaceConfig(Part):
     topics: dict[Name, TopicConfig] = {}
     """What contacts are about, by id."""
     moods: dict[Mood, MoodConfig] = {}
-    """How customers sound, for rules: angry, urgent."""
+    """How customers sound, for rules: `angry`, `urgent`."""
     rules: tuple[RuleConfig, ...] = ()
     """What contacts require and are promised, first to last."""
     sla: dict[Literal["default"], SlaConfig] = {"default": SlaConfig(first_response=28_800_000)}

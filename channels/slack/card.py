@@ -115,9 +115,10 @@ def stage(view: Card) -> str:
 
 
 def facts(row: Row, now: int) -> list[str]:
-    """Channel, language, priority, topics and what is promised, each a few words."""
+    """Channel, language, priority, mood, topics and what is promised, each a few words."""
     found = [texts.CHANNELS.get(row.channel, inline(row.channel, 40)), inline(row.language, 40, empty="")]
-    found += [texts.PRIORITY.get(row.priority, ""), inline(", ".join(row.topics), 300, empty=""), due(row, now)]
+    found += [texts.PRIORITY.get(row.priority, ""), inline(", ".join(row.moods), 40, empty="")]
+    found += [inline(", ".join(row.topics), 300, empty=""), due(row, now)]
     return [one for one in found if one]
 
 

@@ -7,10 +7,12 @@ import asyncio
 from router.core.decisions import EraseCustomer
 from router.core.errors import StoreUnavailable
 from router.core.events import ContactReopened, ContactResolved, ContactRetagged, ReplyWritten
+from router.core.rules import sort_topics
 from router.core.state import State
 from router.shell.follower import Applied
-from router.shell.labels import HEAD, HEAD_HANDLED, Documents, Label, Labels, Took, label_of, took_of
+from router.shell.labels import HEAD, HEAD_HANDLED, Documents, Label, Labels, Took, label_of, opening_of, took_of
 
+UNSURE_MAX = 2_000  # contacts shown
 SCAN_CONTACTS = 2_000  # looked at in one go, before others have their turn
 TEACHES = (ContactRetagged, ContactResolved, ContactReopened, ReplyWritten)
 
@@ -65,3 +67,16 @@ class Hearing:
         except StoreUnavailable:
             self._said = {**said, **self._said}
             raise
+
+
+def unsure_messages(state: State) -> list[str]:
+    """The first messages of contacts whose topic is unsure and that nobody has given one, the newest first."""
+    found: list[str] = []
+    for contact in reversed(state.contacts.values()):
+        message = opening_of(contact)
+        if message is None or contact.topics_set or sort_topics(state.workspace, contact.topics)[0] is not None:
+            continue
+        found.append(message)
+        if len(found) == UNSURE_MAX:
+            break
+    return found

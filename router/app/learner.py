@@ -19,7 +19,7 @@ import msgspec
 import structlog
 
 from router.app import lessons, models, trainer
-from router.app.hearing import Hearing
+from router.app.hearing import Hearing, unsure_messages
 from router.app.kept_models import Kept, KeptModels, Listed, ModelStore
 from router.core.errors import RouterError, TransientError
 from router.shell.labels import Documents
@@ -161,8 +161,9 @@ class Learner:
             await self.kept.update(forget=True)
             self.hearing.erased = False
         await self._do_what_is_asked()
-        if (self._learning is None or self._learning.done()) and self._is_due(self._now(), erasing=bool(state.erasing)):
-            self._learning = asyncio.create_task(self._try())
+        erasing = bool(state.erasing)
+        if (self._learning is None or self._learning.done()) and self._is_due(self._now(), erasing=erasing):
+            self._learning = asyncio.create_task(self._try(erasing=erasing))
 
     async def learned(self) -> None:
         """Wait until the attempt under way, if there is one, has ended."""
@@ -208,6 +209,12 @@ class Learner:
         `again`: even if nothing was said since it was trained last.
         """
         return await self._ask(Asked(what="learn", again=again))
+
+    async def unsure(self) -> dict[str, object]:
+        """The SHA-256 of the model in force, and the texts of contacts whose topic is unsure. Raises TransientError."""
+        state = await self._leader.settled()
+        texts = await lessons.texts_of(self._bodies, unsure_messages(state))
+        return {"model": state.workspace.topic_model, "texts": list(texts.values())}
 
     async def _ask(self, asked: Asked) -> dict[str, object]:
         """Leave it for whoever leads, and wait until it is done."""
@@ -259,18 +266,19 @@ class Learner:
         enough = any(more >= max(wish.learn_after, of // NEW_SHARE) for more, of in known)
         return enough or listed.tried_at < last_night(now, wish.learn_at, config.timezone)
 
-    async def _try(self) -> None:
+    async def _try(self, *, erasing: bool) -> None:
         try:
-            await self._learn()
+            await self._learn(erasing=erasing)
         except Exception as error:  # whatever it is, the model in force stays, and it is tried again later
             log.exception("learning_failed", error=type(error).__name__)
             self._not_before = asyncio.get_running_loop().time() + AGAIN_SECONDS
 
-    async def _learn(self) -> None:
+    async def _learn(self, *, erasing: bool) -> None:
+        """`erasing`: somebody's words may still be there, so what is trained now has not forgotten them yet."""
         config, listed, erasures = self._forced.config, self.kept.listed, self._erasures
         examples, current = models.examples_of(config), listed.find(listed.current)
         champion = current if current is not None and current.examples == examples else None
-        forget, held = listed.forget and champion is not None, listed.held and champion is not None
+        forget, held = listed.forget and not erasing, listed.held and champion is not None
         labels, handled = self.hearing.labels.count, self.hearing.handled.count
         if champion is not None and held:  # what it forgets is all that changes
             labels, handled = champion.labels, champion.handled

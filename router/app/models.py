@@ -124,6 +124,12 @@ def tidy(data: Path, used: Path, known: Collection[str] = ()) -> None:
             file.with_suffix(".npz").unlink(missing_ok=True)
 
 
+def find(data: Path, digest: str) -> Path | None:
+    """Where the model of this SHA-256 lies in the data directory, if it does."""
+    found = (file for file in (data / "models").glob("*.json") if digest and _version(file) == digest[:VERSION])
+    return next((file.with_suffix("") for file in found), None)
+
+
 def _version(manifest: Path) -> str:
     try:
         return str(json.loads(manifest.read_bytes())["version"])

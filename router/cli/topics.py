@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from router.cli import output
-from router.cli.options import CONFIG, DATA, Config, Data, Json
+from router.cli.client import Daemon
+from router.cli.options import CONFIG, DATA, Config, Data, Json, Token, Url
 from router.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -44,7 +45,12 @@ Plot = Annotated[
 ]
 Texts = Annotated[list[str] | None, typer.Argument(metavar="[TEXT]…", help="Texts; without any, lines of stdin.")]
 File = Annotated[Path | None, typer.Option("--file", metavar="FILE", help="Texts of a CSV, .jsonl or plain file.")]
-Unlabelled = Annotated[Path, typer.Argument(metavar="FILE", help="Texts: CSV with `text`, .jsonl, or one a line.")]
+Unlabelled = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[FILE]", help="Texts: CSV with `text`, .jsonl, or one a line; else the daemon's unsure contacts."
+    ),
+]
 Number = Annotated[int, typer.Option("--number", min=1, max=1_000, help="So many texts worth labelling.")]
 
 
@@ -140,21 +146,31 @@ def predict(
 
 
 def suggest(
-    file: Unlabelled,
+    file: Unlabelled = None,
+    *,
     number: Number = SHOWN,
     train: Train = None,
     model: Model = None,
     config: Config = CONFIG,
     data: Data = DATA,
+    url: Url = None,
+    token: Token = None,
     json: Json = False,
 ) -> None:
-    """Texts worth labelling next, and groups of unsure ones that look like a new topic."""
+    """Texts worth labelling next, and groups of unsure ones that look like a new topic.
+
+    Without FILE: of what customers of the running daemon wrote and no topic is sure of.
+    """
     from skills.topics import suggesting
     from skills.topics.labelled_files import read_texts
 
     output.wants_json(json)
-    texts = read_texts(file)
-    used = _trained(train) if train is not None else _model(model, config, data)
+    if file is None:
+        found = Daemon(data, url, token).get("/v1/topics/unsure")
+        texts, in_force = found["texts"], found["model"]
+    else:
+        texts, in_force = read_texts(file), ""
+    used = _trained(train) if train is not None else _model(model, config, data, in_force)
     worth, groups = suggesting.suggest(used, texts, number, PRECISION)
     if json:
         label = [
@@ -178,11 +194,12 @@ def _workspace(config: Path) -> Any:  # noqa: ANN401 (skills.model.WorkspaceConf
     return load(config).config
 
 
-def _model(path: Path | None, config: Path, data: Path) -> TopicModel:
-    """The model at `path`, or else the workspace's, trained if need be."""
+def _model(path: Path | None, config: Path, data: Path, in_force: str = "") -> TopicModel:
+    """The model at `path`, or the one in force if it lies in `data`, or else the workspace's, trained if need be."""
     from router.app import models
     from skills.topics import TopicModel
 
+    path = path or models.find(data, in_force)
     if path is not None:
         return TopicModel.load(path)
     found, _ = models.prepare(_workspace(config), data)

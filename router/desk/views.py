@@ -54,6 +54,7 @@ class Row(View, frozen=True, kw_only=True):
     flag: str = ""
     by: str = ""
     new: bool = False
+    moods: tuple[str, ...] = ()  # how the customer sounds
 
 
 class OfferRow(View, frozen=True, kw_only=True):

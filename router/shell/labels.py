@@ -76,7 +76,7 @@ class _Head(msgspec.Struct, frozen=True):
 L = TypeVar("L", Label, Took)
 
 
-def _opening(contact: Contact) -> str | None:
+def opening_of(contact: Contact) -> str | None:
     """The message that teaches, of a contact that does."""
     first = contact.messages[0] if contact.messages else None
     if first is None or first.direction != "in" or first.auto is not None or contact.flag in OPENS_NOTHING:
@@ -86,7 +86,7 @@ def _opening(contact: Contact) -> str | None:
 
 def took_of(workspace: Workspace, contact: Contact) -> Took | None:
     """What a contact teaches of effort and urgency, once it was resolved; None: nothing."""
-    message = _opening(contact)
+    message = opening_of(contact)
     if message is None or not contact.took:
         return None
     topic, _ = effort_of(workspace, contact.topics)
@@ -97,7 +97,7 @@ def took_of(workspace: Workspace, contact: Contact) -> Took | None:
 
 def label_of(workspace: Workspace, contact: Contact) -> Label | None:
     """What a contact teaches as it stands now; None: nothing."""
-    message = _opening(contact)
+    message = opening_of(contact)
     if message is None:
         return None
     if contact.topics_set:

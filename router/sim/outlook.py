@@ -114,6 +114,7 @@ def demand_of(recorded: Recorded, workspace: Workspace) -> Demand:
         group = Group(outcome.requirement.must, outcome.team, event.kind)
         topic, usual = effort_of(workspace, event.topics)
         effort = blended(usual, recorded.efforts.get(f"{topic} {event.kind}"))
+        effort = effort * event.effort[0] // WHOLE if event.effort else effort
         hours = found.work.setdefault(group, {})
         hour = (event.at // HOUR_MS + MONDAY_HOUR) % WEEK_HOURS
         hours[hour] = hours.get(hour, 0.0) + effort

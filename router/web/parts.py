@@ -95,6 +95,10 @@ class Topics(Protocol):
         """Train a new one now."""
         ...
 
+    async def unsure(self) -> dict[str, object]:
+        """The model in force, and what contacts say whose topic is unsure."""
+        ...
+
 
 @dataclass(frozen=True, kw_only=True)
 class WebSettings:

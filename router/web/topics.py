@@ -53,3 +53,9 @@ async def back(asked: Back, parts: Parts) -> Response:
 async def learn(parts: Parts, asked: Learn | None = None) -> Response:
     """Train the model anew on all that agents said, and put it in force unless it is worse."""
     return answer(await _topics(parts).learn(again=asked is not None and asked.again))
+
+
+@routes.get("/unsure", dependencies=ADMIN, responses=failures(404, 503), tags=["admin"], summary="Unsure contacts")
+async def unsure(parts: Parts) -> Response:
+    """What contacts say whose topic is unsure and that nobody has given one, the newest first: for `topics suggest`."""
+    return answer(await _topics(parts).unsure())

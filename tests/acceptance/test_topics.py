@@ -181,7 +181,11 @@ async def test_what_agents_say_is_learned_and_an_earlier_model_is_one_command_aw
         desk, offer = await scene.offered(await scene.mail(f"Quokka marsupial transport {number}"), "tom")
         contact = await desk.accept(offer)
         await desk.act("retag", contact=contact, topics=["pets"])
-    await scene.offered(await scene.mail(UNKNOWN), "tom")
+    for number in range(3):
+        await scene.offered(await scene.mail(f"Xylophone quorum zebra fjord, number {number}"), "tom")
+    (group,) = scene.usherd("suggest", "--config", str(scene.daemon.config))["groups"]  # of what nobody has labelled
+    assert len(group["texts"]) == 3
+    assert "zebra" in group["words"]
 
     async def taught() -> dict[str, Any]:
         scene.usherd("learn")

@@ -33,6 +33,7 @@ function summary(row, extra) {
     row.snippet && h("span", { class: "snippet" }, row.snippet),
     h("span", { class: "chips" }, channelIcon(row.channel), priorityChip(row.priority),
       row.flag && h("span", { class: "chip flag" }, icon("flag"), row.flag.replace("-", " ")),
+      row.moods.map((mood) => h("span", { class: "chip flag" }, mood)),
       dueChip(row), topicChips(row.topics), extra),
   ];
 }
