@@ -176,7 +176,6 @@ class Daemon:
         self.chat = chat.web_chat(self.config, self.secret)
         self.bot = telegram.bot_of(lambda: self.config, self.secret, self.intake, self.vault, self._exit)
         self.stationery = mail.MailStationery(lambda: self.config, self.secret)
-        self.envelopes = mail.envelopes(lambda: self.config, self.secret)
         self.reader = Reader(
             store=self.store,
             inbox=self.intake,
@@ -212,8 +211,7 @@ class Daemon:
             store=self.store,
             vault=self.vault,
             leader=self.leader,
-            senders=senders_of(self.config, self.secret, self.vault, self.seals.key, self.envelopes, self._exit)
-            | telegram.sender_of(self.bot),
+            senders=senders_of(self, self._exit) | telegram.sender_of(self.bot),
             tell=self.reader.tell,
             now=self.clock.now,
         )

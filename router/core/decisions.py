@@ -171,7 +171,8 @@ class WakeContact(DecisionBase, frozen=True, kw_only=True, tag=True):
 class NotifySupervisors(DecisionBase, frozen=True, kw_only=True, tag=True):
     """A person should look.
 
-    `reason`: dead-end | escalation | delivery-failed | quarantined | owner-removed | auto-answers-off.
+    `reason`: dead-end | escalation | delivery-failed | quarantined | owner-removed | auto-answers-off |
+    bounce-storm.
     """
 
     reason: str

@@ -6,7 +6,7 @@ import hashlib
 
 import msgspec
 
-from router.core.events import CustomerErased
+from router.core.events import CustomerErased, DeliveryReported
 from router.core.ports import InboxEntry
 from router.shell.workers import Understood
 
@@ -54,6 +54,13 @@ def note_of(meta: bytes) -> Internal | None:
         return read_note(meta)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
+
+
+def reported(entry: str, note: Internal, at: int) -> DeliveryReported:
+    """The event of a note that says how a delivery fares."""
+    return DeliveryReported(
+        at=at, inbox=entry, message=note.message, contact=note.contact, state=note.state, lost=note.lost
+    )
 
 
 def erased(entry: str, note: Internal, at: int) -> CustomerErased:

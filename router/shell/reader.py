@@ -15,14 +15,14 @@ import msgspec
 import structlog
 
 from router.core.errors import PermanentError, StoreUnavailable, TransientError
-from router.core.events import CommandRefused, DeliveryReported, ErasureDone, MessageDeferred
+from router.core.events import CommandRefused, ErasureDone, MessageDeferred
 from router.core.ports import Inbox, InboxEntry
 from router.core.state import State
 from router.shell.actions import Actions
 from router.shell.buggify import point
 from router.shell.channel import Channel
 from router.shell.clock import Clock
-from router.shell.notes import UNDERSTOOD, Internal, erased, internal_entry, note_of, read_note
+from router.shell.notes import UNDERSTOOD, Internal, erased, internal_entry, note_of, read_note, reported
 from router.shell.store.entries import InboxItem
 from router.shell.understanding import Facts, Prepared, Refused, Source, received, released, sender_of, source_of
 from router.shell.vault import Plain, Vault, raw_blob
@@ -297,15 +297,7 @@ class Reader:
                 self.proposed(entry.id, note)
                 return Prepared(event=None, finished=[entry.id])
             case "delivery":
-                event = DeliveryReported(
-                    at=clock.now(),
-                    inbox=entry.id,
-                    message=note.message,
-                    contact=note.contact,
-                    state=note.state,
-                    lost=note.lost,
-                )
-                return Prepared(event=event, finished=[entry.id])
+                return Prepared(event=reported(entry.id, note, clock.now()), finished=[entry.id])
             case "erase":
                 return Prepared(event=erased(entry.id, note, clock.now()), finished=[entry.id])
             case "erased":
