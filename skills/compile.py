@@ -102,7 +102,11 @@ def compile_workspace(
         require_rehearsal=config.require_rehearsal,
         unsure=config.topic_model.unsure,
         shadow=config.mode == "shadow",
-        auto_answers=AutoAnswers(kinds=tuple(config.auto_answers.texts), per_hour=config.auto_answers.per_hour),
+        auto_answers=AutoAnswers(
+            kinds=tuple(config.auto_answers.texts),
+            per_hour=config.auto_answers.per_hour,
+            bounces_per_hour=config.auto_answers.bounces_per_hour,
+        ),
         language_level=1 if speaks(config) else 0,
         topic_threshold=classifier.threshold,
         topic_also=classifier.also,

@@ -182,7 +182,6 @@ class Daemon:
         self.bot = telegram.bot_of(lambda: self.config, self.secret, self.intake, self.vault, self._exit)
         self.slack = slack_of(self)
         self.stationery = mail.MailStationery(lambda: self.config, self.secret)
-        self.envelopes = mail.envelopes(lambda: self.config, self.secret)
         self.reader = Reader(
             store=self.store,
             inbox=self.intake,
@@ -223,8 +222,7 @@ class Daemon:
             store=self.store,
             vault=self.vault,
             leader=self.leader,
-            senders=senders_of(self.config, self.secret, self.vault, self.seals.key, self.envelopes, self._exit)
-            | more_senders(self.bot, self.slack),
+            senders=senders_of(self, self._exit) | more_senders(self.bot, self.slack),
             tell=self.reader.tell,
             now=self.clock.now,
             compose=customers.late_answers(self).compose,

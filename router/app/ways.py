@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 from channels.email.send import SmtpSender
-from channels.email.signing import SigningKey
 from router.app import chat, http, mail, telegram
 from router.app.names import staff_of
 from router.app.slack_channel import slack_channel
 from router.app.telegram import telegram_channel
-from router.core.message import Message
 from router.shell.channel import Channel
 from router.shell.outbox import Sender
 from router.shell.understanding import Facts
-from router.shell.vault import Vault
 from skills.model import WorkspaceConfig
 
 if TYPE_CHECKING:
     from router.app.daemon import Daemon
     from router.app.slack import SlackPart
     from router.app.telegram import Bot
-
-
-Seal = Callable[[str], SigningKey | None]
-Envelope = Callable[[Message, int], str]
 
 
 def channels_of(config: WorkspaceConfig, secret: bytes) -> dict[str, Channel]:
@@ -66,15 +58,15 @@ def facts_of(config: WorkspaceConfig, secret: bytes) -> Facts:
     )
 
 
-def senders_of(
-    config: WorkspaceConfig, secret: bytes, vault: Vault, seal: Seal, envelope: Envelope, leave: AsyncExitStack
-) -> dict[str, Sender]:
-    """Ways out by channel; they are closed when `leave` is. `seal` and `envelope` as for `MailSender`."""
+def senders_of(daemon: Daemon, leave: AsyncExitStack) -> dict[str, Sender]:
+    """Ways out by channel; they are closed when `leave` is."""
+    config, secret = daemon.config, daemon.secret
     send = config.channels.email.send if config.channels.email else None
     senders: dict[str, Sender] = {"webchat": chat.ChatSender()}
     if send is not None:
         sender = SmtpSender(mail.send_settings(send))
         leave.push_async_callback(sender.close)
         mark = mail.loop_mark(secret, config.workspace)
-        senders["email"] = senders["http"] = mail.MailSender(sender, mark, vault, seal, envelope)
+        envelope = mail.envelopes(lambda: daemon.config, secret)
+        senders["email"] = senders["http"] = mail.MailSender(sender, mark, daemon.vault, daemon.seals.key, envelope)
     return senders

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from router.core import clocks, intake
+from router.core import clocks, intake, storm
 from router.core.decisions import AttachMessage, NotifySupervisors
 from router.core.transitions import ContactState, DeliveryState, next_delivery_state
 
@@ -66,7 +66,8 @@ def _note(work: Work, message: str, state: str) -> None:
     ref.delivery = after
     # nobody waits for an auto-answer, and what was erased on its way out is nobody's loss
     if after is DeliveryState.FAILED and ref.auto is None and contact.flag != intake.ERASED:
-        work.emit(NotifySupervisors(reason="delivery-failed", contact=contact.id, detail=message))
+        if not storm.rages(work.state, work.now):
+            work.emit(NotifySupervisors(reason="delivery-failed", contact=contact.id, detail=message))
         if contact.state is ContactState.WAITING_CUSTOMER:
             intake.wake(work, contact, "undelivered")
             clocks.start_response(work.workspace, contact, work.now)  # what did not arrive was no answer

@@ -33,6 +33,7 @@ from router.core import (
     settling,
     shadow,
     starting,
+    storm,
 )
 from router.core.board import SCAN_FROM
 from router.core.decisions import Candidate, Explanation
@@ -159,6 +160,7 @@ def _dispatch(work: Work, event: Event) -> None:  # noqa: C901, PLR0912 one line
     match event:
         case events.MessageReceived():
             intake.receive(work, event)
+            storm.watch(work, event)
             delivery.bounced(work, event)
         case events.AnswerSeen():
             shadow.answer_seen(work, event)

@@ -151,10 +151,14 @@ class Relax(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AutoAnswers(msgspec.Struct, frozen=True, kw_only=True):
-    """Which auto-answers are given; their words stay outside. One more than `per_hour`, and all are off for a day."""
+    """Which auto-answers are given; their words stay outside. One more than `per_hour`, and all are off for a day.
+
+    So they are after one more bounce in an hour than `bounces_per_hour`.
+    """
 
     kinds: tuple[str, ...] = ()  # of receipt | out_of_hours | queue
     per_hour: int = 200
+    bounces_per_hour: int = 100
 
 
 class Incidents(msgspec.Struct, frozen=True, kw_only=True):

@@ -34,7 +34,7 @@ def _topics(parts: Parts) -> Topics:
     return parts.topics
 
 
-@routes.get("", dependencies=READ, responses=failures(), tags=["reports"], summary="The topic models that are kept")
+@routes.get("", dependencies=READ, responses=failures(404), tags=["reports"], summary="The topic models that are kept")
 async def versions(parts: Parts) -> Response:
     """The JSON of `usherd topics versions`."""
     return answer(await _topics(parts).versions())
