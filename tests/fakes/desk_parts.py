@@ -345,7 +345,7 @@ class House:
                 )
             ),
             agents=tuple(dict.fromkeys(_named((event, *decisions), "agent", "target"))),
-            everything=isinstance(event, events.WorkspaceChanged | events.CustomerErased),
+            everything=isinstance(event, events.WorkspaceChanged | events.CustomerErased | events.ClockJumped),
         )
         for callback in tuple(self._callbacks):
             callback(changed)
