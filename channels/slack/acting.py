@@ -25,6 +25,7 @@ from channels.slack.projection import Explain, Projection
 from channels.slack.reading import Deed
 from channels.slack.rehearsing import WhatIfs
 from channels.slack.sharing import Sharing
+from channels.slack.strangers import Strangers
 from channels.slack.threads import CALLED, OFFERED, Thread, retry_of
 from channels.slack.windows import LOOKS, Windows, submitted
 from router.core.transitions import ContactState
@@ -41,7 +42,6 @@ log = structlog.get_logger()
 NOTE_MARK = "//"
 SENTENCE_MAX = 600
 PLAIN = frozenset({"resolve", "wake", "reopen", "let_in", "leave", "unblock"})
-AUDITED = PLAIN | {"accept", "decline", "take"}
 HELD = frozenset({"reply", "start"})  # what goes to a customer, and can be taken back for a moment
 CONFLICT = "conflict"  # it was sent before, and that stands
 
@@ -83,6 +83,7 @@ class Actor:
         self._enclosing = parts.enclosing
         self._questions = parts.questions
         self._customers = parts.customers
+        self._strangers = Strangers(commands=parts.commands, answering=parts.answering, homes=parts.homes)
         self._homes = parts.homes
         self._lines = parts.lines
         self._sharing = parts.sharing
@@ -131,7 +132,7 @@ class Actor:
             return
         agent = await self._people.agent_of(deed.user)
         if agent is None:
-            await self._stranger(deed)
+            await self._strangers.refuse(deed)
             return
         await self._doing[deed.kind](agent, deed)
 
@@ -156,18 +157,6 @@ class Actor:
             known = self._projection.at(deed.channel, deed.ts) or self._lines.at(deed.channel, deed.ts)
             return bool(known) and bool(self._means(deed))
         return True
-
-    async def _stranger(self, deed: Deed) -> None:
-        """Somebody who is no agent: nothing is done, they are told so, and the try stands in the journal."""
-        log.warning("slack_not_an_agent", user=deed.user, did=deed.kind, action=deed.action)
-        if deed.kind == "home":
-            await self._homes.stranger(deed.user)
-            return
-        if deed.kind == "press" and deed.action in AUDITED:
-            fields: dict[str, object] = {name: deed.value[name] for name in ("contact", "offer") if name in deed.value}
-            await self._commands.act(f"slack:{deed.user}", deed.action, fields, deed.key)
-        if deed.kind not in {"edit", "delete"}:
-            await self._answering.say(deed, texts.NOT_AN_AGENT)
 
     # -- the desk's commands -------------------------------------------------------------------------------------------
 

@@ -91,4 +91,4 @@ class Answering:
 
 def listed(texts: Sequence[str]) -> str:
     """Paragraphs as one text."""
-    return "\n".join(text for text in texts if text)[: blocks.SECTION_MAX]
+    return blocks.within("\n".join(text for text in texts if text), blocks.SECTION_MAX)

@@ -15,6 +15,7 @@ import msgspec
 import structlog
 
 from channels.slack.api import Doubt, Refusal, Wait
+from channels.slack.losses import NO_ANSWER
 from channels.slack.ports import Memory
 from channels.slack.reading import Deed, read
 from channels.slack.work import URGENT, Work
@@ -31,8 +32,6 @@ DONE_KEPT = 5_000
 AMENDS = frozenset({"edit", "delete"})
 WRITTEN = frozenset({"say", "edit", "delete"})
 NOT_SENT_AGAIN = frozenset({"press", "submit", "command"})  # what Slack shows as failed
-
-GIVEN_UP = "no_answer"
 
 _DEED = msgspec.json.Decoder(Deed)
 
@@ -173,7 +172,7 @@ class Arrivals:
             if tries < DOUBTS_MAX:
                 raise Wait(doubt.seconds * 2 ** (tries - 1)) from None
             log.warning("slack_deed_given_up", deed=deed.kind, action=deed.action)
-            await self._lose(deed, GIVEN_UP)
+            await self._lose(deed, NO_ANSWER)
         except (Wait, Fenced, TransientError):
             raise
         except Refusal as refusal:

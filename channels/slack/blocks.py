@@ -39,14 +39,14 @@ MESSAGE_MAX = 12_500  # of all blocks of one message as JSON; from 13,200 on Sla
 
 
 def _plain(text: str, limit: int) -> Json:
-    return {"type": "plain_text", "text": _within(text, limit), "emoji": True}
+    return {"type": "plain_text", "text": within(text, limit), "emoji": True}
 
 
 def _markdown(text: str, limit: int) -> Json:
-    return {"type": "mrkdwn", "text": _within(text, limit), "verbatim": True}
+    return {"type": "mrkdwn", "text": within(text, limit), "verbatim": True}
 
 
-def _within(text: str, limit: int) -> str:
+def within(text: str, limit: int) -> str:
     """At most `limit` units, cut before an escape or a mention rather than in the middle of it."""
     if not mrkdwn.seen(text):
         return mrkdwn.NOTHING

@@ -14,7 +14,7 @@ import structlog
 from channels.slack import texts
 from channels.slack.api import Api, Doubt
 from channels.slack.blocks import section
-from channels.slack.mrkdwn import date, inline
+from channels.slack.mrkdwn import cut, date
 from channels.slack.people import People
 from channels.slack.ports import Memory
 from channels.slack.reading import Deed
@@ -39,6 +39,9 @@ class Lost(msgspec.Struct, kw_only=True):
     channel: str = ""
     thread: str = ""
 
+
+NO_ANSWER = "no_answer"  # what stands for Slack's word where it says none
+CODE_MAX = 60
 
 _LOST = msgspec.json.Decoder(Lost)
 
@@ -85,15 +88,22 @@ class Losses:
             thread = self._at(lost.channel, lost.thread)
             inside = thread is not None and thread.channel == seat.dm
             form = texts.LOST_SAID if lost.kind == "say" else texts.LOST_DONE
-            why = texts.LOST_BY_SLACK.format(code=inline(lost.code, 60)) if lost.code else texts.LOST_BY_US
-            text = form.format(when=date(lost.at, texts.WROTE_FORM, "a moment ago"), why=why)
+            text = form.format(when=date(lost.at, texts.WROTE_FORM, "a moment ago"), why=_why(lost.code))
             arguments = {
                 "channel": seat.dm,
                 "text": text,
                 "blocks": [section(text)],
                 "thread_ts": lost.thread if inside else None,
+                "unfurl_links": False,
+                "unfurl_media": False,
             }
             with suppress(Doubt):  # most likely it stands there; said twice it would say nothing more
                 await self._api.call("chat.postMessage", arguments, urgent=True)
         await self._memory.delete([name])
         self._lost.pop(name, None)
+
+
+def _why(code: str) -> str:
+    if code == NO_ANSWER:
+        return texts.LOST_NO_ANSWER
+    return texts.LOST_BY_SLACK.format(code=cut(code.replace("`", ""), CODE_MAX)) if code else texts.LOST_BY_US

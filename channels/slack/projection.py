@@ -24,6 +24,7 @@ from channels.slack.threads import (
     MINE,
     NEWS_KEPT,
     OFFERED,
+    RESOLVED,
     WIPED,
     Key,
     Thread,
@@ -48,6 +49,7 @@ log = structlog.get_logger()
 HANDS = 8
 MARKS = {"sent": "white_check_mark", "failed": "x"}
 NOTED = "memo"
+NOT_BEGUN = frozenset({GONE, WIPED, RESOLVED})  # a contact that stands so gets no card, if it has none yet
 Explain = Callable[[str], Awaitable[dict[str, object]]]
 Instead = Callable[[Post], Awaitable[bool]]  # changes a card by other means; False: it could not
 
@@ -189,12 +191,15 @@ class Projection:
             return
         stage, print_ = stage_of(contact, agent), fingerprint(contact, agent)
         if thread is None:
-            if stage in {GONE, WIPED} or state.workspace.shadow:  # in shadow mode nothing is sent, to nobody
+            if stage in NOT_BEGUN or state.workspace.shadow:  # in shadow mode nothing is sent, to nobody
                 return
             thread = await self._begun(key)
             if thread is None:
                 return
         await self._postings.settle(thread)
+        if not thread.ts and not thread.again and stage in NOT_BEGUN:  # all was done elsewhere while Slack was away
+            await self._drop(key)
+            return
         self._know(thread)  # its card may have been found
         await self._postings.late_copies(thread)
         if thread.again:

@@ -55,6 +55,10 @@ NOTED = ("note", "transfer", "call", "link", "unlink")  # what is written with t
 EXPLAINED = ("reply", "note", "link", "unlink")  # nothing without words
 
 
+TRIED = "tried"  # by somebody who is no agent: nothing but a record of it
+_WORD = re.compile(r"[A-Za-z0-9:_. -]{1,80}")
+
+
 class Command(msgspec.Struct, kw_only=True):
     """An agent's action, as the desks send it. Which fields count depends on `action`."""
 
@@ -62,7 +66,7 @@ class Command(msgspec.Struct, kw_only=True):
     action: str
     contact: str = ""
     offer: str = ""
-    reason: str = ""  # of a decline: one of the desk's list, never free text
+    reason: str = ""  # of a decline: one of the desk's list, never free text; of what was tried: what it was
     status: str = ""
     target: str = ""
     to_agent: str | None = None
@@ -129,6 +133,8 @@ class Actions:
     async def prepare(self, inbox: str, meta: bytes, raw: bytes, state: State, at: int) -> Prepared:
         """The event of one command. Raises Refused."""
         command, spoken = read(meta, raw)
+        if command.action == TRIED:
+            raise Refused("not-on-roster", _tried(command))
         if len(spoken.text) > TEXT_CHARACTERS_MAX:
             raise Refused("too-long", f"a message may have {TEXT_CHARACTERS_MAX:,} characters")
         prepared = Prepared(event=None, finished=[inbox])
@@ -215,6 +221,12 @@ class Actions:
             raise Refused(error.code) from error
         except PermanentError as error:
             raise Refused("not-allowed") from error
+
+
+def _tried(command: Command) -> str:
+    """Who tried what, in opaque ids and words of ours."""
+    words = f"{command.agent} {command.reason}"
+    return words if _WORD.fullmatch(words) else "an id that is none"
 
 
 def _ours(contact: Contact, opened: Mapping[str, Message]) -> Message | None:

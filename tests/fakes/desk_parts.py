@@ -249,6 +249,8 @@ class House:
         known = {name: value for name, value in fields.items() if name not in {"text", "answers", "cc", "files"}}
         at, contact = self.clock(), str(fields.get("contact", ""))
         event: msgspec.Struct
+        if action == "tried":
+            return Outcome(ok=False, code="not-on-roster", detail=f"{agent} {fields['reason']}")
         if action == "status":
             target = str(fields.get("target") or agent)
             event = events.StatusSet(at=at, agent=agent, status=Status(str(fields["status"])), target=target)
@@ -348,7 +350,7 @@ class House:
                 )
             ),
             agents=tuple(dict.fromkeys(_named((event, *decisions), "agent", "target"))),
-            everything=isinstance(event, events.WorkspaceChanged | events.CustomerErased),
+            everything=isinstance(event, events.WorkspaceChanged | events.CustomerErased | events.ClockJumped),
         )
         for callback in tuple(self._callbacks):
             callback(changed)

@@ -262,3 +262,20 @@ async def test_auto_mail_is_not_what_a_reply_answers() -> None:
         message = (await stage.vault.messages([reply]))[reply]
         assert [one.address for one in message.to] == ["ada@customer.example"]
         assert message.in_reply_to == "one@customer.example"
+
+
+@pytest.mark.parametrize(
+    ("agent", "reason", "detail"),
+    [
+        ("slack:U012AB3CD", "command take", "slack:U012AB3CD command take"),
+        ("slack:carla@example.org", "say", "an id that is none"),
+        ("slack:U012AB3CD", "<b>", "an id that is none"),
+    ],
+)
+async def test_what_a_stranger_tried_is_refused_and_recorded(agent: str, reason: str, detail: str) -> None:
+    """The record says who and what in opaque ids and words of ours; anything else stays out of the journal."""
+    actions = Actions(Vault(ShellStore()), PlainStationery(), str.upper)
+    meta = msgspec.json.encode({"agent": agent, "action": "tried", "reason": reason})
+    with pytest.raises(Refused) as caught:
+        await actions.prepare("5-0", meta, b"", State(), 7)
+    assert (caught.value.code, caught.value.detail) == ("not-on-roster", detail)
