@@ -23,9 +23,10 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from benchmarks.figures import Figure, quantile
 from channels.slack.answering import Answering
 from channels.slack.desk import Outside, SlackDesk
-from channels.slack.limits import DEFAULT, PER_MINUTE
+from channels.slack.limits import DEFAULT, PER_MINUTE, Limits
 from channels.slack.manifest import manifest
 from channels.slack.threads import GONE
+from router.app.chat import tidy
 from router.core import events
 from router.core.state import Contact
 from router.core.values import Agent, Assign, Role, Sla, Status, Team
@@ -142,8 +143,11 @@ class Floor:
                 problems=list,
                 team_channel="",
                 statuses=dict,
+                customers=dict,
+                inbox=self.house.inbox,
+                tidy=tidy,
                 clock=self.house.clock,
-                monotonic=self.loop.time,
+                limits=Limits(self.loop.time),
             )
         )
 
