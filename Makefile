@@ -10,8 +10,9 @@ RUNS := $(VENV)/.runs
 STAMP := $(VENV)/.installed
 # --no-deps: a lock names all there is. With extras pip up to 23 would look past the pin for a newer version, and refuse it.
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check --no-deps
-# What builds the command usherd, cut out of the lock with its hashes: the rest of that file is for tests.
-BUILDERS := hatchling|packaging|pathspec|pluggy|tomlkit|trove-classifiers
+# What builds the command usherd, and dkimpy, which ships no wheel; cut out of the lock with its hashes: the rest of that
+# file is for tests.
+BUILDERS := hatchling|packaging|pathspec|pluggy|setuptools|tomlkit|trove-classifiers
 # Pytest's arguments: make test ARGS="tests/unit -x"
 ARGS ?=
 # A file's tests stay in one process, for some share a daemon; files in the order of their folders, the quick ones first.
@@ -54,14 +55,15 @@ $(RUNS): requirements-run.lock requirements.lock pyproject.toml
 	fi
 	@echo "installing what usherd needs, pinned by hash: about a minute"
 	@awk '/^[A-Za-z]/ { kept = /^($(BUILDERS))==/ } kept' requirements.lock >$(VENV)/builders.lock
-	$(PIP) --require-hashes -r requirements-run.lock -r $(VENV)/builders.lock
+	$(PIP) --require-hashes -r $(VENV)/builders.lock
+	$(PIP) --no-build-isolation --require-hashes -r requirements-run.lock
 	$(PIP) --no-build-isolation --editable .
 	$(PY) -m pip check --quiet --disable-pip-version-check
 	@touch $@
 
 $(STAMP): $(RUNS)
 	@echo "installing what tests need as well: some minutes"
-	$(PIP) --require-hashes -r requirements.lock
+	$(PIP) --no-build-isolation --require-hashes -r requirements.lock
 	$(PY) -m pip check --quiet --disable-pip-version-check
 	@touch $@
 

@@ -27,13 +27,15 @@ PER_MINUTE = {
     "users.info": 100,
     "users.lookupByEmail": 50,
     "views.open": 100,
+    "views.update": 100,
     "views.publish": 100,
     "auth.test": 200,
     "files.getUploadURLExternal": 100,
     "files.completeUploadExternal": 100,
     "files.delete": 50,
+    "files.info": 100,
 }
-PACED = frozenset({"chat.postMessage"})
+PACED = frozenset({"chat.postMessage", "files.completeUploadExternal"})
 
 
 class Limits:

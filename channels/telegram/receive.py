@@ -91,6 +91,11 @@ class Receiver:
         self._me: Me | None = None
         self._fetching = asyncio.Semaphore(FETCHED_AT_ONCE)
 
+    @property
+    def name(self) -> str:
+        """The bot's own, without the @; "" until Telegram has said so."""
+        return self._me.username if self._me is not None else ""
+
     # -- long polling ----------------------------------------------------------------------------------------------
 
     async def poll(self) -> None:
@@ -198,7 +203,8 @@ class Receiver:
         answers = await self._inbox.append([entry for _, entry in run])
         for (unit, _), answer in zip(run, answers, strict=True):
             pressed, word = started(unit)
-            if pressed and not answer.duplicate:
+            button = unit[0].update is not None and unit[0].update.callback_query is not None
+            if (pressed or button) and not answer.duplicate:
                 await self._greet(unit[0], word)
 
     async def _store_album(self, unit: Unit, files: _Files) -> None:

@@ -100,10 +100,17 @@ class MessageReceived(EventBase, frozen=True, kw_only=True, tag=True):
     `thread`: the contact that a signed token or a Message-ID we issued points to, or None.
     `topics`: (topic, probability of 10,000), best first; keyword hits are in here.
     `auto`: None, or auto-reply | bounce | list | bulk | loop | spam.
-    `about`: for a bounce, the outbound message it reports on; `undelivered`: it says that this never arrived.
+    `about`: for a bounce, the outbound message it reports on; `undelivered`: it says that this never arrived, at the
+    recipient of that place: 0 is whom it was written to, others had it in copy.
+    `effort`: what it may take, () or (likely, low, high), of 10,000 of what contacts of its topic and kind take.
+    `moods`: angry, urgent.
     `quiet`: nobody would read an automatic answer (no-reply, forged, one of our own addresses): none is given.
     In shadow mode, and where messages can be edited, `external`: keyed hash of the message's own id; `answers`: of
     those it refers to, or words anew.
+    `proves`: another identity that is the writer's too, as a link shows that we signed and sent there; `proof`: digest
+    of that link. `prefers`: the language they want; `consent`: whether a machine may write to them. None: not said.
+    `shared`: it stands in a thread that all who are there read and may write in, and `external` is the thread's: what
+    comes there belongs together, whoever writes, and nothing else does.
     """
 
     message: str
@@ -119,11 +126,19 @@ class MessageReceived(EventBase, frozen=True, kw_only=True, tag=True):
     auto: str | None = None
     about: str | None = None
     undelivered: bool = False
+    recipient: int = 0
     model: str = ""  # version of the classifier that said so
     conflict: bool = False  # same idempotency key as an earlier message, other content
     quiet: bool = False
     external: str = ""
     answers: tuple[str, ...] = ()
+    proves: str = ""
+    proof: str = ""
+    prefers: str = ""
+    consent: bool | None = None
+    effort: tuple[int, ...] = ()
+    moods: tuple[str, ...] = ()
+    shared: bool = False
 
 
 class AnswerSeen(EventBase, frozen=True, kw_only=True, tag=True):
@@ -161,14 +176,20 @@ class MessageReleased(EventBase, frozen=True, kw_only=True, tag=True):
     language: str | None = None
     topics: tuple[tuple[str, int], ...] = ()
     model: str = ""
+    effort: tuple[int, ...] = ()
+    moods: tuple[str, ...] = ()
 
 
 class DeliveryReported(EventBase, frozen=True, kw_only=True, tag=True):
-    """How an outbound message fares: sent | deferred | failed | unknown."""
+    """How an outbound message fares: sent | deferred | failed | unknown.
+
+    `lost`: of its recipients in copy, by their place among all, those it will never reach.
+    """
 
     message: str
     contact: str
     state: str
+    lost: tuple[int, ...] = ()
 
 
 # -- what agents do (each came through the inbox as a command) -------------------------------------------------------
@@ -225,6 +246,7 @@ class ReplyWritten(AgentEvent, frozen=True, kw_only=True, tag=True):
     contact: str
     message: str
     resolve: bool = False  # "send and resolve"
+    channel: str = ""  # that the message it answers came by; "": the contact's
 
 
 class NoteWritten(AgentEvent, frozen=True, kw_only=True, tag=True):
@@ -278,6 +300,93 @@ class SenderLetIn(AgentEvent, frozen=True, kw_only=True, tag=True):
     contact: str
 
 
+class IdentitiesLinked(AgentEvent, frozen=True, kw_only=True, tag=True):
+    """The customers of two contacts are one. `message`: why, a note."""
+
+    contact: str
+    other: str
+    message: str
+
+
+class LinkUndone(AgentEvent, frozen=True, kw_only=True, tag=True):
+    """A link of the contact's customer was wrong. `message`: why, a note."""
+
+    contact: str
+    link: str
+    message: str
+
+
+class IncidentAnswered(AgentEvent, frozen=True, kw_only=True, tag=True):
+    """What is told to whoever asks next; `tell`: and to those who have asked already. `message`: its words, a blob."""
+
+    incident: str
+    message: str
+    tell: bool = False
+
+
+class IncidentEnded(AgentEvent, frozen=True, kw_only=True, tag=True):
+    """It is over, whatever the figures say."""
+
+    incident: str
+
+
+class CustomerDescribed(AgentEvent, frozen=True, kw_only=True, tag=True):
+    """What the contact's customer wants, as they told an agent; None: not said."""
+
+    contact: str
+    language: str | None = None
+    consent: bool | None = None
+
+
+class SatisfactionGiven(EventBase, frozen=True, kw_only=True, tag=True):
+    """Somebody answered the question, 1 to 5. `sender`: who, where the channel says so; "": whoever has the link."""
+
+    contact: str
+    score: int
+    sender: str = ""
+
+
+class TierSet(EventBase, frozen=True, kw_only=True, tag=True):
+    """A program says of which tier somebody is, by keyed hashes of their address; "": of none that it knows."""
+
+    identities: tuple[str, ...]
+    tier: str
+
+
+class ContactsMerged(AgentEvent, frozen=True, kw_only=True, tag=True):
+    """Two open contacts of one customer are about the same: the messages of `contact` belong to `into` from now on."""
+
+    contact: str
+    into: str
+
+
+class ColleagueCalled(AgentEvent, frozen=True, kw_only=True, tag=True):
+    """`target` is to look at a contact and say what they think; it stays its owner's. `message`: a note, or ""."""
+
+    contact: str
+    target: str
+    message: str = ""
+
+
+class ColleagueLeft(AgentEvent, frozen=True, kw_only=True, tag=True):
+    """Whoever was called in has said their part."""
+
+    contact: str
+
+
+class SpamMarked(AgentEvent, frozen=True, kw_only=True, tag=True):
+    """It is spam: closed, unanswered. `block`: what its sender writes from now on is listed, and opens nothing."""
+
+    contact: str
+    block: bool = False
+
+
+class SenderUnblocked(AgentEvent, frozen=True, kw_only=True, tag=True):
+    """Whoever wrote in this contact may open contacts again."""
+
+    contact: str
+
+
 class CommandRefused(EventBase, frozen=True, kw_only=True, tag=True):
     """A command, or another request of ours, of which no event could be made. `detail` holds nothing personal."""
 
@@ -299,9 +408,17 @@ ContactCommand = (
     | ContactRetagged
     | PrioritySet
     | SenderLetIn
+    | IdentitiesLinked
+    | LinkUndone
+    | CustomerDescribed
+    | ContactsMerged
+    | ColleagueCalled
+    | ColleagueLeft
+    | SpamMarked
+    | SenderUnblocked
 )
 
-AgentCommand = StatusSet | ContactStarted | ContactCommand
+AgentCommand = StatusSet | ContactStarted | IncidentAnswered | IncidentEnded | ContactCommand
 
 Event = (
     LeaderElected
@@ -314,21 +431,9 @@ Event = (
     | MessageQuarantined
     | MessageReleased
     | DeliveryReported
-    | StatusSet
-    | ContactStarted
-    | OfferAccepted
-    | OfferDeclined
-    | ContactTaken
-    | ReplyWritten
-    | NoteWritten
-    | TransferAsked
-    | ContactSnoozed
-    | ContactWoken
-    | ContactResolved
-    | ContactReopened
-    | ContactRetagged
-    | PrioritySet
-    | SenderLetIn
+    | AgentCommand
+    | SatisfactionGiven
+    | TierSet
     | CommandRefused
     | CustomerErased
     | ErasureDone

@@ -15,7 +15,7 @@ from router.core import clocks, ledger, ramp, sifting
 from router.core.board import SCAN_FROM, SCARCITY_MAX, Board, Group, Line, Profile, Seat, packed
 from router.core.leaving import Customers
 from router.core.rules import Facts, Outcome, apply_rules, relaxed, sort_topics
-from router.core.timers import CONTACT, RAMP, SHIFT, Timers
+from router.core.timers import CONTACT, INCIDENT, RAMP, SHIFT, Timers
 from router.core.transitions import ContactState
 from router.core.values import WHOLE, Requirement, Skills, Status
 
@@ -99,6 +99,8 @@ class Index:
             self.refresh(seat)
             self.refresh_rank(seat)
             self.arm_shift(seat)
+        for incident in self.state.incidents.values():
+            self.timers.arm(INCIDENT, incident.id, 0, incident.look_at)
 
     def _order_scarcities(self) -> None:
         """Give each seat its place among the scarcities of all, so that a rank needs few bits for it."""
@@ -127,14 +129,16 @@ class Index:
     def outcome(self, contact: Contact) -> Outcome:
         """What the rules say of a contact, remembered by what they look at."""
         best, others = sort_topics(self.state.workspace, contact.topics, certain=contact.topics_set)
-        key = (contact.channel, contact.kind, contact.account, contact.language, contact.tier, best, others)
+        key = (
+            contact.channel, contact.kind, contact.account, contact.language, contact.tier, best, others, contact.moods
+        )  # fmt: skip
         found = self.outcomes.get(key)
         if found is None:
             if len(self.outcomes) >= OUTCOMES_MAX:
                 self.outcomes.clear()
             facts = Facts(
                 channel=contact.channel, kind=contact.kind, account=contact.account, language=contact.language,
-                tier=contact.tier, best=best, others=others,
+                tier=contact.tier, best=best, others=others, moods=contact.moods,
             )  # fmt: skip
             found = self.outcomes[key] = apply_rules(self.state.workspace, facts)
         return found
@@ -347,16 +351,17 @@ class Index:
             heappush(heap, entry)
         return found
 
-    def note_open(self, contact: Contact) -> None:
-        """Remember the open conversations of a customer on a channel, so that a second message joins the newest."""
+    def note_open(self, contact: Contact, *, gone: bool = False) -> None:
+        """Remember a customer's open conversations on a channel: a second message joins the newest. `gone`: no more."""
         if contact.kind not in CONVERSATIONS or contact.flag or not contact.customer:
             return
         key = (contact.customer, contact.channel, contact.account, contact.kind)
         known = self.open_chats.setdefault(key, [])
-        if contact.state is not ContactState.RESOLVED and contact.id not in known:
+        is_open = not gone and contact.state is not ContactState.RESOLVED
+        if is_open and contact.id not in known:
             known.append(contact.id)
             known.sort(key=lambda name: self.state.contacts[name].seq)
-        elif contact.state is ContactState.RESOLVED and contact.id in known:
+        elif not is_open and contact.id in known:
             known.remove(contact.id)
         if not known:
             del self.open_chats[key]

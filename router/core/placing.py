@@ -111,9 +111,9 @@ def release(work: Work, contact: Contact, reason: str) -> None:
     """The owner no longer has it. The contact's state is the caller's to change."""
     agent = contact.agent
     assert agent is not None
-    work.let_go(contact, agent, done=True)
+    spent = work.let_go(contact, agent, done=True)
     contact.agent = None
-    work.emit(ReleaseContact(contact=contact.id, agent=agent, reason=reason))
+    work.emit(ReleaseContact(contact=contact.id, agent=agent, reason=reason, effort=spent))
 
 
 def wait(work: Work, contact: Contact) -> None:

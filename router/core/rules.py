@@ -26,6 +26,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     tier: str | None = None
     best: str | None = None
     others: tuple[str, ...] = ()
+    moods: tuple[str, ...] = ()
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,6 +124,8 @@ def effort_of(workspace: Workspace, topics: tuple[tuple[str, int], ...]) -> tupl
 
 def _matches(rule: Rule, facts: Facts) -> bool:
     when = rule.when
+    if when.mood is not None and when.mood not in facts.moods:
+        return False
     asked = (when.channel, when.kind, when.account, when.language, when.tier)
     given = (facts.channel, facts.kind, facts.account, facts.language, facts.tier)
     return all(want is None or want == have for want, have in zip(asked, given, strict=True))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from heapq import heapify, heappop, heappush
 
 STALE_MAX = 1_000  # entries of the heap that no longer hold, besides as many as hold
-SHIFT, CONTACT, RAMP = 0, 1, 2  # groups; of those due at one instant, shifts turn first
+SHIFT, CONTACT, RAMP, INCIDENT = 0, 1, 2, 3  # groups; of those due at one instant, shifts turn first
 
 TimerKey = tuple[int, str]  # group; id of the agent or contact
 
@@ -15,7 +15,7 @@ class Timers:
 
     def __init__(self) -> None:
         self.heap: list[tuple[int, int, int, str]] = []
-        self.due: tuple[dict[str, int], ...] = ({}, {}, {})
+        self.due: tuple[dict[str, int], ...] = ({}, {}, {}, {})
 
     def __len__(self) -> int:
         """Entries of the heap, those included that no longer hold."""

@@ -86,8 +86,11 @@ class Work:
         contact.court_since = self.now
         self.index.refresh(seat)
 
-    def let_go(self, contact: Contact, agent: str, *, park: bool = False, done: bool = False) -> None:
-        """The contact no longer counts; parked, the agent still owns it; done, they are credited with what it took."""
+    def let_go(self, contact: Contact, agent: str, *, park: bool = False, done: bool = False) -> int:
+        """The contact no longer counts; parked, the agent still owns it; done, they are credited with what it took.
+
+        Gives what it took them, in ms, if they are done.
+        """
         seat = self.index.seats[agent]
         if seat.state.parked.pop(contact.id, None):
             self.index.park(seat, contact, -1)
@@ -100,9 +103,9 @@ class Work:
         if park:
             seat.state.parked[contact.id] = 1
             self.index.park(seat, contact, 1)
-        if done:
-            learning.true_up(self, contact, seat)
+        spent = learning.true_up(self, contact, seat) if done else 0
         self.index.refresh(seat)
+        return spent
 
     def credit(self, contact: Contact, agent: str) -> None:
         """Credit the agent with the effort to expect of a contact; `hold` is next, and brings their rank in step."""

@@ -42,7 +42,21 @@ EVENT_OF = {
     "retag": "ContactRetagged",
     "priority": "PrioritySet",
     "let_in": "SenderLetIn",
+    "link": "IdentitiesLinked",
+    "unlink": "LinkUndone",
+    "customer": "CustomerDescribed",
+    "merge": "ContactsMerged",
+    "call": "ColleagueCalled",
+    "leave": "ColleagueLeft",
+    "spam": "SpamMarked",
+    "unblock": "SenderUnblocked",
 }
+NOTED = ("note", "transfer", "call", "link", "unlink")  # what is written with them stays inside
+EXPLAINED = ("reply", "note", "link", "unlink")  # nothing without words
+
+
+TRIED = "tried"  # by somebody who is no agent: nothing but a record of it
+_WORD = re.compile(r"[A-Za-z0-9:_. -]{1,80}")
 
 
 class Command(msgspec.Struct, kw_only=True):
@@ -52,7 +66,7 @@ class Command(msgspec.Struct, kw_only=True):
     action: str
     contact: str = ""
     offer: str = ""
-    reason: str = ""  # of a decline: one of the desk's list, never free text
+    reason: str = ""  # of a decline: one of the desk's list, never free text; of what was tried: what it was
     status: str = ""
     target: str = ""
     to_agent: str | None = None
@@ -61,9 +75,15 @@ class Command(msgspec.Struct, kw_only=True):
     topics: tuple[str, ...] = ()
     priority: str = ""
     resolve: bool = False
+    into: str = ""
+    block: bool = False
     answers: str = ""  # the customer's message that a reply answers, and so who gets it; "": their last
     cc: tuple[str, ...] = ()
     files: tuple[str, ...] = ()  # enclosed with a reply or a letter, by ids
+    other: str = ""  # a contact of the same customer, as the agent says
+    link: str = ""  # that the agent undoes
+    language: str | None = None  # that the customer wants
+    consent: bool | None = None  # whether a machine may write to them
 
 
 class Spoken(msgspec.Struct, kw_only=True):
@@ -72,6 +92,11 @@ class Spoken(msgspec.Struct, kw_only=True):
     text: str = ""
     to: str = ""
     subject: str = ""
+
+
+def _no_invitation(_: str, __: str | None, ___: int) -> str:
+    """Nowhere else to go on."""
+    return ""
 
 
 _COMMAND = msgspec.json.Decoder(Command)
@@ -89,26 +114,39 @@ def read(meta: bytes, raw: bytes) -> tuple[Command, Spoken]:
 class Actions:
     """Turns commands into events, with the blobs of what was written."""
 
-    def __init__(self, vault: Vault, stationery: Stationery, identify: Callable[[str], str]) -> None:
-        """`identify` gives the keyed hash of an e-mail address."""
+    def __init__(
+        self,
+        vault: Vault,
+        stationery: Stationery,
+        identify: Callable[[str], str],
+        invite: Callable[[str, str | None, int], str] = _no_invitation,
+    ) -> None:
+        """`identify` gives the keyed hash of an e-mail address.
+
+        `invite`: what stands under a letter to an identity, in a language, at an instant, to go on elsewhere; or "".
+        """
         self._vault = vault
         self._stationery = stationery
         self._identify = identify
+        self._invite = invite
 
     async def prepare(self, inbox: str, meta: bytes, raw: bytes, state: State, at: int) -> Prepared:
         """The event of one command. Raises Refused."""
         command, spoken = read(meta, raw)
+        if command.action == TRIED:
+            raise Refused("not-on-roster", _tried(command))
         if len(spoken.text) > TEXT_CHARACTERS_MAX:
             raise Refused("too-long", f"a message may have {TEXT_CHARACTERS_MAX:,} characters")
         prepared = Prepared(event=None, finished=[inbox])
         says = bool(spoken.text) or (command.action == "reply" and bool(command.files))
-        if command.action in {"reply", "note", "transfer"} and says:
+        if command.action in {"reply", *NOTED} and says:
             prepared.blobs = [await self._written(inbox, command, spoken.text, state, at)]
-        elif command.action in {"reply", "note"} or (command.action == "start" and not spoken.text.strip()):
+        elif command.action in EXPLAINED or (command.action == "start" and not spoken.text.strip()):
             raise Refused("empty", "there is nothing written")
         elif command.action == "start":
             return await self._start(inbox, command, spoken, prepared, at)
-        prepared.event = event_of(inbox, command, at, written=bool(prepared.blobs))
+        channel = _channel_of(state, command) if command.action == "reply" else ""
+        prepared.event = event_of(inbox, command, at, written=bool(prepared.blobs), channel=channel)
         return prepared
 
     async def _start(self, inbox: str, command: Command, spoken: Spoken, prepared: Prepared, at: int) -> Prepared:
@@ -159,6 +197,9 @@ class Actions:
         if last is None:
             raise Refused("no-way-back", "there is no message of the customer's to answer")
         known = (opened[ref.id].message_id for ref in recent if ref.direction != "note" and ref.id in opened)
+        to = next((one.address for one in (*last.reply_to, last.from_) if one.address), "")
+        by_mail = "@" in to
+        closing = self._invite(self._identify(to), contact.language, at) if by_mail and not command.cc else ""
         try:
             return reply(
                 Written(
@@ -169,15 +210,23 @@ class Actions:
                     at=at,
                     text=text,
                     cc=command.cc,
+                    closing=closing,
+                    language=contact.language or "",
                 ),
                 last=last,
-                earlier=tuple(identifier for identifier in known if identifier),
+                earlier=tuple(one for one in known if one and ("@" in one) is by_mail),  # other channels have other ids
                 stationery=self._stationery,
             )
         except NoWayBack as error:
             raise Refused(error.code) from error
         except PermanentError as error:
             raise Refused("not-allowed") from error
+
+
+def _tried(command: Command) -> str:
+    """Who tried what, in opaque ids and words of ours."""
+    words = f"{command.agent} {command.reason}"
+    return words if _WORD.fullmatch(words) else "an id that is none"
 
 
 def _ours(contact: Contact, opened: Mapping[str, Message]) -> Message | None:
@@ -187,7 +236,14 @@ def _ours(contact: Contact, opened: Mapping[str, Message]) -> Message | None:
     return None if last is None else as_answered(last)
 
 
-def event_of(inbox: str, command: Command, at: int, *, written: bool) -> Event:
+def _channel_of(state: State, command: Command) -> str:
+    """By which channel the message came that a reply answers; "": by the one that the customer uses now."""
+    contact = state.contacts.get(command.contact)
+    refs = contact.messages if contact is not None and command.answers else []
+    return next((ref.channel for ref in refs if ref.id == command.answers), "")
+
+
+def event_of(inbox: str, command: Command, at: int, *, written: bool, channel: str = "") -> Event:
     """The event of a command. Raises Refused for an action or a value that does not exist."""
     kind = EVENT_OF.get(command.action)
     if kind is None:
@@ -195,7 +251,7 @@ def event_of(inbox: str, command: Command, at: int, *, written: bool) -> Event:
     if command.until > at + SNOOZE_MS_MAX:
         raise Refused("bad-time", "")
     fields = msgspec.to_builtins(command)
-    own = {"type": kind, "at": at, "inbox": inbox, "message": inbox if written else ""}
+    own = {"type": kind, "at": at, "inbox": inbox, "message": inbox if written else "", "channel": channel}
     own["topics"] = tuple(dict.fromkeys(command.topics))  # each once, however often a page names it
     if not command.target:
         own["target"] = command.agent

@@ -47,6 +47,11 @@ EVENT_OF: dict[str, type[msgspec.Struct]] = {
     "retag": events.ContactRetagged,
     "priority": events.PrioritySet,
     "let_in": events.SenderLetIn,
+    "merge": events.ContactsMerged,
+    "call": events.ColleagueCalled,
+    "leave": events.ColleagueLeft,
+    "spam": events.SpamMarked,
+    "unblock": events.SenderUnblocked,
 }
 
 
@@ -244,6 +249,8 @@ class House:
         known = {name: value for name, value in fields.items() if name not in {"text", "answers", "cc", "files"}}
         at, contact = self.clock(), str(fields.get("contact", ""))
         event: msgspec.Struct
+        if action == "tried":
+            return Outcome(ok=False, code="not-on-roster", detail=f"{agent} {fields['reason']}")
         if action == "status":
             target = str(fields.get("target") or agent)
             event = events.StatusSet(at=at, agent=agent, status=Status(str(fields["status"])), target=target)
@@ -343,7 +350,7 @@ class House:
                 )
             ),
             agents=tuple(dict.fromkeys(_named((event, *decisions), "agent", "target"))),
-            everything=isinstance(event, events.WorkspaceChanged | events.CustomerErased),
+            everything=isinstance(event, events.WorkspaceChanged | events.CustomerErased | events.ClockJumped),
         )
         for callback in tuple(self._callbacks):
             callback(changed)
@@ -403,7 +410,7 @@ class House:
                 topics=((topic, p),),
             )
         )
-        return next(one for one in self.state.contacts.values() if any(ref.id == name for ref in one.messages))
+        return self.state.contacts[self.engine.index.place[name]]
 
     def report(self, contact: str, message: str, state: str) -> None:
         """How an answer fares."""

@@ -16,7 +16,7 @@ from router.shell.store import Store
 from router.shell.store import recent as recent_module
 from tests.support.daemons import RunningDaemon, until, write_workspace
 from tests.support.failover import Slots, Watched, patiently, slots, wait_for, watched
-from tests.support.stores import entry
+from tests.support.stores import entry, passed_on
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -195,9 +195,14 @@ async def test_a_restart_of_the_same_server_is_no_loss(pair: Watched, tmp_path: 
     async with opened(url, tmp_path) as store:
         await store.inbox_append([entry("a")])
         await store.journal_append("0-0", [("1-0", b"fence")])
+        hearing = asyncio.create_task(store.hear(lambda _: None))
+        await passed_on(store)  # others listen by then
         pair.primary.kill()
         pair.primary.start()
         await patiently(store.ping)
+        with suppress(StoreUnavailable):
+            await hearing  # it ends, so that whoever listens begins again at the server that answers now
+        await passed_on(store)
         (change,) = store.changes
         assert (change.entries, change.records, change.lost, change.more) == (0, 0, [], False)
         assert await store.inbox_length() == 1
@@ -248,6 +253,7 @@ async def test_in_a_cluster_the_owner_of_our_slot_is_found(cluster: Slots, tmp_p
             await store.keys_get_or_create(["x"])
             assert await store.inbox_length() == 1
             assert await store.lease_acquire("leader", "n1", 1_000)
+            await passed_on(store)
             await store.close()
     assert all(node.asking.dbsize() for node in cluster.nodes)
 

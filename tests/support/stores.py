@@ -101,6 +101,20 @@ async def when_up(url: str, blobs: Path) -> Store:
             await asyncio.sleep(0.02)
 
 
+async def passed_on(store: Store) -> None:
+    """Pass notes on until one is heard: what is said before somebody listens is lost."""
+    heard: list[bytes] = []
+    hearing = asyncio.create_task(store.hear(heard.append))
+    async with asyncio.timeout(60):
+        while not heard:
+            assert not hearing.done(), hearing.exception()
+            await store.pass_on(b"note")
+            await asyncio.sleep(0.01)
+    hearing.cancel()
+    await asyncio.wait([hearing])
+    assert set(heard) == {b"note"}
+
+
 class LossyWire:
     """A unix socket before a store's: passes requests on, and replies only while `replies` is set."""
 

@@ -101,10 +101,11 @@ class TestCredentials:
         assert len(await StoredCredentials(store).tokens()) == 3
 
     async def test_two_tokens_at_once_are_both_kept(self, tmp_path: Path) -> None:
-        """Tokens that are made at the same time do not overwrite each other."""
+        """Tokens that are made at the same time, at several nodes, do not overwrite each other."""
         async with opened(tmp_path) as store:
-            credentials = StoredCredentials(store)
-            await asyncio.gather(*(credentials.add_token(self.record(name)) for name in "abcdef"))
+            nodes = [StoredCredentials(store) for _ in range(3)]
+            made = [nodes[place % 3].add_token(self.record(name)) for place, name in enumerate("abcdef")]
+            await asyncio.gather(*made)
             assert sorted(token.id for token in await StoredCredentials(store).tokens()) == list("abcdef")
 
     async def test_a_link_is_spent_once(self, tmp_path: Path) -> None:

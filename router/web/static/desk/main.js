@@ -1,7 +1,7 @@
 // The desk page: signs in, keeps the views up to date, does what is pressed.
 
 import { Refused, act, get, signIn, signOut, whoAmI } from "./api.js";
-import { askDecline, askPriority, askSnooze, askTopics, askTransfer, showHelp, showWhy } from "./dialogs.js";
+import { askCall, askDecline, askMerge, askPriority, askSnooze, askSpam, askTopics, askTransfer, showHelp, showWhy } from "./dialogs.js";
 import { h, icon, say, toast } from "./dom.js";
 import { Live } from "./live.js";
 import { assign, forgetDraft, startContact } from "./handing.js";
@@ -332,6 +332,9 @@ class App {
       confirm: async () => ({ topics: chosen }),
       none: async () => ({ topics: [] }),
       priority: async () => askPriority(card.contact.priority),
+      call: async () => askCall(await people()),
+      merge: async () => { const twin = await askMerge((await get(`contacts/${encodeURIComponent(contact)}/twins`)).twins); return twin && { contact: twin, into: contact }; },
+      spam: async () => askSpam(),
     }[action] || (async () => ({}));
     try {
       const fields = await ask();

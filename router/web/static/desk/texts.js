@@ -24,6 +24,12 @@ export const T = {
   waitingCustomer: "Waiting on customer",
   snoozed: "Snoozed",
   done: "Resolved lately",
+  calledIn: "Called in",
+  today: (own, team) => {
+    const one = (done) => [`${done.answers} answered`, `${done.resolved} resolved`,
+      done.first_seconds !== null && `first answer after ${done.first_seconds < 60 ? `${done.first_seconds} s` : `${Math.round(done.first_seconds / 60)} min`}`].filter(Boolean).join(", ");
+    return `Today: ${one(own)}.${team ? ` The team’s median: ${one(team)}.` : ""}`;
+  },
   queue: "Queue",
   queueCount: (n) => (n === 1 ? "1 contact waits" : `${n} contacts wait`),
   queueEmpty: "Nobody is waiting.",
@@ -59,6 +65,7 @@ export const T = {
 
   accept: "Accept", decline: "Decline", take: "Take it", resolve: "Resolve", transfer: "Transfer", snooze: "Snooze",
   wake: "Wake now", reopen: "Reopen", retag: "Topics", priority: "Priority", note: "Note", reply: "Reply",
+  call: "Call a colleague in", merge: "Merge", spam: "Spam", leave: "Leave", unblock: "Unblock the sender",
   let_in: "Let in", undo: "Undo", showDetails: "Details", why: "Why me?", whyQueue: "Why does it wait?", more: "More", goBack: "Back to the lists",
   close: "Close", cancel: "Cancel",
 
@@ -202,6 +209,16 @@ export const T = {
   retagOther: "Something else…",
   confirmRight: "That is right",
   retagText: "The skills it needs follow from its topics. It may go to somebody else.",
+  callTitle: "Call a colleague in",
+  callText: "They see this contact and can write notes. It stays yours.",
+  callWhom: "Whom?",
+  callNote: "What do you want to know? (a note, optional)",
+  mergeTitle: "Merge into this contact",
+  mergeText: "The messages of the other contact come here, and the other one is closed.",
+  mergeNone: "This customer has no other open contact that you can merge.",
+  spamTitle: "Close as spam?",
+  spamText: "Nothing is answered. If it was a mistake, reopen it.",
+  spamBlock: "Block its sender as well: what they write is listed, and opens no contact",
   priorityTitle: "Priority",
   save: "Save",
   whyTitle: "Why?",

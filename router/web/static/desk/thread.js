@@ -9,7 +9,8 @@ import { Composer } from "./composer.js";
 const BUTTONS = {
   accept: ["check", "good"], decline: ["cross", ""], take: ["check", "good"], let_in: ["check", ""],
   resolve: ["check", ""], transfer: ["hand", ""], snooze: ["moon", ""], wake: ["clock", ""], reopen: ["clock", ""],
-  retag: ["tag", "quiet icon-only"], priority: ["flag", "quiet icon-only"],
+  retag: ["tag", "quiet icon-only"], priority: ["flag", "quiet icon-only"], call: ["people", "quiet icon-only"],
+  merge: ["queue", "quiet icon-only"], spam: ["cross", "quiet icon-only"], leave: ["out", ""], unblock: ["check", ""],
 };
 
 export class Thread {
