@@ -195,7 +195,7 @@ async def test_a_restart_of_the_same_server_is_no_loss(pair: Watched, tmp_path: 
     async with opened(url, tmp_path) as store:
         await store.inbox_append([entry("a")])
         await store.journal_append("0-0", [("1-0", b"fence")])
-        hearing = asyncio.create_task(store.hear(lambda _: None))
+        hearing = asyncio.create_task(store.hear(lambda _: None, lambda: None))
         await passed_on(store)  # others listen by then
         pair.primary.kill()
         pair.primary.start()
