@@ -290,7 +290,7 @@ class InForce:
         While nobody leads the journal does not grow, so that nodes with the same edit tell it once together.
         """
         if proposal.note and not await self._store.inbox_heads([proposal.note]):
-            proposal.note = proposal.told = ""  # read, and not answered: whoever read it leads no more
+            proposal.note = proposal.told = ""  # read and not answered: its reader leads no more, or takes long
         if not proposal.note:
             proposal.told = proposal.told or str(self._leader.engine.state.n)
             note = Internal(what="workspace", message="", version=proposal.loaded.version, base=proposal.base)
