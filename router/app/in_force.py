@@ -49,6 +49,7 @@ log = structlog.get_logger()
 
 ANSWER_SECONDS = 5.0  # then it is proposed again: whoever was to journal it may be gone
 RETRY_SECONDS = 0.5
+FAILED_SECONDS = 30.0
 
 
 class ContentStore(ModelStore, Documents, Protocol):
@@ -206,9 +207,13 @@ class InForce:
 
     async def run(self) -> None:
         """Follow what comes into force, until cancelled."""
+        again: float | None = None
         while True:
-            await self._wanted.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(again):
+                    await self._wanted.wait()
             self._wanted.clear()
+            again = None
             try:
                 await self.adopt((await self._leader.settled()).version)
                 await self.follow()
@@ -217,6 +222,7 @@ class InForce:
                 self._wanted.set()
             except Exception as error:  # whatever stands in the store, this node goes on with what it has
                 log.exception("workspace_not_followed", error=type(error).__name__)
+                again = FAILED_SECONDS
                 self._problems = ["the workspace in force cannot be used here: usherd failed on it; this was logged"]
 
     # -- proposing -------------------------------------------------------------------------------------------------
@@ -284,7 +290,7 @@ class InForce:
         While nobody leads the journal does not grow, so that nodes with the same edit tell it once together.
         """
         if proposal.note and not await self._store.inbox_heads([proposal.note]):
-            proposal.note = proposal.told = ""  # read, and not answered: whoever read it leads no more
+            proposal.note = proposal.told = ""  # read and not answered: its reader leads no more, or takes long
         if not proposal.note:
             proposal.told = proposal.told or str(self._leader.engine.state.n)
             note = Internal(what="workspace", message="", version=proposal.loaded.version, base=proposal.base)

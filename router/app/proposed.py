@@ -49,44 +49,55 @@ class Proposed:
         self._forced = forced
         self._leader = leader
         self._turn = asyncio.Lock()
+        self._waiting: dict[tuple[str, str], list[str]] = {}  # (version, base) -> entries that say so
         self._tasks: set[asyncio.Task[None]] = set()
 
     def take(self, entry: str, note: Internal) -> None:
         """Another node proposes: it is answered as soon as it is compiled, which nobody waits for."""
-        task = asyncio.create_task(self._take(entry, note))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        entries = self._waiting.setdefault((note.version, note.base), [])
+        entries.append(entry)
+        if len(entries) == 1:
+            task = asyncio.create_task(self._take(note, entries))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     def close(self) -> None:
         """Stop what is under way."""
         for task in self._tasks:
             task.cancel()
 
-    async def _take(self, entry: str, note: Internal) -> None:
-        async with self._turn:
-            while self._leader.leading:
-                if await self._answered(entry, note):
-                    return
-                await asyncio.sleep(RETRY_SECONDS)
-
-    async def _answered(self, entry: str, note: Internal) -> bool:
-        """Whether it was; else the store did not answer, or another node leads and is asked by who proposes."""
+    async def _take(self, note: Internal, entries: list[str]) -> None:
         try:
-            if note.base != (await self._leader.settled()).version:
-                await self._refuse(entry, STALE, "")
-            elif await self._forced.needs_rehearsal(note.version):
-                await self._refuse(entry, UNREHEARSED, "")
-            else:
+            async with self._turn:
+                verdict = await self._verdict(entries[0], note)
+        finally:
+            del self._waiting[note.version, note.base]
+        if verdict is None:
+            return
+        code, detail = verdict
+        for entry in entries if code else entries[1:]:
+            await self._refuse(entry, code or STALE, detail)
+
+    async def _verdict(self, entry: str, note: Internal) -> tuple[str, str] | None:
+        """Why it is refused, and more of it; ("", "") once it is journaled; None if another node is to be asked."""
+        while self._leader.leading:
+            try:
+                if note.base != (await self._leader.settled()).version:
+                    return STALE, ""
+                if await self._forced.needs_rehearsal(note.version):
+                    return UNREHEARSED, ""
                 await self._forced.put_forward(note.version, note.base, entry)
-        except TransientError as error:
-            log.warning("proposed_workspace_waits", version=note.version[:12], error=type(error).__name__)
-            if entry not in self._leader.poisoned:
-                return False
-            await self._refuse(entry, UNUSABLE, OURS)  # whoever proposes it would ask again, for ever
-        except RouterError as error:
-            log.warning("proposed_workspace_refused", version=note.version[:12], error=type(error).__name__)
-            await self._refuse(entry, UNUSABLE, UNFIT)
-        return True
+            except TransientError as error:
+                log.warning("proposed_workspace_waits", version=note.version[:12], error=type(error).__name__)
+                if entry in self._leader.poisoned:  # whoever proposes it would ask again, for ever
+                    return UNUSABLE, OURS
+            except RouterError as error:
+                log.warning("proposed_workspace_refused", version=note.version[:12], error=type(error).__name__)
+                return UNUSABLE, UNFIT
+            else:
+                return "", ""
+            await asyncio.sleep(RETRY_SECONDS)
+        return None
 
     async def _refuse(self, entry: str, code: str, detail: str) -> None:
         """Journal that a proposal is refused; if this node leads no more, whoever made it asks the next leader."""

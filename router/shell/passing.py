@@ -38,8 +38,8 @@ class PassingStore(Protocol):
         """Pass a note to whoever listens now, this node too. Raises StoreUnavailable."""
         ...
 
-    async def hear(self, heard: Callable[[bytes], None]) -> None:
-        """Call `heard` with each note until that ends. Raises StoreUnavailable."""
+    async def hear(self, heard: Callable[[bytes], None], begun: Callable[[], None]) -> None:
+        """Call `begun`, then `heard` with each note until that ends. Raises StoreUnavailable."""
         ...
 
 
@@ -91,7 +91,7 @@ class Passing:
                 try:
                     await self._store.pass_on(self._waiting.popleft())
                 except StoreUnavailable as error:
-                    self._refused = self._refused or isinstance(error, NotPassed)
+                    self._refused = isinstance(error, NotPassed)
 
     async def _hear(self) -> None:
         while True:
@@ -99,7 +99,7 @@ class Passing:
                 await asyncio.sleep(LOOK_SECONDS)
                 continue
             try:
-                await self._store.hear(self._got)
+                await self._store.hear(self._got, self._begun)
             except StoreUnavailable as error:
                 self._refused = isinstance(error, NotPassed)
                 if not self._deaf:
@@ -107,8 +107,10 @@ class Passing:
                 self._deaf = True
             await asyncio.sleep(RETRY_SECONDS)
 
-    def _got(self, raw: bytes) -> None:
+    def _begun(self) -> None:
         self._refused = self._deaf = False
+
+    def _got(self, raw: bytes) -> None:
         if len(raw) > NOTE_BYTES_MAX:
             return
         try:

@@ -110,12 +110,15 @@ async def test_what_the_replica_lacked_is_written_again(pair: Watched, tmp_path:
         keys = await store.keys_get_or_create(["new"])
         await store.keys_delete(["gone"])
         await store.inbox_delete([first])
+        await store.blobs_put_leading(1, {"b2": b"raw"})
+        assert await store.doc_swap("list", None, b"changed")
         await fail_over(pair)
         await patiently(store.ping)
         assert await store.inbox_length() == 10
         assert (await store.inbox_append([entry("m3")]))[0].duplicate
         assert await store.journal_read("0-0", 10) == [("1-0", b"fence"), ("1-1", b"x"), ("1-2", b"y")]
-        assert await store.blobs_get(["b1"]) == {"b1": b"text"}
+        assert await store.blobs_get(["b1", "b2"]) == {"b1": b"text", "b2": b"raw"}
+        assert await store.doc_get("list") == b"changed"
         assert await store.keys_get(["new", "gone"]) == keys
         await store.journal_append("1-2", [("1-3", b"z")])
         (change,) = store.changes
@@ -195,7 +198,7 @@ async def test_a_restart_of_the_same_server_is_no_loss(pair: Watched, tmp_path: 
     async with opened(url, tmp_path) as store:
         await store.inbox_append([entry("a")])
         await store.journal_append("0-0", [("1-0", b"fence")])
-        hearing = asyncio.create_task(store.hear(lambda _: None))
+        hearing = asyncio.create_task(store.hear(lambda _: None, lambda: None))
         await passed_on(store)  # others listen by then
         pair.primary.kill()
         pair.primary.start()

@@ -102,13 +102,15 @@ async def when_up(url: str, blobs: Path) -> Store:
 
 
 async def passed_on(store: Store) -> None:
-    """Pass notes on until one is heard: what is said before somebody listens is lost."""
+    """Pass a note on and hear it."""
     heard: list[bytes] = []
-    hearing = asyncio.create_task(store.hear(heard.append))
+    listening = asyncio.Event()
+    hearing = asyncio.create_task(store.hear(heard.append, listening.set))
     async with asyncio.timeout(60):
+        await asyncio.wait([hearing, asyncio.create_task(listening.wait())], return_when=asyncio.FIRST_COMPLETED)
+        assert not hearing.done(), hearing.exception()
+        await store.pass_on(b"note")
         while not heard:
-            assert not hearing.done(), hearing.exception()
-            await store.pass_on(b"note")
             await asyncio.sleep(0.01)
     hearing.cancel()
     await asyncio.wait([hearing])

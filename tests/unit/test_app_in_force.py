@@ -270,6 +270,20 @@ async def test_of_many_proposals_for_one_place_only_the_first_is_compiled(place:
     assert forced.times == times + 1
 
 
+async def test_what_is_told_several_times_is_compiled_once(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where it comes to nothing: every note is answered by the one look at it."""
+    stage, forced = place.stage, place.forced
+    async with stage.leading():
+        monkeypatch.setattr(in_force_module, "compile_workspace", mistaken)
+        await Contents(stage.store).put(place.edit)
+        note = Internal(what="workspace", message="", version=place.edit.version, base=await forced.base())
+        times = forced.times
+        told = await stage.store.append([internal_entry(note, distinct=name) for name in "abc"])
+        found = [await stage.commands.outcome(one.id, seconds=PATIENCE_SECONDS) for one in told]
+    assert [outcome.code for outcome in found] == [UNUSABLE] * 3
+    assert forced.times == times + 1
+
+
 async def test_a_proposal_is_answered_though_the_store_was_away(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """A content that cannot be read for a moment is read again: who proposes it need not tell it anew."""
     monkeypatch.setattr(proposed_module, "RETRY_SECONDS", 0.001)

@@ -237,12 +237,12 @@ class Store(Asking, Shared):
         if isinstance(reply, ResponseError):
             raise passing.NotPassed(f"the store refused ({code_of(reply)})")
 
-    async def hear(self, heard: passing.Heard) -> None:
-        """Call `heard` with what any node passes on, this one too, until cancelled or another server answers.
+    async def hear(self, heard: passing.Heard, begun: Callable[[], None]) -> None:
+        """Call `begun` once it listens, and `heard` with what any node passes on, this one too.
 
-        Raises StoreUnavailable, NotPassed.
+        Until cancelled, or another server answers. Raises StoreUnavailable, NotPassed.
         """
-        await passing.listen(self._wire, self.keys, heard)
+        await passing.listen(self._wire, self.keys, heard, begun)
 
     # --- journal ---
 

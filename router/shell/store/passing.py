@@ -16,7 +16,7 @@ from router.core.errors import StoreUnavailable
 from router.shell.store import commands
 from router.shell.store.commands import Keys
 from router.shell.store.routes import close
-from router.shell.store.wire import Wire, code_of
+from router.shell.store.wire import ELSEWHERE, Wire, code_of
 
 PING_SECONDS = 5.0
 SILENT_SECONDS = 16.0  # three of them unanswered: the other end is gone, whatever the connection says
@@ -28,13 +28,13 @@ class NotPassed(StoreUnavailable):
     """The store's user may not do this, or the server is too old for it."""
 
 
-async def listen(wire: Wire, keys: Keys, heard: Heard) -> None:
-    """Call `heard` with each note until cancelled; ends when another server is the primary.
+async def listen(wire: Wire, keys: Keys, heard: Heard, begun: Callable[[], None]) -> None:
+    """Call `begun` once it listens and `heard` with each note, until cancelled or another server is the primary.
 
     Raises StoreUnavailable, NotPassed.
     """
     line = await wire.apart()
-    listener = _Listener(line.connection, heard)
+    listener = _Listener(line.connection, heard, begun)
     reading = asyncio.create_task(listener.read())
     try:
         await line.connection.send_command(*commands.passing_hear(keys))
@@ -44,6 +44,8 @@ async def listen(wire: Wire, keys: Keys, heard: Heard) -> None:
                 reading.result()
                 return
             await line.connection.send_command(*commands.ping())
+    except ELSEWHERE as error:
+        raise StoreUnavailable(f"the store is another one ({code_of(error)})") from None
     except ResponseError as error:
         raise NotPassed(f"the store refused ({code_of(error)})") from None
     except (RedisError, OSError) as error:
@@ -57,10 +59,11 @@ async def listen(wire: Wire, keys: Keys, heard: Heard) -> None:
 class _Listener:
     """What comes unasked on one connection."""
 
-    def __init__(self, connection: AbstractConnection, heard: Heard) -> None:
+    def __init__(self, connection: AbstractConnection, heard: Heard, begun: Callable[[], None]) -> None:
         self._at = asyncio.get_running_loop().time()
         self._connection = connection
         self._heard = heard
+        self._begun = begun
 
     def is_silent(self) -> bool:
         """Whether nothing has come for long, not even an answer to a ping."""
@@ -73,5 +76,7 @@ class _Listener:
             self._at = asyncio.get_running_loop().time()
             if isinstance(reply, list) and len(reply) == 3 and reply[0] == b"smessage":  # noqa: PLR2004  # kind, where, what
                 self._heard(bytes(reply[2]))
+            elif isinstance(reply, list) and reply[0] == b"ssubscribe":
+                self._begun()
             elif isinstance(reply, list) and reply[0] == b"sunsubscribe":
                 return  # our slot has moved to another node
