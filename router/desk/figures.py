@@ -52,7 +52,16 @@ class Figures:
         """How many contacts were opened and resolved, and how many answers written, since midnight."""
         if not self._day[0] <= self._clock() < self._day[1]:
             self._rebuild()
-        return Today(opened=len(self._opened), resolved=len(self._resolved), answers=sum(self._answers.values()))
+        contacts = self._source.state.contacts
+        known = (contacts.get(contact) for contact in self._resolved)
+        scores = [one.score for one in known if one is not None and one.score is not None]
+        return Today(
+            opened=len(self._opened),
+            resolved=len(self._resolved),
+            answers=sum(self._answers.values()),
+            rated=len(scores),
+            csat=round(sum(scores) / len(scores), 2) if scores else None,
+        )
 
     def _changed(self, changed: Changed) -> None:
         if changed.everything:

@@ -47,6 +47,11 @@ EVENT_OF: dict[str, type[msgspec.Struct]] = {
     "retag": events.ContactRetagged,
     "priority": events.PrioritySet,
     "let_in": events.SenderLetIn,
+    "link": events.IdentitiesLinked,
+    "unlink": events.LinkUndone,
+    "customer": events.CustomerDescribed,
+    "incident": events.IncidentAnswered,
+    "incident_end": events.IncidentEnded,
 }
 
 
