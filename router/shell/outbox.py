@@ -18,7 +18,7 @@ import msgspec
 import structlog
 
 from router.core.decisions import SendAutoAnswer, SendReply
-from router.core.errors import Fenced, PermanentError, StoreUnavailable
+from router.core.errors import Fenced, PermanentError, StoreUnavailable, TransientError
 from router.core.events import ClockJumped, DeliveryReported
 from router.core.message import Message
 from router.core.ports import InboxEntry
@@ -66,8 +66,8 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
 class Sender(Protocol):
     """A channel's way out."""
 
-    async def send(self, message: Message) -> Sent:
-        """Try once."""
+    async def send(self, message: Message) -> Sent | None:
+        """Try once; None: it was sent. May raise TransientError to be asked again, PermanentError to give up."""
         ...
 
     def retry_after(self, attempts: int, waited_ms: int) -> int | None:
@@ -286,7 +286,7 @@ class Outbox:
         delivery.attempts += 1
         await self._put(epoch, delivery)
         await point("outbox.before_send")
-        return await _attempt(sender, message)
+        return await attempt(sender, message)
 
     async def _read(self, identifier: str) -> Message | None:
         try:
@@ -333,11 +333,14 @@ def _after(delivery: Delivery, sent: Sent, sender: Sender | None, now: int) -> D
     return after
 
 
-async def _attempt(sender: Sender, message: Message) -> Sent:
+async def attempt(sender: Sender, message: Message) -> Sent:
+    """One try, and what came of it, whatever the channel raises."""
     try:
-        return await sender.send(message)
+        return await sender.send(message) or Sent(state=DeliveryState.SENT)
     except PermanentError as error:
         return Sent(state=DeliveryState.FAILED, detail=error.code)
+    except TransientError as error:
+        return Sent(state=DeliveryState.DEFERRED, detail=error.code)
     except Exception as error:  # a mistake of ours; what the other side has seen of the message, nobody knows
         log.exception("sender_failed", error=type(error).__name__)
         return Sent(state=DeliveryState.UNKNOWN)
