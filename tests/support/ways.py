@@ -258,7 +258,7 @@ class ImapWay(MailWay):
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """A reader of the mailbox."""
-        given = settings(self.port, after="flag", begin="all", size_max=BYTES_MAX, poll_seconds=0.05)
+        given = settings(self.port, after="flag", begin="all", size_max=BYTES_MAX, cut_bytes=BYTES_MAX)
         async with reading(given, self.inbox, self.documents):
             yield
 
