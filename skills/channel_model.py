@@ -214,7 +214,8 @@ class Channels(ChannelPart):
 
 HookEvent = Literal[
     "contact.opened", "contact.reopened", "contact.assigned", "contact.resolved",
-    "message.received", "message.delivered", "message.failed", "alarm",
+    "message.received", "message.delivered", "message.failed", "alarm", "incident.raised", "incident.ended",
+    "contact.rated",
 ]  # fmt: skip
 
 

@@ -217,6 +217,19 @@ class Daemon:
             tidy=chat.tidy,
             identify=partial(identity_of, self.secret, "email"),
         )
+        self._make_ways_out()
+        self._connect()
+        leading = self._begin("leader", self.leader.run())
+        self._exit.push_async_callback(self._stop_leading, leading)
+        await self._first(leading)
+        if not self.leader.leading:  # another's workspace is in force, whatever stands in our folder
+            self.in_force.brings_own = False
+            await self.in_force.adopt(self.leader.engine.state.version)
+            await self.in_force.follow()
+        self._begin_background()
+
+    def _make_ways_out(self) -> None:
+        """Deeds of agents, and what leaves."""
         self.commands = Dispatcher(self.intake, Past(self.store, self.leader))
         self.outbox = Outbox(
             store=self.store,
@@ -227,15 +240,6 @@ class Daemon:
             now=self.clock.now,
             compose=customers.late_answers(self).compose,
         )
-        self._connect()
-        leading = self._begin("leader", self.leader.run())
-        self._exit.push_async_callback(self._stop_leading, leading)
-        await self._first(leading)
-        if not self.leader.leading:  # another's workspace is in force, whatever stands in our folder
-            self.in_force.brings_own = False
-            await self.in_force.adopt(self.leader.engine.state.version)
-            await self.in_force.follow()
-        self._begin_background()
 
     def _connect(self) -> None:
         """Who hears of what."""

@@ -20,8 +20,11 @@ import structlog
 from router.core.decisions import (
     AssignTo,
     AttachMessage,
+    EndIncident,
     NotifySupervisors,
     OpenContact,
+    RaiseIncident,
+    RecordSatisfaction,
     Refuse,
     ReopenContact,
     ResolveContact,
@@ -206,6 +209,11 @@ def events_of(record: Record) -> Iterator[Told]:
                 yield "contact.assigned", {"at": at, "contact": decision.contact, "agent": decision.agent}
             case ResolveContact():
                 yield "contact.resolved", {"at": at, "contact": decision.contact}
+            case RecordSatisfaction():
+                yield "contact.rated", {"at": at, "contact": decision.contact, "score": decision.score}
+            case RaiseIncident() | EndIncident():
+                kind = "incident.raised" if isinstance(decision, RaiseIncident) else "incident.ended"
+                yield kind, {"at": at, "incident": decision.incident, "topic": decision.topic}
             case NotifySupervisors():
                 yield "alarm", {"at": at, "contact": decision.contact, "reason": decision.reason}
             case _:

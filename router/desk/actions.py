@@ -129,6 +129,20 @@ class UnlinkFields(Fields, frozen=True, kw_only=True):
     text: str
 
 
+class IncidentFields(Fields, frozen=True, kw_only=True):
+    """incident: what is told to whoever asks next of it; `tell`: and to those who have asked already."""
+
+    incident: str
+    text: str
+    tell: bool = False
+
+
+class IncidentEndFields(Fields, frozen=True, kw_only=True):
+    """incident_end."""
+
+    incident: str
+
+
 class CustomerFields(Fields, frozen=True, kw_only=True):
     """customer: what they want, as they told the agent; None: not said."""
 
@@ -183,9 +197,13 @@ ACTIONS: dict[str, type[Fields]] = {
     "leave": ContactFields,
     "spam": SpamFields,
     "unblock": ContactFields,
+    "incident": IncidentFields,
+    "incident_end": IncidentEndFields,
 }
 
-Spoken = ReplyFields | NoteFields | TransferFields | StartFields | LinkFields | UnlinkFields | CallFields
+Spoken = (
+    ReplyFields | NoteFields | TransferFields | StartFields | LinkFields | UnlinkFields | CallFields | IncidentFields
+)
 
 
 async def act(

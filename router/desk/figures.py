@@ -66,12 +66,16 @@ class Figures:
         self._turn()
         answers = sum(one.total() for one in self._answers.values())
         promised = [one.in_time for one in self._firsts.values() if one.in_time is not None]
+        known = (self._source.state.contacts.get(contact) for contact in self._resolved)
+        scores = [one.score for one in known if one is not None and one.score is not None]
         return Today(
             opened=len(self._opened),
             resolved=len(self._resolved),
             answers=answers,
             promised=len(promised),
             in_time=sum(promised),
+            rated=len(scores),
+            csat=round(sum(scores) / len(scores), 2) if scores else None,
         )
 
     def done(self, members: Iterable[str]) -> dict[str, Done]:

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 from collections import Counter
 
-from router.core.state import Contact, State
+from router.core.rules import sort_topics
+from router.core.state import Contact, Incident, State
 from router.core.transitions import ContactState
 from router.core.values import WHOLE, Requirement
 from router.desk import roster, texts
 from router.desk.figures import Figures
 from router.desk.ports import Directory, Source, Texts
 from router.desk.summaries import heads, person_name, row, shown_topics
-from router.desk.views import AgentLoad, Board, Overview, TopicQueue
+from router.desk.views import AgentLoad, Board, IncidentRow, Overview, TopicQueue
 
 RISK_MS = 15 * 60_000  # a promise is at risk when it is due within this, or within a quarter of its time
 RISKY_ROWS_MAX = 50
+HOUR_MS = 3_600_000
 OURS = (ContactState.WAITING, ContactState.OFFERED, ContactState.ASSIGNED)
 
 
@@ -48,8 +50,16 @@ async def overview(source: Source, read: Texts, figures: Figures, problems: list
     view = board(source, figures, problems, now)
     agents = _agents(source, contacts)
     shown, n = nearly[:RISKY_ROWS_MAX], state.n
+    told = {one.id: one.message for one in state.incidents.values() if one.message}
     messages = await heads(read, shown)
-    return Overview(n=n, board=view, agents=agents, risky=tuple(row(one, messages, names) for one in shown))
+    said = await read.messages(list(told.values())) if told else {}
+    return Overview(
+        n=n,
+        board=view,
+        agents=agents,
+        risky=tuple(row(one, messages, names) for one in shown),
+        answers={name: said[message].text for name, message in told.items() if message in said},
+    )
 
 
 def board(source: Source, figures: Figures, problems: list[str], now: int) -> Board:
@@ -71,6 +81,27 @@ def board(source: Source, figures: Figures, problems: list[str], now: int) -> Bo
         statuses=dict(statuses),
         today=figures.today(),
         problems=tuple(problems),
+        incidents=tuple(_incident(state, one, contacts) for one in state.incidents.values()),
+    )
+
+
+def _incident(state: State, incident: Incident, contacts: list[Contact]) -> IncidentRow:
+    since = incident.began // HOUR_MS * HOUR_MS
+    affected = [
+        one
+        for one in contacts
+        if one.opened_at >= since
+        and sort_topics(state.workspace, one.topics, certain=one.topics_set)[0] == incident.topic
+    ]
+    return IncidentRow(
+        id=incident.id,
+        topic=incident.topic,
+        label=texts.label(incident.topic),
+        began=incident.began,
+        contacts=incident.contacts,
+        usual=incident.usual / 100,
+        affected=len(affected),
+        told=bool(incident.message),
     )
 
 

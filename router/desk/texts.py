@@ -52,6 +52,8 @@ AUTO = {
     "receipt": "automatic answer: receipt",
     "out_of_hours": "automatic answer: out of hours",
     "queue": "automatic answer: place in the queue",
+    "incident": "told to all who ask of it",
+    "csat": "question: was it all right?",
 }
 
 # What was done, by action; said when it went well.
@@ -79,6 +81,8 @@ DONE = {
     "leave": "You look on no more.",
     "spam": "Closed as spam.",
     "unblock": "Its sender can write to us again.",
+    "incident": "Whoever asks next is told so.",
+    "incident_end": "It is over.",
 }
 
 # Refusals by the engine's code. `{detail}` is what the engine added; `{who}` the same as a name, if it is an agent.
@@ -99,6 +103,7 @@ _REFUSALS = {
     "bad-state": "That cannot be done as the contact stands now.",
     "bad-topic": "There is no such topic.",
     "bad-language": "That is no language of the workspace.",
+    "no-such-incident": "That is over already.",
     "no-such-link": "That link is undone already.",
     "bad-time": "Choose a time in the future, within five years.",
     "conflict": "This was sent before, with other content. What was sent first stands.",

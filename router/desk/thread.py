@@ -63,6 +63,8 @@ async def card(source: Source, read: Texts, contact: Contact, agent: str, of_cus
         offer_until=offer.until if offer else 0,
         links=_links(state, contact, names),
         wishes=_wishes(state, contact),
+        asked=contact.asked,
+        score=contact.score,
     )
 
 

@@ -264,6 +264,8 @@ class Card(View, frozen=True, kw_only=True):
     offer_until: int = 0
     links: tuple[LinkRow, ...] = ()  # of addresses to this customer, newest first
     wishes: Wishes = Wishes()
+    asked: bool = False  # whether it was all right
+    score: int | None = None  # what the customer answered, 1 to 5
 
 
 class Colleague(View, frozen=True, kw_only=True):
@@ -306,6 +308,22 @@ class TopicQueue(View, frozen=True, kw_only=True):
     free: int
 
 
+class IncidentRow(View, frozen=True, kw_only=True):
+    """A topic of which far more is written than usual. `usual`: contacts in such an hour; `affected`: open ones.
+
+    `told`: an answer is prepared, and whoever asks next is given it.
+    """
+
+    id: str
+    topic: str
+    label: str
+    began: int
+    contacts: int
+    usual: float
+    affected: int
+    told: bool
+
+
 class Today(View, frozen=True, kw_only=True):
     """Counts since midnight in the workspace's time zone."""
 
@@ -314,6 +332,8 @@ class Today(View, frozen=True, kw_only=True):
     answers: int
     promised: int = 0  # first answers given, where one was promised
     in_time: int = 0  # of those
+    rated: int = 0  # of those resolved today
+    csat: float | None = None  # their mean, 1 to 5
 
 
 class Board(View, frozen=True, kw_only=True):
@@ -330,6 +350,7 @@ class Board(View, frozen=True, kw_only=True):
     statuses: dict[str, int]
     today: Today
     problems: tuple[str, ...]
+    incidents: tuple[IncidentRow, ...] = ()
 
 
 class AgentLoad(View, frozen=True, kw_only=True):
@@ -368,6 +389,7 @@ class Overview(View, frozen=True, kw_only=True):
     agents: tuple[AgentLoad, ...]
     risky: tuple[Row, ...]
     matters: tuple[Matter, ...] = ()
+    answers: dict[str, str] = {}  # by incident: what is told
 
 
 class Considered(View, frozen=True, kw_only=True):

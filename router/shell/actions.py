@@ -17,6 +17,7 @@ from router.core.message import Message
 from router.core.state import Contact, State
 from router.desk.addresses import address_of
 from router.shell.enclosures import enclosed, letter_to, owner_of
+from router.shell.identities import SYSTEM
 from router.shell.replies import NoWayBack, Stationery, Written, as_answered, internal, opening, reply
 from router.shell.understanding import Prepared, Refused
 from router.shell.vault import Plain, Vault, message_blob
@@ -50,9 +51,11 @@ EVENT_OF = {
     "leave": "ColleagueLeft",
     "spam": "SpamMarked",
     "unblock": "SenderUnblocked",
+    "incident": "IncidentAnswered",
+    "incident_end": "IncidentEnded",
 }
 NOTED = ("note", "transfer", "call", "link", "unlink")  # what is written with them stays inside
-EXPLAINED = ("reply", "note", "link", "unlink")  # nothing without words
+EXPLAINED = ("reply", "note", "link", "unlink", "incident")  # nothing without words
 
 
 TRIED = "tried"  # by somebody who is no agent: nothing but a record of it
@@ -80,6 +83,8 @@ class Command(msgspec.Struct, kw_only=True):
     answers: str = ""  # the customer's message that a reply answers, and so who gets it; "": their last
     cc: tuple[str, ...] = ()
     files: tuple[str, ...] = ()  # enclosed with a reply or a letter, by ids
+    incident: str = ""
+    tell: bool = False  # also to those who have asked already
     other: str = ""  # a contact of the same customer, as the agent says
     link: str = ""  # that the agent undoes
     language: str | None = None  # that the customer wants
@@ -141,6 +146,9 @@ class Actions:
         says = bool(spoken.text) or (command.action == "reply" and bool(command.files))
         if command.action in {"reply", *NOTED} and says:
             prepared.blobs = [await self._written(inbox, command, spoken.text, state, at)]
+        elif command.action == "incident" and says:
+            said = internal(agent=command.agent, text=spoken.text)
+            prepared.blobs = [Plain(message_blob(inbox), SYSTEM, msgspec.json.encode(said))]
         elif command.action in EXPLAINED or (command.action == "start" and not spoken.text.strip()):
             raise Refused("empty", "there is nothing written")
         elif command.action == "start":

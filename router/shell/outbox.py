@@ -18,7 +18,7 @@ import msgspec
 import structlog
 
 from router.core.decisions import SendAutoAnswer, SendReply
-from router.core.errors import Fenced, PermanentError, StoreUnavailable
+from router.core.errors import Fenced, PermanentError, StoreUnavailable, TransientError
 from router.core.events import ClockJumped, DeliveryReported
 from router.core.message import Message
 from router.core.ports import InboxEntry
@@ -71,8 +71,11 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
 class Sender(Protocol):
     """A channel's way out."""
 
-    async def send(self, message: Message) -> Sent:
-        """Try once; only to those of its recipients whom `delivered_to` names, if it names any."""
+    async def send(self, message: Message) -> Sent | None:
+        """Try once; only to those of its recipients whom `delivered_to` names, if it names any. None: it was sent.
+
+        May raise TransientError to be asked again, PermanentError to give up.
+        """
         ...
 
     def retry_after(self, attempts: int, waited_ms: int) -> int | None:
@@ -305,8 +308,8 @@ class Outbox:
             left = tuple(recipients[place] for place in delivery.left)
             message = msgspec.structs.replace(message, delivered_to=left)
         if delivery.attempts > 1 and isinstance(sender, Resuming):
-            return await _attempt(sender.resume, message)
-        return await _attempt(sender.send, message)
+            return await attempt(sender.resume, message)
+        return await attempt(sender.send, message)
 
     async def _read(self, identifier: str) -> Message | None:
         try:
@@ -386,11 +389,14 @@ def _after_each(after: Delivery, sent: Sent, sender: Sender | None, now: int) ->
     return after
 
 
-async def _attempt(send: Callable[[Message], Awaitable[Sent]], message: Message) -> Sent:
+async def attempt(send: Callable[[Message], Awaitable[Sent | None]], message: Message) -> Sent:
+    """One try, and what came of it, whatever the channel raises."""
     try:
-        return await send(message)
+        return await send(message) or Sent(state=DeliveryState.SENT)
     except PermanentError as error:
         return Sent(state=DeliveryState.FAILED, detail=error.code)
+    except TransientError as error:
+        return Sent(state=DeliveryState.DEFERRED, detail=error.code)
     except Exception as error:  # a mistake of ours; what the other side has seen of the message, nobody knows
         log.exception("sender_failed", error=type(error).__name__)
         return Sent(state=DeliveryState.UNKNOWN)

@@ -52,6 +52,11 @@ EVENT_OF: dict[str, type[msgspec.Struct]] = {
     "leave": events.ColleagueLeft,
     "spam": events.SpamMarked,
     "unblock": events.SenderUnblocked,
+    "link": events.IdentitiesLinked,
+    "unlink": events.LinkUndone,
+    "customer": events.CustomerDescribed,
+    "incident": events.IncidentAnswered,
+    "incident_end": events.IncidentEnded,
 }
 
 

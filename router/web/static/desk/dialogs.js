@@ -141,6 +141,26 @@ export function askNew(coming, draft, enclosing) {
   return ask(T.newTitle, content, T.send, () => ({ ...read(), files: files.ready().map((one) => one.id) }));
 }
 
+export function askLink() {
+  const other = h("input", { type: "text", required: true, maxlength: "60", autocomplete: "off", placeholder: T.linkHint });
+  const why = h("textarea", { rows: "3", required: true, dir: "auto" });
+  return ask(T.linkTitle, [h("p", { class: "muted" }, T.linkText), h("label", { class: "field" }, h("span", {}, T.linkOther), other),
+    h("label", { class: "field" }, h("span", {}, T.linkWhy), why)], T.save, () => ({ other: other.value.trim(), text: why.value.trim() }));
+}
+
+export function askUnlink() {
+  const why = h("textarea", { rows: "3", required: true, dir: "auto" });
+  return ask(T.unlinkTitle, [h("p", { class: "muted" }, T.unlinkText), h("label", { class: "field" }, h("span", {}, T.linkWhy), why)], T.unlink,
+    () => ({ text: why.value.trim() }));
+}
+
+export function askIncident(said) {
+  const text = h("textarea", { rows: "6", required: true, dir: "auto", value: said });
+  const tell = h("input", { type: "checkbox" });
+  return ask(T.incidentTitle, [h("p", { class: "muted" }, T.incidentText), h("label", { class: "field" }, h("span", {}, T.incidentWords), text),
+    h("label", { class: "choice" }, tell, h("span", {}, T.incidentTellOpen))], T.send, () => ({ text: text.value.trim(), tell: tell.checked }));
+}
+
 export function showWhy(why) {
   return ask(T.whyTitle, [h("p", { class: "headline" }, why.headline), why.sentences.map((text) => h("p", {}, text)),
     why.candidates.length > 0 && [h("h3", {}, T.whyCandidates), h("ol", { class: "candidates" }, why.candidates.map((one) =>

@@ -155,7 +155,7 @@ export class Thread {
 
   showDetails(card) {
     const row = card.contact;
-    const content = JSON.stringify([card.history, card.earlier, card.requirement, card.topics, card.topics_said, card.actions.includes("retag"), row, card.replies_to]);
+    const content = JSON.stringify([card.links, card.wishes, card.asked, card.score, card.history, card.earlier, card.requirement, card.topics, card.topics_said, card.actions.includes("retag"), row, card.replies_to]);
     if (content === this.sideContent) return;
     this.sideContent = content;
     const who = card.replies_to[0];
@@ -167,7 +167,14 @@ export class Thread {
         h("p", { class: "customer" }, h("span", { class: "face in", "aria-hidden": "true" }, initials(row.who)),
           h("span", {}, h("strong", {}, row.who), who && who.address !== row.who && !who.address.startsWith("visitor:") && h("span", { class: "muted" }, who.address))),
         h("p", { class: "muted" }, card.history),
-        card.customer && h("p", {}, h("a", { href: `#/k/${encodeURIComponent(card.customer)}`, data: { focus: "history" } }, T.wholeHistory))),
+        card.customer && h("p", {}, h("a", { href: `#/k/${encodeURIComponent(card.customer)}`, data: { focus: "history" } }, T.wholeHistory)),
+        h("dl", { class: "facts" }, fact(T.wants, card.wishes.language),
+          fact(T.consent, card.wishes.consent !== null && [card.wishes.consent ? T.consentYes : T.consentNo, T.channels[card.wishes.consent_channel], at(card.wishes.consent_at)].filter(Boolean).join(" · ")),
+          fact(T.satisfaction, card.asked && (card.score ? T.scoreOf(card.score) : T.noScore))),
+        card.links.length > 0 && h("ul", { class: "earlier", "aria-label": T.links }, card.links.map((one) => h("li", {}, h("span", {}, one.how),
+          h("span", { class: "muted" }, [at(one.at), one.by, T.addresses(one.addresses)].filter(Boolean).join(" · ")),
+          card.actions.includes("unlink") && h("button", { class: "small quiet", data: { focus: `unlink-${one.id}`, action: "unlink" }, onclick: () => this.app.press("unlink", this.card, one.id) }, T.unlink)))),
+        card.actions.includes("link") && h("p", {}, h("button", { class: "small quiet", data: { focus: "link", action: "link" }, onclick: () => this.app.press("link", this.card) }, T.link))),
       card.topics.length > 0 && h("section", {}, h("h2", {}, T.topics), h("ul", { class: "topics" }, card.topics.map((topic) =>
         h("li", {}, h("span", {}, topic.label), h("span", { class: "muted" }, `${Math.round(topic.p / 100)} %`),
           h("span", { class: "track" }, h("i", { vars: { "--share": topic.p / 10000 } }))))),
