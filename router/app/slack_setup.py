@@ -45,8 +45,12 @@ async def try_slack(config: WorkspaceConfig) -> list[Found]:
         )
     )
     found += await _way_in(settings, client)
-    if settings.team_channel is not None:
-        found.append(await _channel(client, settings.team_channel))
+    for key, channel in (
+        ("team_channel", settings.team_channel),
+        ("supervisors_channel", settings.supervisors_channel),
+    ):
+        if channel is not None:
+            found.append(await _channel(client, key, channel))
     return [*found, *await _agents(config, client, str(answer.get("team_id") or ""))]
 
 
@@ -71,12 +75,12 @@ async def _way_in(settings: SlackChannel, client: AsyncWebClient) -> list[Found]
     return [Found(what="app_token", ok=True, said="a socket can be opened")]
 
 
-async def _channel(client: AsyncWebClient, channel: str) -> Found:
+async def _channel(client: AsyncWebClient, key: str, channel: str) -> Found:
     try:
         await client.conversations_history(channel=channel, limit=1)
     except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as error:
-        return Found(what="team_channel", ok=False, said=_why(error, "type `/invite @usherd` in that channel"))
-    return Found(what="team_channel", ok=True, said="the app is in it")
+        return Found(what=key, ok=False, said=_why(error, "type `/invite @usherd` in that channel"))
+    return Found(what=key, ok=True, said="the app is in it")
 
 
 async def _agents(config: WorkspaceConfig, client: AsyncWebClient, team: str) -> list[Found]:

@@ -41,8 +41,9 @@ export class LeadView {
       number(board.oldest ? since(board.oldest) : "–", T.figureLongest), number(board.late, T.figureLate, board.late ? "bad" : ""),
       number(board.at_risk - board.late, T.figureRisk, board.at_risk - board.late ? "warn" : ""), number(board.open, T.figureOpen),
       number(board.today.opened, T.figureOpened), number(board.today.answers, T.figureAnswers), number(board.today.resolved, T.figureResolved));
-    patch(this.problems, board.problems.map((text) => ({ text })), (one) => one.text, (one) => h("li", {}, icon("flag"), one.text));
-    this.problems.hidden = !board.problems.length;
+    const wrong = [...view.matters.map((one) => ({ text: [one.text, ...one.details].join(" ") })), ...board.problems.map((text) => ({ text }))];
+    patch(this.problems, wrong, (one) => one.text, (one) => h("li", {}, icon("flag"), one.text));
+    this.problems.hidden = !wrong.length;
     patch(this.topics, board.topics.map((one) => ({ ...one, shown: since(one.oldest) })), (one) => one.topic, (one) =>
       h("tr", {}, h("th", { scope: "row" }, one.label), h("td", { class: "number" }, one.waiting), h("td", { class: "number" }, one.shown),
         h("td", { class: `number ${one.at_risk ? "warn" : ""}` }, one.at_risk || "–"),
