@@ -132,8 +132,14 @@ class InForce:
         path = await self._kept.fitting(models.examples_of(config))
         if path is not None:
             self.models, self.classifier = await asyncio.to_thread(models.load, config, path)
+            with suppress(StoreUnavailable):
+                await self._tidy(path)
         else:
             self.models, self.classifier = await asyncio.to_thread(models.prepare, config, data)
+
+    async def _tidy(self, path: Path) -> None:
+        """Delete models that are used and kept no more: somebody may have been erased. Raises StoreUnavailable."""
+        await asyncio.to_thread(models.tidy, self._node.data, path, (await self._kept.look()).digests())
 
     # -- what is in force ------------------------------------------------------------------------------------------
 
@@ -347,7 +353,7 @@ class InForce:
             return
         async with self._changing:
             await self._use(*found)
-        await asyncio.to_thread(models.tidy, self._node.data, path, (await self._kept.look()).digests())
+        await self._tidy(path)
         log.info("topics_followed", model=digest[:12])
 
     async def put_in_force(self, found: Models, classifier: Classifier) -> None:

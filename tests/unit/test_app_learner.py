@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 import io
 import os
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -512,3 +513,19 @@ def test_old_files_leave_the_data_directory(tmp_path: Path, monkeypatch: pytest.
         os.utime(folder / f"m{number}.json", (number, number))
     models.tidy(tmp_path, folder / "m0")
     assert sorted(path.name for path in folder.glob("*.json")) == ["m0.json", "m3.json", "m4.json"]
+
+
+def test_learned_models_that_are_kept_no_more_leave_at_once(tmp_path: Path) -> None:
+    """Of models that were learned the used and the kept ones stay; what was trained of the workspace alone stays."""
+    config = WorkspaceConfig.model_validate({"workspace": "w", "topics": TOPICS})
+    models.train(config, tmp_path)
+    own = models.place(config, tmp_path)
+    model = TopicModel.load(own)
+    for name in ("learned-a", "kept-b", "quick-c"):
+        replace(model, warnings=(name,)).save(own.with_name(name))
+    kept = TopicModel.load(own.with_name("kept-b")).digest
+    models.tidy(tmp_path, own.with_name("quick-c"), [kept])
+    assert sorted(file.stem for file in own.parent.glob("*.json")) == ["kept-b", "quick-c", own.name]
+    assert models.find(tmp_path, kept) == own.with_name("kept-b")
+    assert models.find(tmp_path, model.digest) == own
+    assert models.find(tmp_path, "") is None
