@@ -278,7 +278,7 @@ async def brought(scene: Scene, updates: Sequence[Json]) -> list[BaseException |
 
 
 async def test_an_album_that_a_webhook_brings_is_one_message(fake: FakeTelegram) -> None:
-    """Its items wait for each other; what is written next shows that it is whole, and stands below; all is confirmed."""
+    """Its items wait for each other; what is written next shows that it is whole, and stands below it."""
     scene, world = Scene(fake, spans=PATIENT), fake.world
     ada, bob = world.person("Ada"), world.person("Bob")
     world.write(ada, "Hello")
