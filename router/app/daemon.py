@@ -341,7 +341,7 @@ class Daemon:
         if self.bot is not None:
             self._troubles.append(self.bot.problems)
             self._exit.push_async_callback(_cancel, self._begin("telegram", self.bot.run(self.store, self.node)))
-        self.mailboxes.start(config)
+        self.mailboxes.start(config, self.secret)
         self._exit.push_async_callback(self.mailboxes.stop)
         self.local_token = local.new_token()
         self.parts = web_parts(self)
