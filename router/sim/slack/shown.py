@@ -60,6 +60,7 @@ def message_shown(slack: FakeSlack, person: Person, message: Message) -> Json:
     return {
         "ts": message.ts,
         "user": message.user,
+        "called": message.username or "",
         "mine": message.user == person.id,
         "raw": message.said if message.user == person.id and message.blocks else "",
         "thread": message.thread_ts or message.ts,
