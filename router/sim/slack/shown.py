@@ -5,6 +5,7 @@ The page itself never reads markup: it makes text nodes of spans, so nothing any
 
 from __future__ import annotations
 
+import html
 from typing import TYPE_CHECKING
 
 from router.sim.slack.acting import state_of
@@ -105,7 +106,8 @@ def _shown(value: object) -> object:
     if value.get("type") == "mrkdwn":
         return {"spans": spans(value["text"], verbatim=bool(value.get("verbatim")))}
     if value.get("type") == "plain_text":
-        return {"spans": plain_spans(value["text"], emoji=value.get("emoji", True)), "said": value["text"]}
+        said = html.unescape(value["text"])  # Slack reads its escapes in plain text too
+        return {"spans": plain_spans(said, emoji=value.get("emoji", True)), "said": said}
     return {key: _shown(one) for key, one in value.items()}
 
 
