@@ -108,7 +108,7 @@ class Actor:
 
     def lane_of(self, deed: Deed) -> str:
         """Deeds of one person about one contact are done in order; and all who want to take it, one by one."""
-        if self._customers.concerns(deed):
+        if deed.apart:
             return self._customers.lane_of(deed)
         contact = self._contact_of(deed)
         if deed.kind == "press" and deed.action in LOOKS:
@@ -124,7 +124,7 @@ class Actor:
 
     async def carry_out(self, deed: Deed) -> None:
         """Do it, once. Raises Wait, Refusal, TransientError, Fenced: then it is tried again."""
-        if self._customers.concerns(deed):
+        if deed.apart:
             await self._customers.take(deed)
             return
         if deed.kind == "changed":
@@ -147,7 +147,7 @@ class Actor:
         """What people say and mark elsewhere stays among them; most members of a workspace are nobody to us."""
         if deed.kind == "changed":
             return self._people.met(deed.user)
-        if self._customers.concerns(deed):
+        if deed.apart:
             return True
         if deed.kind == "say":
             return deed.direct

@@ -83,7 +83,7 @@ class Arrivals:
         """Store what is in a payload; when this returns Slack may be told. Raises StoreUnavailable."""
         found = read(payload, self._bot)
         for deed in found:
-            deed.at = self._clock()
+            deed.at, deed.apart = self._clock(), self._apart(deed)
             name = _name(deed)
             if name in self._done or name in self._waiting or not self._concerns(deed):
                 continue
@@ -145,7 +145,7 @@ class Arrivals:
                 for one in queue:
                     one.hurry = True  # who goes on is not held up by what they wrote before
             queue.append(deed)
-            (self.work_apart if self._apart(deed) else self.work).mark(lane, URGENT)
+            (self.work_apart if deed.apart else self.work).mark(lane, URGENT)
 
     async def _lane(self, lane: str) -> None:
         """Carry out what stands in a lane, in order."""

@@ -14,6 +14,7 @@ from router.desk.views import Card, File, Item, Row
 BODIES = (4_800, 2_400, 1_200, 300, 0)  # characters of the message on the card: the most that there is room for
 PIECE_UNITS_MAX = 2_400
 FILES_NAMED_MAX = 10
+WARNINGS_MAX = 2  # of one message
 BANNERS_MAX = 6
 OWN_BUTTONS = ("reply", "resolve", "transfer", "snooze", "wake", "note", "let_in", "leave", "unblock")
 MORE = ("retag", "priority", "call", "merge", "spam")  # Slack's menu takes five
@@ -142,7 +143,7 @@ def _before(number: int) -> list[Json]:
 
 
 def said(item: Item, room: int, contact: str) -> list[Json]:
-    """The words of one message, in `room` characters, and the names of its files; the rest is behind the button."""
+    """The words of one message, in `room` characters, what to know of it, its files; the rest is behind the button."""
     found: list[Json] = []
     for part in pieces(item.text, PIECE_UNITS_MAX):
         room -= units(part)
@@ -150,6 +151,7 @@ def said(item: Item, room: int, contact: str) -> list[Json]:
             found.append(blocks.context(texts.MORE_BELOW))
             break
         found.append(blocks.section(part))
+    found += [blocks.context(cut(warning, 300)) for warning in item.warnings[:WARNINGS_MAX]]
     listed = files(item.files)
     if not listed:
         return found

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 OWN = "usherd."
+SAID = frozenset({"file_share", "thread_broadcast", "me_message"})  # in a channel: all else is Slack's own
 NOT_SAID = frozenset(
     {
         "channel_join",
@@ -38,7 +39,7 @@ class Deed(msgspec.Struct, kw_only=True):
 
     press | choose | submit | say | edit | delete | react | home | command | changed. `values`: what a modal came with,
     by block. `kept`: ids of the files once they are stored, so that a second try sends the same. `stamp`: of an edit,
-    its own timestamp.
+    its own timestamp. `apart`: said, changed or deleted in a customers' channel, whatever the workspace says later.
     """
 
     key: str
@@ -58,6 +59,7 @@ class Deed(msgspec.Struct, kw_only=True):
     trigger: str = ""
     view: str = ""  # the window that it was done in
     stamp: str = ""
+    apart: bool = False
     answer_to: str = ""  # Slack's response_url
     kept: tuple[str, ...] = ()
     at: int = 0  # ms: when it came
@@ -243,7 +245,8 @@ def _message(made: Deed, event: Mapping[str, Any], subtype: object, bot: str) ->
     if subtype in ("message_changed", "message_deleted"):
         before = _mapping(event.get("previous_message"))
         after = _mapping(event.get("message"))
-        if before.get("bot_id") or before.get("user") == bot or before.get("text") == after.get("text"):
+        ours = any(one.get("bot_id") or one.get("user") == bot for one in (before, after))
+        if ours or before.get("text") == after.get("text"):
             return None  # our own card, or a link that Slack unfurled
         # A message that heads a thread leaves a tombstone in its place.
         edited = subtype == "message_changed" and after.get("subtype") != "tombstone"
@@ -256,6 +259,8 @@ def _message(made: Deed, event: Mapping[str, Any], subtype: object, bot: str) ->
             made.files = _files(after)
         return made
     if (isinstance(subtype, str) and subtype in NOT_SAID) or not made.user:
+        return None
+    if not made.direct and not (subtype is None or (isinstance(subtype, str) and subtype in SAID)):
         return None
     made.kind, made.text = "say", _words(event)
     made.key = f"{made.channel} {made.ts}"  # the same where it was not sent but read, see catching_up.py

@@ -162,6 +162,7 @@ async def test_an_event_however_often_it_comes_is_one_message(shop: Shop) -> Non
     await shop.desk.until(lambda: shop.desk.memory.left("in:"), "stored")
     await shop.desk.stop()  # acknowledged, and not handed on yet
     shop.desk.house.inbox.error = None
+    shop.desk.customers.clear()  # whatever the workspace says by then: it was acknowledged
     await shop.desk.start()
     [message] = await shop.comes(3)
     assert message.text == "Thrice."
