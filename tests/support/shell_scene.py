@@ -28,7 +28,7 @@ from router.shell.leader import Compile, Leader
 from router.shell.notes import Internal, internal_entry
 from router.shell.reader import Reader
 from router.shell.records import Record, decode
-from router.shell.replies import Written, signed_by
+from router.shell.replies import Written, closed, signed_by
 from router.shell.store.entries import InboxItem
 from router.shell.understanding import Facts
 from router.shell.vault import Vault
@@ -266,7 +266,8 @@ class PlainStationery:
 
     def letter(self, written: Written, channel: str, to: Address, subject: str) -> tuple[str, str]:
         """With a signature for those whose name begins with s, and no HTML."""
-        return signed_by(written.text, f"{written.agent}\nAcme" if written.agent.startswith("s") else ""), ""
+        text = closed(written.text, written.closing)
+        return signed_by(text, f"{written.agent}\nAcme" if written.agent.startswith("s") else ""), ""
 
 
 def match_thread(message: Message) -> ThreadMatch | None:
