@@ -30,6 +30,9 @@ DAEMON_RULES = (
 ARCHIVER_RULES = ("+ping +info +select +bgrewriteaof", f"({_K}journal +xread +xrange +xrevrange +xinfo +xlen +xtrim)")
 
 
+RULES = hashlib.sha256(repr((DAEMON_RULES, ARCHIVER_RULES)).encode()).hexdigest()[:16]  # names this version of them
+
+
 def acl_lines(daemon_password: str, archiver_password: str) -> list[str]:
     """Return the `user` lines of a server configuration; passwords appear as SHA-256 only."""
     users = (("usherd", daemon_password, DAEMON_RULES), ("archiver", archiver_password, ARCHIVER_RULES))
