@@ -373,10 +373,8 @@ class Index:
             heapify(heap)
 
     def _leave(self, contact: str) -> None:
-        entry = self.entries.pop(contact, None)
-        if entry is not None:
-            line = entry[3]
-            line.waiting -= 1
-            line.declined.pop(contact, None)
-            if line.profile is not None and line.profile.team is not None:
-                self.team_waiting[line.profile.team] -= 1
+        line = self.entries.pop(contact)[3]
+        line.waiting -= 1
+        line.declined.pop(contact, None)
+        if line.profile is not None and line.profile.team is not None:
+            self.team_waiting[line.profile.team] -= 1
