@@ -170,6 +170,7 @@ def _add_list(tree: Tree, folder: Path, room: int) -> None:
     listed = customers.get("listed")
     customers["listed"] = {**found.values, **(listed if isinstance(listed, dict) else {})}
     tree.files.append(path)
+    tree.marks.setdefault(("customers", "listed"), Mark(name, 1))
     for key, where in found.marks.items():
         tree.marks.setdefault(key, where)
 

@@ -85,9 +85,8 @@ def tables(report: Report) -> list[tuple[str, tuple[str, ...], list[tuple[str, .
 
 def title(report: Report) -> str:
     """What the report is of."""
-    return (
-        f"How customers were served, {(instant(report.since) or '')[:16]} to {(instant(report.until) or '')[:16]} UTC"
-    )
+    began, ended = ((instant(one) or "")[:16].replace("T", " ") for one in (report.since, report.until))
+    return f"How customers were served, {began} to {ended} UTC"
 
 
 def as_csv(report: Report) -> str:

@@ -15,6 +15,7 @@ import msgspec
 import structlog
 
 from router.core import storm
+from router.core.autoanswers import INCIDENT
 from router.core.decisions import SendAutoAnswer
 from router.core.errors import PermanentError
 from router.core.events import MessageReceived
@@ -62,6 +63,7 @@ class AutoAnswerer:
             Plain(message_blob(decision.message), event.sender, msgspec.json.encode(message))
             for decision in draft.decisions
             if isinstance(decision, SendAutoAnswer)
+            and decision.answer != INCIDENT  # composed when it is sent: see `late`
             and (message := self._composed(decision, event, prepared)) is not None
         ]
 

@@ -12,6 +12,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin
 
+from channels.webchat import normalise
 from router.core.errors import BacklogFull, StoreUnavailable
 from router.core.events import ContactResolved, StatusSet, WorkspaceChanged
 from router.core.transitions import ContactState
@@ -402,3 +403,44 @@ async def test_an_edited_workspace_is_followed(site: ChatSite) -> None:
             pass
     async with Visitor(site.url) as visitor:
         assert visitor.welcome["title"] == "Acme Sea"
+
+
+# -- who they are, and how it was --------------------------------------------------------------------------------------
+
+
+async def test_a_link_comes_along_with_the_words_it_was_shown_with(site: ChatSite) -> None:
+    """As it was given; what cannot be one is left out, and the words are taken all the same."""
+    async with Visitor(site.url) as visitor:
+        for client, proof in (("client-01", "a" * 54), ("client-02", "<b>"), ("client-03", "x" * 200)):
+            await visitor.say(type="say", client=client, text=f"Hello {client}", proof=proof)
+            await visitor.frame("stored", client=client)
+    assert [normalise(one.raw, one.meta).proof for one in site.inbox.entries] == ["a" * 54, "", ""]
+
+
+async def test_a_visitor_says_how_it_was_and_nobody_else_does(site: ChatSite) -> None:
+    """Only of their own contact, and only where they were asked."""
+    rated: list[tuple[str, int, str]] = []
+
+    class People:
+        async def rate(self, contact: str, score: int, sender: str = "") -> None:
+            rated.append((contact, score, sender))
+
+    site.parts.__dict__["customers"] = People()
+    async with Visitor(site.url) as visitor, Visitor(site.url) as other:
+        await visitor.write("client-01", "Hello")
+        await other.write("client-02", "Hi")
+        contact = next(iter(site.house.state.contacts.values()))
+        name = site.answer("Was it all right?", contact=contact, sent=False)
+        site.house.written[name].asks = contact.id
+        await visitor.say(type="rate", item=name, score=4)  # it is no question yet
+        await visitor.say(type="earlier", before="9-9")
+        await visitor.frame("earlier")
+        contact.messages[-1].auto = "csat"
+        site.report(name, "sent")
+        assert (await visitor.item("Was it all right?"))["asks"]
+        await other.say(type="rate", item=name, score=1)
+        await other.say(type="earlier", before="9-9")
+        await other.frame("earlier")
+        await visitor.say(type="rate", item=name, score=4)
+        assert (await visitor.frame("rated"))["score"] == 4
+    assert rated == [(contact.id, 4, contact.participants[0])]
