@@ -102,6 +102,7 @@ class MessageReceived(EventBase, frozen=True, kw_only=True, tag=True):
     `auto`: None, or auto-reply | bounce | list | bulk | loop | spam.
     `about`: for a bounce, the outbound message it reports on; `undelivered`: it says that this never arrived.
     `quiet`: nobody would read an automatic answer (no-reply, forged, one of our own addresses): none is given.
+    `thanks`: it says thanks and nothing else, which reopens no contact.
     In shadow mode, and where messages can be edited, `external`: keyed hash of the message's own id; `answers`: of
     those it refers to, or words anew.
     """
@@ -122,6 +123,7 @@ class MessageReceived(EventBase, frozen=True, kw_only=True, tag=True):
     model: str = ""  # version of the classifier that said so
     conflict: bool = False  # same idempotency key as an earlier message, other content
     quiet: bool = False
+    thanks: bool = False
     external: str = ""
     answers: tuple[str, ...] = ()
 

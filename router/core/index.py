@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from router.core import clocks, ledger, ramp
 from router.core.board import SCAN_FROM, SCARCITY_MAX, Board, Group, Line, Profile, Seat, packed
+from router.core.chats import Chats
 from router.core.leaving import Customers
 from router.core.rules import Facts, Outcome, apply_rules, relaxed, sort_topics
 from router.core.timers import CONTACT, RAMP, SHIFT, Timers
@@ -29,7 +30,6 @@ PROFILES_MAX = 4_096  # above that, profiles nobody waits in are forgotten
 OUTCOMES_MAX = 10_000
 STALE_MAX = 1_000  # entries of a heap that no longer hold, besides as many as hold
 LONGEST_IDLE = "longest-idle"  # the strategy of a team that ranks by that alone
-CONVERSATIONS = ("chat", "messaging")  # kinds in which a customer has one open contact a channel, not many
 
 GroupKey = tuple[Skills, str, str | None, str | None]  # must, kind, team, the team that helps it out
 
@@ -44,7 +44,7 @@ class Index:
         self.timers = Timers()
         self.entries: dict[str, Entry] = {}
         self.place: dict[str, str] = {}  # message -> contact, "" for the auto list
-        self.open_chats: dict[tuple[str, str, str, str], list[str]] = {}  # customer, channel, account, kind
+        self.chats = Chats(state)
         self.profiles_max = PROFILES_MAX
         self.customers = Customers(state)
         self.reload()
@@ -52,7 +52,7 @@ class Index:
             self.sync(contact)
             for ref in contact.messages:
                 self.place[ref.id] = contact.id
-            self.note_open(contact)
+            self.chats.note(contact)
         for message in state.autos:
             self.place[message] = ""
 
@@ -365,20 +365,6 @@ class Index:
         for entry in aside:
             heappush(heap, entry)
         return found
-
-    def note_open(self, contact: Contact) -> None:
-        """Remember the open conversations of a customer on a channel, so that a second message joins the newest."""
-        if contact.kind not in CONVERSATIONS or contact.flag or not contact.customer:
-            return
-        key = (contact.customer, contact.channel, contact.account, contact.kind)
-        known = self.open_chats.setdefault(key, [])
-        if contact.state is not ContactState.RESOLVED and contact.id not in known:
-            known.append(contact.id)
-            known.sort(key=lambda name: self.state.contacts[name].seq)
-        elif contact.state is ContactState.RESOLVED and contact.id in known:
-            known.remove(contact.id)
-        if not known:
-            del self.open_chats[key]
 
     def _tidy(self, line: Line) -> None:
         """Drop what no longer holds, where that is most of a heap: what nobody takes never comes to the top."""

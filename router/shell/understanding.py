@@ -19,6 +19,7 @@ from router.shell.channel import Channel, ThreadMatch
 from router.shell.identities import external_of, identity_of
 from router.shell.vault import Plain, message_blob, raw_blob
 from router.shell.workers import Understood
+from skills.thanks import only_thanks
 
 PARTICIPANTS_MAX = 50
 ANSWERS_MAX = 20
@@ -69,7 +70,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What understanding needs to know of the workspace.
 
     `own`: our addresses, lower-case. `tier_of`: of an address. `shadow`: nothing is sent, and what people answer is
-    looked for; `staff`: their addresses, lower-case, and who they are.
+    looked for; `staff`: their addresses, lower-case, and who they are. `names`: of agents, whom customers thank.
     """
 
     secret: bytes
@@ -77,6 +78,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     tier_of: Callable[[str], str | None]
     shadow: bool = False
     staff: dict[str, str] = {}
+    names: tuple[str, ...] = ()
 
 
 def source_of(channel: Channel, *, inbox: str, message: str, meta: bytes, conflict: bool) -> Source:
@@ -125,11 +127,18 @@ def received(source: Source, understood: Understood, raw: bytes, channel: Channe
         undelivered=message.bounce is not None and message.bounce.kind == "failure",
         model=understood.model,
         conflict=source.conflict,
+        thanks=_says_thanks(message, facts),
         quiet=source.quiet or wants_no_answer(message, source, facts.own),
         external=_external(message, facts) if facts.shadow or channel.editable else "",
         answers=(*_revised(message, facts), *(_answers(message, facts) if facts.shadow else ())),
     )
     return Prepared(event=event, blobs=_blobs(source.message, sender, message, raw), finished=_entries(source))
+
+
+def _says_thanks(message: Message, facts: Facts) -> bool:
+    if any(not one.inline for one in message.attachments):
+        return False
+    return only_thanks(message.text, (message.from_.name, *facts.names))
 
 
 def _answer_seen(source: Source, message: Message, raw: bytes, facts: Facts, colleague: str, at: int) -> Prepared:
