@@ -55,6 +55,7 @@ def facts_of(config: WorkspaceConfig, secret: bytes) -> Facts:
         tier_of=http.tier_of(config),
         shadow=config.mode == "shadow",
         staff=staff_of(config),
+        names=tuple(agent.name for agent in config.agents.values()),
     )
 
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from router.core import incidents, links, sla, storm
+from router.core.chats import CONVERSATIONS
 from router.core.decisions import NotifySupervisors, SendAutoAnswer
-from router.core.index import CONVERSATIONS
 from router.core.intake import stream_order
 from router.core.state import MessageRef
 from router.core.transitions import ContactState, DeliveryState

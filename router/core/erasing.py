@@ -79,6 +79,7 @@ def _empty(work: Work, contact: Contact) -> dict[str, int]:
             del work.state.externals[ref.external]
         ref.external = ""
     work.index.customers.count(contact.customer, -1)
+    work.index.chats.forget(contact)
     contact.flag, contact.customer, contact.participants, contact.parted = ERASED, "", [], []
     contact.claims = contact.follows = contact.language = contact.tier = None
     contact.moods = ()

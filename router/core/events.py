@@ -105,6 +105,7 @@ class MessageReceived(EventBase, frozen=True, kw_only=True, tag=True):
     `effort`: what it may take, () or (likely, low, high), of 10,000 of what contacts of its topic and kind take.
     `moods`: angry, urgent.
     `quiet`: nobody would read an automatic answer (no-reply, forged, one of our own addresses): none is given.
+    `thanks`: it says thanks and nothing else, which reopens no contact.
     In shadow mode, and where messages can be edited, `external`: keyed hash of the message's own id; `answers`: of
     those it refers to, or words anew.
     `proves`: another identity that is the writer's too, as a link shows that we signed and sent there; `proof`: digest
@@ -130,6 +131,7 @@ class MessageReceived(EventBase, frozen=True, kw_only=True, tag=True):
     model: str = ""  # version of the classifier that said so
     conflict: bool = False  # same idempotency key as an earlier message, other content
     quiet: bool = False
+    thanks: bool = False
     external: str = ""
     answers: tuple[str, ...] = ()
     proves: str = ""

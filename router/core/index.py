@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from router.core import clocks, ledger, ramp, sifting
 from router.core.board import SCAN_FROM, SCARCITY_MAX, Board, Group, Line, Profile, Seat, packed
+from router.core.chats import Chats
 from router.core.leaving import Customers
 from router.core.rules import Facts, Outcome, apply_rules, relaxed, sort_topics
 from router.core.timers import CONTACT, INCIDENT, RAMP, SHIFT, Timers
@@ -29,7 +30,6 @@ PROFILES_MAX = 4_096  # above that, profiles nobody waits in are forgotten
 OUTCOMES_MAX = 10_000
 STALE_MAX = 1_000  # entries of a line that no longer hold, besides as many as hold
 LONGEST_IDLE = "longest-idle"  # the strategy of a team that ranks by that alone
-CONVERSATIONS = ("chat", "messaging")  # kinds in which a customer has one open contact a channel, not many
 
 GroupKey = tuple[Skills, str, str | None, str | None]  # must, kind, team, the team that helps it out
 
@@ -44,7 +44,7 @@ class Index:
         self.timers = Timers()
         self.entries: dict[str, Entry] = {}
         self.place: dict[str, str] = {}  # message -> contact, "" for the auto list
-        self.open_chats: dict[tuple[str, str, str, str], list[str]] = {}  # customer, channel, account, kind
+        self.chats = Chats(state)
         self.profiles_max = PROFILES_MAX
         self.customers = Customers(state)
         self.reload()
@@ -52,7 +52,7 @@ class Index:
             self.sync(contact)
             for ref in contact.messages:
                 self.place[ref.id] = contact.id
-            self.note_open(contact)
+            self.chats.note(contact)
         for message in state.autos:
             self.place[message] = ""
 
@@ -350,21 +350,6 @@ class Index:
         for entry in aside:
             heappush(heap, entry)
         return found
-
-    def note_open(self, contact: Contact, *, gone: bool = False) -> None:
-        """Remember a customer's open conversations on a channel: a second message joins the newest. `gone`: no more."""
-        if contact.kind not in CONVERSATIONS or contact.flag or not contact.customer:
-            return
-        key = (contact.customer, contact.channel, contact.account, contact.kind)
-        known = self.open_chats.setdefault(key, [])
-        is_open = not gone and contact.state is not ContactState.RESOLVED
-        if is_open and contact.id not in known:
-            known.append(contact.id)
-            known.sort(key=lambda name: self.state.contacts[name].seq)
-        elif not is_open and contact.id in known:
-            known.remove(contact.id)
-        if not known:
-            del self.open_chats[key]
 
     def _tidy(self, line: Line) -> None:
         """Drop what no longer holds, now that it is most of a line: what nobody takes never comes to the top."""

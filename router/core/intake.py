@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from router.core import clocks, leaving, links, placing, reserve, unwanted
+from router.core.chats import CONVERSATIONS
 from router.core.decisions import (
     AttachMessage,
     FileAuto,
@@ -22,7 +23,6 @@ from router.core.decisions import (
     ReopenContact,
     WakeContact,
 )
-from router.core.index import CONVERSATIONS
 from router.core.rules import TRIAGE
 from router.core.state import Auto, Contact, MessageRef
 from router.core.transitions import ContactState
@@ -55,11 +55,13 @@ def receive(work: Work, event: MessageReceived) -> None:
         _open(work, event, flag="conflict", claims=claimed.id if claimed else None)
         return
     if claimed is None and event.kind in CONVERSATIONS and not event.shared:
-        claimed = _conversation(work, event)
+        claimed = _conversation(work, event) or (_thanked(work, event) if event.thanks else None)
     if claimed is None:
         _open(work, event, follows=_closed_long_ago(work, event.thread))
     elif event.sender not in claimed.participants and not _may_come_in(claimed, event):
         _open(work, event, flag="unknown-sender", claims=claimed.id)
+    elif claimed.state is ContactState.RESOLVED and event.thanks:
+        _attach(work, claimed, event)  # there is nothing to do about it
     elif claimed.state is ContactState.RESOLVED and not _can_reopen(work, claimed):
         _open(work, event, follows=claimed.id)
     else:
@@ -102,7 +104,7 @@ def release(work: Work, event: MessageReleased) -> None:
             ref.sender = event.sender
     contact.language, contact.topics = event.language, event.topics
     contact.likely, contact.moods = event.effort, _sorted(event.moods)
-    work.index.note_open(contact)
+    work.index.chats.note(contact)
     placing.classify(work, contact)
     placing.replace(work, contact, "retagged")
 
@@ -213,7 +215,7 @@ def _file_auto(work: Work, event: MessageReceived, claimed: Contact | None) -> N
 def _conversation(work: Work, event: MessageReceived) -> Contact | None:
     """The open contact of this customer on this channel and account, the newest one."""
     customer = work.state.identities.get(event.sender, "")
-    known = work.index.open_chats.get((customer, event.channel, event.account, event.kind))
+    known = work.index.chats.open.get((customer, event.channel, event.account, event.kind))
     newest = work.state.contacts[known[-1]] if known else links.go_on(work, event.sender)
     return newest if newest is not None and len(newest.messages) < leaving.MESSAGES_MAX else None
 
@@ -222,6 +224,17 @@ def _may_come_in(contact: Contact, event: MessageReceived) -> bool:
     """Whether somebody who writes in a shared thread takes part in its contact from now on."""
     same = (contact.channel, contact.account) == (event.channel, event.account)
     return event.shared and same and len(contact.participants) < leaving.PARTICIPANTS_MAX
+
+
+def _thanked(work: Work, event: MessageReceived) -> Contact | None:
+    """The conversation that ended last and in which its customer may say thanks."""
+    customer = work.state.identities.get(event.sender, "")
+    known = work.index.chats.ended.get((customer, event.channel, event.account, event.kind), ())
+    for name in reversed(known):
+        found = work.state.contacts.get(name)
+        if found is not None and found.customer == customer and found.joined is None and found.flag == "":
+            return found if _can_reopen(work, found) and len(found.messages) < leaving.MESSAGES_MAX else None
+    return None
 
 
 def _can_reopen(work: Work, contact: Contact) -> bool:
@@ -292,7 +305,7 @@ def enter(work: Work, contact: Contact, ref: MessageRef) -> None:
     _insert(work, contact, ref)
     clocks.restart(work.workspace, contact, work.now)
     reserve.ask(work, contact)
-    work.index.note_open(contact)
+    work.index.chats.note(contact)
     work.emit(
         OpenContact(
             contact=contact.id,

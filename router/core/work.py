@@ -54,7 +54,7 @@ class Work:
         contact.state = next_contact_state(contact.state, what)
         if contact.state is not ContactState.WAITING:
             contact.sticky_until = None
-        self.index.note_open(contact)
+        self.index.chats.note(contact)
 
     def touch(self, contact: Contact) -> None:
         """The contact changed: bring its place in line and its timer in step."""

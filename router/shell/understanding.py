@@ -27,6 +27,7 @@ from router.shell.identities import external_of, identity_of
 from router.shell.notes import rated
 from router.shell.vault import Plain, message_blob, raw_blob
 from router.shell.workers import Understood
+from skills.thanks import only_thanks
 
 PARTICIPANTS_MAX = 50
 ANSWERS_MAX = 20
@@ -77,7 +78,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What understanding needs to know of the workspace.
 
     `own`: our addresses, lower-case. `tier_of`: of an address. `shadow`: nothing is sent, and what people answer is
-    looked for; `staff`: their addresses, lower-case, and who they are.
+    looked for; `staff`: their addresses, lower-case, and who they are. `names`: of agents, whom customers thank.
     """
 
     secret: bytes
@@ -85,6 +86,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     tier_of: Callable[[str], str | None]
     shadow: bool = False
     staff: dict[str, str] = {}
+    names: tuple[str, ...] = ()
 
 
 def source_of(channel: Channel, *, inbox: str, message: str, meta: bytes, conflict: bool) -> Source:
@@ -140,6 +142,7 @@ def received(source: Source, understood: Understood, raw: bytes, channel: Channe
         recipient=match.recipient if match is not None and message.bounce is not None else 0,
         model=understood.model,
         conflict=source.conflict,
+        thanks=_says_thanks(message, facts),
         quiet=source.quiet or wants_no_answer(message, source, facts.own),
         external=place or (_external(message, facts) if facts.shadow or channel.editable else ""),
         answers=(place,) if place else (*_revised(message, facts), *(_answers(message, facts) if facts.shadow else ())),
@@ -150,6 +153,12 @@ def received(source: Source, understood: Understood, raw: bytes, channel: Channe
         shared=bool(place),
     )
     return Prepared(event=event, blobs=_blobs(source.message, sender, message, raw), finished=_entries(source))
+
+
+def _says_thanks(message: Message, facts: Facts) -> bool:
+    if any(not one.inline for one in message.attachments):
+        return False
+    return only_thanks(message.text, (message.from_.name, *facts.names))
 
 
 def _answer_seen(source: Source, message: Message, raw: bytes, facts: Facts, colleague: str, at: int) -> Prepared:

@@ -219,3 +219,54 @@ def test_blocks_are_bounded_and_go_with_an_erased_customer(monkeypatch: pytest.M
     assert list(scene.engine.state.blocked) == ["p2"]
     scene.apply(e.CustomerErased(at=scene.at, erasure="x1", contact="c2"))
     assert scene.engine.state.blocked == {}
+
+
+def test_thanks_after_the_end_reopen_nothing() -> None:
+    """They are attached, and the contact stays closed; anything else opens it again."""
+    scene = Scene(pushing(ANA))
+    scene.mail("p1")
+    scene.resolve("c1")
+    assert scene.mail("p1", thread="c1", thanks=True) == "c1"
+    assert scene.contact("c1").state is ContactState.RESOLVED
+    assert scene.mail("p1", thread="c1") == "c1"
+    assert scene.contact("c1").state is ContactState.ASSIGNED
+    scene.reply("c1")
+    scene.mail("p1", thread="c1", thanks=True)
+    assert scene.contact("c1").state is ContactState.ASSIGNED
+
+
+def test_thanks_in_a_chat_that_ended_open_no_other() -> None:
+    """They stand in the one that ended last; another's chat, or one that left long ago, is not meant."""
+    scene = Scene(pushing(ANA))
+    scene.chat("p1")
+    scene.resolve("c1")
+    scene.chat("p1")
+    scene.resolve("c2")
+    assert scene.chat("p1", thanks=True) == "c2"
+    assert scene.contact("c2").state is ContactState.RESOLVED
+    assert scene.chat("p2", thanks=True) == "c3"
+    assert scene.chat("p1") == "c4"
+    scene.resolve("c4")
+    scene.apply(e.ContactReopened(at=scene.at, agent="ana", contact="c4"))
+    assert scene.chat("p1", thanks=True) == "c4"
+    scene.resolve("c4")
+    scene.wait(scene.engine.state.workspace.reopen_window + HOUR)
+    assert scene.engine.index.chats.ended == {}
+    assert scene.chat("p1", thanks=True) == "c5"
+
+
+def test_thanks_of_an_erased_customer_are_a_new_ones() -> None:
+    """Nothing of an erased customer's conversations is found again, nor one that was merged or is full."""
+    scene = Scene(pushing(ANA))
+    scene.chat("p1")
+    scene.resolve("c1")
+    scene.apply(e.CustomerErased(at=scene.at, erasure="x1", contact="c1"))
+    assert scene.engine.index.chats.ended == {}
+    assert scene.chat("p1", thanks=True) == "c2"
+    scene.resolve("c2")
+    scene.contact("c2").joined = "c1"
+    event = e.MessageReceived(
+        at=scene.at, message="9-9", channel="webchat", kind="chat", account="help", sender="p1", thanks=True
+    )
+    scene.engine.apply(event)
+    assert scene.engine.index.place["9-9"] == "c3"
