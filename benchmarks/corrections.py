@@ -34,6 +34,7 @@ from skills.workspace import load
 CORRECTIONS, CORRECTIONS_FULL = 1_500, 10_000
 PACE, PACE_FULL = 25.0, 100.0  # mails a second
 LEARN_AFTER = 200
+CONNECTIONS_MAX = 50  # at once; where a machine cannot keep the pace, the pace falls, and the figure says so
 SECONDS_P99_MAX = 1.0
 POINTS_MAX = 1.0  # that accuracy may lie below training from scratch
 WAIT_SECONDS = 1_800.0  # a guard: training on a busy machine takes its time
@@ -190,11 +191,16 @@ def _send(port: int, number: int, pace: float) -> None:
 
 
 async def _pace(port: int, texts: list[Labelled], pace: float) -> None:
-    loop = asyncio.get_running_loop()
+    loop, few = asyncio.get_running_loop(), asyncio.Semaphore(CONNECTIONS_MAX)
+
+    async def mail(number: int, text: str) -> None:
+        async with few:
+            await _mail(port, number, text)
+
     start, tasks = loop.time(), []
     for number, one in enumerate(texts):
         await asyncio.sleep(max(0.0, start + number / pace - loop.time()))
-        tasks.append(asyncio.create_task(_mail(port, number, one.text)))
+        tasks.append(asyncio.create_task(mail(number, one.text)))
     await asyncio.gather(*tasks)
 
 
