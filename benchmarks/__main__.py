@@ -11,7 +11,20 @@ from collections.abc import Callable
 
 from rich.console import Console
 
-from benchmarks import chat, corrections, desk, engine, journey, mailbox, reload, simulate, start, takeover, topics
+from benchmarks import (
+    channels,
+    chat,
+    corrections,
+    desk,
+    engine,
+    journey,
+    mailbox,
+    reload,
+    simulate,
+    start,
+    takeover,
+    topics,
+)
 from benchmarks.figures import Figure, show
 
 Section = Callable[[bool], list[Figure]]
@@ -21,6 +34,7 @@ SECTIONS: dict[str, tuple[str, Section]] = {
     "intake": ("Durable intake", lambda full: journey.intake(full=full)),
     "offered": ("From SMTP to the offer", lambda full: journey.offered(full=full)),
     "mailbox": ("Catching up with a mailbox", lambda full: mailbox.run(full=full)),
+    "channels": ("Durable messages by channel, and a large mail", lambda full: channels.run(full=full)),
     "chat": ("From a visitor to a desk", lambda full: chat.run(full=full)),
     "desk": ("The desk on 5,000 open contacts", lambda full: desk.run(full=full)),
     "engine": ("Decisions of the engine, with records", lambda full: engine.run(full=full)),
