@@ -12,6 +12,7 @@ from collections.abc import Callable
 from rich.console import Console
 
 from benchmarks import (
+    channels,
     chat,
     corrections,
     desk,
@@ -34,6 +35,7 @@ SECTIONS: dict[str, tuple[str, Section]] = {
     "intake": ("Durable intake", lambda full: journey.intake(full=full)),
     "offered": ("From SMTP to the offer", lambda full: journey.offered(full=full)),
     "mailbox": ("Catching up with a mailbox", lambda full: mailbox.run(full=full)),
+    "channels": ("Durable messages by channel, and a large mail", lambda full: channels.run(full=full)),
     "chat": ("From a visitor to a desk", lambda full: chat.run(full=full)),
     "desk": ("The desk on 5,000 open contacts", lambda full: desk.run(full=full)),
     "slack": ("The desk in Slack, 200 agents and 5,000 open contacts", lambda full: slack.run(full=full)),

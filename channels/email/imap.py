@@ -225,8 +225,8 @@ class MailboxReader:
 
     async def _take(self, connection: Connection, cursor: Cursor, group: list[About], opened: Opened) -> None:
         """Fetch, append, move or flag, note."""
-        await self._ours(connection)
         async with self._room.hold(sum(one.size for one in group if one.size <= self.settings.size_max)):
+            await self._ours(connection)  # there may have been no room for a while
             mails = await self._fetched(connection, group)
             if mails:
                 stored = await self._append(await self._entries(mails, cursor))
