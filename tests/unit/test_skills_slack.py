@@ -92,7 +92,7 @@ def test_a_rule_can_be_about_a_customers_channel(tmp_path: Path) -> None:
 
 
 def test_customers_channels_need_no_restart(tmp_path: Path) -> None:
-    """They and the emoji of people's statuses are followed by the running daemon; another channel of the team takes a restart."""
+    """They and the emoji of people's statuses are followed while it runs; another channel of the team is not."""
     before = load(write(tmp_path), ENV).config
     more = load(write(tmp_path, SOCKET + "\n    customers: {C034EF5GH: {}}\n    statuses: {bee: busy}"), ENV).config
     assert takes_restart(before, more) == []
