@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from router.app.reload import takes_restart
 from skills.workspace import ConfigErrors, load
 
 ENV = {"BOT": "xoxb-1-secret", "APP": "xapp-1-secret", "SIGNING": "5ec2e7"}
@@ -88,3 +89,12 @@ def test_a_rule_can_be_about_a_customers_channel(tmp_path: Path) -> None:
     assert loaded.config.rules[0].when.account == "slack/C034EF5GH"
     with pytest.raises(ConfigErrors, match="C034EF5GX"):
         load(write(tmp_path, keys.replace("NAME", "C034EF5GX")), ENV)
+
+
+def test_customers_channels_need_no_restart(tmp_path: Path) -> None:
+    """They and the emoji of people's statuses are followed while it runs; another channel of the team is not."""
+    before = load(write(tmp_path), ENV).config
+    more = load(write(tmp_path, SOCKET + "\n    customers: {C034EF5GH: {}}\n    statuses: {bee: busy}"), ENV).config
+    assert takes_restart(before, more) == []
+    other = load(write(tmp_path, SOCKET + "\n    team_channel: C012AB3CD"), ENV).config
+    assert takes_restart(before, other) == ["channels"]

@@ -16,6 +16,7 @@ from channels.webchat.packing import Said
 from channels.webchat.packing import pack as packed_by_chat
 from router.app.chat import by_channel
 from router.core.errors import PoisonError
+from router.desk.texts import replies_line
 
 FIRST, SECOND = "1700000000.000100", "1700000060.000200"
 POSTED = Posted(what="say", channel="C034EF5GH", ts=SECOND, thread=FIRST, user="U034EF5GH", text="Hello", name="Cara")
@@ -98,3 +99,8 @@ def test_the_same_message_is_the_same_entry_however_it_was_read() -> None:
 def test_what_is_no_place_in_slack(address: str) -> None:
     """Nothing is sent there."""
     assert place_of(address) is None
+
+
+def test_the_agent_is_told_who_reads_an_answer() -> None:
+    """In a channel that is everybody who is there."""
+    assert replies_line([f"slack:C034EF5GH/{FIRST}"], "slack").endswith("everybody in that channel reads it.")
