@@ -102,9 +102,9 @@ class Arrivals:
     async def _amended(self, deed: Deed, name: str) -> bool:
         """Whether what was changed or deleted has not gone out yet: then it goes out so, or not at all.
 
-        Raises StoreUnavailable, Fenced.
+        What a customer changed is told as such. Raises StoreUnavailable, Fenced.
         """
-        if deed.kind not in AMENDS:
+        if deed.kind not in AMENDS or deed.apart:
             return False
         lane = self._lanes.get(self._lane_of(deed), ())
         held = next(
