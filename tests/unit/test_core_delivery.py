@@ -36,6 +36,16 @@ def test_a_notice_of_delay_fails_nothing() -> None:
     assert contact.messages[1].delivery is DeliveryState.SENT
 
 
+def test_a_bounce_from_somebody_in_copy_leaves_the_reply_delivered() -> None:
+    """Who never got it is noted by their place; the customer has it, and nobody is troubled."""
+    scene, sent = answered()
+    scene.mail("daemon", auto="bounce", about=sent, undelivered=True, recipient=2, thread="c1")
+    contact = scene.contact("c1")
+    assert (contact.messages[1].delivery, contact.messages[1].lost) == (DeliveryState.SENT, (2,))
+    assert contact.state is ContactState.WAITING_CUSTOMER
+    assert scene.none(d.NotifySupervisors)
+
+
 def test_the_same_bounce_twice_counts_once() -> None:
     """A report that was applied before changes nothing more."""
     scene, sent = answered()
