@@ -234,6 +234,25 @@ async def test_what_was_erased_is_not_composed_anew() -> None:
         assert await late.compose(contact, ids["csat"]) is None
 
 
+async def test_who_is_erased_while_it_is_composed_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was stored just then is deleted again: the erasing did not know of it."""
+    stage = Stage(workspace=msgspec.structs.replace(WORKSPACE, csat="unless-refused"))
+    put = stage.store.blobs_put
+
+    async def erased_meanwhile(blobs: dict[str, bytes]) -> None:
+        await put(blobs)
+        stage.contacts[0].flag = "erased"
+
+    async with asking(stage) as postman:
+        contact = await stage.holding()
+        monkeypatch.setattr(stage.store, "blobs_put", erased_meanwhile)
+        await stage.act("ana", "reply", contact=contact, text="Done.", resolve=True)
+        name = next(ref.id for ref in stage.contacts[0].messages if ref.auto == "csat")
+        await until(lambda: stage.contacts[0].messages[-1].delivery is DeliveryState.FAILED)
+        assert await stage.vault.messages([name]) == {}
+        assert [one.auto for one in postman.taken] == [None]
+
+
 async def test_in_an_incident_all_are_told_the_same_words() -> None:
     """Those who have asked, and whoever asks next; each in their own thread."""
     topics = {"refund": Topic(id="refund", effort=60_000)}
