@@ -97,6 +97,9 @@ def _warnings(config: WorkspaceConfig, marks: Marks) -> tuple[Finding, ...]:
         message, hint = "mail comes in, but replies cannot leave", "add `send: {host: …}` under `channels.email`"
         found.append(finding_at(marks, ("channels", "email"), "no_send", message, hint))
     found += _unsigned(config, marks)
+    if config.csat.question and config.channels.email is not None and not config.web.url:
+        message, hint = "the question goes out by mail, and its links lead to this machine", "set `web.url: https://…`"
+        found.append(finding_at(marks, ("csat",), "no_url", message, hint))
     for name, topic in config.topics.items():
         if not topic.examples and not topic.keywords:
             message = f"topic `{name}` has neither examples nor keywords: only agents can say that a contact is of it"

@@ -15,10 +15,14 @@ from router.shell.exporting import export
 from router.shell.late import Asked, LateAnswers
 from router.shell.notes import Internal, internal_entry
 from router.shell.past import records
+from router.shell.past import since as records_since
 from router.shell.records import Record
 
 if TYPE_CHECKING:
     from router.app.daemon import Daemon
+
+
+SLACK_MS = 3_600_000  # between the engine's time and a node's clock
 
 
 def late_answers(daemon: Daemon) -> LateAnswers:
@@ -76,7 +80,7 @@ class Customers:
         identities = await self._identities(state, named)
         return await export(state, identities, self._read, self._daemon.vault)
 
-    def _read(self, wanted: Callable[[bytes], bool] | None = None) -> AsyncIterator[Record]:
+    def _read(self, wanted: Callable[[bytes], bool]) -> AsyncIterator[Record]:
         return records(self._daemon.store, self._daemon.upkeep.shelf, wanted)
 
     async def _identities(self, state: State, named: str) -> tuple[str, ...]:
@@ -98,6 +102,6 @@ class Customers:
     async def report(self, since: int, until: int, hourly: float) -> Report:
         """How customers were served in a span of ms, from the journal."""
         tally = Tally(since, until)
-        async for record in self._read():
+        async for record in records_since(self._daemon.store, self._daemon.upkeep.shelf, since - SLACK_MS):
             tally.take(record.event, record.decisions)
         return tally.report(hourly)

@@ -33,7 +33,12 @@ def topic_of(work: Work, contact: Contact) -> str:
 def count(work: Work) -> None:
     """A customer may have opened a contact: is that one too many?"""
     state, contact = work.state, work.opened
-    topic = topic_of(work, contact) if contact is not None and work.workspace.incidents.contacts else ""
+    if contact is None:
+        return
+    if not work.workspace.incidents.contacts:
+        state.rates, state.rates_since = {}, None  # hours that nobody counted would look like calm ones
+        return
+    topic = topic_of(work, contact)
     if not topic:
         return
     hour = work.now // HOUR

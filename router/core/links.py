@@ -29,7 +29,7 @@ def hear(work: Work, event: MessageReceived) -> None:
         _consent(work, event.sender, event.channel, given=event.consent)
     if event.sender and event.prefers in work.workspace.languages:
         _prefer(work, event.sender, event.prefers)
-    if event.sender and (event.tier or event.sender in work.state.tiers_seen):
+    if event.sender and event.auto is None and (event.tier or event.sender in work.state.tiers_seen):
         work.state.tiers_seen.pop(event.sender, None)
         if event.tier:
             work.state.tiers_seen[event.sender] = event.tier

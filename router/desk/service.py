@@ -128,8 +128,9 @@ class Tally:
             earlier = self._stories.get(before[1])
             if earlier is not None:
                 earlier.again = True
-        topic = made.topics[0] if made.topics else ""
-        self._stories[made.contact] = _Story(at, made.customer, topic, channel)
+        if self._since <= at < self._until:  # all others only tell who came back
+            topic = made.topics[0] if made.topics else ""
+            self._stories[made.contact] = _Story(at, made.customer, topic, channel)
 
     def _belong(self, made: d.LinkIdentities | d.UnlinkIdentities) -> None:
         for name in made.contacts:
@@ -185,7 +186,7 @@ class Tally:
 
     def report(self, hourly: float) -> Report:
         """What it came to. `hourly`: what an hour of work costs."""
-        told = [one for one in self._stories.values() if self._since <= one.opened < self._until]
+        told = list(self._stories.values())
         scores = Counter(one.score for one in told if one.score is not None)
         agents = sorted({agent for agent, _ in self._counts} | self._scores.keys())
         return Report(

@@ -14,6 +14,7 @@ import msgspec
 import structlog
 
 from router.core.errors import PermanentError
+from router.core.intake import ERASED
 from router.core.message import Message
 from router.core.state import Contact, MessageRef, State
 from router.desk.satisfaction import SCORES, words_of
@@ -32,6 +33,10 @@ class LateStore(Protocol):
 
     async def blobs_put(self, blobs: dict[str, bytes]) -> None:
         """Keep blobs; durable when it returns."""
+        ...
+
+    async def blobs_delete(self, names: list[str]) -> None:
+        """Delete blobs."""
         ...
 
 
@@ -83,6 +88,10 @@ class LateAnswers:
         await self._vault.prepare({owner})
         blob = await self._vault.lock_blob(message_blob(message), owner, msgspec.json.encode(made))
         await self._store.blobs_put(dict([blob]))
+        found = self._state().contacts.get(name)
+        if found is None or found.flag == ERASED:  # meanwhile: nobody else knows of this blob
+            await self._store.blobs_delete([message_blob(message)])
+            return None
         return made
 
     def _made(self, contact: Contact, ref: MessageRef, last: Message, said: Message | None) -> Message:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections.abc import AsyncIterator
 from email import message_from_bytes, policy
 from pathlib import Path
 
+import httpx
 import pytest
 import pytest_asyncio
 
@@ -28,7 +30,9 @@ agents:
   ben: {{name: Ben Okoye, skills: {{lang:en: 5, lang:es: 5}}, capacity: {{email: 20, chat: 20, messaging: 20}}}}
 teams: {{triage: {{members: [ana, ben]}}}}
 offers: {{accept_within: {{messaging: 10m, email: 10m, chat: 10m}}}}
+csat: {{question: {{en: "Was it all right?"}}}}
 customers:
+  tiers: {{gold: {{priority: high}}}}
   invite:
     en: |
       Go on in our chat: {{chat}}
@@ -148,6 +152,8 @@ async def test_one_customer_on_three_channels(house: House) -> None:
         ]  # fmt: skip
         assert card["contact"]["by"] == "Ana Souza"
         assert len(await house.answers(1)) == 1
+        await rated_on_each_channel(house, desk, contact, ada)
+        await all_of_one_customer(house, contact)
     finally:
         await desk.close()
 
@@ -172,3 +178,60 @@ async def somebody_else(house: House, contact: str, chat: str, start: str) -> No
 
     await until(lambda: len(strangers()) == 4)
     assert house.world.sent_to(eve) == [house.world.sent_to(eve)[0]]  # the greeting alone
+
+
+async def rated_on_each_channel(house: House, desk: DeskClient, contact: str, ada: Json) -> None:
+    """One question once it is resolved, where the customer wrote last; other customers by mail and on Telegram."""
+    await desk.act("resolve", contact=contact)  # it ended in the chat, whose widget has buttons of its own
+    await desk.card_when(contact, lambda one: one["items"][-1]["delivery"] == "sent", "the question in the chat")
+    assert (await desk.card(contact))["items"][-1]["text"] == "Was it all right?"
+
+    await house.mail("bea@customer.example", "My bag", "Where is it?", Message_ID="<2@customer.example>")
+    by_mail = (await house.contact(subject="My bag"))["id"]
+    await desk.act("take", contact=by_mail)
+    await desk.act("reply", contact=by_mail, text="Here.", resolve=True)
+    await until(lambda: any(b"/rate/" in body for body in house.mta.bodies))
+    link = re.search(r"Very good: http://[^/]+(/rate/\S+)\?score=5", (await house.answers(3))[-1])
+    assert link is not None
+    async with httpx.AsyncClient(base_url=house.url) as browser:
+        assert "Was it all right?" in (await browser.get(link[1])).text
+        assert (await browser.post(link[1], content=b"score=2")).status_code == 200
+    await desk.card_when(by_mail, lambda one: one["score"] == 2, "the answer by mail")
+
+    carl = house.world.person("Carl")
+    house.world.write(carl, "Hello!")
+    other = (await house.contact(subject="Hello!"))["id"]
+    await desk.act("take", contact=other)
+    await desk.act("reply", contact=other, text="Hello.", resolve=True)
+    await until(lambda: any("reply_markup" in one for one in house.world.sent))
+    asked = next(one for one in house.world.sent if "reply_markup" in one)
+    query = house.world.press(carl, asked, "Good")
+    await desk.card_when(other, lambda one: one["score"] == 4, "the answer on Telegram")
+    await until(lambda: house.world.pressed[query])
+    house.world.press(ada, asked, "Very bad")  # somebody else's question, forwarded: nothing comes of it
+    found = await asyncio.to_thread(house.daemon.ask, "/v1/reports/service")
+    assert (found["asked"], found["scores"]) == (3, [0, 1, 0, 1, 0])
+    text = await asyncio.to_thread(house.daemon.usherd, "report", "--data", str(house.daemon.data), "--format", "csv")
+    assert (text.returncode, text.stdout.partition(",")[0]) == (0, "of")
+
+
+async def all_of_one_customer(house: House, contact: str) -> None:
+    """An export has what they said on every channel, an erasure by one address takes all of it."""
+    data, folder = str(house.daemon.data), house.daemon.data.parent / "export"
+    done = await asyncio.to_thread(house.daemon.usherd, "export", contact, "--data", data, "--to", str(folder))
+    assert done.returncode == 0, done.stderr
+    found = json.loads((folder / "customer.json").read_text("utf-8"))
+    told = [one["text"] for one in found["messages"] if one["direction"] == "in" and one["text"]]
+    assert [word.strip() for word in told if not word.startswith("/start")] == [
+        "Where is it?", "Is it here?", "And now?", "Thank you!",
+    ]  # fmt: skip
+    assert len(found["links"]) == 2
+    await asyncio.to_thread(
+        house.daemon.ask, "/v1/customers/tier", "PUT", json={"customer": "ada@customer.example", "tier": "gold"}
+    )
+    erased = await asyncio.to_thread(
+        house.daemon.ask, "/v1/erasures", "POST", json={"customer": "ada@customer.example"}
+    )
+    assert (erased["contacts"], erased["keys"]) == ([contact], 3)
+    again = await asyncio.to_thread(house.daemon.usherd, "export", "ada@customer.example", "--data", data)
+    assert again.returncode == 1

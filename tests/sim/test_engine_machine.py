@@ -422,6 +422,32 @@ class EngineMachine(RuleBasedStateMachine):
             )
         )  # fmt: skip
 
+    @rule(delay=DELAYS, number=numbers, score=st.integers(0, 6), known=st.booleans())
+    def customer_says_how_it_was(self, delay: int, number: int, score: int, known: bool) -> None:
+        """Somebody answers the question after a contact, asked or not."""
+        contact = self.pick(number, ContactState.RESOLVED)
+        self.apply(
+            e.SatisfactionGiven(
+                at=self.later(delay), inbox=self.inbox(), contact=contact, score=score,
+                sender="" if known else SENDERS[number % len(SENDERS)],
+            )
+        )  # fmt: skip
+
+    @rule(delay=DELAYS, number=numbers, agent=st.sampled_from(world.AGENTS), tell=st.booleans())
+    def supervisor_deals_with_an_incident(self, delay: int, number: int, agent: str, tell: bool) -> None:
+        """One answer is prepared, or it is said to be over."""
+        known, message = list(self.engine.state.incidents), self.inbox()
+        incident = known[number % len(known)] if known else "i0"
+        at = self.later(delay)
+        if number % 3:
+            self.apply(
+                e.IncidentAnswered(
+                    at=at, inbox=message, agent=agent, incident=incident, message=message, tell=tell
+                )
+            )  # fmt: skip
+        else:
+            self.apply(e.IncidentEnded(at=at, inbox=message, agent=agent, incident=incident))
+
     @rule(delay=DELAYS, by=st.sampled_from([120_000, 3_600_000, 86_400_000, -3_600_000]), taken=st.booleans())
     def clock_jumps(self, delay: int, by: int, taken: bool) -> None:
         """The clock is set; offers keep the time that was left."""

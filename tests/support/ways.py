@@ -75,7 +75,7 @@ async def until(true: Callable[[], object]) -> None:
 
 
 class Kept:
-    """An inbox with the store's rules. `gate`: appends wait for it; `down`: they fail; `lose`: stored, answer lost."""
+    """An inbox with the store's rules. `gate`: appends wait for it; `down`: they fail; `lose`: stored, the answer lost, then down."""
 
     def __init__(self) -> None:
         self.entries: list[InboxEntry] = []
@@ -94,7 +94,7 @@ class Kept:
             raise StoreUnavailable("down")
         answers = [self._one(one, conflict) for one in entries]
         if self.lose:
-            self.lose = False
+            self.lose, self.down = False, True
             self.failed += 1
             raise StoreUnavailable("the answer was lost")
         return answers
@@ -537,8 +537,12 @@ class ExampleWay(Way):
             text="Yes.",
             message_id="1@acme.example",
         )
-        asyncio.get_running_loop().call_later(0.2, pause.unlink, True)  # missing_ok
-        yield Out(sender, letter, busy=pause.touch, gone=out.rmdir, delivered=lambda: len(list(out.glob("*.txt"))))
+
+        def busy() -> None:
+            pause.touch()
+            asyncio.get_running_loop().call_later(0.2, pause.unlink)
+
+        yield Out(sender, letter, busy=busy, gone=out.rmdir, delivered=lambda: len(list(out.glob("*.txt"))))
 
 
 WAYS: dict[str, type[Way]] = {one.name: one for one in (MailWay, ImapWay, TelegramWay, ChatWay, HttpWay, ExampleWay)}

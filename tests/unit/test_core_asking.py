@@ -171,6 +171,18 @@ def test_it_ends_by_itself_after_a_calm_hour() -> None:
     assert len(scene.engine.state.rates["refund"]) == 1
 
 
+def test_hours_that_nobody_counted_are_not_taken_for_calm_ones() -> None:
+    """Turned off and on again, it begins anew: on its first day nothing is usual."""
+    scene = with_history()
+    scene.reload(pushing(CEM, SUE))
+    flood(scene, 1)
+    assert (scene.engine.state.rates, scene.engine.state.rates_since) == ({}, None)
+    scene.wait(DAY)
+    scene.reload(pushing(CEM, SUE, incidents=Incidents(contacts=10, times=3)))
+    flood(scene, 40)
+    assert scene.engine.state.incidents == {}
+
+
 def test_turned_off_it_is_over() -> None:
     """At its next look."""
     scene = with_history()

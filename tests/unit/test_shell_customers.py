@@ -23,7 +23,7 @@ from router.shell.identities import identity_of
 from router.shell.late import Asked, LateAnswers
 from router.shell.notes import Internal, told
 from router.shell.outbox import Outbox, Sent
-from router.shell.past import records
+from router.shell.past import records, since, wall_of
 from router.shell.vault import message_blob
 from skills.model import WorkspaceConfig
 from tests.support.shell_scene import SECRET, WORKSPACE, PlainStationery, Stage, until, written
@@ -234,6 +234,25 @@ async def test_what_was_erased_is_not_composed_anew() -> None:
         assert await late.compose(contact, ids["csat"]) is None
 
 
+async def test_who_is_erased_while_it_is_composed_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was stored just then is deleted again: the erasing did not know of it."""
+    stage = Stage(workspace=msgspec.structs.replace(WORKSPACE, csat="unless-refused"))
+    put = stage.store.blobs_put
+
+    async def erased_meanwhile(blobs: dict[str, bytes]) -> None:
+        await put(blobs)
+        stage.contacts[0].flag = "erased"
+
+    async with asking(stage) as postman:
+        contact = await stage.holding()
+        monkeypatch.setattr(stage.store, "blobs_put", erased_meanwhile)
+        await stage.act("ana", "reply", contact=contact, text="Done.", resolve=True)
+        name = next(ref.id for ref in stage.contacts[0].messages if ref.auto == "csat")
+        await until(lambda: stage.contacts[0].messages[-1].delivery is DeliveryState.FAILED)
+        assert await stage.vault.messages([name]) == {}
+        assert [one.auto for one in postman.taken] == [None]
+
+
 async def test_in_an_incident_all_are_told_the_same_words() -> None:
     """Those who have asked, and whoever asks next; each in their own thread."""
     topics = {"refund": Topic(id="refund", effort=60_000)}
@@ -290,3 +309,17 @@ async def test_an_export_has_all_of_one_customer_and_nothing_of_another() -> Non
         gone = await export(State(), (ADA,), lambda wants: records(stage.store, None, wants), stage.vault)
         assert gone["customer"] is None
         assert gone["messages"][-1]["gone"]
+
+
+async def test_what_is_older_is_passed_over_by_its_first_bytes() -> None:
+    """Records are read from an instant on; one that cannot be read at all hides nothing."""
+    stage = Stage()
+    async with stage.leading():
+        await stage.holding()
+        rows = stage.store.rows
+        found = [record.n async for record in since(stage.store, None, 0)]
+        assert found == list(range(1, len(rows) + 1))
+        last = wall_of(rows[-1][1])
+        assert [record.n async for record in since(stage.store, None, last + 1)] == []
+        rows.append(("9-9", b"not a record"))
+        assert [record.n async for record in since(stage.store, None, last)][-1] == found[-1]

@@ -19,9 +19,12 @@ from router.core.decisions import (
     AssignTo,
     AttachMessage,
     Decision,
+    EndIncident,
     Explanation,
     NotifySupervisors,
     OpenContact,
+    RaiseIncident,
+    RecordSatisfaction,
     Refuse,
     ReopenContact,
     ResolveContact,
@@ -82,6 +85,18 @@ def test_records_become_events(told: Record, kinds: list[str]) -> None:
     found = list(events_of(told))
     assert [kind for kind, _ in found] == kinds
     assert {(said["contact"], said["at"]) for _, said in found} <= {("c1", WHEN)}
+
+
+def test_incidents_and_answers_of_customers_are_told() -> None:
+    """An incident by its topic, when it begins and when it is over; how a customer was content by contact and score."""
+    raised = RaiseIncident(incident="i1", topic="bags", count=12, usual=250)
+    ended = EndIncident(incident="i1", topic="bags", reason="over")
+    rated = RecordSatisfaction(contact="c1", score=4, agent="ana")
+    assert list(events_of(record(TimePassed(at=NOON), raised, ended, rated))) == [
+        ("incident.raised", {"at": WHEN, "incident": "i1", "topic": "bags"}),
+        ("incident.ended", {"at": WHEN, "incident": "i1", "topic": "bags"}),
+        ("contact.rated", {"at": WHEN, "contact": "c1", "score": 4}),
+    ]
 
 
 def test_an_event_says_what_it_is_about() -> None:
