@@ -62,3 +62,12 @@ def test_a_bounce_that_overtakes_the_report_of_sending_stands() -> None:
     scene.mail("daemon", auto="bounce", about=sent, undelivered=True, thread="c1")
     scene.apply(e.DeliveryReported(at=scene.at, message=sent, contact="c1", state="sent"))
     assert scene.contact("c1").messages[1].delivery is DeliveryState.FAILED
+
+
+def test_what_fails_while_the_agent_has_it_anyway_is_only_told() -> None:
+    """The customer wrote again meanwhile: the contact stays where it is, and a supervisor hears of the failure."""
+    scene, sent = answered()
+    scene.mail("p1", thread="c1")
+    scene.apply(e.DeliveryReported(at=scene.at, message=sent, contact="c1", state="failed"))
+    assert scene.one(d.NotifySupervisors).reason == "delivery-failed"
+    assert scene.contact("c1").state is ContactState.ASSIGNED
