@@ -14,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 from router.core.values import Assign, Priority, Role
 from skills.answer_model import AutoAnswersConfig
 from skills.channel_model import Channels, Web
-from skills.reply_model import ReplyConfig
+from skills.reply_model import ArticleConfig, ReplyConfig
 from skills.scalars import (
     Also,
     Count,
@@ -348,6 +348,8 @@ class WorkspaceConfig(Part):
     """What the classifier must reach."""
     replies: dict[Name, ReplyConfig] = {}
     """Saved replies, by name: agents put them into what they write."""
+    articles: dict[Name, ArticleConfig] = {}
+    """Pages that are suggested to agents beside a contact, by name."""
     auto_answers: AutoAnswersConfig = AutoAnswersConfig()
     """What is said by itself to whoever opens a contact."""
     channels: Channels = Channels()

@@ -33,6 +33,7 @@ class References:
             self._rule(rule, ("rules", index))
         self._kinds_and_skills()
         self._replies()
+        self._articles()
         self._auto_answers()
         self._telegram()
         self._mailboxes()
@@ -144,6 +145,12 @@ class References:
             for index, topic in enumerate(saved.topics):
                 self._known("topic", topic, self._config.topics, ("replies", name, "topics", index))
             self._known("language", saved.language, self._config.languages, ("replies", name, "language"))
+
+    def _articles(self) -> None:
+        for name, article in self._config.articles.items():
+            for index, topic in enumerate(article.topics):
+                self._known("topic", topic, self._config.topics, ("articles", name, "topics", index))
+            self._known("language", article.language, self._config.languages, ("articles", name, "language"))
 
     def _auto_answers(self) -> None:
         """Texts are in languages of the workspace, and there is one in the first: who has no text gets that."""
