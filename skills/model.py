@@ -15,7 +15,7 @@ from router.core.values import Assign, Priority, Role
 from skills.answer_model import AutoAnswersConfig
 from skills.channel_model import Channels, Web
 from skills.customer_model import CsatConfig, CustomersConfig, IncidentsConfig
-from skills.reply_model import ReplyConfig
+from skills.reply_model import ArticleConfig, ReplyConfig
 from skills.scalars import (
     Also,
     Count,
@@ -333,6 +333,8 @@ class WorkspaceConfig(Part):
     """What the classifier must reach."""
     replies: dict[Name, ReplyConfig] = {}
     """Saved replies, by name: agents put them into what they write."""
+    articles: dict[Name, ArticleConfig] = {}
+    """Pages that are suggested to agents beside a contact, by name."""
     auto_answers: AutoAnswersConfig = AutoAnswersConfig()
     """What is said by itself to whoever opens a contact."""
     channels: Channels = Channels()

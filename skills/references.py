@@ -36,6 +36,7 @@ class References:
             self._rule(rule, ("rules", index))
         self._kinds_and_skills()
         self._replies()
+        self._articles()
         self._auto_answers()
         self._customers()
         self._telegram()
@@ -159,6 +160,12 @@ class References:
             if tier not in config.customers.tiers and wrong < LIST_ERRORS_MAX:
                 wrong += 1
                 self._known("tier", tier, config.customers.tiers, ("customers", "listed", customer))
+
+    def _articles(self) -> None:
+        for name, article in self._config.articles.items():
+            for index, topic in enumerate(article.topics):
+                self._known("topic", topic, self._config.topics, ("articles", name, "topics", index))
+            self._known("language", article.language, self._config.languages, ("articles", name, "language"))
 
     def _auto_answers(self) -> None:
         """Texts are in languages of the workspace, and there is one in the first: who has no text gets that."""

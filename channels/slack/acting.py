@@ -355,10 +355,13 @@ class Actor:
         thread = self._projection.at(deed.channel, deed.ts)
         if thread is None or thread.agent != agent:
             return
+        done = False
         if self._means(deed) == "take" and thread.stage == OFFERED:
-            await self._command_on(agent, deed, "accept", {"contact": thread.contact, "offer": thread.offer})
+            done = await self._command_on(agent, deed, "accept", {"contact": thread.contact, "offer": thread.offer})
         elif self._means(deed) == "resolve":
-            await self._command_on(agent, deed, "resolve", {"contact": thread.contact})
+            done = await self._command_on(agent, deed, "resolve", {"contact": thread.contact})
+        if done:
+            await self._answering.echo(deed)
 
     # -- the rest ------------------------------------------------------------------------------------------------------
 

@@ -58,6 +58,12 @@ class Answering:
         body = {"replace_original": True, "text": post.text, "blocks": list(post.blocks)}
         return await self._respond(deed.answer_to, body)
 
+    async def echo(self, deed: Deed) -> None:
+        """Put the emoji that did something beside the one it was done with: it counted."""
+        arguments = {"channel": deed.channel, "timestamp": deed.ts, "name": deed.action.partition("::")[0]}
+        with suppress(Refusal, Wait):
+            await self._api.call("reactions.add", arguments)
+
     async def close(self, deed: Deed, text: str) -> None:
         """Put a sentence in the place of what was clicked, which only they see."""
         body: dict[str, Any] = {"replace_original": True, "text": text, "blocks": [blocks.section(text)]}

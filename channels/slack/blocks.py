@@ -182,8 +182,11 @@ def multi_select(action: str, placeholder: str, options: Sequence[Json], chosen:
 def writing(action: str, placeholder: str = "", *, lines: bool = True, first: str = "", most: int = INPUT_MAX) -> Json:
     """A field to write in; `first`: what stands there already."""
     made: Json = {"type": "plain_text_input", "action_id": action, "multiline": lines, "max_length": most}
-    if first:
-        made["initial_value"] = first[:most]
+    first = mrkdwn.clean(first)[:most]
+    while mrkdwn.units(first) > most:
+        first = first[:-1]
+    if mrkdwn.seen(first):
+        made["initial_value"] = first
     return made | {"placeholder": _plain(placeholder, PLACEHOLDER_MAX)} if placeholder else made
 
 

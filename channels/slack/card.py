@@ -8,7 +8,7 @@ import msgspec
 
 from channels.slack import blocks, texts
 from channels.slack.blocks import Json
-from channels.slack.mrkdwn import cut, date, inline, pieces, plain, units
+from channels.slack.mrkdwn import cut, date, escape, inline, pieces, plain, units
 from router.desk.views import Card, File, Item, Row
 
 BODIES = (4_800, 2_400, 1_200, 300, 0)  # characters of the message on the card: the most that there is room for
@@ -59,6 +59,9 @@ def _card(view: Card, head: str, why: str, room: int) -> list[Json]:
     if place is not None:
         found += _before(sum(item.direction in {"in", "out"} for item in view.items[:place]))
         found += said(view.items[place], room, row.id)
+    if view.articles:
+        listed = [f"<{escape(one.url)}|{inline(one.title, 80).replace('|', '¦')}>" for one in view.articles]
+        found.append(blocks.context(texts.ARTICLES.format(links=", ".join(listed))))
     if why:
         found.append(blocks.context(texts.WHY.format(why=cut(why, 600))))
     if view.offer:

@@ -13,7 +13,6 @@ import structlog
 from slack_sdk.web.async_client import AsyncWebClient
 
 from channels.slack.acting import Actor, Parts
-from channels.slack.alerts import Alerts
 from channels.slack.answering import Answering
 from channels.slack.api import Api, Doubt, Refusal, Wait
 from channels.slack.arriving import Arrivals
@@ -21,7 +20,6 @@ from channels.slack.asking import Find, Questions
 from channels.slack.away import TimesAway
 from channels.slack.catching_up import CatchingUp
 from channels.slack.customers import Channels, Customers, Tidy
-from channels.slack.digests import Digests
 from channels.slack.enclosing import Enclosing
 from channels.slack.fetching import Fetching
 from channels.slack.holding import Holding
@@ -31,7 +29,6 @@ from channels.slack.limits import Limits
 from channels.slack.lines import Lines
 from channels.slack.listening import Sockets, bolt
 from channels.slack.losses import Losses
-from channels.slack.nudges import Nudges
 from channels.slack.own_status import OwnStatus
 from channels.slack.people import People
 from channels.slack.ports import Files, Memory, Roster, Wishes
@@ -39,6 +36,7 @@ from channels.slack.posting import Postings
 from channels.slack.projection import Explain, Projection
 from channels.slack.reading import Deed, read
 from channels.slack.rehearsing import WhatIfs
+from channels.slack.rounds import Asked, rounds_of
 from channels.slack.sharing import Sharing
 from channels.slack.windows import problems
 from channels.slack.work import Work
@@ -176,19 +174,12 @@ class SlackDesk:
             forget=out.memory.delete,
         )
         whatifs = WhatIfs(desk=out.desk, answering=Answering(self._api), rehearsing=out.rehearsing)
-        homes = Homes(
-            api=self._api,
-            desk=out.desk,
-            link=lambda agent, contact: self._link(projection, agent, contact),
-            problems=out.problems,
-            changes=whatifs.waiting,
-            clock=out.clock,
-        )
+        homes = self._homes(projection, whatifs)
         lapses = Lapses(api=self._api, people=people, source=out.desk.source, memory=out.memory)
         own_status = OwnStatus(commands=out.commands, source=out.desk.source, memory=out.memory, named=out.statuses)
         own_status.recall(kept)
         losses = Losses(api=self._api, people=people, memory=out.memory, at=projection.at)
-        rounds = self._rounds(people, postings, projection)
+        rounds = rounds_of(self._asked(people, postings, projection))
         shown = _Shown(people, projection, homes, lines, own_status, times_away, losses, whatifs)
         arrivals = self._hands(shown)
         catching_up = CatchingUp(
@@ -228,38 +219,30 @@ class SlackDesk:
             self._arrivals = None
             end()
 
-    def _rounds(
-        self, people: People, postings: Postings, projection: Projection
-    ) -> tuple[Alerts | Nudges | Digests, ...]:
-        """Who looks by themselves, now and then, whether somebody is to be told something."""
+    def _homes(self, projection: Projection, whatifs: WhatIfs) -> Homes:
+        return Homes(
+            api=self._api,
+            desk=self._out.desk,
+            link=lambda agent, contact: self._link(projection, agent, contact),
+            problems=self._out.problems,
+            changes=whatifs.waiting,
+            clock=self._out.clock,
+        )
+
+    def _asked(self, people: People, postings: Postings, projection: Projection) -> Asked:
+        """What those need who look by themselves whether somebody is to be told something."""
         out = self._out
-        alerts = Alerts(
+        return Asked(
+            api=self._api,
             desk=out.desk,
             people=people,
             postings=postings,
-            forget=out.memory.delete,
+            memory=out.memory,
             problems=out.problems,
             wishes=out.wishes,
-            clock=out.clock,
-        )
-        nudges = Nudges(
-            api=self._api,
-            desk=out.desk,
-            people=people,
-            memory=out.memory,
             link=lambda agent, contact: self._link(projection, agent, contact),
             clock=out.clock,
         )
-        digests = Digests(
-            api=self._api,
-            desk=out.desk,
-            people=people,
-            memory=out.memory,
-            problems=out.problems,
-            wishes=out.wishes,
-            clock=out.clock,
-        )
-        return alerts, nudges, digests
 
     def _lines(self, postings: Postings) -> Lines:
         out = self._out
@@ -294,12 +277,7 @@ class SlackDesk:
         def find(key: str) -> Deed | None:
             return arrivals.held(key)
 
-        holding = Holding(
-            hold_ms=lambda: out.wishes().undo_ms,
-            find=find,
-            remember=remember,
-            now=out.clock,
-        )
+        holding = Holding(hold_ms=lambda: out.wishes().undo_ms, find=find, remember=remember, now=out.clock)
         enclosing = Enclosing(fetching=fetching, files=out.files, remember=remember)
         sharing = Sharing(api=self._api, desk=out.desk, read=out.read, remember=remember, note=projection.shared)
         actor = Actor(

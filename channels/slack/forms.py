@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from channels.slack import blocks, texts
 from channels.slack.blocks import Json
 from channels.slack.card import action_id
@@ -69,7 +71,9 @@ def _copies(view: Card) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     left = COPIES_MAX
     for one in view.cc:
-        left -= len(one.address) + 1
+        if not one.address.isprintable():  # none that mail could go to
+            continue
+        left -= len(msgspec.json.encode(one.address).decode())
         if left < 0:
             break
         found.append((one.address, f"{one.name} <{one.address}>" if one.name else one.address))

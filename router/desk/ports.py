@@ -39,6 +39,15 @@ class Saved(msgspec.Struct, frozen=True, kw_only=True):
     language: str = ""
 
 
+class Article(msgspec.Struct, frozen=True, kw_only=True):
+    """A page that answers what many ask: suggested for these topics, in `language` or ("") in any."""
+
+    title: str
+    url: str
+    topics: tuple[str, ...]
+    language: str = ""
+
+
 class Display(msgspec.Struct, frozen=True, kw_only=True):
     """How a workspace is shown: `timezone` is an IANA name, `languages` as the admin listed them."""
 
@@ -77,6 +86,10 @@ class Directory(Protocol):
 
     def saved(self) -> tuple[Saved, ...]:
         """Saved replies, as the admin listed them."""
+        ...
+
+    def articles(self) -> tuple[Article, ...]:
+        """Pages to suggest, as the admin listed them."""
         ...
 
 

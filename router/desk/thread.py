@@ -13,10 +13,11 @@ from router.core.transitions import ContactState, DeliveryState
 from router.desk import rights, texts
 from router.desk.ports import Directory, Source, Texts
 from router.desk.summaries import named, person_name, row, shown_topics
-from router.desk.views import Banner, Card, Earlier, File, Item, LinkRow, Party, Topic, Wishes
+from router.desk.views import Banner, Card, Earlier, File, Item, LinkRow, Party, Suggestion, Topic, Wishes
 
 EARLIER_MAX = 5
 TOPICS_SHOWN_MAX = 4
+ARTICLES_MAX = 3
 SIGNED = ("email", "http")  # channels on which an answer is a letter
 HISTORY_MS = 30 * 86_400_000
 
@@ -57,6 +58,7 @@ async def card(source: Source, read: Texts, contact: Contact, agent: str, of_cus
         replies_line=texts.replies_line([party.address for party in to], contact.channel),
         signature=_signature(contact, agent, names),
         actions=actions,
+        articles=_articles(contact, names),
         guest=_guest(contact, agent),
         offer=offer.id if offer else "",
         offer_at=offer.at if offer else 0,
@@ -94,6 +96,18 @@ def _wishes(state: State, contact: Contact) -> Wishes:
         consent_at=consent.at if consent is not None else 0,
         consent_channel=consent.channel if consent is not None else "",
     )
+
+
+def _articles(contact: Contact, names: Directory) -> tuple[Suggestion, ...]:
+    """Pages about its topics in its language, those of the best topic first."""
+    topics = [topic for topic, _ in shown_topics(contact)]
+    fitting = [
+        (min(topics.index(topic) for topic in one.topics if topic in topics), place, one)
+        for place, one in enumerate(names.articles())
+        if one.language in {"", contact.language} and any(topic in topics for topic in one.topics)
+    ]
+    fitting.sort(key=lambda found: found[:2])
+    return tuple(Suggestion(title=one.title, url=one.url) for _, _, one in fitting[:ARTICLES_MAX])
 
 
 def _guest(contact: Contact, agent: str) -> bool:

@@ -198,6 +198,13 @@ class Earlier(View, frozen=True, kw_only=True):
     by: str
 
 
+class Suggestion(View, frozen=True, kw_only=True):
+    """A page that may answer it; `url` is the admin's."""
+
+    title: str
+    url: str
+
+
 class Banner(View, frozen=True, kw_only=True):
     """Something to know before acting. `action`: let_in, or "" when there is nothing to press."""
 
@@ -258,6 +265,7 @@ class Card(View, frozen=True, kw_only=True):
     replies_line: str
     signature: str  # put under each reply on this channel; "" = none
     actions: tuple[str, ...]
+    articles: tuple[Suggestion, ...] = ()
     guest: bool = False  # was called in: what they write is a note
     offer: str = ""
     offer_at: int = 0

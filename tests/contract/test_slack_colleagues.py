@@ -170,6 +170,7 @@ async def test_emoji_do_what_the_workspace_says(desk: SlackHouse) -> None:
     await desk["ana"].reacts(card, "white_check_mark")
     await desk["ana"].reacts(card, "+1::skin-tone-3")
     await desk.until(lambda: contact.state is ContactState.RESOLVED, "resolved")
+    await desk.until(lambda: desk.slack.bot in card.reactions.get("+1", ()), "echoed")
 
 
 class Rehearsing:

@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from router.app import whatif
+from router.app.rehearser import Job, NotRehearsed, ask
 from router.app.whatif import Rehearsed, read_recorded, rehearse
 from router.cli import output, rehearsing
 from router.core.engine import Engine
@@ -27,6 +28,13 @@ MINUTE = 60_000
 
 def unseen(_step: str, _number: int) -> None:
     """Nobody is told."""
+
+
+async def test_a_desk_is_told_why_there_was_no_rehearsal(tmp_path: Path) -> None:
+    """The process of its own says in words what is wrong with the folder."""
+    folder = str(tmp_path / "nowhere")
+    with pytest.raises(NotRehearsed, match="nowhere"):
+        await ask(Job(config=folder, new=folder, data=str(tmp_path), since_ms=1_000))
 
 
 class TestReading:

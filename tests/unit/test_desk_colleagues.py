@@ -72,6 +72,15 @@ async def test_spam_says_so_until_the_sender_is_let_back_in(house: House) -> Non
     assert [(one.code, one.action) for one in (await desk.contact("ana", contact.id)).banners] == [("spam", "")]
 
 
+async def test_pages_that_may_answer_it_are_suggested(house: House) -> None:
+    """Those about the contact's topics, in its language or in any."""
+    desk = Desk(house, house, house.clock)
+    contact = await owned(house)
+    assert [one.title for one in (await desk.contact("ana", contact.id)).articles] == ["Refunds, and when they come"]
+    await house.act("ana", "retag", {"contact": contact.id, "topics": ("lost-baggage",)}, "k1")
+    assert [one.url for one in (await desk.contact("ana", contact.id)).articles] == ["https://ours.example/bags"]
+
+
 async def test_ones_own_day_beside_the_teams_median(house: House) -> None:
     """Answers, resolved contacts and the time to a first answer; nothing to compare with while nobody else did any."""
     desk = Desk(house, house, house.clock)

@@ -34,6 +34,7 @@ from router.desk.views import (
     People,
     Row,
     SavedReply,
+    Suggestion,
     TeamRow,
     Today,
     Topic,
@@ -122,6 +123,9 @@ cards = st.builds(
     items=st.lists(items, max_size=6).map(tuple),
     replies_to=st.just((Party(name="a", address="a@example.org"),)),
     cc=st.lists(st.builds(Party, name=texts, address=texts), max_size=5).map(tuple),
+    articles=st.lists(
+        st.builds(Suggestion, title=texts, url=st.just("https://ours.example/a?b=1&c=2")), max_size=3
+    ).map(tuple),
     answers=st.just(""),
     replies_line=texts,
     signature=texts,

@@ -180,6 +180,7 @@ export const T = {
   customer: "Customer",
   history: "History",
   earlier: "Earlier contacts",
+  articles: "May answer it",
   needs: "Needs",
   topics: "Topics",
   language: "Language",
