@@ -11,7 +11,20 @@ from collections.abc import Callable
 
 from rich.console import Console
 
-from benchmarks import chat, corrections, desk, engine, journey, mailbox, reload, simulate, start, takeover, topics
+from benchmarks import (
+    chat,
+    corrections,
+    desk,
+    engine,
+    journey,
+    mailbox,
+    reload,
+    simulate,
+    slack,
+    start,
+    takeover,
+    topics,
+)
 from benchmarks.figures import Figure, show
 
 Section = Callable[[bool], list[Figure]]
@@ -23,6 +36,7 @@ SECTIONS: dict[str, tuple[str, Section]] = {
     "mailbox": ("Catching up with a mailbox", lambda full: mailbox.run(full=full)),
     "chat": ("From a visitor to a desk", lambda full: chat.run(full=full)),
     "desk": ("The desk on 5,000 open contacts", lambda full: desk.run(full=full)),
+    "slack": ("Two hundred agents in Slack", lambda full: slack.run(full=full)),
     "engine": ("Decisions of the engine, with records", lambda full: engine.run(full=full)),
     "reload": ("Reload under load", lambda full: reload.run(full=full)),
     "takeover": ("The leader is killed", lambda full: takeover.run(full=full)),

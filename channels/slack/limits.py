@@ -48,6 +48,19 @@ class Limits:
 
     def take(self, method: str, channel: str = "", *, urgent: bool = False) -> float:
         """Count a call; or the seconds until it may be tried, and nothing was counted."""
+        wait = self.wait(method, channel, urgent=urgent)
+        if wait > 0:
+            return wait
+        now = self._clock()
+        self._calls[method].append(now)
+        if channel and method in PACED:
+            self._channels[channel] = now + MESSAGE_SECONDS
+            if len(self._channels) > 2 * SPECIAL:
+                self._channels = {name: at for name, at in self._channels.items() if at > now}
+        return 0.0
+
+    def wait(self, method: str, channel: str = "", *, urgent: bool = False) -> float:
+        """The seconds until a call may be tried; 0: now. Nothing is counted."""
         now = self._clock()
         calls = self._calls.setdefault(method, deque())
         while calls and calls[0] <= now - WINDOW_SECONDS:
@@ -60,15 +73,7 @@ class Limits:
             waits.append(calls[len(calls) - allowed] + WINDOW_SECONDS - now)
         if channel and method in PACED:
             waits.append(self._channels.get(channel, 0.0) - now)
-        wait = max(waits)
-        if wait > 0:
-            return wait
-        calls.append(now)
-        if channel and method in PACED:
-            self._channels[channel] = now + MESSAGE_SECONDS
-            if len(self._channels) > 2 * SPECIAL:
-                self._channels = {name: at for name, at in self._channels.items() if at > now}
-        return 0.0
+        return max(0.0, *waits)
 
     def pause(self, method: str, seconds: float) -> None:
         """Slack said so: this method is not called for so long."""

@@ -206,6 +206,8 @@ class Projection:
         else:
             self._again.pop(key, None)
         if thread.seen != print_ or key in self._instead:
+            if not thread.ts and stage not in NOT_BEGUN:
+                self._postings.check(thread, urgent=stage == OFFERED)
             await self._tell(thread, contact, stage)
             self._instead.pop(key, None)
             thread.seen = print_
@@ -259,7 +261,7 @@ class Projection:
         if not thread.ts:
             thread.head = _head(view)
             await self._asked_why(thread, contact)
-            await self._postings.post(thread, CARD, card(view, thread.head, thread.why), urgent=True)
+            await self._postings.post(thread, CARD, card(view, thread.head, thread.why), urgent=stage == OFFERED)
             self._know(thread)
         else:
             if thread.stage in {GONE, WIPED} or (stage == OFFERED and thread.offer != view.offer):

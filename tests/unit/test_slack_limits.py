@@ -8,7 +8,7 @@ import pytest
 
 from channels.slack.api import Refusal, Wait
 from channels.slack.limits import MESSAGE_SECONDS, PER_MINUTE, WINDOW_SECONDS, Limits
-from channels.slack.work import URGENT, USUAL, Work
+from channels.slack.work import SPREAD_SECONDS, URGENT, USUAL, Work
 
 
 class Clock:
@@ -46,6 +46,15 @@ def test_a_channel_gets_one_message_a_second() -> None:
     assert limits.take("chat.update", "D1") == 0.0
     clock.now += MESSAGE_SECONDS
     assert limits.take("chat.postMessage", "D1") == 0.0
+
+
+def test_to_look_counts_nothing() -> None:
+    """Whoever asks how long they would have to wait has taken nothing from anybody."""
+    limits = Limits(Clock())
+    assert [limits.wait("views.open") for _ in range(1_000)] == [0.0] * 1_000
+    assert limits.take("chat.postMessage", "D1") == 0.0
+    assert limits.wait("chat.postMessage", "D1") == pytest.approx(MESSAGE_SECONDS)
+    assert limits.take("chat.postMessage", "D2") == 0.0
 
 
 def test_slack_has_the_last_word() -> None:
@@ -91,6 +100,32 @@ async def test_work_is_done_once_at_a_time_the_urgent_first() -> None:
     running.cancel()
     assert done[0] == "now"
     assert sorted(done) == ["again", "again", "first", "now", "slow"]
+
+
+async def test_thousands_that_wait_for_one_limit_do_not_all_wake_at_once() -> None:
+    """They are spread over seconds; whatever somebody waits for is not put off."""
+    loop = asyncio.get_running_loop()
+    tried: list[str] = []
+
+    async def do(key: str) -> None:
+        tried.append(key)
+        raise Wait(30.0)
+
+    work: Work[str] = Work("test", do, 4)
+    for number in range(1_000):
+        work.mark(f"{number}")
+    running = asyncio.create_task(work.run())
+    async with asyncio.timeout(60):
+        while len(tried) < 1_000:
+            await asyncio.sleep(0.005)
+        work.mark("now", URGENT)
+        while "now" not in tried:
+            await asyncio.sleep(0.005)
+        await asyncio.sleep(0.02)
+    running.cancel()
+    due = {key: at for at, _, _, key in work._later}  # noqa: SLF001 (there is no other way to see it before it comes)
+    assert max(due.values()) - min(due.values()) > 1_000 * SPREAD_SECONDS / 2
+    assert due["now"] <= loop.time() + 30.0
 
 
 async def test_what_slack_refuses_stops_nobody_else() -> None:
