@@ -179,6 +179,8 @@ class Arrivals:
             log.warning("slack_deed_refused", deed=deed.kind, action=deed.action, code=refusal.code)
             await self._lose(deed, refusal.code)
         except Exception as error:
+            if deed.apart:  # a customer's words are never given up
+                raise
             tries = self._tried(deed)
             log.exception("slack_deed_failed", deed=deed.kind, action=deed.action, error=type(error).__name__)
             if tries < TRIES_MAX:

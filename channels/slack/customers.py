@@ -22,7 +22,7 @@ from channels.slack.fetching import CannotFetch, Fetching
 from channels.slack.packing import SLACK, Fetched, Posted, pack
 from channels.slack.people import Member, People
 from channels.slack.reading import Deed, SlackFile
-from router.core.errors import RouterError
+from router.core.errors import Fenced, TransientError
 from router.core.ports import Inbox, InboxEntry
 
 log = structlog.get_logger()
@@ -69,7 +69,7 @@ class Customers:
         """Hand it to the inbox, unless an agent or a program wrote it. Raises Wait, TransientError."""
         try:
             await self._take(deed)
-        except (Wait, RouterError):
+        except (Wait, Fenced, TransientError):
             raise
         except Exception as error:  # a mistake of ours: its words come in without all else
             log.exception("slack_message_not_whole", error=type(error).__name__)

@@ -96,6 +96,11 @@ def _number(value: object) -> int:
     return value if isinstance(value, int) else int(value) if isinstance(value, str) and value.isdecimal() else 0
 
 
+def _text(given: str) -> str:
+    """A text that can be stored: JSON can spell half of a surrogate pair, which no text can hold."""
+    return given.encode("utf-8", "replace").decode()
+
+
 def _who(payload: Mapping[str, Any]) -> tuple[str, str]:
     """(team, user) of an interaction: the person's own team, which in a shared channel may be another's."""
     user = _mapping(payload.get("user"))
@@ -275,7 +280,7 @@ def _words(event: Mapping[str, Any]) -> str:
         for one in _mappings(event.get("attachments"))
         if one.get("is_share") or one.get("is_msg_unfurl")
     ]
-    return "\n\n".join(text for text in (str(event.get("text") or ""), *passed_on) if text)
+    return _text("\n\n".join(text for text in (str(event.get("text") or ""), *passed_on) if text))
 
 
 def _files(event: Mapping[str, Any]) -> tuple[SlackFile, ...]:
@@ -287,8 +292,8 @@ def file_of(one: Mapping[str, Any]) -> SlackFile:
     """A file as Slack describes it."""
     return SlackFile(
         id=str(one.get("id") or ""),
-        name=str(one.get("name") or one.get("title") or "file"),
-        type=str(one.get("mimetype") or "application/octet-stream"),
+        name=_text(str(one.get("name") or one.get("title") or "file")),
+        type=_text(str(one.get("mimetype") or "application/octet-stream")),
         size=_number(one.get("size")),
         url=str(one.get("url_private_download") or one.get("url_private") or ""),
     )

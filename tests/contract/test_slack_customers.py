@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from unittest.mock import patch
+from unittest.mock import AsyncMock, Mock, patch
 
 import pytest_asyncio
 
-from channels.slack import customers, fetching
+from channels.slack import customers, fetching, work
 from channels.slack.normal import extract
 from router.core.errors import StoreUnavailable
 from router.sim.slack import Rules
@@ -201,3 +201,21 @@ async def test_customers_hold_up_no_agent(shop: Shop) -> None:
     await shop.desk["ana"].clicks(card, "usherd.accept")
     await shop.desk.until(lambda: contact.agent == "ana", "accepted")
     assert shop.entries == []
+
+
+async def test_a_mistake_of_ours_loses_no_customers_words(shop: Shop) -> None:
+    """What goes wrong around them leaves the words; and what goes wrong with all of it stays until it is mended."""
+    silence = patch.multiple(customers, log=Mock()), patch.multiple(work, log=Mock())  # a trace takes a second to print
+    with silence[0], patch.object(customers.Customers, "_names", side_effect=RuntimeError("a mistake")):
+        await shop.cara.writes("Only words.", channel=shop.channel)
+        [message] = await shop.comes(1)
+        assert (message.text, message.from_.name) == ("Only words.", "Slack member")
+    append = AsyncMock(side_effect=RuntimeError("a mistake"))
+    mistaken = patch.object(shop.desk.house.inbox, "append", append)
+    with mistaken, silence[0], silence[1], patch.object(work, "FAILED_SECONDS", 0.01):
+        await shop.cara.writes("Kept.", channel=shop.channel)
+        await shop.desk.until(lambda: append.await_count > 4, "tried again and again")
+        assert len(shop.desk.memory.left("in:")) == 1
+        append.side_effect = shop.desk.house.inbox.__class__.append.__get__(shop.desk.house.inbox)
+        [message] = await shop.comes(2)
+    assert message.text == "Kept."

@@ -68,6 +68,8 @@ def test_what_is_passed_on_is_read_and_a_preview_is_not() -> None:
     assert deed.text == "See:\n\nBen: It broke."
     [deed] = read(event(**CHANNEL, text="", attachments=[{**shared, "author_name": ""}]), BOT)
     assert deed.text == "It broke."
+    [deed] = read(event(**CHANNEL, text="half \ud83d", files=[{"id": "F1", "name": "\ud83d.txt"}]), BOT)
+    assert (deed.text, deed.files[0].name) == ("half ?", "?.txt")
 
 
 def test_an_edit_has_the_new_words_and_a_tombstone_is_a_deletion() -> None:
