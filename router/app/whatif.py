@@ -166,7 +166,7 @@ async def _reclassified(
 
     It learns from what people said, as the daemon's does. Bodies that were erased keep the topics they had.
     """
-    model, classifier = await _trained(store, changed, progress)
+    model, classifier = await trained(store, changed, progress)
     ids = [event.message for event in _messages(recorded)]
     texts = await lessons.texts_of(Vault(store), ids, lambda number: progress("reading bodies", number))
 
@@ -198,7 +198,8 @@ def _replaced(recorded: Recorded, renewed: Callable[[Any], Any]) -> Recorded:
     return again
 
 
-async def _trained(store: Store, changed: Loaded, progress: Progress) -> tuple[topics.TopicModel, Classifier]:
+async def trained(store: Store, changed: Loaded, progress: Progress) -> tuple[topics.TopicModel, Classifier]:
+    """A model of the workspace's topics and of all that agents said so far. Raises StoreUnavailable."""
     progress("training topics", 0)
     labels, handled = Labels(store, Label, HEAD), Labels(store, Took, HEAD_HANDLED)
     await labels.read()
