@@ -1,7 +1,7 @@
 // The desk page: signs in, keeps the views up to date, does what is pressed.
 
 import { Refused, act, get, signIn, signOut, whoAmI } from "./api.js";
-import { askDecline, askIncident, askLink, askPriority, askSnooze, askTopics, askTransfer, askUnlink, showHelp, showWhy } from "./dialogs.js";
+import { askDecline, askIncident, askLink, askPriority, askSnooze, askTopics, askTransfer, askUnlink, askWishes, showHelp, showWhy } from "./dialogs.js";
 import { h, icon, say, toast } from "./dom.js";
 import { Live } from "./live.js";
 import { assign, forgetDraft, startContact } from "./handing.js";
@@ -338,6 +338,7 @@ class App {
       none: async () => ({ topics: [] }),
       priority: async () => askPriority(card.contact.priority),
       link: askLink,
+      customer: async () => askWishes(card.wishes),
       unlink: async () => { const chosen = await askUnlink(); return chosen && { link: which, ...chosen }; },
     }[action] || (async () => ({}));
     try {
