@@ -1,4 +1,6 @@
-"""Take the pictures that the documents show: `python -m docs.take_pictures`, with Debian's chromium.
+"""Take the pictures that the documents show: `python -m docs.take_pictures`, with Debian's chromium and emoji.
+
+`desk`, `chat` or `slack` after it takes only those.
 
 The demo's workspace, mail, page and daemon; one agent, whose day is acted out here so that the pictures are the same
 each time, and a visitor who chats with her. Pictures are of 256 colours, so that each stays under 150 kB.
@@ -12,6 +14,7 @@ import io
 import itertools
 import random
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -24,18 +27,22 @@ from pathlib import Path
 from PIL import Image
 from playwright.async_api import Browser, FloatRect, Page, async_playwright
 
+from channels.slack.manifest import manifest
 from router.app.daemon import Daemon
-from router.app.demo import lay_out, sign_in
+from router.app.demo import join_slack, lay_out, sign_in
 from router.app.demo_people import Customers, Sink
 from router.core.state import Contact
 from router.core.transitions import DeliveryState
 from router.shell.clock import wall_ms
+from router.sim.slack import FakeSlack
+from router.sim.slack import Message as SlackMessage
 from skills.workspace import load
 
 IMAGES = Path(__file__).parent / "images"
 AGENT = "ines"
 LEAD = "andres"
 WIDTH, HEIGHT, SCALE = 1280, 800, 1.25
+SLACK_SIZE = 1240, 860
 CHAT_SIZE = 900, 640
 COLOURS = 256
 PICTURE_BYTES_MAX = 150_000
@@ -59,6 +66,11 @@ ANSWER = "Thank you for the quick answer! I would rather be paid its value. Do y
 
 VISITOR = "Hello! My suitcase did not arrive with flight AB 123. What do I do?"
 TO_VISITOR = "Good morning! It is still in Lisbon and comes with the next flight. Where may we bring it?"
+
+
+FROM_SLACK = "Hello! One of our travellers has no suitcase after flight AB 123. Could you find out where it is?"
+TO_SLACK = "Good morning, Cara! It is still in Lisbon and comes with the next flight. Where may we bring it?"
+CHOICES = ("desk", "chat", "slack")
 
 
 class Stage:
@@ -219,8 +231,47 @@ async def photograph_chat(stage: Stage, browser: Browser, folder: Path) -> None:
     await keep(page, folder / "chat.png")
 
 
-async def take(folder: Path) -> None:
-    """All pictures, into a folder."""
+async def photograph_slack(stage: Stage, slack: FakeSlack, browser: Browser, contact: str, folder: Path) -> None:
+    """Ines in Slack: a contact in its thread, a window, her Home; and what a customer sees in a shared channel."""
+    ines, cara = slack.user(AGENT), slack.user("cara")
+    subject = (await stage.daemon.vault.messages([stage.daemon.live.state.contacts[contact].messages[0].id])).popitem()
+
+    def cards(*words: str) -> list[SlackMessage]:
+        return [one for one in ines.sees() if not one.thread_ts and all(word in one.said for word in words)]
+
+    await stage.until(lambda: any("rather be paid" in one.said for one in ines.sees()))
+    held = stage.daemon.live.state.agents[AGENT]
+    await stage.until(lambda: len(cards()) == len({*held.held, *held.parked}))
+    shown = cards(subject[1].subject)[-1]
+    shop = next(one for one in slack.space.channels.values() if cara.id in one.members and one.kind == "channel")
+    page = await open_page(browser, *SLACK_SIZE)
+    await page.goto(f"{slack.page_url}?as={AGENT}&at={ines.dm.id}&thread={shown.ts}")
+    thread = page.get_by_role("complementary", name="Thread")
+    await thread.get_by_text("rather be paid").last.wait_for()
+    await thread.get_by_role("button", name="Resolve").first.scroll_into_view_if_needed()
+    await keep(page, folder / "slack-card.png")
+    await thread.get_by_role("button", name="Transfer").first.click()
+    window = page.get_by_role("dialog")
+    await window.get_by_role("combobox").select_option(label="Whoever is best")
+    await window.get_by_role("textbox").fill("Wants the value, not the repair. The photos are in the thread.")
+    await keep(page, folder / "slack-modal.png")
+    await page.keyboard.press("Escape")
+    await page.get_by_role("button", name="Home").click()
+    await page.get_by_text("Skills").first.wait_for()
+    await keep(page, folder / "slack-home.png")
+    asked = await cara.writes(FROM_SLACK, channel=shop)
+    await stage.until(lambda: bool(cards("Cara Cruz", "Offered to you")))
+    await ines.clicks(cards("Cara Cruz")[-1], "usherd.accept")
+    await stage.until(lambda: bool(cards("Cara Cruz", "Write in this thread")))
+    await ines.writes(TO_SLACK, thread=cards("Cara Cruz")[-1])
+    await stage.until(lambda: len(cara.thread(asked)) > 1)
+    await page.goto(f"{slack.page_url}?as=cara&at={shop.id}&thread={asked.ts}")
+    await thread.get_by_text("still in Lisbon").wait_for()
+    await keep(page, folder / "slack-customer.png")
+
+
+async def take(folder: Path, wanted: frozenset[str] = frozenset(CHOICES)) -> None:
+    """Pictures, into a folder."""
     async with AsyncExitStack() as stack:
         place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="usherd-pictures-")))
         mails = stack.enter_context(as_file(files("router.sim") / "sample" / "mails"))
@@ -229,6 +280,9 @@ async def take(folder: Path) -> None:
         stack.push_async_callback(sink.stop)
         workspace = config / "workspace.yaml"
         workspace.write_text(workspace.read_text().replace("email: 12s", "email: 10m"))
+        slack = await stack.enter_async_context(FakeSlack(manifest()))
+        if "slack" in wanted:
+            join_slack(config, slack)
         daemon = Daemon(load(config), place / "data")
         await daemon.start()
         try:
@@ -239,8 +293,12 @@ async def take(folder: Path) -> None:
                     executable_path=shutil.which("chromium"),
                     args=["--no-sandbox", "--disable-gpu", "--hide-scrollbars"],
                 )
-                await photograph_desk(stage, browser, contact, folder)
-                await photograph_chat(stage, browser, folder)
+                if "desk" in wanted:
+                    await photograph_desk(stage, browser, contact, folder)
+                if "chat" in wanted:
+                    await photograph_chat(stage, browser, folder)
+                if "slack" in wanted:
+                    await photograph_slack(stage, slack, browser, contact, folder)
                 await browser.close()
         finally:
             await daemon.stop()
@@ -248,4 +306,4 @@ async def take(folder: Path) -> None:
 
 if __name__ == "__main__":
     IMAGES.mkdir(exist_ok=True)
-    asyncio.run(take(IMAGES))
+    asyncio.run(take(IMAGES, frozenset(sys.argv[1:] or CHOICES)))

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from skills.email_model import EmailChannel
 from skills.part import ChannelPart
-from skills.scalars import Also, Email, Language, Listed, Listen, Name, Size, Words
+from skills.scalars import Also, Email, Language, Listed, Listen, Name, SignedDuration, Size, Words
 from skills.secret import Secret
 
 CHANNELS = ("email", "webchat", "telegram", "slack", "http")
@@ -34,11 +34,13 @@ def _origin(text: str) -> str:
 
 _BOT_TOKEN = re.compile(r"[0-9]{3,20}:[A-Za-z0-9_-]{20,100}")
 HOOK_SECRET_CHARACTERS_MIN = 16
+UNDO_MS_MAX = 60_000
 _HOOK_SECRET = re.compile(r"[A-Za-z0-9_-]{16,256}")
 
 
 Origin = Annotated[str, AfterValidator(_origin)]
 Emoji = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_+'-]+$")]  # by the name that Slack gives it
+SlackChannelId = Annotated[str, StringConstraints(pattern=r"^[CG][A-Z0-9]{6,30}$")]
 Rate = Annotated[int, Field(ge=1, le=100_000)]
 
 
@@ -129,8 +131,15 @@ class HttpChannel(ChannelPart):
     """`POST /v1/messages`, for sources of your own."""
 
 
+class SlackCustomers(ChannelPart):
+    """A channel in Slack whose writers are customers."""
+
+    agents: bool = False
+    """Whether what agents write there opens contacts as well, as in a help channel of your own people."""
+
+
 class SlackChannel(ChannelPart):
-    """The agents' desk in Slack."""
+    """The agents' desk in Slack, and channels there whose writers are customers."""
 
     bot_token: Secret
     """What the app signs in with, `xoxb-…`: ${NAME} or file:PATH."""
@@ -138,12 +147,29 @@ class SlackChannel(ChannelPart):
     """For Socket Mode, which needs no open port: `xapp-…`, as ${NAME} or file:PATH."""
     signing_secret: Secret | None = None
     """Instead of `app_token`, where Slack calls /slack/events on this web server: ${NAME} or file:PATH."""
-    team_channel: Annotated[str, StringConstraints(pattern=r"^[CG][A-Z0-9]{6,30}$")] | None = None
+    team_channel: SlackChannelId | None = None
     """The id of a channel that hears of contacts that wait too long; the app must be in it."""
+    customers: dict[SlackChannelId, SlackCustomers] = Field(default_factory=dict)
+    """Channels whose writers are customers, by id, shared ones too: each thread is a contact; the app must be in it."""
     statuses: dict[Emoji, Literal["away", "busy"]] = Field(default_factory=dict)
     """Emoji of people's own status in Slack that set an agent away or busy while they stand."""
+    supervisors_channel: Annotated[str, StringConstraints(pattern=r"^[CG][A-Z0-9]{6,30}$")] | None = None
+    """The id of a channel for alerts and digests; without one each supervisor is told alone. The app must be in it."""
+    digest_at: Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = "18:00"
+    """When supervisors are told of the day, by the workspace's time zone."""
+    digest_week: Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun", "never"] = "fri"
+    """On which day they are told of the last seven days as well."""
+    undo: Annotated[SignedDuration, Field(ge=0, le=UNDO_MS_MAX)] = 10_000
+    """How long an answer is held, so that it can be taken back: by deleting it, or by a button. 0s: not at all."""
+    emoji: dict[Literal["take", "resolve"], Emoji] = Field(default_factory=dict)
+    """Which emoji on a card does what: take (👀, `eyes`) and resolve (✅, `white_check_mark`) unless named here."""
     api: Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+/$")] = "https://slack.com/api/"
     """Where Slack's Web API is; another address only for tests."""
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """What rules call the customers' channels."""
+        return tuple(f"slack/{name}" for name in self.customers)
 
     @model_validator(mode="after")
     def _one_way_in(self) -> Self:
@@ -152,6 +178,12 @@ class SlackChannel(ChannelPart):
         for key, secret, begin in (("bot_token", self.bot_token, "xoxb-"), ("app_token", self.app_token, "xapp-")):
             if secret is not None and not secret.reveal().startswith(begin):
                 raise ValueError(f"`{key}` is another kind of token: Slack's begin with {begin}")
+        return self
+
+    @model_validator(mode="after")
+    def _colleagues_among_themselves(self) -> Self:
+        if self.team_channel in self.customers:
+            raise ValueError("`team_channel` is among `customers`: what is said of them there, they would read")
         return self
 
 
@@ -172,7 +204,7 @@ class Channels(ChannelPart):
     http: Annotated[HttpChannel | None, Also(_empty, {"type": "null"})] = None
     """`POST /v1/messages`."""
     slack: SlackChannel | None = None
-    """The agents' desk in Slack."""
+    """The agents' desk in Slack, and channels there whose writers are customers."""
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from router.core.values import Assign, Priority, Role
 from skills.answer_model import AutoAnswersConfig
 from skills.channel_model import Channels, Web
 from skills.customer_model import CsatConfig, CustomersConfig, IncidentsConfig
-from skills.reply_model import ReplyConfig
+from skills.reply_model import ArticleConfig, ReplyConfig
 from skills.scalars import (
     Also,
     Count,
@@ -36,10 +36,11 @@ from skills.scalars import (
     Zone,
 )
 from skills.store_model import Archive, Blobs, Store
-from skills.topic_model_config import TopicModelConfig
+from skills.topic_model_config import MoodConfig, TopicModelConfig
 
 EVERYONE, TRIAGE = "everyone", "triage"  # the first: the team of agents who name none
 UNITS, LANGUAGE_PREFIX = "units", "lang:"  # the first: the one capacity that is no kind
+Mood = Literal["angry", "urgent"]
 KINDS = ("email", "chat", "messaging")  # what the built-in channels bring
 
 
@@ -160,6 +161,8 @@ class WhenConfig(Part):
     """The language it is written in."""
     tier: Name | None = None
     """The customer's tier."""
+    mood: Mood | None = None
+    """How the customer sounds: angry or urgent."""
 
 
 class EscalationConfig(Part):
@@ -290,6 +293,8 @@ class WorkspaceConfig(Part):
     """Working hours, by id."""
     topics: dict[Name, TopicConfig] = {}
     """What contacts are about, by id."""
+    moods: dict[Mood, MoodConfig] = {}
+    """How customers sound, for rules: `angry`, `urgent`."""
     rules: tuple[RuleConfig, ...] = ()
     """What contacts require and are promised, first to last."""
     sla: dict[Literal["default"], SlaConfig] = {"default": SlaConfig(first_response=28_800_000)}
@@ -328,6 +333,8 @@ class WorkspaceConfig(Part):
     """What the classifier must reach."""
     replies: dict[Name, ReplyConfig] = {}
     """Saved replies, by name: agents put them into what they write."""
+    articles: dict[Name, ArticleConfig] = {}
+    """Pages that are suggested to agents beside a contact, by name."""
     auto_answers: AutoAnswersConfig = AutoAnswersConfig()
     """What is said by itself to whoever opens a contact."""
     channels: Channels = Channels()

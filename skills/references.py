@@ -36,10 +36,12 @@ class References:
             self._rule(rule, ("rules", index))
         self._kinds_and_skills()
         self._replies()
+        self._articles()
         self._auto_answers()
         self._customers()
         self._telegram()
         self._mailboxes()
+        self._letters()
         if not self.errors:  # a misspelt skill is not also "nobody can take it"
             self._topics()
 
@@ -104,7 +106,8 @@ class References:
         self._known("channel", when.channel, CHANNELS, (*here, "channel"))
         self._known("kind", when.kind, self._kinds, (*here, "kind"))
         if config.channels.telegram is None or not _TELEGRAM_GROUP.fullmatch(when.account or ""):
-            self._known("account", when.account, config.accounts, (*here, "account"))
+            slack = config.channels.slack.accounts if config.channels.slack is not None else ()
+            self._known("account", when.account, (*config.accounts, *slack), (*here, "account"))
         self._known("language", when.language, config.languages, (*here, "language"))
         self._known("tier", when.tier, config.customers.tiers, (*here, "tier"))
         self._known("team", rule.team, config.teams, (*path, "team"))
@@ -158,6 +161,12 @@ class References:
                 wrong += 1
                 self._known("tier", tier, config.customers.tiers, ("customers", "listed", customer))
 
+    def _articles(self) -> None:
+        for name, article in self._config.articles.items():
+            for index, topic in enumerate(article.topics):
+                self._known("topic", topic, self._config.topics, ("articles", name, "topics", index))
+            self._known("language", article.language, self._config.languages, ("articles", name, "language"))
+
     def _auto_answers(self) -> None:
         """Texts are in languages of the workspace, and there is one in the first: who has no text gets that."""
         config = self._config
@@ -184,6 +193,18 @@ class References:
             message = "`mode: webhook` needs an address at which Telegram reaches usherd over https"
             hint = "set `web.url: https://…` to where your proxy passes on to `web.listen`, or use `mode: polling`"
             self.errors.append(error_at(self._marks, (*path, "mode"), message, hint=hint, code="missing"))
+
+    def _letters(self) -> None:
+        """Mails look like something in the first language: whoever has no letter in theirs gets that."""
+        email, first = self._config.channels.email, self._config.languages[0]
+        letters = email.letters if email is not None else {}
+        path = ("channels", "email", "letters")
+        for language in letters:
+            self._known("language", language, self._config.languages, (*path, language))
+        if letters and first not in letters:
+            message = f"`channels.email.letters` has none in `{first}`, the first of `languages`"
+            hint = f"add `{first}: {{…}}`: it is used for every language that has none"
+            self.errors.append(error_at(self._marks, path, message, hint=hint, code="missing"))
 
     def _mailboxes(self) -> None:
         """Each is read once."""

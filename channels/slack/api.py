@@ -16,7 +16,9 @@ from channels.slack.limits import Limits
 
 log = structlog.get_logger()
 
-READS = frozenset({"conversations.history", "conversations.replies", "users.info", "users.lookupByEmail", "auth.test"})
+READS = frozenset(
+    {"conversations.history", "conversations.replies", "files.info", "users.info", "users.lookupByEmail", "auth.test"}
+)
 FORMS = frozenset({"files.getUploadURLExternal"})
 PASSING = frozenset(
     {
@@ -83,7 +85,7 @@ class Api:
         self, method: str, arguments: dict[str, Any], *, urgent: bool = False, patience: float = 0.0
     ) -> dict[str, Any]:
         """Slack's answer. Waits for the limits at most `patience` seconds. Raises Wait, Doubt or Refusal."""
-        channel = str(arguments.get("channel") or "")
+        channel = str(arguments.get("channel") or arguments.get("channel_id") or "")
         while True:
             try:
                 self.admit(method, channel, urgent=urgent)

@@ -1,11 +1,12 @@
-"""What agents wrote while nobody listened: Slack gives an event up after six minutes, so it is read from the threads.
+"""What people wrote while nobody listened: Slack gives an event up after six minutes, so it is read from the threads.
 
-A message has the same key whether Slack sent it or it was read, so that what came both ways is one.
+Agents' threads are read, and customers' channels whole: what was said there, and what was worded anew. A message has
+the same key whether Slack sent it or it was read, so that what came both ways is one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -17,6 +18,7 @@ from channels.slack.work import Work
 log = structlog.get_logger()
 
 HANDS = 1
+CHANNEL = "#"  # no agent's name begins so
 PAGES_MAX = 5
 PAGE = 200
 MARGIN_MS = 60_000  # clocks differ, and what came last may not have been stored
@@ -25,48 +27,111 @@ Take = Callable[[Mapping[str, Any]], Awaitable[object]]
 
 
 class CatchingUp:
-    """One node's. `take` stores a payload as if Slack had sent it; `agents` lists those to read after."""
+    """One node's. `take` stores a payload as if Slack had sent it.
 
-    def __init__(self, *, api: Api, people: People, take: Take, agents: Callable[[], list[str]]) -> None:
+    `agents` lists those to read after, `channels` the ids of customers' channels.
+    """
+
+    def __init__(
+        self,
+        *,
+        api: Api,
+        people: People,
+        take: Take,
+        agents: Callable[[], list[str]],
+        channels: Callable[[], Sequence[str]],
+    ) -> None:
         self._api = api
         self._people = people
         self._take = take
         self._agents = agents
+        self._channels = channels
         self._since: dict[str, int] = {}
         self.work: Work[str] = Work("catching up", self._read, HANDS)
 
     def begin(self, since: int) -> None:
         """Read what was written since an instant (ms)."""
         log.info("slack_catches_up", since=since)
-        for agent in self._agents():
-            self._since[agent] = min(since - MARGIN_MS, self._since.get(agent, since))
-            self.work.mark(agent)
+        for key in (*self._agents(), *(f"{CHANNEL}{channel}" for channel in self._channels())):
+            self._since[key] = min(since - MARGIN_MS, self._since.get(key, since))
+            self.work.mark(key)
 
-    async def _read(self, agent: str) -> None:
-        """Read one agent's threads. Raises Wait, Refusal, StoreUnavailable."""
+    async def _read(self, key: str) -> None:
+        """Read one agent's threads, or one channel. Raises Wait, Refusal, StoreUnavailable."""
+        if key.startswith(CHANNEL):
+            await self._read_channel(key.removeprefix(CHANNEL), _timestamp(self._since.get(key, 0)))
+            self._since.pop(key, None)
+            return
+        agent = key
         seat, since = self._people.seat(agent), self._since.get(agent)
         if seat is None or not seat.dm or since is None:
             return
-        after = f"{since // 1000}.{since % 1000:03d}000"
-        for thread in await self._threads(seat.dm, after):
-            arguments = {"channel": seat.dm, "ts": thread, "oldest": after, "limit": PAGE}
-            answer = await self._api.call("conversations.replies", arguments)
-            for message in answer.get("messages") or ():
-                if message.get("user") == seat.user and str(message.get("ts")) not in {"", thread}:
-                    event = {**message, "type": "message", "channel": seat.dm, "channel_type": "im"}
-                    await self._take({"type": "event_callback", "event_id": "", "event": event})
+        after = _timestamp(since)
+        for head in await self._heads(seat.dm):
+            if str(head.get("latest_reply") or "") > after:
+                for message in await self._replies(seat.dm, str(head["ts"]), after):
+                    if message.get("user") == seat.user and str(message.get("ts")) > after:
+                        await self._tell(seat.dm, "im", message)
         self._since.pop(agent, None)
 
-    async def _threads(self, channel: str, after: str) -> list[str]:
-        """Threads of a conversation in which something was said lately."""
-        found: list[str] = []
+    async def _read_channel(self, channel: str, after: str) -> None:
+        """Read what was said or worded anew in a channel after an instant, thread by thread, oldest first."""
+        for head in reversed(await self._heads(channel)):
+            messages = [head]
+            if str(head.get("latest_reply") or "") > after:
+                messages += await self._replies(channel, str(head["ts"]), after)
+            for message in messages:
+                if str(message.get("ts")) > after:
+                    await self._tell(channel, "channel", message)
+                if _edited(message) > after:  # also of one that came in before, a moment ago
+                    await self._tell_edit(channel, message)
+
+    async def _tell(self, channel: str, kind: str, message: Mapping[str, Any]) -> None:
+        event = {**message, "type": "message", "channel": channel, "channel_type": kind}
+        await self._take({"type": "event_callback", "event_id": "", "event": event})
+
+    async def _tell_edit(self, channel: str, message: Mapping[str, Any]) -> None:
+        before = {
+            name: message.get(name) for name in ("user", "bot_id", "ts", "thread_ts")
+        }  # what it said is not known
+        event = {"type": "message", "subtype": "message_changed", "channel": channel, "channel_type": "channel"}
+        key = f"{channel} {message.get('ts')} {_edited(message)}"
+        changed = {**event, "message": message, "previous_message": before}
+        await self._take({"type": "event_callback", "event_id": key, "event": changed})
+
+    async def _replies(self, channel: str, thread: str, after: str) -> list[Mapping[str, Any]]:
+        """What was said in a thread after an instant, or worded anew, but for its head."""
+        arguments = {"channel": channel, "ts": thread, "limit": PAGE, "cursor": None}
+        found: list[Mapping[str, Any]] = []
+        for _ in range(PAGES_MAX):
+            answer = await self._api.call("conversations.replies", arguments)
+            found += [
+                one
+                for one in answer.get("messages") or ()
+                if str(one.get("ts")) not in {"", thread} and max(str(one.get("ts")), _edited(one)) > after
+            ]
+            arguments["cursor"] = (answer.get("response_metadata") or {}).get("next_cursor") or None
+            if arguments["cursor"] is None:
+                break
+        return found
+
+    async def _heads(self, channel: str) -> list[Mapping[str, Any]]:
+        """The first messages of a conversation's threads, newest first, as far back as is looked."""
+        found: list[Mapping[str, Any]] = []
         cursor = None
         for _ in range(PAGES_MAX):
             arguments = {"channel": channel, "limit": PAGE, "cursor": cursor}
             answer = await self._api.call("conversations.history", arguments)
-            heads = answer.get("messages") or ()
-            found += [str(one["ts"]) for one in heads if str(one.get("latest_reply") or "") > after]
+            found += answer.get("messages") or ()
             cursor = (answer.get("response_metadata") or {}).get("next_cursor") or None
             if cursor is None:
                 break
         return found
+
+
+def _timestamp(instant: int) -> str:
+    return f"{instant // 1000}.{instant % 1000:03d}000"
+
+
+def _edited(message: Mapping[str, Any]) -> str:
+    return str((message.get("edited") or {}).get("ts") or "")

@@ -12,34 +12,41 @@ import msgspec
 import structlog
 from slack_sdk.web.async_client import AsyncWebClient
 
-from channels.slack.acting import Actor, Parts, problems
+from channels.slack.acting import Actor, Parts
 from channels.slack.answering import Answering
 from channels.slack.api import Api, Doubt, Refusal, Wait
 from channels.slack.arriving import Arrivals
 from channels.slack.asking import Find, Questions
+from channels.slack.away import TimesAway
 from channels.slack.catching_up import CatchingUp
+from channels.slack.customers import Channels, Customers, Tidy
 from channels.slack.enclosing import Enclosing
+from channels.slack.fetching import Fetching
+from channels.slack.holding import Holding
 from channels.slack.homes import Homes
 from channels.slack.lapses import Lapses
 from channels.slack.limits import Limits
 from channels.slack.lines import Lines
 from channels.slack.listening import Sockets, bolt
+from channels.slack.losses import Losses
 from channels.slack.own_status import OwnStatus
 from channels.slack.people import People
-from channels.slack.ports import Files, Memory, Roster
+from channels.slack.ports import Files, Memory, Roster, Wishes
 from channels.slack.posting import Postings
 from channels.slack.projection import Explain, Projection
 from channels.slack.reading import Deed, read
+from channels.slack.rehearsing import WhatIfs
+from channels.slack.rounds import Asked, rounds_of
 from channels.slack.sharing import Sharing
-from router.core.errors import StoreUnavailable, TransientError
-from router.core.values import Status
-from router.desk import actions
+from channels.slack.windows import problems
+from channels.slack.work import Work
+from router.core.errors import StoreUnavailable
+from router.core.ports import Inbox
 from router.desk.model import Desk
-from router.desk.ports import Changed, Commands, Texts
+from router.desk.ports import Changed, Commands, Rehearsing, Texts
 
 log = structlog.get_logger()
 
-BACK = "back:"
 ALIVE = "alive"
 GAP_MS = 20_000
 BEAT_MS = 10_000
@@ -48,19 +55,16 @@ FIRST_SECONDS = 20.0  # for what an earlier process left undone, before threads 
 AGAIN_SECONDS = 5.0
 
 
-class Away(msgspec.Struct, frozen=True):
-    """Until when an agent is away, and since when: another time away is another."""
-
-    until: int
-    since: int
-
-
 Runs: TypeAlias = Sequence[Callable[[], Coroutine[None, None, None]]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outside:
-    """What the process gives. `clock` in ms; `monotonic` in seconds; `problems` for supervisors' Home."""
+    """What the process gives. `clock` in ms; `problems` for supervisors' Home.
+
+    `limits`: how fast Slack may be called, by whatever part of the process. `customers`: channels whose writers are
+    customers; their messages go into `inbox`. `tidy` makes a file's name and type safe.
+    """
 
     client: AsyncWebClient
     app_token: str
@@ -76,8 +80,27 @@ class Outside:
     problems: Callable[[], list[str]]
     team_channel: str
     statuses: Callable[[], Mapping[str, str]]
+    customers: Channels
+    inbox: Inbox
+    tidy: Tidy
     clock: Callable[[], int]
-    monotonic: Callable[[], float]
+    limits: Limits
+    wishes: Callable[[], Wishes] = Wishes
+    rehearsing: Rehearsing | None = None
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """What is kept up to date in Slack, and who is who there."""
+
+    people: People
+    projection: Projection
+    homes: Homes
+    lines: Lines
+    own_status: OwnStatus
+    times_away: TimesAway
+    losses: Losses
+    whatifs: WhatIfs
 
 
 class SlackDesk:
@@ -85,13 +108,13 @@ class SlackDesk:
 
     def __init__(self, outside: Outside) -> None:
         self._out = outside
-        self._api = Api(outside.client, Limits(outside.monotonic))
+        self._api = Api(outside.client, outside.limits)
         self._arrivals: Arrivals | None = None
         self._sockets: Sockets | None = None
-        self._back: dict[str, Away] = {}
         self._alive: int | None = None  # ms: until when it is known that somebody listened
         self._beaten = 0
         self._url = ""
+        self.works: Sequence[Work[Any]] = ()
         self._bot = ""
         self.app = bolt(outside.client, self.take, outside.signing_secret)
 
@@ -123,9 +146,19 @@ class SlackDesk:
 
     async def run(self) -> None:
         """Be the desk until cancelled. Raises Fenced (in a group) when another node leads, StoreUnavailable."""
+        times_away = TimesAway(
+            memory=self._out.memory, source=self._out.desk.source, commands=self._out.commands, clock=self._out.clock
+        )
+        unwatch = self._out.desk.source.subscribe(times_away.changed)
+        try:
+            kept = await self._out.memory.all()
+            times_away.recall(kept)
+            await self._be(kept, await self._identity(), times_away)
+        finally:
+            unwatch()
+
+    async def _be(self, kept: dict[str, bytes], identity: dict[str, Any], times_away: TimesAway) -> None:
         out = self._out
-        kept = await out.memory.all()
-        identity = await self._identity()
         self._bot, self._url = str(identity["user_id"]), str(identity.get("url") or "")
         people = People(self._api, out.roster, out.memory, str(identity.get("team_id") or ""))
         people.recall(kept)
@@ -140,26 +173,23 @@ class SlackDesk:
             clock=out.clock,
             forget=out.memory.delete,
         )
-        homes = Homes(
-            api=self._api,
-            desk=out.desk,
-            link=lambda agent, contact: self._link(projection, agent, contact),
-            problems=out.problems,
-            clock=out.clock,
-        )
+        whatifs = WhatIfs(desk=out.desk, answering=Answering(self._api), rehearsing=out.rehearsing)
+        homes = self._homes(projection, whatifs)
         lapses = Lapses(api=self._api, people=people, source=out.desk.source, memory=out.memory)
         own_status = OwnStatus(commands=out.commands, source=out.desk.source, memory=out.memory, named=out.statuses)
         own_status.recall(kept)
-        arrivals = self._hands(people, projection, homes, lines, own_status)
+        losses = Losses(api=self._api, people=people, memory=out.memory, at=projection.at)
+        rounds = rounds_of(self._asked(people, postings, projection))
+        shown = _Shown(people, projection, homes, lines, own_status, times_away, losses, whatifs)
+        arrivals = self._hands(shown)
         catching_up = CatchingUp(
-            api=self._api, people=people, take=arrivals.take, agents=lambda: list(out.roster.addresses())
+            api=self._api,
+            people=people,
+            take=arrivals.take,
+            agents=lambda: list(out.roster.addresses()),
+            channels=lambda: tuple(out.customers()),
         )
         self._alive = msgspec.json.decode(kept[ALIVE], type=int) if ALIVE in kept else None
-        self._back = {
-            name[len(BACK) :]: msgspec.json.decode(raw, type=Away)
-            for name, raw in kept.items()
-            if name.startswith(BACK)
-        }
 
         def changed(news: Changed) -> None:
             projection.changed(news)
@@ -172,14 +202,47 @@ class SlackDesk:
             projection.recall(kept)
             lines.recall(kept)
             lapses.recall(kept)
+            for one in rounds:
+                one.recall(kept)
+            losses.recall(kept)
             arrivals.recall(kept)
             self._arrivals = arrivals
-            every = (projection.work, homes.work, lines.work, lapses.work, catching_up.work)
-            ticks = (projection.look, lines.look, lambda: self._gap(catching_up))
-            await self._work(arrivals, [one.run for one in every], ticks)
+            every = (
+                *(projection.work, homes.work, lines.work, lapses.work),
+                *(losses.work, catching_up.work, whatifs.work),
+            )
+            self.works = (*every, *(one.work for one in rounds), arrivals.work, arrivals.work_apart)
+            works: Runs = [*(one.run for one in every), *(one.work.run for one in rounds)]
+            ticks = (projection.look, lines.look, *(one.look for one in rounds), lambda: self._gap(catching_up))
+            await self._work(arrivals, works, ticks, times_away)
         finally:
             self._arrivals = None
             end()
+
+    def _homes(self, projection: Projection, whatifs: WhatIfs) -> Homes:
+        return Homes(
+            api=self._api,
+            desk=self._out.desk,
+            link=lambda agent, contact: self._link(projection, agent, contact),
+            problems=self._out.problems,
+            changes=whatifs.waiting,
+            clock=self._out.clock,
+        )
+
+    def _asked(self, people: People, postings: Postings, projection: Projection) -> Asked:
+        """What those need who look by themselves whether somebody is to be told something."""
+        out = self._out
+        return Asked(
+            api=self._api,
+            desk=out.desk,
+            people=people,
+            postings=postings,
+            memory=out.memory,
+            problems=out.problems,
+            wishes=out.wishes,
+            link=lambda agent, contact: self._link(projection, agent, contact),
+            clock=out.clock,
+        )
 
     def _lines(self, postings: Postings) -> Lines:
         out = self._out
@@ -192,40 +255,50 @@ class SlackDesk:
             clock=out.clock,
         )
 
-    def _hands(
-        self, people: People, projection: Projection, homes: Homes, lines: Lines, own_status: OwnStatus
-    ) -> Arrivals:
-        out = self._out
+    def _hands(self, shown: _Shown) -> Arrivals:
+        out, projection = self._out, shown.projection
         answering = Answering(self._api)
         questions = Questions(
-            desk=out.desk, commands=out.commands, explain=out.explain, find=out.find, later=self._later, now=out.clock
+            desk=out.desk,
+            commands=out.commands,
+            explain=out.explain,
+            find=out.find,
+            later=shown.times_away.later,
+            now=out.clock,
+        )
+        fetching = Fetching(token=out.client.token or "", address=out.client.base_url, api=self._api)
+        customers = Customers(
+            channels=out.customers, people=shown.people, fetching=fetching, inbox=out.inbox, tidy=out.tidy
         )
 
         async def remember(deed: Deed) -> None:
             await arrivals.keep(deed)
 
-        enclosing = Enclosing(
-            token=out.client.token or "",
-            api=out.client.base_url,
-            files=out.files,
-            remember=remember,
-        )
+        def find(key: str) -> Deed | None:
+            return arrivals.held(key)
+
+        holding = Holding(hold_ms=lambda: out.wishes().undo_ms, find=find, remember=remember, now=out.clock)
+        enclosing = Enclosing(fetching=fetching, files=out.files, remember=remember)
         sharing = Sharing(api=self._api, desk=out.desk, read=out.read, remember=remember, note=projection.shared)
         actor = Actor(
             Parts(
                 desk=out.desk,
                 read=out.read,
                 commands=out.commands,
-                people=people,
+                people=shown.people,
                 projection=projection,
                 answering=answering,
                 enclosing=enclosing,
                 questions=questions,
-                homes=homes,
-                lines=lines,
-                own_status=own_status,
+                customers=customers,
+                homes=shown.homes,
+                lines=shown.lines,
+                own_status=shown.own_status,
                 sharing=sharing,
                 explain=out.explain,
+                wishes=out.wishes,
+                holding=holding,
+                whatifs=shown.whatifs,
                 now=out.clock,
             )
         )
@@ -234,18 +307,23 @@ class SlackDesk:
             carry_out=actor.carry_out,
             concerns=actor.concerns,
             lane_of=actor.lane_of,
+            apart=customers.concerns,
+            lose=shown.losses.note,
             clock=out.clock,
             bot=self._bot,
         )
         return arrivals
 
-    async def _work(self, arrivals: Arrivals, works: Runs, ticks: Sequence[Callable[[], None]]) -> None:
+    async def _work(
+        self, arrivals: Arrivals, works: Runs, ticks: Sequence[Callable[[], None]], times_away: TimesAway
+    ) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(arrivals.work.run())
+            group.create_task(arrivals.work_apart.run())
             if self._out.app_token:
                 self._sockets = Sockets(self.app, self._out.app_token)
                 group.create_task(self._sockets.run())
-            group.create_task(self._tick(ticks))
+            group.create_task(self._tick(ticks, times_away))
             await arrivals.work.done(FIRST_SECONDS)
             for work in works:
                 group.create_task(work())
@@ -269,18 +347,7 @@ class SlackDesk:
             return None
         return f"{self._url}archives/{thread.channel}/p{thread.ts.replace('.', '')}"
 
-    # -- away for a while ----------------------------------------------------------------------------------------------
-
-    async def _later(self, agent: str, until: int) -> None:
-        """An agent is to be available again at an instant; 0: when they say so."""
-        if not until:
-            await self._out.memory.delete([BACK + agent])
-            self._back.pop(agent, None)
-            return
-        seat = (await self._out.desk.source.settled()).agents.get(agent)
-        away = Away(until, seat.status_since if seat is not None else 0)
-        await self._out.memory.put(BACK + agent, msgspec.json.encode(away))
-        self._back[agent] = away
+    # -- while nobody listened -----------------------------------------------------------------------------------------
 
     def _gap(self, catching_up: CatchingUp) -> None:
         """See whether nobody listened for a while, and read what was said meanwhile."""
@@ -298,7 +365,7 @@ class SlackDesk:
                 await self._out.memory.put(ALIVE, msgspec.json.encode(self._alive))
                 self._beaten = self._alive
 
-    async def _tick(self, ticks: Sequence[Callable[[], None]]) -> None:
+    async def _tick(self, ticks: Sequence[Callable[[], None]], times_away: TimesAway) -> None:
         while True:
             await asyncio.sleep(TICK_SECONDS)
             for tick in ticks:
@@ -307,20 +374,4 @@ class SlackDesk:
             if self._arrivals is not None:
                 with suppress(StoreUnavailable):
                     await self._arrivals.forget_failed()
-            for agent in [agent for agent, away in self._back.items() if away.until <= self._out.clock()]:
-                await self._returned(agent, self._back[agent])
-
-    async def _returned(self, agent: str, away: Away) -> None:
-        """The time away is over: available again, unless they have said otherwise since."""
-        source = self._out.desk.source
-        seat = source.state.agents.get(agent)
-        try:
-            if seat is not None and seat.status is Status.AWAY and seat.status_since == away.since:
-                fields: dict[str, object] = {"status": "available"}
-                key = f"back {away.until}"
-                await actions.act(self._out.commands, source.names, source.state, agent, "status", fields, key)
-            await self._out.memory.delete([BACK + agent])
-        except TransientError:  # also a store that is full, or a node that stops: the desk is there for all others
-            return  # at the next tick
-        if self._back.get(agent) == away:
-            del self._back[agent]
+            await times_away.look()

@@ -65,7 +65,13 @@ class Lapses:
         if since is None or seat is None:
             return
         text = texts.LAPSES.format(n=self._source.state.agents[agent].lapses)
-        arguments = {"channel": seat.dm, "text": text, "blocks": [section(text)]}
+        arguments = {
+            "channel": seat.dm,
+            "text": text,
+            "blocks": [section(text)],
+            "unfurl_links": False,
+            "unfurl_media": False,
+        }
         with suppress(Doubt):  # most likely it stands there; said twice it would say nothing more
             await self._api.call("chat.postMessage", arguments, urgent=True)
         self._told[agent] = since

@@ -6,6 +6,7 @@ from typing import Any
 
 SCOPES = {
     "chat:write": "post and change cards and notices, answer one person alone",
+    "chat:write.customize": "answers to customers stand under the agent's name; without it, the name stands in them",
     "im:write": "open the conversation between an agent and the app",
     "im:history": "hear what agents write in its threads; find a post of its own whose outcome is in doubt",
     "users:read": "know of a click whether its maker is a living member of this workspace",
@@ -13,14 +14,17 @@ SCOPES = {
     "commands": "take `/usherd`",
     "reactions:read": "emoji on a card accept and resolve",
     "reactions:write": "mark an agent's answer as delivered or not",
-    "files:read": "fetch the files that an agent sends with an answer",
-    "files:write": "put a customer's files into the thread when the agent asks for them",
-    "channels:history": "find a line of its own in the team's channel whose outcome is in doubt",
-    "groups:history": "the same, where that channel is private",
+    "files:read": "fetch the files that an agent sends with an answer, or a customer with a message",
+    "files:write": "put a customer's files into the agent's thread when asked to, an agent's into the customer's",
+    "channels:history": "hear customers in their channels; find a post of its own there whose outcome is in doubt",
+    "groups:history": "the same, where a channel is private",
 }
+OPTIONAL = frozenset({"chat:write.customize"})  # all works without it
 EVENTS = {
     "app_home_opened": "an agent looks at the app's Home",
     "message.im": "an agent writes in a thread",
+    "message.channels": "a customer writes in a channel that the app was invited to",
+    "message.groups": "the same, where that channel is private",
     "reaction_added": "an agent puts an emoji on a card",
     "user_change": "a member's address changed, or they left: who is who is asked anew",
 }

@@ -12,7 +12,6 @@ from router.desk.views import Card, Item
 
 TOGETHER_MS = 120_000  # a customer's messages within so long are one notice
 TOGETHER_MAX = 4
-WARNINGS_MAX = 2
 
 
 def groups(items: Sequence[Item]) -> list[tuple[Item, ...]]:
@@ -44,7 +43,6 @@ def _notice(items: Sequence[Item], contact: str, room: int) -> list[Json]:
     found: list[Json] = [blocks.section(_headline(items[0]))]
     for item in items:
         found += said(item, room, contact)
-        found += [blocks.context(cut(warning, 300)) for warning in item.warnings[:WARNINGS_MAX]]
     return [*found, *delivery(items[-1], contact)]
 
 
@@ -85,6 +83,7 @@ def news(text: str) -> Post:
 
 def offered_again(view: Card) -> Post:
     """Said in the thread when a contact comes back: a changed card alone notifies nobody."""
-    text = texts.AGAIN.format(until=date(view.offer_until, texts.UNTIL_FORM, "soon")) if view.offer else texts.GIVEN
+    given = texts.CALLED_IN if view.guest else texts.GIVEN
+    text = texts.AGAIN.format(until=date(view.offer_until, texts.UNTIL_FORM, "soon")) if view.offer else given
     offer = [blocks.actions(press("accept", view.contact.id, view.offer, style="primary"))] if view.offer else []
     return Post(text=text, blocks=(blocks.section(text), *offer))

@@ -11,13 +11,26 @@ import asyncio
 import msgspec
 import structlog
 
-from channels.slack.api import Api, Refusal
+from channels.slack.api import Api, Refusal, Wait
 from channels.slack.ports import Memory, Roster
 
 log = structlog.get_logger()
 
 FORGET = 5_000
 ABSENT_SECONDS = 300.0  # so long nobody is asked again after a member that there is not
+
+
+class Member(msgspec.Struct, frozen=True, kw_only=True):
+    """A member as Slack describes them. `address`: only of a living person of our own workspace.
+
+    `outside`: of another organisation, in a channel that is shared with it. `locale`: what their Slack is set to.
+    """
+
+    name: str = ""
+    address: str = ""
+    locale: str = ""
+    outside: bool = False
+    bot: bool = False
 
 
 class Seat(msgspec.Struct):
@@ -44,7 +57,8 @@ class People:
         self._seats: dict[str, Seat] = {}
         self._absent: dict[str, float] = {}  # address -> until when (of the loop's clock) it is taken for nobody's
         self._asking: dict[str, asyncio.Lock] = {}
-        self._strangers: dict[str, str] = {}  # member id -> address, of those looked up
+        self._members: dict[str, Member] = {}  # by id, of those looked up
+        self._waits: dict[str, float] = {}  # agent -> until when (of the loop's clock) Slack's limits make them wait
 
     def recall(self, kept: dict[str, bytes]) -> None:
         """Take over what was remembered."""
@@ -65,7 +79,15 @@ class People:
         if not address:
             return None
         async with self._asking.setdefault(agent, asyncio.Lock()):
-            return await self._found(agent, address)
+            now = asyncio.get_running_loop().time()
+            left = self._waits.get(agent, 0.0) - now
+            if left > 0:  # whoever asks for the same agent waits for the one who asked first
+                raise Wait(left)
+            try:
+                return await self._found(agent, address)
+            except Wait as wait:
+                self._waits[agent] = now + wait.seconds
+                raise
 
     async def _found(self, agent: str, address: str) -> Seat | None:
         seat, now = self.seat(agent), asyncio.get_running_loop().time()
@@ -105,33 +127,44 @@ class People:
         for agent, seat in self._seats.items():
             if seat.user == user and addresses.get(agent) == seat.address:
                 return agent
-        address = await self._address(user)
-        for agent, named in addresses.items():
-            if user == named or (address and named.casefold() == address.casefold()):
-                return agent
-        return None
+        by_id = next((agent for agent, named in addresses.items() if user == named), None)
+        if by_id is not None:
+            return by_id
+        address = (await self.member(user)).address.casefold()
+        return next((agent for agent, named in addresses.items() if address and named.casefold() == address), None)
 
-    async def _address(self, user: str) -> str:
-        known = self._strangers.get(user)
+    async def member(self, user: str) -> Member:
+        """Who a member is; nothing is known of one whom Slack does not show. Raises Wait, Refusal."""
+        known = self._members.get(user)
         if known is not None:
             return known
         try:
-            answer = await self._api.call("users.info", {"user": user}, urgent=True, patience=2.0)
+            arguments = {"user": user, "include_locale": True}
+            answer = await self._api.call("users.info", arguments, urgent=True, patience=2.0)
         except Refusal as refusal:
             if refusal.code in {"user_not_found", "user_not_visible"}:
-                return ""
+                return Member()
             raise
-        member = answer["user"]
-        address = str(member.get("profile", {}).get("email") or "") if self._ours(member) else ""
-        if len(self._strangers) >= FORGET:
-            self._strangers.clear()
-        self._strangers[user] = address
-        return address
+        told = answer["user"]
+        profile = told.get("profile") or {}
+        found = Member(
+            name=str(profile.get("real_name") or told.get("real_name") or profile.get("display_name") or ""),
+            address=str(profile.get("email") or "") if self._ours(told) else "",
+            locale=str(told.get("locale") or ""),
+            outside=self._foreign(told),
+            bot=bool(told.get("is_bot")),
+        )
+        if len(self._members) >= FORGET:
+            self._members.clear()
+        self._members[user] = found
+        return found
 
-    def _ours(self, member: dict[str, object]) -> bool:
+    def _ours(self, told: dict[str, object]) -> bool:
         """Whether this is a living person of our own workspace."""
-        foreign = member.get("is_stranger") or (self._team and member.get("team_id") not in {None, self._team})
-        return not (member.get("deleted") or member.get("is_bot") or foreign)
+        return not (told.get("deleted") or told.get("is_bot") or self._foreign(told))
+
+    def _foreign(self, told: dict[str, object]) -> bool:
+        return bool(told.get("is_stranger") or (self._team and told.get("team_id") not in {None, self._team}))
 
     def known(self, user: str) -> str | None:
         """The agent that a member is, as far as it is known without asking."""
@@ -139,11 +172,11 @@ class People:
 
     def met(self, user: str) -> bool:
         """Whether anything is known of a member."""
-        return user in self._strangers or self.known(user) is not None
+        return user in self._members or self.known(user) is not None
 
     async def forget(self, user: str) -> None:
         """Something about a member changed: ask anew, also after a restart. Raises StoreUnavailable, Fenced."""
-        self._strangers.pop(user, None)
+        self._members.pop(user, None)
         gone = [agent for agent, seat in self._seats.items() if seat.user == user and "@" in seat.address]
         await self._memory.delete([PREFIX + agent for agent in gone])
         for agent in gone:

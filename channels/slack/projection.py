@@ -16,7 +16,7 @@ import structlog
 
 from channels.slack import notices, texts
 from channels.slack.api import Refusal
-from channels.slack.card import Post, card, erased, gone
+from channels.slack.card import Post, card, erased, gone, merged
 from channels.slack.people import People
 from channels.slack.posting import CARD, Postings
 from channels.slack.threads import (
@@ -24,6 +24,7 @@ from channels.slack.threads import (
     MINE,
     NEWS_KEPT,
     OFFERED,
+    RESOLVED,
     WIPED,
     Key,
     Thread,
@@ -48,6 +49,7 @@ log = structlog.get_logger()
 HANDS = 8
 MARKS = {"sent": "white_check_mark", "failed": "x"}
 NOTED = "memo"
+NOT_BEGUN = frozenset({GONE, WIPED, RESOLVED})  # a contact that stands so gets no card, if it has none yet
 Explain = Callable[[str], Awaitable[dict[str, object]]]
 Instead = Callable[[Post], Awaitable[bool]]  # changes a card by other means; False: it could not
 
@@ -106,7 +108,7 @@ class Projection:
         for key in tuple(self.threads):
             self.work.mark(key)
         for agent, seat in state.agents.items():
-            for contact in (*seat.held, *seat.parked):
+            for contact in (*seat.held, *seat.parked, *(one.id for one in self._desk.index.called(agent))):
                 self._mark(agent, contact)
 
     def changed(self, changed: Changed) -> None:
@@ -119,6 +121,7 @@ class Projection:
             one = contacts.get(name)
             if one is not None:
                 agents |= dict.fromkeys(agent for agent in (one.agent, one.offer and one.offer.agent) if agent)
+                agents |= dict.fromkeys(one.called)
             for agent in agents:
                 self._mark(agent, name)
 
@@ -188,12 +191,15 @@ class Projection:
             return
         stage, print_ = stage_of(contact, agent), fingerprint(contact, agent)
         if thread is None:
-            if stage in {GONE, WIPED} or state.workspace.shadow:  # in shadow mode nothing is sent, to nobody
+            if stage in NOT_BEGUN or state.workspace.shadow:  # in shadow mode nothing is sent, to nobody
                 return
             thread = await self._begun(key)
             if thread is None:
                 return
         await self._postings.settle(thread)
+        if not thread.ts and not thread.again and stage in NOT_BEGUN:  # all was done elsewhere while Slack was away
+            await self._drop(key)
+            return
         self._know(thread)  # its card may have been found
         await self._postings.late_copies(thread)
         if thread.again:
@@ -244,7 +250,9 @@ class Projection:
             else:
                 await self._show(thread, view, contact, stage)
                 return
-        if thread.ts:
+        if thread.ts and contact.joined is not None:
+            await self._change(thread, merged())
+        elif thread.ts:
             messages = await heads(self._read, [contact])
             await self._change(thread, gone(row(contact, messages, self._desk.source.names)))
         thread.stage = GONE
@@ -259,7 +267,8 @@ class Projection:
         else:
             if thread.stage in {GONE, WIPED} or (stage == OFFERED and thread.offer != view.offer):
                 await self._asked_why(thread, contact)
-                again = f"again {view.offer or contact.decided_at}"
+                since = contact.messages[-1].id if view.guest and contact.messages else contact.decided_at
+                again = f"again {view.offer or since}"
                 await self._news(thread, again, notices.offered_again(view), urgent=True)
             elif thread.stage == ContactState.SNOOZED and stage == MINE:
                 await self._news(thread, f"woken {contact.court_since}", notices.news(texts.WOKEN))

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 OWN = "usherd."
+SAID = frozenset({"file_share", "thread_broadcast", "me_message"})  # in a channel: all else is Slack's own
 NOT_SAID = frozenset(
     {
         "channel_join",
@@ -37,7 +38,8 @@ class Deed(msgspec.Struct, kw_only=True):
     """One thing that a person did. Which fields count depends on `kind`.
 
     press | choose | submit | say | edit | delete | react | home | command | changed. `values`: what a modal came with,
-    by block. `kept`: ids of the files once they are stored, so that a second try sends the same.
+    by block. `kept`: ids of the files once they are stored, so that a second try sends the same. `stamp`: of an edit,
+    its own timestamp. `apart`: said, changed or deleted in a customers' channel, whatever the workspace says later.
     """
 
     key: str
@@ -47,6 +49,7 @@ class Deed(msgspec.Struct, kw_only=True):
     action: str = ""
     value: dict[str, str] = {}
     values: dict[str, Any] = {}
+    blocks: dict[str, str] = {}  # by field: the block in which it stands in the window
     channel: str = ""
     ts: str = ""
     thread: str = ""
@@ -54,9 +57,16 @@ class Deed(msgspec.Struct, kw_only=True):
     text: str = ""
     files: tuple[SlackFile, ...] = ()
     trigger: str = ""
+    view: str = ""  # the window that it was done in
+    stamp: str = ""
+    apart: bool = False
     answer_to: str = ""  # Slack's response_url
     kept: tuple[str, ...] = ()
     at: int = 0  # ms: when it came
+    told: bool = False  # its maker knows that it can be taken back
+    undone: bool = False  # taken back before it went out
+    going: bool = False  # it goes out now: too late to take it back
+    hurry: bool = False  # its maker went on, so it need not be held any more
 
 
 def read(payload: Mapping[str, Any], bot: str) -> list[Deed]:
@@ -86,6 +96,11 @@ def _number(value: object) -> int:
     return value if isinstance(value, int) else int(value) if isinstance(value, str) and value.isdecimal() else 0
 
 
+def _text(given: str) -> str:
+    """A text that can be stored: JSON can spell half of a surrogate pair, which no text can hold."""
+    return given.encode("utf-8", "replace").decode()
+
+
 def _who(payload: Mapping[str, Any]) -> tuple[str, str]:
     """(team, user) of an interaction: the person's own team, which in a shared channel may be another's."""
     user = _mapping(payload.get("user"))
@@ -99,7 +114,7 @@ def _presses(payload: Mapping[str, Any]) -> Iterator[Deed]:
     for action in _mappings(payload.get("actions")):
         name = str(action.get("action_id") or "")
         chosen = _mapping(action.get("selected_option")).get("value")
-        yield Deed(
+        made = Deed(
             key=f"{team} {user} {action.get('action_ts')}",
             kind="press" if name.startswith(OWN) else "unknown",
             team=team,
@@ -112,6 +127,17 @@ def _presses(payload: Mapping[str, Any]) -> Iterator[Deed]:
             trigger=str(payload.get("trigger_id") or ""),
             answer_to=str(payload.get("response_url") or ""),
         )
+        if container.get("type") == "view":
+            _in_window(made, _mapping(payload.get("view")))
+        yield made
+
+
+def _in_window(made: Deed, view: Mapping[str, Any]) -> None:
+    """What is done in a window knows what the window is about, and what was entered there so far."""
+    made.view = str(view.get("id") or "")
+    if view.get("type") == "modal":
+        made.value = {**made.value, **_value(view.get("private_metadata"))}
+        made.values, made.blocks = _values(view)
 
 
 def _value(raw: object) -> dict[str, str]:
@@ -131,7 +157,7 @@ def _chosen(value: str) -> dict[str, str]:
 def _submission(payload: Mapping[str, Any]) -> Deed:
     team, user = _who(payload)
     view = _mapping(payload.get("view"))
-    states = _mapping(_mapping(view.get("state")).get("values"))
+    values, named = _values(view)
     return Deed(
         key=f"{team} {user} {view.get('id')}",
         kind="submit",
@@ -139,9 +165,23 @@ def _submission(payload: Mapping[str, Any]) -> Deed:
         user=user,
         action=str(view.get("callback_id") or "").removeprefix(OWN),
         value=_value(view.get("private_metadata")),
-        values={block: _entered(_mapping(next(iter(_mapping(state).values()), {}))) for block, state in states.items()},
+        values=values,
+        blocks=named,
         trigger=str(payload.get("trigger_id") or ""),
     )
+
+
+def _values(view: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """What stands in a window's fields, by name, and the block of each.
+
+    The block `text.2` is the field `text`: a field gets another block to be filled anew.
+    """
+    states = _mapping(_mapping(view.get("state")).get("values"))
+    named = {block.partition(".")[0]: block for block in states}
+    values = {
+        name: _entered(_mapping(next(iter(_mapping(states[block]).values()), {}))) for name, block in named.items()
+    }
+    return values, named
 
 
 def _entered(state: Mapping[str, Any]) -> Any:  # noqa: ANN401  # text, an instant, an option's value, or several
@@ -210,26 +250,50 @@ def _message(made: Deed, event: Mapping[str, Any], subtype: object, bot: str) ->
     if subtype in ("message_changed", "message_deleted"):
         before = _mapping(event.get("previous_message"))
         after = _mapping(event.get("message"))
-        if before.get("bot_id") or before.get("user") == bot or before.get("text") == after.get("text"):
+        ours = any(one.get("bot_id") or one.get("user") == bot for one in (before, after))
+        if ours or before.get("text") == after.get("text"):
             return None  # our own card, or a link that Slack unfurled
-        made.kind = "edit" if subtype == "message_changed" else "delete"
+        # A message that heads a thread leaves a tombstone in its place.
+        edited = subtype == "message_changed" and after.get("subtype") != "tombstone"
+        made.kind = "edit" if edited else "delete"
         made.user = str(before.get("user") or after.get("user") or "")
         made.ts = str(before.get("ts") or event.get("deleted_ts") or "")
         made.thread = str(before.get("thread_ts") or "")
+        if edited:
+            made.text, made.stamp = _words(after), str(_mapping(after.get("edited")).get("ts") or made.key)
+            made.files = _files(after)
         return made
     if (isinstance(subtype, str) and subtype in NOT_SAID) or not made.user:
         return None
-    made.kind, made.text = "say", str(event.get("text") or "")
+    if not made.direct and not (subtype is None or (isinstance(subtype, str) and subtype in SAID)):
+        return None
+    made.kind, made.text = "say", _words(event)
     made.key = f"{made.channel} {made.ts}"  # the same where it was not sent but read, see catching_up.py
-    made.files = tuple(_file(one) for one in _mappings(event.get("files")))
+    made.files = _files(event)
     return made
 
 
-def _file(one: Mapping[str, Any]) -> SlackFile:
+def _words(event: Mapping[str, Any]) -> str:
+    """What a message says, and what it passes on of somebody else's."""
+    passed_on = [
+        f"{one.get('author_name') or ''}: {one.get('text') or one.get('fallback') or ''}".lstrip(": ")
+        for one in _mappings(event.get("attachments"))
+        if one.get("is_share") or one.get("is_msg_unfurl")
+    ]
+    return _text("\n\n".join(text for text in (str(event.get("text") or ""), *passed_on) if text))
+
+
+def _files(event: Mapping[str, Any]) -> tuple[SlackFile, ...]:
+    gone = ("tombstone", "hidden_by_limit")
+    return tuple(file_of(one) for one in _mappings(event.get("files")) if one.get("mode") not in gone)
+
+
+def file_of(one: Mapping[str, Any]) -> SlackFile:
+    """A file as Slack describes it."""
     return SlackFile(
         id=str(one.get("id") or ""),
-        name=str(one.get("name") or one.get("title") or "file"),
-        type=str(one.get("mimetype") or "application/octet-stream"),
+        name=_text(str(one.get("name") or one.get("title") or "file")),
+        type=_text(str(one.get("mimetype") or "application/octet-stream")),
         size=_number(one.get("size")),
         url=str(one.get("url_private_download") or one.get("url_private") or ""),
     )

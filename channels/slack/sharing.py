@@ -8,7 +8,7 @@ import aiohttp
 import structlog
 
 from channels.slack import texts
-from channels.slack.api import Api, Wait
+from channels.slack.api import Api, Doubt
 from channels.slack.mrkdwn import clean
 from channels.slack.reading import Deed
 from channels.slack.threads import Thread
@@ -19,7 +19,7 @@ from router.desk.ports import Texts
 log = structlog.get_logger()
 
 SECONDS_MAX = 60
-AGAIN_SECONDS = 5.0
+AGAIN_SECONDS = 2.0
 OK = 200
 NAME_MAX = 200
 
@@ -60,31 +60,42 @@ class Sharing:
             deed.kept = tuple([await self._uploaded(name, message, place) for place in range(len(message.attachments))])
             await self._remember(deed)
         await self._note(thread, deed.kept)  # before they stand there
-        titles = [_name(one.filename) for one in message.attachments]
-        listed = [{"id": file, "title": title} for file, title in zip(deed.kept, titles, strict=True)]
-        place = {"channel_id": thread.channel, "thread_ts": thread.ts}
-        await self._api.call("files.completeUploadExternal", {"files": listed, **place}, urgent=True, patience=2.0)
+        titles = [file_name(one.filename) for one in message.attachments]
+        await show(self._api, (thread.channel, thread.ts), tuple(zip(deed.kept, titles, strict=True)))
         return ""
 
     async def _uploaded(self, name: str, message: Message, place: int) -> str:
         """The id of one file that Slack has now. Raises Wait, Refusal; KeyError if its bytes are gone."""
         title, _, content = await self._read.attachment(name, message.attachments[place].part)
-        asked = {"filename": _name(title), "length": len(content)}
-        given = await self._api.call("files.getUploadURLExternal", asked, urgent=True, patience=2.0)
-        timeout = aiohttp.ClientTimeout(total=SECONDS_MAX)
-        try:
-            async with (
-                aiohttp.ClientSession(timeout=timeout) as session,
-                session.post(given["upload_url"], data=content, allow_redirects=False) as answer,
-            ):
-                if answer.status != OK:
-                    raise Wait(AGAIN_SECONDS)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            log.warning("slack_file_not_uploaded", error=type(error).__name__)
-            raise Wait(AGAIN_SECONDS) from None
-        return str(given["file_id"])
+        return await upload(self._api, title, content)
 
 
-def _name(given: str) -> str:
+async def upload(api: Api, name: str, content: bytes) -> str:
+    """The id of a file that Slack has now, and shows nobody yet. Raises Wait, Refusal."""
+    asked = {"filename": file_name(name), "length": len(content)}
+    given = await api.call("files.getUploadURLExternal", asked, urgent=True, patience=2.0)
+    timeout = aiohttp.ClientTimeout(total=SECONDS_MAX)
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.post(given["upload_url"], data=content, allow_redirects=False) as answer,
+        ):
+            if answer.status != OK:
+                log.warning("slack_file_not_uploaded", status=answer.status)
+                raise Doubt(AGAIN_SECONDS)
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        log.warning("slack_file_not_uploaded", error=type(error).__name__)
+        raise Doubt(AGAIN_SECONDS) from None
+    return str(given["file_id"])
+
+
+async def show(api: Api, where: tuple[str, str], files: tuple[tuple[str, str], ...]) -> None:
+    """Put uploaded files, by id and title, into a (channel, thread). Raises Wait, Refusal."""
+    listed = [{"id": file, "title": title} for file, title in files]
+    place = {"channel_id": where[0], "thread_ts": where[1]}
+    await api.call("files.completeUploadExternal", {"files": listed, **place}, urgent=True, patience=3.0)
+
+
+def file_name(given: str) -> str:
     """A file's name on one line, as it is shown and saved; never a path."""
     return " ".join(clean(given).replace("\\", "/").rpartition("/")[2].split())[-NAME_MAX:] or "file"

@@ -43,6 +43,11 @@ class Work(Generic[K]):
     def __len__(self) -> int:
         return len(self._marked) + len(self._active)
 
+    @property
+    def waits(self) -> int:
+        """How many are to be attended to later, for Slack's limits or another try."""
+        return len(self._later)
+
     def mark(self, key: K, urgency: int = USUAL) -> None:
         """Have a key attended to; a more urgent mark counts."""
         known = self._marked.get(key)

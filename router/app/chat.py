@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from channels import telegram
+from channels.slack import normal as slack
 from channels.webchat import Entries, address_of, extract, normalise, safe_name
 from channels.webchat.entries import CHAT, FORM
 from channels.webchat.files import safe_type
@@ -52,10 +53,10 @@ def tidy(name: str, content_type: str) -> tuple[str, str]:
 
 
 def by_channel(mail: Extract) -> Extract:
-    """What takes files out of raw messages: those of the chat and of Telegram and, for all the rest, `mail`."""
+    """What takes files out of raw messages: those of the chat, Telegram and Slack and, for all the rest, `mail`."""
 
     def take(raw: bytes, part: int) -> tuple[str, str, bytes]:
-        for packed in (extract, telegram.extract):
+        for packed in (extract, telegram.extract, slack.extract):
             try:
                 return packed(raw, part)
             except PoisonError:  # not packed by that channel

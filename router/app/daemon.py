@@ -26,9 +26,10 @@ from router.app.mailboxes import Mailboxes
 from router.app.names import Names
 from router.app.opening import open_store
 from router.app.reload import Noted, Reloader
+from router.app.sealing import Seals
 from router.app.server import WebServer
 from router.app.upkeep import Upkeep
-from router.app.ways import channels_of, facts_of, senders_of, slack_of
+from router.app.ways import channels_of, facts_of, more_senders, senders_of, slack_of
 from router.app.web_parts import web_parts
 from router.app.webhooks import Webhooks
 from router.core.errors import TransientError
@@ -46,6 +47,7 @@ from router.shell.live import Live
 from router.shell.metrics import Metrics
 from router.shell.nodes import Nodes
 from router.shell.outbox import Outbox
+from router.shell.passing import Passing
 from router.shell.reader import Reader
 from router.shell.rehearsed import was_rehearsed
 from router.shell.timekeeping import TimeWatch
@@ -76,6 +78,7 @@ class Daemon:
         self._exit = AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
         self.gauges = Gauges(self)
+        self.seals = Seals(lambda: self.config)
         self._troubles: list[Callable[[], list[str]]] = []
 
     # -- life ------------------------------------------------------------------------------------------------------
@@ -157,7 +160,10 @@ class Daemon:
         self.node = local.node_name(self.data)
         self.in_force = InForce(self, self.store, self._folder, now=self.clock.now)
         self.nodes = Nodes(self.store, self.node, self.gauges.about)
+        self.passing = None
         if config.store.url is not None:
+            self.passing = Passing(self.store, self.node, self.nodes.living)
+            self._troubles.append(self.passing.problems)
             await self.nodes.look()
         self.noted = Noted(self.data)
         edited = config.store.url is None or self.noted.edited(self._folder.version)
@@ -174,6 +180,7 @@ class Daemon:
         self.vault = Vault(self.store)
         self.chat = chat.web_chat(self.config, self.secret)
         self.bot = telegram.bot_of(lambda: self.config, self.secret, self.intake, self.vault, self._exit)
+        self.slack = slack_of(self)
         self.stationery = mail.MailStationery(lambda: self.config, self.secret)
         self.reader = Reader(
             store=self.store,
@@ -228,7 +235,7 @@ class Daemon:
             store=self.store,
             vault=self.vault,
             leader=self.leader,
-            senders=senders_of(self.config, self.secret, self.vault, self._exit) | telegram.sender_of(self.bot),
+            senders=senders_of(self, self._exit) | more_senders(self.bot, self.slack),
             tell=self.reader.tell,
             now=self.clock.now,
             compose=customers.late_answers(self).compose,
@@ -237,7 +244,7 @@ class Daemon:
     def _connect(self) -> None:
         """Who hears of what."""
         self.in_force.connect(self.leader, self.commands, self.intake)
-        self.reader.proposed = self.in_force.proposed
+        self.reader.proposed = self.in_force.proposed.take
         self.leader.yields = self._yields
         self.leader.listeners += [
             self.in_force.committed,
@@ -255,7 +262,7 @@ class Daemon:
             lambda: switched_off(self.leader.engine.state, self.clock.now(), self.config.timezone),
         ]
         self._troubles += [self._nobody_leads, self.in_force.problems, self.nodes.problems, self.mailboxes.problems]
-        self._troubles.append(self.learner.problems)
+        self._troubles += [self.learner.problems, self.seals.problems]
         self._exit.callback(self._farewell)
 
     def _yields(self) -> bool:
@@ -292,6 +299,8 @@ class Daemon:
             ("garbage", garbage.collect(lambda: self.leader.journal.n)),
         ):
             self._exit.push_async_callback(_cancel, self._begin(name, work))
+        if self.passing is not None:
+            self._exit.push_async_callback(_cancel, self._begin("passing", self.passing.run()))
 
     async def _sweep_files(self) -> None:
         """Delete blob files that no entry and no record refers to any more."""
@@ -332,10 +341,9 @@ class Daemon:
         if self.bot is not None:
             self._troubles.append(self.bot.problems)
             self._exit.push_async_callback(_cancel, self._begin("telegram", self.bot.run(self.store, self.node)))
-        self.mailboxes.start(config)
+        self.mailboxes.start(config, self.secret)
         self._exit.push_async_callback(self.mailboxes.stop)
         self.local_token = local.new_token()
-        self.slack = slack_of(self)
         self.parts = web_parts(self)
         web = WebServer(create_app(self.parts), *config.web.listen)
         self.http = await web.start()
@@ -353,6 +361,11 @@ class Daemon:
     def problems(self) -> list[str]:
         """What an admin should know, in plain words."""
         return [problem for trouble in self._troubles for problem in trouble()]
+
+    @property
+    def folder(self) -> Path:
+        """Where this node's workspace is read from."""
+        return self._folder.folder
 
     @property
     def loaded(self) -> Loaded:

@@ -44,6 +44,7 @@ LATER_PAUSE_SECONDS = 4.0
 PACE_SECONDS = 2.0
 TYPING_SECONDS = 3.0  # of a visitor, a message, about
 OFFER_SECONDS = 90  # an offer waits so long for whoever tries the demo
+CUSTOMERS_TEAM = "T0BIGCO01"  # an organisation with whom a channel of the demo's Slack is shared
 
 
 async def play(*, seconds: int | None, data: Path | None, quiet: bool, slack: bool = False) -> dict[str, Any]:
@@ -178,15 +179,18 @@ def lay_out(folder: Path, sink_port: int, *, fixed_ports: bool) -> Path:
 
 
 def join_slack(config: Path, slack: FakeSlack) -> None:
-    """Put the workspace's agents into a Slack of this machine, and its app into the workspace."""
+    """Put the workspace's agents into a Slack of this machine, and its app into the workspace; and a customer."""
     for name, agent in load(config).config.agents.items():
         if agent.email:
             slack.add_user(name, email=agent.email, real_name=agent.name)
     team = slack.add_channel("support", members=[*load(config).config.agents, slack.bot])
     for name, secret in (("slack-bot", slack.bot_token), ("slack-app", slack.app_token)):
         (config / name).write_text(secret)
+    slack.add_user("cara", real_name="Cara Cruz", team=CUSTOMERS_TEAM)
+    shop = slack.add_channel("bigco-help", members=["cara", slack.bot], shared_with=CUSTOMERS_TEAM)
     channels = config / "channels.yaml"
     named = f'bot_token: "file:slack-bot", app_token: "file:slack-app", team_channel: {team.id}, api: "{slack.api_url}"'
+    named += f", customers: {{{shop.id}: {{}}}}"
     channels.write_text(channels.read_text().replace("  http: {}\n", f"  http: {{}}\n  slack: {{{named}}}\n"))
 
 

@@ -20,7 +20,8 @@ from typing import Protocol
 
 import structlog
 
-from router.app.in_force import REFUSALS, STALE, UNREHEARSED, Proposal
+from router.app.in_force import Proposal
+from router.app.proposed import REFUSALS, STALE, UNREHEARSED
 from router.core.errors import ConfigError, RouterError, TransientError
 from router.shell.store.server import write_private
 from skills.findings import ConfigErrors
@@ -105,6 +106,11 @@ class Reloader:
         self._untried = False  # it was not, for want of the store
         self._look_at = 0.0  # when to read the folder again though it looks the same, by the loop's time
         self.reloads = 0
+
+    @property
+    def unrehearsed(self) -> str | None:
+        """The version of the folder that waits for its rehearsal."""
+        return self._unrehearsed
 
     def problems(self) -> list[str]:
         """What keeps the folder's content out of force, in plain words."""
@@ -296,8 +302,11 @@ def _doors(config: WorkspaceConfig) -> object:
     email = config.channels.email
     channels = config.channels
     rest = (
-        channels.model_dump(exclude={"email": True, "webchat": True, "telegram": {"greeting"}}),
+        channels.model_dump(
+            exclude={"email": True, "webchat": True, "telegram": {"greeting"}, "slack": {"statuses", "customers"}}
+        ),
         channels.webchat is None,
     )
     smtp = None if email is None or email.smtp is None else email.smtp.model_dump(exclude={"recipients"})
-    return rest, smtp, None if email is None else email.send
+    send = None if email is None or email.send is None else email.send.model_copy(update={"dkim": ()})
+    return rest, smtp, send

@@ -1,4 +1,4 @@
-"""The desk in Slack tied to the shell: on the node that leads, and there alone.
+"""Slack tied to the shell: the desk and customers' channels, on the node that leads, and there alone.
 
 Whoever leads holds the sockets, posts, and carries out what agents do; what it remembers is fenced by the leader's
 epoch, as the outbox is. The next leader goes on from there.
@@ -18,11 +18,23 @@ from fastapi.responses import Response
 from slack_bolt.async_app import AsyncBoltRequest
 from slack_sdk.signature import SignatureVerifier
 
+from channels.slack.api import Api
 from channels.slack.desk import Outside, SlackDesk
+from channels.slack.letters import File, Letter, Letters, retry_after
+from channels.slack.limits import Limits
 from channels.slack.listening import web_client
+from channels.slack.normal import place_of
+from channels.slack.ports import Wishes
+from router.app import chat
+from router.app.rehearser import Rehearsals
 from router.core.errors import Fenced, StoreUnavailable
+from router.core.message import Message
+from router.core.transitions import DeliveryState
 from router.desk.model import Desk
 from router.desk.search import Search
+from router.shell.enclosures import content_of
+from router.shell.outbox import Sent
+from router.shell.vault import Vault
 from skills.model import WorkspaceConfig
 
 if TYPE_CHECKING:
@@ -32,7 +44,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 LOOK_SECONDS = 0.3
-AGAIN_SECONDS = 1.0
+AGAIN_SECONDS, AGAIN_SECONDS_MAX = 1.0, 60.0  # after a failure; doubled while one follows the other
+SOUND_SECONDS = 60.0  # who lasted so long begins anew
 BODY_BYTES_MAX = 1_000_000
 NOT_SIGNED, TOO_LARGE, NOT_HERE = 401, 413, 503
 
@@ -93,14 +106,73 @@ class SlackRoster:
         return {name: address for name, address in found.items() if address}
 
 
+def wishes(config: WorkspaceConfig) -> Wishes:
+    """What the workspace in force says of the desk in Slack."""
+    said = config.channels.slack
+    if said is None:  # it went while we run: what stands is closed at the next start
+        return Wishes()
+    named = {str(action): emoji for action, emoji in said.emoji.items()}
+    return Wishes(
+        supervisors_channel=said.supervisors_channel or "",
+        digest_at=said.digest_at,
+        digest_week=said.digest_week,
+        undo_ms=said.undo,
+        emoji=tuple((action, named.get(action, usual)) for action, usual in Wishes().emoji),
+    )
+
+
+class SlackSender:
+    """Implements the outbox's `Sender`, and `Resuming`: answers into customers' threads."""
+
+    def __init__(self, letters: Letters, vault: Vault) -> None:
+        self._letters = letters
+        self._vault = vault
+
+    async def send(self, message: Message) -> Sent:
+        """Try once."""
+        return await self._try(message, again=False)
+
+    async def resume(self, message: Message) -> Sent:
+        """Try again: what stands in the thread already is not posted anew."""
+        return await self._try(message, again=True)
+
+    async def _try(self, message: Message, *, again: bool) -> Sent:
+        """The place is that of the message, frozen when it was written."""
+        place = place_of(message.to[0].address) if len(message.to) == 1 else None
+        if place is None:
+            return Sent(state=DeliveryState.FAILED, detail="it is not addressed to a thread in Slack")
+        contents = [await content_of(self._vault, one) for one in message.attachments]
+        files = tuple(
+            File(name=one.filename, content=content) for one, content in zip(message.attachments, contents, strict=True)
+        )
+        channel, thread = place
+        letter = Letter(
+            key=message.message_id or "",
+            channel=channel,
+            thread=thread,
+            name=message.from_.name,
+            text=message.text,
+            files=files,
+        )
+        outcome = await self._letters.send(letter, again=again)
+        return Sent(state=DeliveryState(outcome.state), detail=outcome.text, wait_ms=outcome.wait_ms)
+
+    def retry_after(self, attempts: int, waited_ms: int) -> int | None:
+        """Two seconds to five minutes, for a day."""
+        return retry_after(attempts, waited_ms)
+
+
 class SlackPart:
-    """The desk in Slack over the daemon's whole life."""
+    """The app in Slack over the daemon's whole life. What is said to Slack keeps to one set of limits."""
 
     def __init__(self, daemon: Daemon, settings: SlackChannel) -> None:
         self._daemon = daemon
         self._settings = settings
         self._desk: SlackDesk | None = None
         self._roster = SlackRoster(lambda: daemon.config)
+        self._limits = Limits(time.monotonic)
+        self._client = web_client(settings.bot_token.reveal(), settings.api)
+        self.sender = SlackSender(Letters(Api(self._client, self._limits)), daemon.vault)
 
     @property
     def pages(self) -> tuple[APIRouter, ...]:
@@ -116,17 +188,22 @@ class SlackPart:
         return self._desk.troubles if self._desk is not None else []
 
     async def run(self) -> None:
-        """Be the desk whenever this node leads, until cancelled."""
+        """Be the desk whenever this node leads, until cancelled; what fails at once is begun ever more slowly."""
         leader = self._daemon.leader
+        wait = AGAIN_SECONDS
         while True:
             await leader.ready()
+            begun, failed = time.monotonic(), True
             try:
                 await self._lead(leader.engine.state.epoch)
+                failed = False
             except* (StoreUnavailable, Fenced) as group:
                 log.warning("slack_desk_restarts", why=[one.__class__.__name__ for one in group.exceptions])
             except* Exception as group:
                 log.exception("slack_desk_failed", errors=[one.__class__.__name__ for one in group.exceptions])
-            await asyncio.sleep(AGAIN_SECONDS)
+            sound = not failed or time.monotonic() - begun >= SOUND_SECONDS
+            wait = AGAIN_SECONDS if sound else min(wait * 2, AGAIN_SECONDS_MAX)
+            await asyncio.sleep(wait)
 
     async def _lead(self, epoch: int) -> None:
         daemon, parts = self._daemon, self._daemon.parts
@@ -135,7 +212,7 @@ class SlackPart:
         settings = self._settings
         self._desk = SlackDesk(
             Outside(
-                client=web_client(settings.bot_token.reveal(), settings.api),
+                client=self._client,
                 app_token=settings.app_token.reveal() if settings.app_token else "",
                 signing_secret=settings.signing_secret.reveal() if settings.signing_secret else "",
                 memory=StoredMemory(daemon.store, epoch),
@@ -149,8 +226,13 @@ class SlackPart:
                 problems=daemon.problems,
                 team_channel=settings.team_channel or "",
                 statuses=lambda: daemon.config.channels.slack.statuses if daemon.config.channels.slack else {},
+                customers=self._customers,
+                inbox=daemon.intake,
+                tidy=chat.tidy,
                 clock=daemon.clock.now,
-                monotonic=time.monotonic,
+                wishes=lambda: wishes(daemon.config),
+                limits=self._limits,
+                rehearsing=Rehearsals(daemon),
             )
         )
         work = asyncio.create_task(self._desk.run(), name="slack desk")
@@ -166,6 +248,11 @@ class SlackPart:
                 await work
             search.close()
             desk.close()
+
+    def _customers(self) -> dict[str, bool]:
+        """Customers' channels, as the workspace in force has them."""
+        settings = self._daemon.config.channels.slack
+        return {name: one.agents for name, one in settings.customers.items()} if settings is not None else {}
 
     async def _called(self, request: Request) -> Response:
         """A signed request of Slack's. 503 where this node does not lead: Slack sends events again."""

@@ -10,7 +10,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from channels.slack.listening import web_client
-from channels.slack.manifest import SCOPES
+from channels.slack.manifest import OPTIONAL, SCOPES
 from router.app.slack import SlackRoster
 from skills.channel_model import SlackChannel
 from skills.model import WorkspaceConfig
@@ -36,17 +36,11 @@ async def try_slack(config: WorkspaceConfig) -> list[Found]:
         return [Found(what="bot_token", ok=False, said=_why(error, "take the Bot User OAuth Token, xoxb-…"))]
     found = [Found(what="bot_token", ok=True, said=f"{answer.get('team')}, as {answer.get('user')}")]
     granted = {one.strip() for one in _header(answer.headers, "x-oauth-scopes").split(",") if one.strip()}
-    missing = [scope for scope in SCOPES if scope not in granted]
-    found.append(
-        Found(
-            what="scopes",
-            ok=not missing,
-            said=f"missing: {', '.join(missing)}; add them and install the app again" if missing else "all there",
-        )
-    )
+    found.append(_scopes(granted))
     found += await _way_in(settings, client)
-    if settings.team_channel is not None:
-        found.append(await _channel(client, settings.team_channel))
+    named = (("team_channel", settings.team_channel), ("supervisors_channel", settings.supervisors_channel))
+    found += [await _channel(client, channel, key) for key, channel in named if channel is not None]
+    found += [await _channel(client, name, f"customers.{name}") for name in settings.customers]
     return [*found, *await _agents(config, client, str(answer.get("team_id") or ""))]
 
 
@@ -71,12 +65,21 @@ async def _way_in(settings: SlackChannel, client: AsyncWebClient) -> list[Found]
     return [Found(what="app_token", ok=True, said="a socket can be opened")]
 
 
-async def _channel(client: AsyncWebClient, channel: str) -> Found:
+def _scopes(granted: set[str]) -> Found:
+    missing = [scope for scope in SCOPES if scope not in granted]
+    if not missing:
+        return Found(what="scopes", ok=True, said="all there")
+    if OPTIONAL.issuperset(missing):
+        return Found(what="scopes", ok=True, said=f"all there that are needed; it could also have {', '.join(missing)}")
+    return Found(what="scopes", ok=False, said=f"missing: {', '.join(missing)}; add them and install the app again")
+
+
+async def _channel(client: AsyncWebClient, channel: str, what: str) -> Found:
     try:
         await client.conversations_history(channel=channel, limit=1)
     except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as error:
-        return Found(what="team_channel", ok=False, said=_why(error, "type `/invite @usherd` in that channel"))
-    return Found(what="team_channel", ok=True, said="the app is in it")
+        return Found(what=what, ok=False, said=_why(error, "type `/invite @usherd` in that channel"))
+    return Found(what=what, ok=True, said="the app is in it")
 
 
 async def _agents(config: WorkspaceConfig, client: AsyncWebClient, team: str) -> list[Found]:

@@ -6,18 +6,19 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 from channels.email.send import SmtpSender
-from router.app import chat, http, mail
+from router.app import chat, http, mail, telegram
 from router.app.names import staff_of
+from router.app.slack_channel import slack_channel
 from router.app.telegram import telegram_channel
 from router.shell.channel import Channel
 from router.shell.outbox import Sender
 from router.shell.understanding import Facts
-from router.shell.vault import Vault
 from skills.model import WorkspaceConfig
 
 if TYPE_CHECKING:
     from router.app.daemon import Daemon
     from router.app.slack import SlackPart
+    from router.app.telegram import Bot
 
 
 def channels_of(config: WorkspaceConfig, secret: bytes) -> dict[str, Channel]:
@@ -26,18 +27,24 @@ def channels_of(config: WorkspaceConfig, secret: bytes) -> dict[str, Channel]:
         "email": mail.email_channel(config, secret),
         "http": http.http_channel(),
         "telegram": telegram_channel(),
+        "slack": slack_channel(),
         **chat.chat_channels(),
     }
 
 
 def slack_of(daemon: Daemon) -> SlackPart | None:
-    """The desk in Slack, if the workspace has one."""
+    """What there is of Slack, if the workspace has it: the desk there, and customers' channels."""
     settings = daemon.config.channels.slack
     if settings is None:
         return None
     from router.app.slack import SlackPart  # noqa: PLC0415 (half a second: slack-bolt and aiohttp)
 
     return SlackPart(daemon, settings)
+
+
+def more_senders(bot: Bot | None, slack: SlackPart | None) -> dict[str, Sender]:
+    """Ways out by channel of what is more than a way out."""
+    return telegram.sender_of(bot) | ({"slack": slack.sender} if slack is not None else {})
 
 
 def facts_of(config: WorkspaceConfig, secret: bytes) -> Facts:
@@ -48,16 +55,19 @@ def facts_of(config: WorkspaceConfig, secret: bytes) -> Facts:
         tier_of=http.tier_of(config),
         shadow=config.mode == "shadow",
         staff=staff_of(config),
+        names=tuple(agent.name for agent in config.agents.values()),
     )
 
 
-def senders_of(config: WorkspaceConfig, secret: bytes, vault: Vault, leave: AsyncExitStack) -> dict[str, Sender]:
+def senders_of(daemon: Daemon, leave: AsyncExitStack) -> dict[str, Sender]:
     """Ways out by channel; they are closed when `leave` is."""
+    config, secret = daemon.config, daemon.secret
     send = config.channels.email.send if config.channels.email else None
     senders: dict[str, Sender] = {"webchat": chat.ChatSender()}
     if send is not None:
         sender = SmtpSender(mail.send_settings(send))
         leave.push_async_callback(sender.close)
         mark = mail.loop_mark(secret, config.workspace)
-        senders["email"] = senders["http"] = mail.MailSender(sender, mark, vault)
+        envelope = mail.envelopes(lambda: daemon.config, secret)
+        senders["email"] = senders["http"] = mail.MailSender(sender, mark, daemon.vault, daemon.seals.key, envelope)
     return senders

@@ -49,6 +49,7 @@ def web_parts(daemon: Daemon) -> WebParts:
         mails=MailEntries(lambda: daemon.config.accounts),
         chat=daemon.chat,
         pages=(*daemon.pages, *telegram.routes_of(daemon.bot), *of_slack),
+        passing=daemon.passing,
         types=daemon.bot.types if daemon.bot is not None else None,
         local_token=daemon.local_token,
         settings=WebSettings(public_url=daemon.config.web.url or ""),

@@ -8,7 +8,7 @@ from router.core import clocks, incidents, intake, leaving, levelling, placing, 
 from router.core.decisions import NotifySupervisors
 from router.core.timers import INCIDENT, RAMP, SHIFT
 from router.core.transitions import ContactState
-from router.core.values import Priority
+from router.core.values import RISING
 
 if TYPE_CHECKING:
     from router.core.state import Contact
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from router.core.work import Work
 
 SLICE_MAX = 256  # timers fired by one event
-RISING = (Priority.LOW, Priority.NORMAL, Priority.HIGH, Priority.URGENT)
 
 
 def fire_due(work: Work) -> None:

@@ -1,17 +1,18 @@
 """Automatic answers to messages that open a contact: receipt, out of hours, place in the queue.
 
 They can never be one half of a loop: auto mail and whatever names nobody to answer get none; only a message that opens
-a contact gets one; a customer gets each kind once in 24 hours; and more in an hour than the workspace allows turn all
-off for a day, or until their settings change. The contact does not notice: no clock stops, and nobody has responded.
+a contact gets one; a customer gets each kind once in 24 hours; and more in an hour than the workspace allows, or a
+storm of bounces, turn all off for a day, or until their settings change. The contact does not notice: no clock stops,
+and nobody has responded.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from router.core import incidents, links, sla
+from router.core import incidents, links, sla, storm
+from router.core.chats import CONVERSATIONS
 from router.core.decisions import NotifySupervisors, SendAutoAnswer
-from router.core.index import CONVERSATIONS
 from router.core.intake import stream_order
 from router.core.state import MessageRef
 from router.core.transitions import ContactState, DeliveryState
@@ -42,7 +43,7 @@ def answer(work: Work, event: MessageReceived) -> None:
         return
     decision = _choose(work, contact, event)
     forget(state, now)
-    if decision is None or now < state.auto_answers_off_until:
+    if decision is None or now < state.auto_answers_off_until or storm.rages(state, now):
         return
     if f"{decision.answer} {contact.customer}" in state.auto_answered:
         return

@@ -182,8 +182,8 @@ class WakeContact(DecisionBase, frozen=True, kw_only=True, tag=True):
 class NotifySupervisors(DecisionBase, frozen=True, kw_only=True, tag=True):
     """A person should look.
 
-    `reason`: dead-end | escalation | delivery-failed | quarantined | owner-removed | auto-answers-off | link-in-doubt |
-    incident.
+    `reason`: dead-end | escalation | delivery-failed | quarantined | owner-removed | auto-answers-off | bounce-storm |
+    link-in-doubt | incident.
     """
 
     reason: str

@@ -33,6 +33,7 @@ from router.core import (
     settling,
     shadow,
     starting,
+    storm,
 )
 from router.core.board import SCAN_FROM
 from router.core.decisions import Candidate, Explanation
@@ -159,6 +160,7 @@ def _dispatch(work: Work, event: Event) -> None:  # noqa: C901, PLR0912 one line
     match event:
         case events.MessageReceived():
             intake.receive(work, event)
+            storm.watch(work, event)
             delivery.bounced(work, event)
         case events.AnswerSeen():
             shadow.answer_seen(work, event)
@@ -251,5 +253,15 @@ def _on_contact(work: Work, event: ContactCommand, contact: Contact) -> None:  #
             links.undo(work, event, contact)
         case events.CustomerDescribed():
             links.describe(work, event, contact)
+        case events.ContactsMerged():
+            commands.merge(work, event, contact)
+        case events.ColleagueCalled():
+            commands.call(work, event, contact)
+        case events.ColleagueLeft():
+            commands.leave(work, event, contact)
+        case events.SpamMarked():
+            commands.mark_spam(work, event, contact)
+        case events.SenderUnblocked():
+            commands.unblock(work, event, contact)
         case _ as unreachable:
             assert_never(unreachable)

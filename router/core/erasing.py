@@ -79,8 +79,10 @@ def _empty(work: Work, contact: Contact) -> dict[str, int]:
             del work.state.externals[ref.external]
         ref.external = ""
     work.index.customers.count(contact.customer, -1)
+    work.index.chats.forget(contact)
     contact.flag, contact.customer, contact.participants, contact.parted = ERASED, "", [], []
     contact.claims = contact.follows = contact.language = contact.tier = None
+    contact.moods = ()
     return {ref.id: 1 for ref in contact.messages}
 
 
@@ -102,7 +104,7 @@ def _forget(work: Work, customers: dict[str, None], identities: dict[str, None])
         state.links.pop(customer, None)
     for identity in identities:
         state.identities.pop(identity, None)
-        for known in (state.going_on, state.languages, state.consents, state.tiers, state.tiers_seen):
+        for known in (state.going_on, state.languages, state.consents, state.tiers, state.tiers_seen, state.blocked):
             known.pop(identity, None)
     for budget in [one for one in state.auto_answered if one.partition(" ")[2] in customers]:
         del state.auto_answered[budget]

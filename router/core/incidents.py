@@ -71,7 +71,7 @@ def look(work: Work, name: str) -> None:
         _end(work, incident, "over")
     else:
         incident.look_at = (work.now // HOUR + 1) * HOUR
-        work.index.timers.arm((INCIDENT, incident.id), 0, incident.look_at)
+        work.index.timers.arm(INCIDENT, incident.id, 0, incident.look_at)
 
 
 def end(work: Work, event: IncidentEnded) -> None:
@@ -125,12 +125,12 @@ def _raise(work: Work, topic: str, number: int, usual: tuple[int, int]) -> None:
         look_at=(work.now // HOUR + 2) * HOUR,
     )
     state.incidents[incident.id] = incident
-    work.index.timers.arm((INCIDENT, incident.id), 0, incident.look_at)
+    work.index.timers.arm(INCIDENT, incident.id, 0, incident.look_at)
     work.emit(RaiseIncident(incident=incident.id, topic=topic, count=number, usual=incident.usual))
     work.emit(NotifySupervisors(reason="incident", detail=topic))
 
 
 def _end(work: Work, incident: Incident, reason: str) -> None:
     del work.state.incidents[incident.id]
-    work.index.timers.arm((INCIDENT, incident.id), 0, None)
+    work.index.timers.arm(INCIDENT, incident.id, 0, None)
     work.emit(EndIncident(incident=incident.id, topic=incident.topic, reason=reason))

@@ -177,10 +177,10 @@ class Auditor:
             self._wrong("I1", f"{decision.message} is attached without having been received")
             return
         allowed = self.allowed[decision.contact]
-        if event.sender not in allowed and event.auto != "bounce":
+        if event.sender not in allowed and event.auto != "bounce" and not event.shared:
             self._wrong("I7", f"{event.message} of a stranger joined {decision.contact}")
         if event.auto is None:
-            allowed.update(dict.fromkeys(event.cc, 1))
+            allowed.update(dict.fromkeys((event.sender, *event.cc), 1))
 
     def _auto_answered(self, event: Event, decision: d.SendAutoAnswer, state: State) -> None:
         """I2: each customer is written to once a day in each way, and only where there is a reason for it."""

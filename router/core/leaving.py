@@ -51,6 +51,7 @@ def leave(work: Work, contact: Contact) -> None:
         if state.externals.get(ref.external) == ref.id:
             del state.externals[ref.external]
     del state.contacts[contact.id]
+    work.index.chats.forget(contact)
     work.emit(ForgetContact(contact=contact.id))
     give_up(work, contact)
 

@@ -73,9 +73,9 @@ def follow_channel(work: Work, contact: Contact, event: MessageReceived) -> None
         return
     for ref in contact.messages:
         ref.channel = ref.channel or contact.channel
-    work.index.note_open(contact, gone=True)
+    work.index.chats.forget(contact)
     contact.channel, contact.account = event.channel, event.account
-    work.index.note_open(contact)
+    work.index.chats.note(contact)
 
 
 def language_of(work: Work, customer: str) -> str | None:
@@ -250,11 +250,11 @@ def _rename(work: Work, identities: tuple[str, ...], customer: str) -> None:
 
 
 def _give(work: Work, contact: Contact, customer: str) -> None:
-    work.index.note_open(contact, gone=True)
+    work.index.chats.forget(contact)
     work.index.customers.count(contact.customer, -1)
     contact.customer = customer
     work.index.customers.count(customer, 1)
-    work.index.note_open(contact)
+    work.index.chats.note(contact)
 
 
 def _move_budgets(work: Work, gone: str, kept: str) -> None:

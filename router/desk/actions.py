@@ -35,7 +35,7 @@ class StatusFields(Fields, frozen=True, kw_only=True):
 
 
 class ContactFields(Fields, frozen=True, kw_only=True):
-    """take, wake, resolve, reopen, let_in."""
+    """take, wake, resolve, reopen, let_in, leave, unblock."""
 
     contact: str
 
@@ -151,6 +151,28 @@ class CustomerFields(Fields, frozen=True, kw_only=True):
     consent: bool | None = None
 
 
+class MergeFields(Fields, frozen=True, kw_only=True):
+    """merge: what was written in `contact` belongs to `into` from now on."""
+
+    contact: str
+    into: str
+
+
+class CallFields(Fields, frozen=True, kw_only=True):
+    """call: a colleague, `target`, is to look at it; `text` is a note for them, or ""."""
+
+    contact: str
+    target: str
+    text: str = ""
+
+
+class SpamFields(Fields, frozen=True, kw_only=True):
+    """spam; `block`: its sender opens no contact any more."""
+
+    contact: str
+    block: bool = False
+
+
 ACTIONS: dict[str, type[Fields]] = {
     "status": StatusFields,
     "accept": OfferFields,
@@ -170,11 +192,18 @@ ACTIONS: dict[str, type[Fields]] = {
     "link": LinkFields,
     "unlink": UnlinkFields,
     "customer": CustomerFields,
+    "merge": MergeFields,
+    "call": CallFields,
+    "leave": ContactFields,
+    "spam": SpamFields,
+    "unblock": ContactFields,
     "incident": IncidentFields,
     "incident_end": IncidentEndFields,
 }
 
-Spoken = ReplyFields | NoteFields | TransferFields | StartFields | LinkFields | UnlinkFields | IncidentFields
+Spoken = (
+    ReplyFields | NoteFields | TransferFields | StartFields | LinkFields | UnlinkFields | CallFields | IncidentFields
+)
 
 
 async def act(
@@ -225,7 +254,7 @@ def _problem(fields: Fields) -> str:
     text = fields.text if isinstance(fields, Spoken) else None
     if text is not None:
         enclosing = isinstance(fields, ReplyFields) and bool(fields.files)
-        if not text.strip() and not enclosing and not isinstance(fields, TransferFields):
+        if not text.strip() and not enclosing and not isinstance(fields, TransferFields | CallFields):
             return "a text"
         if len(text) > TEXT_CHARACTERS_MAX:
             return f"at most {TEXT_CHARACTERS_MAX} characters"

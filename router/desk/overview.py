@@ -17,15 +17,28 @@ from router.desk.ports import Directory, Source, Texts
 from router.desk.summaries import heads, person_name, row, shown_topics
 from router.desk.views import AgentLoad, Board, IncidentRow, Overview, TopicQueue
 
-RISK_MS = 15 * 60_000  # a promise is at risk when it is due within this
+RISK_MS = 15 * 60_000  # a promise is at risk when it is due within this, or within a quarter of its time
 RISKY_ROWS_MAX = 50
 HOUR_MS = 3_600_000
 OURS = (ContactState.WAITING, ContactState.OFFERED, ContactState.ASSIGNED)
 
 
+def at_risk(contact: Contact, now: int) -> bool:
+    """Whether its promise is broken or nearly due.
+
+    "Nearly" is a quarter of an hour, or a quarter of what was promised: a chat that is to be answered within two
+    minutes is not at risk from the start.
+    """
+    if contact.due is None:
+        return False
+    answer = contact.sla.next_response if contact.responded else contact.sla.first_response
+    promised = answer if contact.due == contact.response_due else contact.sla.resolution
+    return contact.due - now < min(RISK_MS, (promised or 4 * RISK_MS) // 4)
+
+
 def risky(contacts: list[Contact], now: int) -> list[Contact]:
-    """Contacts in our court whose promise is broken or due within `RISK_MS`, the soonest due first."""
-    found = [one for one in contacts if one.state in OURS and one.due is not None and one.due - now < RISK_MS]
+    """Contacts in our court whose promise is broken or nearly due, the soonest due first."""
+    found = [one for one in contacts if one.state in OURS and at_risk(one, now)]
     return sorted(found, key=lambda one: (one.due or 0, one.id))
 
 
@@ -33,10 +46,10 @@ async def overview(source: Source, read: Texts, figures: Figures, problems: list
     """All of it for a supervisor. `problems` are those of `usherd status`."""
     state, names = source.state, source.names
     contacts = figures.open()
-    at_risk = risky(contacts, now)
+    nearly = risky(contacts, now)
     view = board(source, figures, problems, now)
     agents = _agents(source, contacts)
-    shown, n = at_risk[:RISKY_ROWS_MAX], state.n
+    shown, n = nearly[:RISKY_ROWS_MAX], state.n
     told = {one.id: one.message for one in state.incidents.values() if one.message}
     messages = await heads(read, shown)
     said = await read.messages(list(told.values())) if told else {}
@@ -53,7 +66,7 @@ def board(source: Source, figures: Figures, problems: list[str], now: int) -> Bo
     """What may hang on a wall: numbers and topics, nothing of any customer or agent."""
     state = source.state
     contacts = figures.open()
-    at_risk = risky(contacts, now)
+    nearly = risky(contacts, now)
     waiting = [one for one in contacts if one.state is ContactState.WAITING]
     statuses = Counter(roster.status_of(state, agent).value for agent in state.workspace.agents)
     return Board(
@@ -61,8 +74,8 @@ def board(source: Source, figures: Figures, problems: list[str], now: int) -> Bo
         workspace=source.names.display().name,
         waiting=len(waiting),
         oldest=min((_since(one) for one in waiting), default=None),
-        at_risk=len(at_risk),
-        late=sum((one.due or 0) < now for one in at_risk),
+        at_risk=len(nearly),
+        late=sum((one.due or 0) < now for one in nearly),
         open=len(contacts),
         topics=_topics(state, waiting, now),
         statuses=dict(statuses),
@@ -118,7 +131,7 @@ def _topics(state: State, waiting: list[Contact], now: int) -> tuple[TopicQueue,
                 label=texts.label(topic) if topic else texts.NO_TOPIC,
                 waiting=len(contacts),
                 oldest=min(map(_since, contacts)),
-                at_risk=sum(one.due is not None and one.due - now < RISK_MS for one in contacts),
+                at_risk=sum(at_risk(one, now) for one in contacts),
                 able=len(able),
                 free=len(room),
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -36,6 +36,15 @@ class Saved(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     text: str
     topics: tuple[str, ...] = ()
+    language: str = ""
+
+
+class Article(msgspec.Struct, frozen=True, kw_only=True):
+    """A page that answers what many ask: suggested for these topics, in `language` or ("") in any."""
+
+    title: str
+    url: str
+    topics: tuple[str, ...]
     language: str = ""
 
 
@@ -77,6 +86,10 @@ class Directory(Protocol):
 
     def saved(self) -> tuple[Saved, ...]:
         """Saved replies, as the admin listed them."""
+        ...
+
+    def articles(self) -> tuple[Article, ...]:
+        """Pages to suggest, as the admin listed them."""
         ...
 
 
@@ -146,6 +159,21 @@ class Commands(Protocol):
         """Do `action` as `agent`; returns after it is journaled. The same `key` again gives the same outcome.
 
         Actions and their fields: see `router.desk.actions`. Raises TransientError when it could not be stored.
+        """
+        ...
+
+
+class Rehearsing(Protocol):
+    """How a change of the workspace that waits is lived through before it counts."""
+
+    def waiting(self) -> bool:
+        """Whether there is one."""
+        ...
+
+    async def rehearse(self, since_ms: int) -> dict[str, Any]:
+        """The JSON of `usherd whatif` over the last `since_ms`; then it counts as rehearsed.
+
+        Raises TransientError if it came to nothing.
         """
         ...
 

@@ -36,6 +36,8 @@ DELIVERY = {
     DeliveryState.UNKNOWN: "sent, but the other side's answer was lost; it is sent at most once more",
 }
 
+NOT_REACHED = "It did not reach {address}, who was to have a copy."
+
 AUTO = {
     "auto-reply": "automatic reply",
     "bounce": "delivery report",
@@ -43,8 +45,10 @@ AUTO = {
     "bulk": "bulk mail",
     "loop": "mail loop",
     "spam": "spam",
+    "blocked": "a blocked sender's message",
     "staff": "a colleague's mail",
     "command": "a button of the channel",
+    "deleted": "deleted by its writer",
     "receipt": "automatic answer: receipt",
     "out_of_hours": "automatic answer: out of hours",
     "queue": "automatic answer: place in the queue",
@@ -72,6 +76,11 @@ DONE = {
     "link": "They are one customer now. It can be undone.",
     "unlink": "They are two customers again.",
     "customer": "Noted.",
+    "merge": "Merged: its messages stand in the other contact now.",
+    "call": "Called in. They see the contact and can write notes.",
+    "leave": "You look on no more.",
+    "spam": "Closed as spam.",
+    "unblock": "Its sender can write to us again.",
     "incident": "Whoever asks next is told so.",
     "incident_end": "It is over.",
 }
@@ -85,6 +94,9 @@ _REFUSALS = {
     "not-open": "This contact is not open.",
     "offer-over": "This offer has lapsed.",
     "already-yours": "It is yours already.",
+    "already-there": "It is theirs already.",
+    "already-there:who": "It is {who}'s already.",
+    "not-one": "Only contacts of one customer on one channel can be merged.",
     "taken": "Somebody else was first.",
     "taken:who": "{who} was first.",
     "not-allowed": "Your role does not allow that.",
@@ -155,6 +167,8 @@ WHY_NONE = "Nothing was decided about it yet."
 WHY_RELAXED = "It had waited so long that {n} of its wishes were relaxed."
 WHY_RESERVE = "Agents are kept free for scarcer work: {names}."
 WHY_WOULD_HAVE = "It could have gone to {who}, {what}."
+WHY_MOODS = "What was written sounds {moods}."
+WHY_EFFORT = "It likely takes {expected} minutes; eight of ten such contacts take {low} to {high}."
 WHY_STICKY = "It waited a moment for {who}, who knows this customer."
 
 LINKED = {
@@ -172,13 +186,52 @@ FAILED = "Your last reply was not delivered. Write another way, or try again."
 FAILED_ON = {
     "telegram": "Telegram did not deliver your last reply: the customer has blocked the bot or is gone. "
     "Write another way, or try again.",
+    "slack": "Slack did not take your last reply: the app may have been removed from the channel, or it is archived. "
+    "Write another way, or try again.",
 }
 REVISED = "The customer worded this anew later: see below."
 REVISION = "Worded anew: what it says now stands here, what it said before is quoted."
 FOLLOWS = "It answers contact {contact}, which was closed too long ago to be reopened."
 OFFERED_TO = "It is offered to {who} at the moment."
+SPAM = "It was closed as spam."
+SPAM_BLOCKED = "It was closed as spam, and its sender is blocked: what they write is listed, and opens no contact."
+CALLED = "Called in: {who}. They see this contact and write notes."
+GUEST = "{who} called you in. What you write here is a note; the customer never sees it."
+GUEST_OF_NOBODY = "You were called in. What you write here is a note; the customer never sees it."
 FIRST_CONTACT = "First contact with us."
 LATE = "This takes longer than usual. It shows here as soon as it is done."
+
+
+# Matters for supervisors: of one, of several.
+MATTER_RISK = ("A promise is due soon.", "{n} promises are due soon.")
+MATTER_BROKEN = ("A promise is broken.", "{n} promises are broken.")
+MATTER_MORE_RISK = ("One more is due soon.", "{n} more are due soon.")
+MATTER_NOBODY = ("A contact waits that nobody can take.", "{n} contacts wait that nobody can take.")
+MATTER_QUARANTINE = ("A message could not be read safely.", "{n} messages could not be read safely.")
+MATTER_FAILED = ("An answer was not delivered.", "{n} answers were not delivered.")
+MATTER_HELD_UP = ("An answer does not get away.", "{n} answers do not get away.")
+MATTER_ESCALATED = ("A contact was escalated.", "{n} contacts were escalated.")
+MATTER_PROBLEMS = ("usherd has a problem.", "usherd has {n} problems.")
+
+
+WHATIF_LOOKED = "{n} contacts of that time were lived through once more, as the workspace is and as it is to be."
+WHATIF_NOBODY = "Nobody wrote in that time: look further back."
+WHATIF_SAME = "Nothing would have been different."
+WHATIF_MOVED = "{n} of them go to somebody else."
+WHATIF_WAIT = "Waits: {before} in the mean, then {after}."
+WHATIF_SLOWEST = "The slowest twentieth: {before}, then {after}."
+WHATIF_KEPT = "Promises kept: {before}, then {after}."
+WHATIF_TOPIC = "{topic}: {before}, then {after}."
+WHATIF_DEAD = "{n} more wait for nobody: {topics}."
+WHATIF_UNKNOWN = "unknown"
+WHATIF_IN_FORCE = "It counts as rehearsed now, and comes into force."
+WHATIF_WAITS = "A changed workspace waits: it comes into force once it was rehearsed."
+WHATIF_NONE = "No change waits: what the folder says is in force."
+
+
+def counted(forms: tuple[str, str], number: int) -> str:
+    """The sentence for one, or for several."""
+    return forms[number != 1].format(n=number)
 
 
 def label(code: str) -> str:
@@ -254,6 +307,8 @@ def replies_line(addresses: list[str], channel: str) -> str:
         return "A reply goes to the group on Telegram: everybody there reads it."
     if all(address.startswith("telegram:") for address in addresses):
         return "A reply goes to the customer on Telegram."
+    if all(address.startswith("slack:") for address in addresses):
+        return "A reply goes into the customer's thread in Slack: everybody in that channel reads it."
     names = " and ".join([", ".join(addresses[:-1]), addresses[-1]] if len(addresses) > 1 else addresses)
     return f"A reply goes to {names} by {kind(channel).lower()}."
 

@@ -54,6 +54,7 @@ class Row(View, frozen=True, kw_only=True):
     flag: str = ""
     by: str = ""
     new: bool = False
+    moods: tuple[str, ...] = ()  # how the customer sounds
 
 
 class OfferRow(View, frozen=True, kw_only=True):
@@ -64,6 +65,14 @@ class OfferRow(View, frozen=True, kw_only=True):
     until: int
     contact: Row
     needs: tuple[str, ...]
+
+
+class Done(View, frozen=True, kw_only=True):
+    """What somebody did today; `first_seconds`: the median of their first answers, None if there was none."""
+
+    answers: int
+    resolved: int
+    first_seconds: int | None
 
 
 class DeskView(View, frozen=True, kw_only=True):
@@ -78,6 +87,9 @@ class DeskView(View, frozen=True, kw_only=True):
     waiting_customer: tuple[Row, ...]
     snoozed: tuple[Row, ...]
     done: tuple[Row, ...]
+    called: tuple[Row, ...]  # into which a colleague called them
+    today: Done
+    team: Done | None  # the median of those of the team who did anything today; None: nobody else did
     queue: int  # contacts that wait for anybody
     notice: str = ""  # stands over the whole desk: shadow mode
     more: dict[str, int] = {}  # by list: how many are not in it, for there are too many
@@ -186,6 +198,13 @@ class Earlier(View, frozen=True, kw_only=True):
     by: str
 
 
+class Suggestion(View, frozen=True, kw_only=True):
+    """A page that may answer it; `url` is the admin's."""
+
+    title: str
+    url: str
+
+
 class Banner(View, frozen=True, kw_only=True):
     """Something to know before acting. `action`: let_in, or "" when there is nothing to press."""
 
@@ -247,6 +266,8 @@ class Card(View, frozen=True, kw_only=True):
     replies_line: str
     signature: str  # put under each reply on this channel; "" = none
     actions: tuple[str, ...]
+    articles: tuple[Suggestion, ...] = ()
+    guest: bool = False  # was called in: what they write is a note
     offer: str = ""
     offer_at: int = 0
     offer_until: int = 0
@@ -318,6 +339,8 @@ class Today(View, frozen=True, kw_only=True):
     opened: int
     resolved: int
     answers: int
+    promised: int = 0  # first answers given, where one was promised
+    in_time: int = 0  # of those
     rated: int = 0  # of those resolved today
     csat: float | None = None  # their mean, 1 to 5
 
@@ -355,6 +378,18 @@ class AgentLoad(View, frozen=True, kw_only=True):
     parked: int
 
 
+class Matter(View, frozen=True, kw_only=True):
+    """One thing that is wrong, or soon will be. `level`: 1 soon, 2 now; `contacts`: the most urgent ones."""
+
+    code: str
+    level: int
+    size: int
+    text: str
+    details: tuple[str, ...] = ()
+    contacts: tuple[str, ...] = ()
+    due: int | None = None  # the first promise of them
+
+
 class Overview(View, frozen=True, kw_only=True):
     """What a supervisor watches."""
 
@@ -362,6 +397,7 @@ class Overview(View, frozen=True, kw_only=True):
     board: Board
     agents: tuple[AgentLoad, ...]
     risky: tuple[Row, ...]
+    matters: tuple[Matter, ...] = ()
     answers: dict[str, str] = {}  # by incident: what is told
 
 

@@ -46,11 +46,20 @@ EVENT_OF = {
     "link": "IdentitiesLinked",
     "unlink": "LinkUndone",
     "customer": "CustomerDescribed",
+    "merge": "ContactsMerged",
+    "call": "ColleagueCalled",
+    "leave": "ColleagueLeft",
+    "spam": "SpamMarked",
+    "unblock": "SenderUnblocked",
     "incident": "IncidentAnswered",
     "incident_end": "IncidentEnded",
 }
-NOTED = ("note", "transfer", "link", "unlink")  # what is written with them stays inside
+NOTED = ("note", "transfer", "call", "link", "unlink")  # what is written with them stays inside
 EXPLAINED = ("reply", "note", "link", "unlink", "incident")  # nothing without words
+
+
+TRIED = "tried"  # by somebody who is no agent: nothing but a record of it
+_WORD = re.compile(r"[A-Za-z0-9:_. -]{1,80}")
 
 
 class Command(msgspec.Struct, kw_only=True):
@@ -60,7 +69,7 @@ class Command(msgspec.Struct, kw_only=True):
     action: str
     contact: str = ""
     offer: str = ""
-    reason: str = ""  # of a decline: one of the desk's list, never free text
+    reason: str = ""  # of a decline: one of the desk's list, never free text; of what was tried: what it was
     status: str = ""
     target: str = ""
     to_agent: str | None = None
@@ -69,6 +78,8 @@ class Command(msgspec.Struct, kw_only=True):
     topics: tuple[str, ...] = ()
     priority: str = ""
     resolve: bool = False
+    into: str = ""
+    block: bool = False
     answers: str = ""  # the customer's message that a reply answers, and so who gets it; "": their last
     cc: tuple[str, ...] = ()
     files: tuple[str, ...] = ()  # enclosed with a reply or a letter, by ids
@@ -127,6 +138,8 @@ class Actions:
     async def prepare(self, inbox: str, meta: bytes, raw: bytes, state: State, at: int) -> Prepared:
         """The event of one command. Raises Refused."""
         command, spoken = read(meta, raw)
+        if command.action == TRIED:
+            raise Refused("not-on-roster", _tried(command))
         if len(spoken.text) > TEXT_CHARACTERS_MAX:
             raise Refused("too-long", f"a message may have {TEXT_CHARACTERS_MAX:,} characters")
         prepared = Prepared(event=None, finished=[inbox])
@@ -206,6 +219,7 @@ class Actions:
                     text=text,
                     cc=command.cc,
                     closing=closing,
+                    language=contact.language or "",
                 ),
                 last=last,
                 earlier=tuple(one for one in known if one and ("@" in one) is by_mail),  # other channels have other ids
@@ -215,6 +229,12 @@ class Actions:
             raise Refused(error.code) from error
         except PermanentError as error:
             raise Refused("not-allowed") from error
+
+
+def _tried(command: Command) -> str:
+    """Who tried what, in opaque ids and words of ours."""
+    words = f"{command.agent} {command.reason}"
+    return words if _WORD.fullmatch(words) else "an id that is none"
 
 
 def _ours(contact: Contact, opened: Mapping[str, Message]) -> Message | None:

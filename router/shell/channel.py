@@ -14,10 +14,14 @@ from router.core.message import Message
 
 
 class ThreadMatch(msgspec.Struct, frozen=True):
-    """The contact a message belongs to, proven by our own signature; `message`: the one it answers, if known."""
+    """The contact a message belongs to, proven by our own signature; `message`: the one it answers, if known.
+
+    `recipient`: of that message, by their place, whom a bounce speaks of.
+    """
 
     contact: str
     message: str | None = None
+    recipient: int = 0
 
 
 class Normalise(Protocol):
@@ -40,3 +44,4 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
     kind: Callable[[dict[str, object]], str]  # of an entry's meta
     thread: Callable[[Message], ThreadMatch | None]
     editable: bool = False  # what was written may be worded anew: messages are remembered by their own ids
+    place: Callable[[Message], str] | None = None  # the thread it stands in, where all who are there share one

@@ -37,6 +37,7 @@ class Internal(msgspec.Struct, kw_only=True):
     times: int = 0
     version: str = ""
     base: str = ""
+    lost: tuple[int, ...] = ()  # of a delivery: recipients in copy whom it never reached
 
 
 _INTERNAL = msgspec.json.Decoder(Internal)
@@ -67,7 +68,9 @@ def told(entry: str, note: Internal, at: int) -> Event | None:
     """The event of a note that says all there is to say; None where more has to be looked at."""
     match note.what:
         case "delivery":
-            return DeliveryReported(at=at, inbox=entry, message=note.message, contact=note.contact, state=note.state)
+            return DeliveryReported(
+                at=at, inbox=entry, message=note.message, contact=note.contact, state=note.state, lost=note.lost
+            )
         case "erase":
             return CustomerErased(
                 at=at,

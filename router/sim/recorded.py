@@ -33,7 +33,7 @@ OUTSIDE = (e.MessageReceived, e.MessageQuarantined, e.MessageReleased, e.StatusS
 CORRECTIONS = (e.ContactRetagged, e.PrioritySet)
 BY_HAND = (
     e.ContactTaken, e.TransferAsked, e.ContactSnoozed, e.ContactWoken, e.ContactReopened, e.SenderLetIn,
-    e.IdentitiesLinked, e.LinkUndone, e.CustomerDescribed, e.IncidentAnswered, e.IncidentEnded,
+    e.ContactsMerged, e.IdentitiesLinked, e.LinkUndone, e.CustomerDescribed, e.IncidentAnswered, e.IncidentEnded,
 )  # fmt: skip
 ACCEPTED_AFTER = 10_000  # ms, where no offer was ever accepted
 EFFORT = 300_000  # ms of a turn, where none was ever worked

@@ -85,8 +85,11 @@ def create_app(parts: WebParts) -> FastAPI:
     app.state.uploads = enclosures.Uploads(parts.settings.uploads_max)
     app.state.feed = live.Feed(parts, app.state.desk)
     app.state.chat = chat.open_room(parts, app.state.desk.index)
-    if app.state.chat is not None:
-        app.state.chat.feed.on_typing = app.state.feed.together.customer_types
+    visitors = app.state.chat.feed if app.state.chat is not None else None
+    if visitors is not None:
+        visitors.on_typing = app.state.feed.together.customer_types
+        visitors.on_moved = app.state.feed.together.customer_moved
+    app.state.feed.together.connect(visitors, parts.passing)
     problems.install(app, parts.settings.retry_after_seconds)
     for routes in (*ROUTES, *parts.pages):
         app.include_router(routes)

@@ -144,7 +144,7 @@ Hourly = Annotated[float, Query(ge=0, le=1e9)]
 @routes.get(
     "/v1/reports/service",
     dependencies=READ,
-    responses=failures(422, 503),
+    responses=failures(404, 422, 503),
     tags=["reports"],
     summary="How customers were served",
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from email import message_from_bytes
 from email.message import Message as Mail
 from pathlib import Path
@@ -14,44 +13,13 @@ from router.sim.slack import FakeSlack, Message, Person, Rules
 from tests.fakes.scripted_smtp import ScriptedSmtp, listening
 from tests.support.daemons import RunningDaemon
 from tests.support.mailservers import free_port
+from tests.support.slack_people import card, cards, told, until
 from tests.support.slack_workspace import hand_in, mail, slack_daemon, write_slack_workspace
 
 pytestmark = pytest.mark.timeout(300)
 
-PATIENCE = 60.0
 MONEY = "I want my money back, please refund my order."
 RULES = Rules(retries=(0.0, 1.0, 5.0, 10.0))
-
-
-async def until(true: Callable[[], object], what: str) -> None:
-    """Wait until it is so."""
-    try:
-        async with asyncio.timeout(PATIENCE):
-            while not true():
-                await asyncio.sleep(0.02)
-    except TimeoutError:
-        raise AssertionError(f"{what} did not come about") from None
-
-
-def cards(person: Person, *words: str) -> list[Message]:
-    """Heads of threads with all of these words."""
-    return [one for one in person.sees() if not one.thread_ts and all(word in one.said for word in words)]
-
-
-async def card(person: Person, *words: str) -> Message:
-    """The card with all of these words."""
-    await until(lambda: cards(person, *words), f"{person.user.name}'s card with {words}")
-    return cards(person, *words)[-1]
-
-
-async def told(person: Person, head: Message, word: str) -> Message:
-    """A message in a thread with this word."""
-
-    def found() -> list[Message]:
-        return [one for one in person.thread(head) if word in one.said and one.ts != head.ts]
-
-    await until(found, f"{word} in the thread")
-    return found()[-1]
 
 
 async def arrived(server: ScriptedSmtp, number: int) -> Mail:

@@ -128,11 +128,11 @@ async def test_who_is_asked_to_wait_waits_and_delivers_once(way: Way) -> None:
             await visitor_waits(way)
             return
         out.busy()
-        first = await attempt(out.sender, out.letter)
+        first = await attempt(out.sender.send, out.letter)
         assert first.state is DeliveryState.DEFERRED
         assert out.sender.retry_after(1, 0) is not None
         async with asyncio.timeout(60):
-            while (await attempt(out.sender, out.letter)).state is not DeliveryState.SENT:
+            while (await attempt(out.sender.send, out.letter)).state is not DeliveryState.SENT:
                 await asyncio.sleep(0.05)
         assert out.delivered() == 1
 
@@ -154,4 +154,4 @@ async def test_what_cannot_be_delivered_has_failed(way: Way) -> None:
     """Nobody is there: it is not tried again, and the agent is told."""
     async with way.outgoing() as out:
         out.gone()
-        assert (await attempt(out.sender, out.letter)).state is DeliveryState.FAILED
+        assert (await attempt(out.sender.send, out.letter)).state is DeliveryState.FAILED

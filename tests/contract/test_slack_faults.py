@@ -81,7 +81,10 @@ async def test_a_stranger_can_do_nothing(desk: SlackHouse) -> None:
     await zoe.command("/usherd", f"take {name}")
     await desk.until(lambda: len([one for one in zoe.sees() if one.only_for]) == 3, "told again")
     assert desk.house.state.contacts[name].agent == "ana"
-    assert all(agent == "ana" for agent, _, _ in desk.house.acts)
+    tried = [(agent, action, fields["reason"]) for agent, action, fields in desk.house.acts if agent != "ana"]
+    who = f"slack:{zoe.id}"
+    said = ["say", "command queue", "command take"]
+    assert tried == [(who, "tried", what) for what in said]
 
 
 def line_of(desk: SlackHouse) -> list[Message]:

@@ -40,10 +40,14 @@ async def test_check_says_what_slack_lacks(tmp_path: Path) -> None:
             config = await asyncio.to_thread(lambda: load(tmp_path).config)
             return {one.what: (one.ok, one.said) for one in await try_slack(config)}
 
-        good = await found(f", team_channel: {channel.id}", ben.id)
+        shop = slack.add_channel("shop", members=(slack.bot, "ana"), private=True)
+        good = await found(f", team_channel: {channel.id}, customers: {{{shop.id}: {{}}}}", ben.id)
         assert all(ok for ok, _ in good.values()), good
-        assert set(good) == {"bot_token", "scopes", "app_token", "team_channel", "agents.ana", "agents.ben"}
-        bad = await found(f", team_channel: {outside.id}", "nobody@example.com")
+        looked_at = {"bot_token", "scopes", "app_token", "team_channel", "agents.ana", "agents.ben"}
+        assert set(good) == looked_at | {f"customers.{shop.id}"}
+        less = f", team_channel: {outside.id}, customers: {{C0NOSUCHONE: {{}}}}"
+        bad = await found(less, "nobody@example.com")
+        assert not bad["customers.C0NOSUCHONE"][0]
         assert not bad["team_channel"][0]
         assert "/invite" in bad["team_channel"][1]
         assert not bad["agents.ben"][0]
@@ -51,6 +55,18 @@ async def test_check_says_what_slack_lacks(tmp_path: Path) -> None:
         slack.bot_token = "xoxb-wrong"
         assert not (await found("", ben.id))["bot_token"][0]
     assert "not reached" in (await found("", ben.id))["bot_token"][1]
+
+
+async def test_a_scope_that_is_not_needed_may_be_missing(tmp_path: Path) -> None:
+    """Answers say then who wrote them, instead of standing under their name: that is no mistake."""
+    less = manifest()
+    less["oauth_config"]["scopes"]["bot"].remove("chat:write.customize")
+    async with FakeSlack(less) as slack:
+        write_slack_workspace(tmp_path, slack, ben="ana@example.org", send=9)
+        config = await asyncio.to_thread(lambda: load(tmp_path).config)
+        scopes = next(one for one in await try_slack(config) if one.what == "scopes")
+        assert scopes.ok
+        assert "chat:write.customize" in scopes.said
 
 
 async def test_a_missing_scope_is_named(tmp_path: Path) -> None:

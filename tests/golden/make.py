@@ -64,9 +64,12 @@ def workspace(change: int) -> Workspace:
         agents=agents,
         teams={"front": Team(id="front"), "back": Team(id="back")},
         topics={name: Topic(id=name, effort=300_000 + 60_000 * place) for place, name in enumerate(TOPICS)},
-        rules=tuple(
-            Rule(when=When(topic=topic), require=((skill, 2),), sla=Sla(first_response=1_800_000 * (1 + place)))
-            for place, (topic, skill) in enumerate(zip(TOPICS, SKILLS, strict=True))
+        rules=(
+            *(
+                Rule(when=When(topic=topic), require=((skill, 2),), sla=Sla(first_response=1_800_000 * (1 + place)))
+                for place, (topic, skill) in enumerate(zip(TOPICS, SKILLS, strict=True))
+            ),
+            Rule(when=When(mood="angry"), priority=Priority.HIGH),
         ),
         relax=(Relax(after=600_000, lower=1), Relax(after=1_200_000, widen="team")),
         unsure="back",
@@ -133,6 +136,8 @@ class Story:
             thread=chance.choice(contacts) if contacts and chance.random() < 0.2 else None,
             topics=((chance.choice(TOPICS), chance.choice((9_500, 6_000, 3_000))),),
             language="en",
+            effort=chance.choice(((), (), (14_000, 5_000, 30_000))),
+            moods=("angry",) if chance.random() < 0.1 else (),
             auto="auto-reply" if chance.random() < 0.05 else None,
             model="golden",
             proves=f"{chance.randrange(200):032x}" if chance.random() < 0.1 else "",

@@ -321,6 +321,33 @@ class EngineMachine(RuleBasedStateMachine):
         contact = flagged[number % len(flagged)] if flagged else "c1"
         self.apply(e.SenderLetIn(at=self.later(delay), agent=agent, contact=contact))
 
+    @rule(delay=DELAYS, number=numbers, other=numbers, agent=agents)
+    def merge(self, delay: int, number: int, other: int, agent: str) -> None:
+        """Somebody finds that two contacts are about the same; of one customer, where there are two."""
+        contact, open_ = self.pick(number), self.engine.state.contacts
+        asked = open_.get(contact)
+        alike = [c.id for c in open_.values() if asked is not None and c.customer == asked.customer and c.id != contact]
+        into = alike[other % len(alike)] if alike else self.pick(other)
+        self.apply(e.ContactsMerged(at=self.later(delay), agent=agent, contact=contact, into=into))
+
+    @rule(delay=DELAYS, number=numbers, agent=agents, other=agents)
+    def call(self, delay: int, number: int, agent: str, other: str) -> None:
+        """Somebody calls a colleague in, or leaves."""
+        contact = self.pick(number)
+        if agent == other:
+            self.apply(e.ColleagueLeft(at=self.later(delay), agent=agent, contact=contact))
+        else:
+            self.apply(e.ColleagueCalled(at=self.later(delay), agent=agent, contact=contact, target=other))
+
+    @rule(delay=DELAYS, number=numbers, agent=agents, block=st.booleans(), back=st.booleans())
+    def spam(self, delay: int, number: int, agent: str, *, block: bool, back: bool) -> None:
+        """Somebody has seen enough, or lets who was blocked back in."""
+        contact = self.pick(number)
+        if back:
+            self.apply(e.SenderUnblocked(at=self.later(delay), agent=agent, contact=contact))
+        else:
+            self.apply(e.SpamMarked(at=self.later(delay), agent=agent, contact=contact, block=block))
+
     @rule(
         delay=DELAYS, agent=agents, status=st.sampled_from([*Status, Status.AVAILABLE]), by=st.sampled_from(["", "sue"])
     )

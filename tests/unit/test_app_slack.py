@@ -1,19 +1,25 @@
-"""The address that Slack calls: what is not signed gets no further than the check of its signature."""
+"""Slack tied to the shell: what is not signed gets no further, what fails is begun ever more slowly, answers go out."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping
 from typing import Any
-from unittest.mock import Mock
+from unittest.mock import AsyncMock, Mock, patch
 
 import httpx
 import pytest
 from fastapi import FastAPI
 from slack_sdk.signature import SignatureVerifier
 
+from channels.slack.letters import Letter, Letters, Outcome
 from channels.slack.listening import bolt, web_client
-from router.app.slack import SlackPart
+from router.app.slack import SlackPart, SlackSender
+from router.core.errors import StoreUnavailable
+from router.core.message import Address, Message
+from router.core.transitions import DeliveryState
+from router.shell.outbox import Resuming
 from skills.channel_model import SlackChannel
 from skills.secret import Secret
 
@@ -85,3 +91,60 @@ async def test_what_slack_signed_comes_through() -> None:
         answer = await client.post("/slack/events", content=BODY, headers=signed(BODY, int(time.time())))
     assert answer.status_code == 200
     assert TAKEN == [{"type": "event_callback"}]
+
+
+async def test_a_desk_that_fails_at_once_is_begun_ever_more_slowly() -> None:
+    """Twice as long each time, up to a minute; one that was sound for a while, or ended well, begins anew at once."""
+    settings = SlackChannel(bot_token=Secret("b", "xoxb-1"), signing_secret=Secret("s", SECRET))
+    part = SlackPart(Mock(leader=Mock(ready=AsyncMock())), settings)
+    clock, slept = [0.0], []
+    ends: list[tuple[float, Exception | None]] = [(1.0, StoreUnavailable("away"))] * 6
+    ends += [(1.0, RuntimeError("a mistake")), (1.0, None), (1.0, StoreUnavailable("away"))]
+    ends.append((61.0, StoreUnavailable("away")))
+
+    async def lead(_: int) -> None:
+        lasted, error = ends.pop(0)
+        clock[0] += lasted
+        if error is not None:
+            raise error
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if not ends:
+            raise asyncio.CancelledError
+
+    with (
+        patch.object(part, "_lead", lead),
+        patch("router.app.slack.asyncio.sleep", sleep),
+        patch("router.app.slack.time", Mock(monotonic=lambda: clock[0])),
+        pytest.raises(asyncio.CancelledError),
+    ):
+        await part.run()
+    assert slept == [2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 1.0, 2.0, 1.0]
+
+
+def answer(*to: str) -> Message:
+    """An answer of Ana's."""
+    places = tuple(Address(address=one) for one in to)
+    sender = Address(address="help@acme.example", name="Ana Souza")
+    return Message(channel="slack", from_=sender, to=places, text="Hello", message_id="u.c1.9-0@acme.example")
+
+
+async def test_an_answer_goes_into_the_thread_it_is_addressed_to() -> None:
+    """Under the agent's name; tried again, it is looked for first. One for another place fails."""
+    letters = Mock(spec=Letters, send=AsyncMock(return_value=Outcome(state="deferred", text="x", wait_ms=7)))
+    sender = SlackSender(letters, Mock())
+    sent = await sender.send(answer("slack:C034EF5GH/1700000000.000100"))
+    assert (sent.state, sent.detail, sent.wait_ms) == (DeliveryState.DEFERRED, "x", 7)
+    assert isinstance(sender, Resuming)
+    await sender.resume(answer("slack:C034EF5GH/1700000000.000100"))
+    wanted = Letter(
+        key="u.c1.9-0@acme.example", channel="C034EF5GH", thread="1700000000.000100", name="Ana Souza", text="Hello"
+    )
+    assert [(one.args[0], one.kwargs["again"]) for one in letters.send.call_args_list] == [
+        (wanted, False),
+        (wanted, True),
+    ]
+    for places in ((), ("slack:U034EF5GH",), ("a@b.example",), ("slack:C034EF5GH/1700000000.000100",) * 2):
+        assert (await sender.send(answer(*places))).state is DeliveryState.FAILED
+    assert sender.retry_after(1, 0) == 2_000

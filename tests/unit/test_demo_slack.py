@@ -18,5 +18,5 @@ async def test_the_demos_agents_are_in_its_slack(tmp_path: Path) -> None:
         config = load(folder).config
         found = await try_slack(config)
         assert [one for one in found if not one.ok] == []
-        assert len(found) == 4 + len(config.agents)
+        assert len(found) == 5 + len(config.agents)
         assert slack.page_url.startswith("http://127.0.0.1:")

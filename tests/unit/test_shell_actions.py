@@ -60,6 +60,11 @@ async def prepared(command: dict[str, object], text: str = "", state: State | No
             e.PrioritySet(**OWN, contact="c1", priority=Priority.URGENT),
         ),
         ({"action": "let_in", "contact": "c1"}, e.SenderLetIn(**OWN, contact="c1")),
+        ({"action": "merge", "contact": "c2", "into": "c1"}, e.ContactsMerged(**OWN, contact="c2", into="c1")),
+        ({"action": "call", "contact": "c1", "target": "ben"}, e.ColleagueCalled(**OWN, contact="c1", target="ben")),
+        ({"action": "leave", "contact": "c1"}, e.ColleagueLeft(**OWN, contact="c1")),
+        ({"action": "spam", "contact": "c1", "block": True}, e.SpamMarked(**OWN, contact="c1", block=True)),
+        ({"action": "unblock", "contact": "c1"}, e.SenderUnblocked(**OWN, contact="c1")),
         (
             {"action": "customer", "contact": "c1", "language": "es", "consent": False},
             e.CustomerDescribed(**OWN, contact="c1", language="es", consent=False),
@@ -74,13 +79,21 @@ async def test_a_command_becomes_its_event(command: dict[str, object], expected:
     assert (found.finished, found.blobs) == (["5-0"], [])
 
 
+WRITTEN = (
+    ("note", e.NoteWritten),
+    ("reply", e.ReplyWritten),
+    ("transfer", e.TransferAsked),
+    ("call", e.ColleagueCalled),
+)
+
+
 async def test_what_is_written_becomes_a_blob_beside_its_event() -> None:
     """Replies, notes and hand-over notes are blobs under the entry's id, locked with the customer's key."""
     stage = Stage()
     async with stage.leading():
         contact = await stage.holding()
         owner = stage.contacts[0].messages[0].sender
-        for action, kind in (("note", e.NoteWritten), ("reply", e.ReplyWritten), ("transfer", e.TransferAsked)):
+        for action, kind in WRITTEN:
             actions = Actions(stage.vault, PlainStationery(), str.upper)
             meta = msgspec.json.encode({"agent": "ana", "action": action, "contact": contact, "resolve": True})
             found = await actions.prepare("9-0", meta, b'{"text":"Hello"}', stage.leader.engine.state, 7)
@@ -254,6 +267,23 @@ async def test_auto_mail_is_not_what_a_reply_answers() -> None:
         message = (await stage.vault.messages([reply]))[reply]
         assert [one.address for one in message.to] == ["ada@customer.example"]
         assert message.in_reply_to == "one@customer.example"
+
+
+@pytest.mark.parametrize(
+    ("agent", "reason", "detail"),
+    [
+        ("slack:U012AB3CD", "command take", "slack:U012AB3CD command take"),
+        ("slack:carla@example.org", "say", "an id that is none"),
+        ("slack:U012AB3CD", "<b>", "an id that is none"),
+    ],
+)
+async def test_what_a_stranger_tried_is_refused_and_recorded(agent: str, reason: str, detail: str) -> None:
+    """The record says who and what in opaque ids and words of ours; anything else stays out of the journal."""
+    actions = Actions(Vault(ShellStore()), PlainStationery(), str.upper)
+    meta = msgspec.json.encode({"agent": agent, "action": "tried", "reason": reason})
+    with pytest.raises(Refused) as caught:
+        await actions.prepare("5-0", meta, b"", State(), 7)
+    assert (caught.value.code, caught.value.detail) == ("not-on-roster", detail)
 
 
 async def test_why_two_are_one_is_a_note_beside_its_event() -> None:

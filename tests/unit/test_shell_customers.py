@@ -305,7 +305,7 @@ async def test_an_export_has_all_of_one_customer_and_nothing_of_another() -> Non
         assert found["contacts"][0]["resolved_at"] is not None
         assert b"Secret" not in msgspec.json.encode(found)
         await stage.store.blobs_delete([message_blob(again)])
-        stage.vault.forget({ADA})
+        stage.vault.forget()
         gone = await export(State(), (ADA,), lambda wants: records(stage.store, None, wants), stage.vault)
         assert gone["customer"] is None
         assert gone["messages"][-1]["gone"]

@@ -160,6 +160,29 @@ async def test_a_crash_while_sending_sends_once_more_under_the_same_id() -> None
     assert second.reports() == ["unknown", "sent"]
 
 
+class Searcher(Postman):
+    """A way out on which it can be seen what an earlier try has done."""
+
+    async def resume(self, message: Message) -> Sent:
+        """Look, and find it there."""
+        self.store.trace.append("resume")
+        return Sent(state=D.SENT)
+
+
+async def test_what_was_tried_before_is_looked_for_where_that_can_be_seen() -> None:
+    """The first try sends; one after a wait, or after a doubt, goes on from what stands on the other side."""
+    store = ShellStore()
+    office = Office(store, Searcher(store))
+    office.postman.answers = [D.DEFERRED]
+    async with office.open():
+        message = await office.answer(await office.stage.holding())
+        await until(office.known(message, D.DEFERRED))
+        office.now += 60_000
+        await until(office.known(message, D.SENT))
+    assert [step for step in store.trace if step in {"send", "resume"}] == ["send", "resume"]
+    assert len(office.postman.taken) == 1
+
+
 async def test_what_is_in_doubt_twice_is_left_to_a_person() -> None:
     """After a second unknown outcome nothing more is sent, not even after a restart."""
     office = Office()
@@ -302,7 +325,7 @@ async def test_a_reply_that_was_erased_is_not_sent() -> None:
         del office.store.blobs[f"message:{erased}"]
         sealed = office.store.blobs[f"message:{forged}"]
         office.store.blobs[f"message:{forged}"] = sealed[:-1] + bytes([sealed[-1] ^ 1])
-        office.stage.vault.forget(set())  # as after the journal's news of an erasure
+        office.stage.vault.forget()  # as after the journal's news of an erasure
         office.task = asyncio.create_task(office.outbox.run())
         await until(office.known(plain, D.SENT))
         await until(office.known(erased, D.FAILED))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from router.app.reload import takes_restart
 from skills.workspace import ConfigErrors, load
 
 ENV = {"BOT": "xoxb-1-secret", "APP": "xapp-1-secret", "SIGNING": "5ec2e7"}
@@ -52,6 +53,9 @@ def test_one_way_in_is_enough(tmp_path: Path, way: str) -> None:
         ("bot_token: ${NONE}\n    app_token: ${APP}", "NONE", 9),
         (SOCKET + "\n    team_channel: '#help'", "team_channel", 11),
         (SOCKET + "\n    tokens: 1", "tokens", 11),
+        (SOCKET + "\n    customers: {'#help': {}}", "customers", 11),
+        (SOCKET + "\n    customers: {C012AB3CD: {agent: true}}", "agents", 11),
+        (SOCKET + "\n    team_channel: C012AB3CD\n    customers: {C012AB3CD: {}}", "they would read", 8),
     ],
 )
 def test_a_mistake_is_told_with_its_line(tmp_path: Path, keys: str, said: str, line: int) -> None:
@@ -76,3 +80,21 @@ def test_two_agents_are_not_one_person_in_slack(tmp_path: Path) -> None:
     """An agent without `slack` is found by their e-mail, and nobody else may be."""
     with pytest.raises(ConfigErrors, match="same `slack`"):
         load(write(tmp_path, ana="ben@example.com"), ENV)
+
+
+def test_a_rule_can_be_about_a_customers_channel(tmp_path: Path) -> None:
+    """It is called by its account, `slack/` and the id; one that is no channel of customers is a slip."""
+    keys = SOCKET + "\n    customers: {C034EF5GH: {}}\nrules: [{when: {account: slack/NAME}, team: triage}]"
+    loaded = load(write(tmp_path, keys.replace("NAME", "C034EF5GH")), ENV)
+    assert loaded.config.rules[0].when.account == "slack/C034EF5GH"
+    with pytest.raises(ConfigErrors, match="C034EF5GX"):
+        load(write(tmp_path, keys.replace("NAME", "C034EF5GX")), ENV)
+
+
+def test_customers_channels_need_no_restart(tmp_path: Path) -> None:
+    """They and the emoji of people's statuses are followed while it runs; another channel of the team is not."""
+    before = load(write(tmp_path), ENV).config
+    more = load(write(tmp_path, SOCKET + "\n    customers: {C034EF5GH: {}}\n    statuses: {bee: busy}"), ENV).config
+    assert takes_restart(before, more) == []
+    other = load(write(tmp_path, SOCKET + "\n    team_channel: C012AB3CD"), ENV).config
+    assert takes_restart(before, other) == ["channels"]

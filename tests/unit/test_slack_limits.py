@@ -60,6 +60,27 @@ def test_slack_has_the_last_word() -> None:
     assert limits.take("chat.postMessage", "D1") == 0.0
 
 
+def test_whoever_waits_is_told_of_a_place_of_their_own() -> None:
+    """Of a thousand that wait each comes back when it is their turn, and seldom in vain; so it is by channel too."""
+    clock = Clock()
+    limits = Limits(clock)
+    tries = admitted = 0
+    due = [(clock.now, f"D{number % 50}") for number in range(1_000)]
+    while due:
+        due.sort()
+        at, channel = due.pop(0)
+        clock.now = max(clock.now, at)
+        tries += 1
+        wait = limits.take("chat.postMessage", channel, urgent=True)
+        if wait > 0:
+            due.append((clock.now + wait, channel))
+        else:
+            admitted += 1
+    assert admitted == 1_000
+    assert tries < 4_000
+    assert clock.now < 1_000.0 + WINDOW_SECONDS * (1_000 // PER_MINUTE["chat.postMessage"] + 1)
+
+
 async def test_work_is_done_once_at_a_time_the_urgent_first() -> None:
     """A key that must wait holds up no other; one that is marked while it is worked on is worked on once more."""
     done: list[str] = []

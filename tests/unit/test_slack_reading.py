@@ -48,6 +48,47 @@ def test_a_message_is_a_deed_and_ours_are_none() -> None:
     assert read(event(subtype="message_changed", message={"text": "a"}, previous_message={"bot_id": "B1"}), BOT) == []
 
 
+CHANNEL = {"channel": "C1", "channel_type": "channel"}
+BEFORE = {"user": "U1", "ts": "1.2", "text": "hi", "thread_ts": "1.1"}
+
+
+def test_what_slack_says_of_itself_in_a_channel_is_nobodys() -> None:
+    """A huddle, an archived channel, whatever comes next: only what people say, with files or to all, is a message."""
+    for other in ("channel_archive", "huddle_thread", "channel_canvas_updated", "brand_new"):
+        assert read(event(**CHANNEL, subtype=other), BOT) == []
+    for said in ("file_share", "thread_broadcast", "me_message"):
+        [deed] = read(event(**CHANNEL, subtype=said), BOT)
+        assert (deed.kind, deed.direct) == ("say", False)
+
+
+def test_what_is_passed_on_is_read_and_a_preview_is_not() -> None:
+    """A message that somebody shares, with their own words or without; what Slack shows of a link says nothing new."""
+    shared = {"is_share": True, "author_name": "Ben", "text": "It broke."}
+    [deed] = read(event(**CHANNEL, text="See:", attachments=[shared, {"title": "a page", "text": "of the web"}]), BOT)
+    assert deed.text == "See:\n\nBen: It broke."
+    [deed] = read(event(**CHANNEL, text="", attachments=[{**shared, "author_name": ""}]), BOT)
+    assert deed.text == "It broke."
+    [deed] = read(event(**CHANNEL, text="half \ud83d", files=[{"id": "F1", "name": "\ud83d.txt"}]), BOT)
+    assert (deed.text, deed.files[0].name) == ("half ?", "?.txt")
+
+
+def test_an_edit_has_the_new_words_and_a_tombstone_is_a_deletion() -> None:
+    """By whom and where as before; our own posts, and a link that Slack has looked up, are no edits."""
+    after = {**BEFORE, "text": "hello", "edited": {"user": "U1", "ts": "2.0"}, "files": [{"id": "F1", "size": 3}]}
+    changed = {**CHANNEL, "subtype": "message_changed", "ts": "3.0"}
+    [deed] = read(event(**changed, message=after, previous_message=BEFORE), BOT)
+    assert (deed.kind, deed.user, deed.ts, deed.thread, deed.stamp) == ("edit", "U1", "1.2", "1.1", "2.0")
+    assert (deed.text, [one.id for one in deed.files]) == ("hello", ["F1"])
+    assert read(event(**changed, message=BEFORE, previous_message=BEFORE), BOT) == []
+    assert read(event(**changed, message={**after, "user": BOT}), BOT) == []
+    gone = {"subtype": "tombstone", "text": "This message was deleted.", "ts": "1.2"}
+    [deed] = read(event(**changed, message=gone, previous_message=BEFORE), BOT)
+    assert (deed.kind, deed.ts) == ("delete", "1.2")
+    deleted = {**CHANNEL, "subtype": "message_deleted", "ts": "3.0", "deleted_ts": "1.2"}
+    [deed] = read(event(**deleted, previous_message=BEFORE), BOT)
+    assert (deed.kind, deed.ts, deed.user) == ("delete", "1.2", "U1")
+
+
 def test_a_click_has_the_key_of_its_moment() -> None:
     """Team, user and Slack's moment of the click make it one; its value says which contact."""
     payload = {

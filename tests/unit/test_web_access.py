@@ -285,6 +285,7 @@ ROUTES = [
     ("GET", "/v1/quarantine/m1", "admin"),
     ("POST", "/v1/quarantine/m1/retry", "admin"),
     ("GET", "/v1/topics", "read"),
+    ("GET", "/v1/topics/unsure", "admin"),
     ("POST", "/v1/topics/back", "admin"),
     ("POST", "/v1/topics/learn", "admin"),
     ("POST", "/v1/erasures", "admin"),

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin
 
@@ -354,7 +354,7 @@ async def test_listed_sites_are_let_in(site: ChatSite) -> None:
 
 
 async def test_desk_and_visitor_see_each_other_typing(site: ChatSite) -> None:
-    """Whoever has the chat open sees its visitor write, and the visitor its agent; of a note nobody outside hears."""
+    """Whoever has the contact open sees its visitor there and writing, and the visitor its agent, but for a note."""
     async with Visitor(site.url) as visitor:
         await visitor.write("client-01", "Hello")
         site.answer("Good morning")
@@ -362,19 +362,24 @@ async def test_desk_and_visitor_see_each_other_typing(site: ChatSite) -> None:
         headers = {"Cookie": site.cookie("ana")}
         async with connect(f"ws{site.url[4:]}/desk/live", origin=Origin(site.url), additional_headers=headers) as desk:
             await desk.send(json.dumps({"contact": contact}))
+            assert await _others(desk) == (contact, [], ["The customer"])
             await visitor.say(type="typing")
-            async with asyncio.timeout(60):
-                while True:
-                    frame = json.loads(await desk.recv())
-                    if frame["type"] == "others" and frame["typing"]:
-                        break
-            assert (frame["id"], frame["typing"]) == (contact, ["The customer"])
+            assert await _others(desk) == (contact, ["The customer"], [])
             await desk.send(json.dumps({"contact": contact, "typing": True}))
             await desk.send(json.dumps({"contact": contact, "typing": True, "reply": True}))
             assert (await visitor.frame("typing"))["who"] == "Ana"
             await visitor.say(type="earlier", before="1-0")
             await visitor.frame("earlier")
             assert not [one for one in visitor.frames if one["type"] == "typing"]
+
+
+async def _others(desk: ClientConnection) -> tuple[str, list[str], list[str]]:
+    """What the desk is told next of who else is there: the contact, who types, who does not."""
+    async with asyncio.timeout(60):
+        while True:
+            frame = json.loads(await desk.recv())
+            if frame["type"] == "others":
+                return frame["id"], frame["typing"], frame["here"]
 
 
 async def test_an_edited_workspace_is_followed(site: ChatSite) -> None:

@@ -273,6 +273,21 @@ async def test_a_restart_goes_on_where_it_was() -> None:
     assert scene.program.taken()[-1]["type"] == "contact.assigned"
 
 
+async def test_a_record_that_cannot_be_read_blocks_no_other() -> None:
+    """Bytes that are no record, and one that a newer usherd wrote, are passed over and named; what follows is told."""
+    scene = Scene()
+    async with scene.told() as hooks:
+        await began(scene)
+        scene.happen(record(TAKE, ASSIGN))
+        scene.store.rows.append((f"1-{len(scene.store.rows)}", b"no record\xff"))
+        scene.store.rows.append((f"1-{len(scene.store.rows)}", b'{"v": 9999}'))
+        scene.happen(record(RESOLVE, ResolveContact(contact="c1")))
+        await until(lambda: len(scene.program.asked) == 2)
+        assert [one["type"] for one in scene.program.taken()] == ["contact.assigned", "contact.resolved"]
+        [problem] = hooks.problems()
+        assert "cannot be read: 1-1, 1-2; they stay where they are" in problem
+
+
 async def test_a_store_that_is_away_is_waited_for() -> None:
     """While the store does not answer nothing is told; then it goes on."""
     scene = Scene()

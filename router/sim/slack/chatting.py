@@ -37,6 +37,8 @@ def _post(asked: Asked) -> Json:
         thread_ts=thread,
         metadata=content["metadata"],
         by_app=True,
+        username=asked.string("username", "") or None,
+        subtype="bot_message" if asked.string("username", "") else None,
         unfurl=asked.flag("unfurl_links") or asked.flag("unfurl_media", default=True),
         broadcast=asked.flag("reply_broadcast"),
     )

@@ -196,7 +196,9 @@ def _users(asked: Asked) -> Json:
 def _user(asked: Asked) -> Json:
     asked.need("users:read")
     email = "users:read.email" in asked.manifest.scopes
-    return {"user": shapes.user_json(asked.user(), with_email=email)}
+    user = asked.user()
+    locale = {"locale": user.locale} if asked.flag("include_locale") else {}
+    return {"user": shapes.user_json(user, with_email=email) | locale}
 
 
 @method("users.lookupByEmail", tier=3, args="email")

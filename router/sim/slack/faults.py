@@ -10,7 +10,7 @@ Kind = Literal["refuse", "fail", "hang"]
 
 @dataclass(slots=True)
 class Fault:
-    """One of them, for calls of `method` ("*": any), so many `times`."""
+    """One of them, for calls of `method` ("*": any; `upload`, `download`, `response_url`), so many `times`."""
 
     kind: Kind
     method: str

@@ -29,6 +29,7 @@ ALL_SCOPES = (
     "channels:join",
     "channels:read",
     "chat:write",
+    "chat:write.customize",
     "commands",
     "files:read",
     "files:write",

@@ -25,6 +25,7 @@ class User:
     email: str
     team: str = TEAM
     tz: str = "Europe/Berlin"
+    locale: str = "en-US"
     is_bot: bool = False
     deleted: bool = False
     presence: str = "active"
@@ -62,6 +63,7 @@ class Message:
     thread_ts: str | None = None
     subtype: str | None = None
     by_app: bool = False
+    username: str | None = None  # what the app calls itself in this one message
     edited: tuple[str, str] | None = None  # who, ts
     reactions: dict[str, list[str]] = field(default_factory=dict)
     files: list[str] = field(default_factory=list)

@@ -75,14 +75,19 @@ class WebApi:
             early = await _strike(fault)
             if early is not None:
                 return early
-        status, answer, headers = self._answer(name, args, token, fault)
-        self.calls.append(Called(name, args, answer, status, self._space.now()))
-        self.heard()
+        status, answer, headers = self.asked(name, args, token, fault)
         if fault is not None and fault.after:
             late = await _strike(fault)
             if late is not None:
                 return late
         return JSONResponse(answer, status, headers)
+
+    def asked(self, name: str, args: Json, token: str, fault: Fault | None = None) -> tuple[int, Json, dict[str, str]]:
+        """Status, answer and headers of one call; what HTTP carries, for whoever measures without it."""
+        status, answer, headers = self._answer(name, args, token, fault)
+        self.calls.append(Called(name, args, answer, status, self._space.now()))
+        self.heard()
+        return status, answer, headers
 
     def _answer(self, name: str, args: Json, token: str, fault: Fault | None) -> tuple[int, Json, dict[str, str]]:
         try:
@@ -122,8 +127,16 @@ class WebApi:
     def _headers(self) -> dict[str, str]:
         return {"X-OAuth-Scopes": ",".join(sorted(self._space.manifest.scopes))}
 
+    async def _early(self, name: str) -> Response | None:
+        """What goes wrong where no method is called: an answer in place of the true one."""
+        fault = self._faults.next(name)
+        return await _strike(fault) if fault is not None else None
+
     async def _upload(self, request: Request) -> Response:
         """Bytes of a file: as the body, or as one field of a form, as the clients differ."""
+        early = await self._early("upload")
+        if early is not None:
+            return early
         file = self._space.files.get(request.path_params["file"])
         if file is None or file.data is not None:
             return PlainTextResponse("no such upload", 404)
@@ -140,6 +153,9 @@ class WebApi:
 
     async def _download(self, request: Request) -> Response:
         """A file, for who shows a token; to others Slack shows its sign-in page, with 200."""
+        early = await self._early("download")
+        if early is not None:
+            return early
         name = file_of_path(request.path_params["path"])
         file = self._space.files.get(name or "")
         kind = self._tokens.get(_token(request, {}))
@@ -153,11 +169,9 @@ class WebApi:
         return Response(LOGIN_PAGE, media_type="text/html")
 
     async def _respond(self, request: Request) -> Response:
-        fault = self._faults.next("response_url")
-        if fault is not None:
-            early = await _strike(fault)
-            if early is not None:
-                return early
+        early = await self._early("response_url")
+        if early is not None:
+            return early
         try:
             body: object = json.loads(await request.body())
             self._turns.respond(request.path_params["name"], body)

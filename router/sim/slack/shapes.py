@@ -182,6 +182,7 @@ def message_json(
     optional = {
         "subtype": message.subtype,
         "client_msg_id": message.client_msg_id,
+        "username": message.username,
         "blocks": message.blocks,
         "attachments": message.attachments,
         "thread_ts": message.thread_ts,

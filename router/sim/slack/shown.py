@@ -5,6 +5,7 @@ The page itself never reads markup: it makes text nodes of spans, so nothing any
 
 from __future__ import annotations
 
+import html
 from typing import TYPE_CHECKING
 
 from router.sim.slack.acting import state_of
@@ -60,6 +61,7 @@ def message_shown(slack: FakeSlack, person: Person, message: Message) -> Json:
     return {
         "ts": message.ts,
         "user": message.user,
+        "called": message.username or "",
         "mine": message.user == person.id,
         "raw": message.said if message.user == person.id and message.blocks else "",
         "thread": message.thread_ts or message.ts,
@@ -104,7 +106,8 @@ def _shown(value: object) -> object:
     if value.get("type") == "mrkdwn":
         return {"spans": spans(value["text"], verbatim=bool(value.get("verbatim")))}
     if value.get("type") == "plain_text":
-        return {"spans": plain_spans(value["text"], emoji=value.get("emoji", True)), "said": value["text"]}
+        said = html.unescape(value["text"])  # Slack reads its escapes in plain text too
+        return {"spans": plain_spans(said, emoji=value.get("emoji", True)), "said": said}
     return {key: _shown(one) for key, one in value.items()}
 
 

@@ -140,7 +140,8 @@ function drawMessage(message, channel, state, top, drawn) {
   const where = { channel: channel.id, ts: message.ts };
   const tools = on(state, where);
   const when = new Date(Number(message.ts) * 1000);
-  const writer = message.user === "USLACKBOT" ? "Slackbot" : (state.people[message.user] ?? message.user);
+  const known = message.user === "USLACKBOT" ? "Slackbot" : (state.people[message.user] ?? message.user);
+  const writer = message.called || known;
   const head = element("header", {}, element("b", {}, writer), " ", element("time", { datetime: when.toISOString() }, dates.time.format(when)));
   if (message.only_you) head.append(element("span", { class: "quiet" }, " · only visible to you"));
   if (message.edited) head.append(element("span", { class: "quiet" }, " (edited)"));

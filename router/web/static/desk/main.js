@@ -1,7 +1,7 @@
 // The desk page: signs in, keeps the views up to date, does what is pressed.
 
 import { Refused, act, get, signIn, signOut, whoAmI } from "./api.js";
-import { askDecline, askIncident, askLink, askPriority, askSnooze, askTopics, askTransfer, askUnlink, askWishes, showHelp, showWhy } from "./dialogs.js";
+import { askCall, askDecline, askIncident, askLink, askMerge, askPriority, askSnooze, askSpam, askTopics, askTransfer, askUnlink, askWishes, showHelp, showWhy } from "./dialogs.js";
 import { h, icon, say, toast } from "./dom.js";
 import { Live } from "./live.js";
 import { assign, forgetDraft, startContact } from "./handing.js";
@@ -337,6 +337,9 @@ class App {
       confirm: async () => ({ topics: chosen }),
       none: async () => ({ topics: [] }),
       priority: async () => askPriority(card.contact.priority),
+      call: async () => askCall(await people()),
+      merge: async () => { const twin = await askMerge((await get(`contacts/${encodeURIComponent(contact)}/twins`)).twins); return twin && { contact: twin, into: contact }; },
+      spam: async () => askSpam(),
       link: askLink,
       customer: async () => askWishes(card.wishes),
       unlink: async () => { const chosen = await askUnlink(); return chosen && { link: which, ...chosen }; },

@@ -9,7 +9,8 @@ import { Composer } from "./composer.js";
 const BUTTONS = {
   accept: ["check", "good"], decline: ["cross", ""], take: ["check", "good"], let_in: ["check", ""],
   resolve: ["check", ""], transfer: ["hand", ""], snooze: ["moon", ""], wake: ["clock", ""], reopen: ["clock", ""],
-  retag: ["tag", "quiet icon-only"], priority: ["flag", "quiet icon-only"],
+  retag: ["tag", "quiet icon-only"], priority: ["flag", "quiet icon-only"], call: ["people", "quiet icon-only"],
+  merge: ["queue", "quiet icon-only"], spam: ["cross", "quiet icon-only"], leave: ["out", ""], unblock: ["check", ""],
 };
 
 export class Thread {
@@ -154,7 +155,7 @@ export class Thread {
 
   showDetails(card) {
     const row = card.contact;
-    const content = JSON.stringify([card.links, card.wishes, card.asked, card.score, card.history, card.earlier, card.requirement, card.topics, card.topics_said, card.actions.includes("retag"), row, card.replies_to]);
+    const content = JSON.stringify([card.links, card.wishes, card.asked, card.score, card.history, card.earlier, card.requirement, card.topics, card.topics_said, card.actions.includes("retag"), row, card.replies_to, card.articles]);
     if (content === this.sideContent) return;
     this.sideContent = content;
     const who = card.replies_to[0];
@@ -185,6 +186,8 @@ export class Thread {
       h("section", {}, h("h2", {}, T.details), h("dl", { class: "facts" },
         fact(T.language, row.language), fact(T.channel, T.channels[row.channel] || row.channel),
         fact(T.openedAt, at(row.opened_at)), fact(T.dueAt, row.due && at(row.due)), fact(T.id, h("code", {}, row.id)))),
+      card.articles.length > 0 && h("section", {}, h("h2", {}, T.articles), h("ul", { class: "earlier" }, card.articles.map((one) =>
+        h("li", {}, h("a", { href: one.url, target: "_blank", rel: "noopener noreferrer" }, one.title))))),
       card.earlier.length > 0 && h("section", {}, h("h2", {}, T.earlier), h("ul", { class: "earlier" }, card.earlier.map((one) =>
         h("li", {}, h("span", { class: "earlier-top" }, channelIcon(one.channel), h("a", { href: `#/c/${one.id}` }, one.topics.join(", ") || one.id)),
           h("span", { class: "muted" }, [at(one.opened_at), one.state, one.by].filter(Boolean).join(" · ")))))));

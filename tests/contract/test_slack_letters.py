@@ -1,0 +1,166 @@
+"""Answers into customers' threads: under the agent's name, in pieces, with files, each once whatever goes wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from unittest.mock import patch
+
+import pytest
+import pytest_asyncio
+
+from channels.slack import limits, listening
+from channels.slack.api import Api
+from channels.slack.letters import File, Letter, Letters, retry_after
+from channels.slack.limits import Limits
+from channels.slack.listening import web_client
+from channels.slack.manifest import manifest
+from router.sim.slack import Channel, FakeSlack, Message, Person, Rules
+
+RULES = Rules(message_pace=0.01, tier_scale=20)
+TIMEOUT_SECONDS = 1
+
+
+class Shop:
+    """A customers' channel with one question in it, and the way to answer."""
+
+    def __init__(self, slack: FakeSlack) -> None:
+        self.slack = slack
+        self.cara: Person = slack.add_user("cara")
+        self.channel: Channel = slack.add_channel("help", members=("cara", slack.bot))
+        self.question: Message | None = None
+        self.letters = self.process()
+
+    def process(self) -> Letters:
+        """As after a start: nothing is remembered."""
+        client = web_client(self.slack.bot_token, self.slack.api_url)
+        return Letters(Api(client, Limits(time.monotonic)))
+
+    def letter(self, text: str, *files: File, key: str = "m1", name: str = "Ana Souza") -> Letter:
+        """An answer to the question."""
+        assert self.question is not None
+        place = {"channel": self.channel.id, "thread": self.question.ts}
+        return Letter(key=key, name=name, text=text, files=files, **place)
+
+    def answers(self) -> list[Message]:
+        """What stands in the thread below the question."""
+        assert self.question is not None
+        return [one for one in self.cara.thread(self.question) if one.ts != self.question.ts]
+
+
+@pytest_asyncio.fixture
+async def shop() -> AsyncIterator[Shop]:
+    """A question was asked; our patience with Slack is short."""
+    with (
+        patch.object(limits, "MESSAGE_SECONDS", 0.02),
+        patch.object(listening, "TIMEOUT_SECONDS", TIMEOUT_SECONDS),
+    ):
+        async with FakeSlack(manifest(), rules=RULES) as slack:
+            made = Shop(slack)
+            made.question = await made.cara.writes("Where is it?", channel=made.channel)
+            yield made
+
+
+async def test_an_answer_stands_under_the_agents_name(shop: Shop) -> None:
+    """In the thread, whole, in pieces if it is long; nothing in it pings, unfurls or hides behind other words."""
+    text = "Hello <!channel> @cara & <https://evil.example|bank.example> https://shop.example\n" + "word " * 1_000
+    assert (await shop.letters.send(shop.letter(text))).state == "sent"
+    first, second = shop.answers()
+    assert (first.username, second.username) == ("Ana Souza", "Ana Souza")
+    assert "&lt;!channel&gt;" in first.text
+    assert "&lt;https://evil.example|bank.example&gt;" in first.text
+    assert (first.text + second.text).count("word") == 1_000
+    assert (shop.slack.pings, shop.slack.unfurls) == ([], [])
+
+
+async def test_without_the_scope_the_name_stands_in_the_answer() -> None:
+    """Slack refuses the name once; it is not asked again, and every answer says who wrote."""
+    less = manifest()
+    less["oauth_config"]["scopes"]["bot"].remove("chat:write.customize")
+    async with FakeSlack(less, rules=RULES) as slack:
+        shop = Shop(slack)
+        shop.question = await shop.cara.writes("Where is it?", channel=shop.channel)
+        for key in ("m1", "m2"):
+            assert (await shop.letters.send(shop.letter("It is *here*.", key=key, name="Ana *S*"))).state == "sent"
+        assert [one.text for one in shop.answers()] == ["*Ana ∗S∗*\nIt is *here*."] * 2
+        assert [error for _, error in slack.refusals] == ["missing_scope"]
+
+
+@pytest.mark.parametrize("text", ["See the file.", ""])
+async def test_files_come_after_the_words(shop: Shop, text: str) -> None:
+    """Without words a line names them, so that they are an agent's and not nobody's."""
+    files = (File(name="a/b/label.pdf", content=b"%PDF"), File(name="two.txt", content=b"2"))
+    assert (await shop.letters.send(shop.letter(text, *files))).state == "sent"
+    words, shown = shop.answers()
+    assert words.text == (text or ":paperclip: label.pdf, two.txt")
+    assert [(shop.slack.space.files[one].title, shop.slack.space.files[one].data) for one in shown.files] == [
+        ("label.pdf", b"%PDF"),
+        ("two.txt", b"2"),
+    ]
+
+
+@pytest.mark.parametrize("done", [True, False])
+@pytest.mark.parametrize("method", ["chat.postMessage", "files.completeUploadExternal"])
+async def test_an_answer_whose_outcome_is_in_doubt_is_looked_for(shop: Shop, method: str, *, done: bool) -> None:
+    """Slack hangs twenty times as long as we wait: done or not, another process posts only what is missing."""
+    letter = shop.letter("One.", File(name="label.pdf", content=b"%PDF"))
+    shop.slack.faults.hang(method, seconds=20.0 * TIMEOUT_SECONDS, times=1, after=done)
+    outcome = await shop.letters.send(letter)
+    assert outcome.state == "unknown"
+    assert outcome.wait_ms > 0
+    assert (await shop.process().send(letter, again=True)).state == "sent"
+    assert (await shop.process().send(letter, again=True)).state == "sent"
+    assert [(one.text, len(one.files)) for one in shop.answers()] == [("One.", 0), ("", 1)]
+
+
+async def test_a_long_answer_goes_on_where_it_was(shop: Shop) -> None:
+    """Of three pieces the second is missing: it alone is posted, and not before Slack's pause is over."""
+    letter = shop.letter("word " * 2_000)
+    assert (await shop.letters.send(letter)).state == "sent"
+    _, second, third = shop.answers()
+    shop.slack.space.delete(shop.channel, second)
+    shop.slack.faults.refuse("chat.postMessage", "ratelimited", retry_after=30, times=1)
+    outcome = await shop.letters.send(letter, again=True)
+    assert (outcome.state, outcome.wait_ms) == ("deferred", 30_100)
+    assert (await shop.letters.send(letter, again=True)).state == "deferred"
+    assert len(shop.slack.refusals) == 1  # nothing was asked meanwhile
+    assert (await shop.process().send(letter, again=True)).state == "sent"
+    assert sum(one.text.count("word") for one in shop.answers()) == 2_000
+    assert shop.answers()[1].ts == third.ts
+
+
+async def test_a_double_is_deleted_and_another_answers_files_are_not(shop: Shop) -> None:
+    """Two copies of one piece: one goes. The same file in the next answer is that one's."""
+    file = File(name="label.pdf", content=b"%PDF")
+    first, second = shop.letter("One.", file), shop.letter("Two.", file, key="m2")
+    for letter in (first, first, second):
+        assert (await shop.letters.send(letter)).state == "sent"
+    assert len(shop.answers()) == 6
+    assert (await shop.letters.send(first, again=True)).state == "sent"
+    assert [(one.text, len(one.files)) for one in shop.answers()] == [("One.", 0), ("", 1), ("Two.", 0), ("", 1)]
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [("channel_not_found", "failed"), ("is_archived", "failed"), ("token_revoked", "deferred")],
+)
+async def test_what_slack_refuses(shop: Shop, error: str, state: str) -> None:
+    """For good: the agent is told; what an admin can mend waits."""
+    shop.slack.faults.refuse("chat.postMessage", error)
+    outcome = await shop.letters.send(shop.letter("One."))
+    assert (outcome.state, outcome.text) == (state, error)
+    assert shop.answers() == []
+
+
+async def test_a_slack_that_is_away_is_waited_for(shop: Shop) -> None:
+    """Nobody was reached: nothing was sent, and that is known."""
+    await shop.slack.goes_down()
+    assert (await shop.letters.send(shop.letter("One."))).state == "deferred"
+    await shop.slack.comes_up()
+    async with asyncio.timeout(60):
+        while (await shop.letters.send(shop.letter("One."))).state != "sent":
+            await asyncio.sleep(0.05)
+    assert [one.text for one in shop.answers()] == ["One."]
+    assert [retry_after(tries, 0) for tries in (1, 2, 20)] == [2_000, 4_000, 300_000]
+    assert retry_after(3, 86_400_000) is None
