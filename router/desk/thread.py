@@ -91,6 +91,7 @@ def _wishes(state: State, contact: Contact) -> Wishes:
     language = max(languages, key=lambda one: one.at, default=None)
     consent = max(consents, key=lambda one: one.at, default=None)
     return Wishes(
+        languages={code: texts.language(code) for code in state.workspace.languages},
         language=language.value if language is not None else "",
         consent=consent.given if consent is not None else None,
         consent_at=consent.at if consent is not None else 0,

@@ -233,8 +233,9 @@ class LinkRow(View, frozen=True, kw_only=True):
 
 
 class Wishes(View, frozen=True, kw_only=True):
-    """What a customer wants. `language`: by its code, or ""; `consent`: whether a machine may write to them."""
+    """What a customer wants. `language`: one of `languages`, or ""; `consent`: whether a machine may write to them."""
 
+    languages: dict[str, str] = {}  # of the workspace, by code
     language: str = ""
     consent: bool | None = None
     consent_at: int = 0

@@ -24,6 +24,7 @@ routes = APIRouter()
 
 DAY_MS = 86_400_000
 DAYS_MAX = 3_660
+YEAR_9999_MS = 253_402_300_799_000
 REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
 LINKS_ADMIN = Depends(Scope("admin"))
 
@@ -111,7 +112,7 @@ async def export(customer: str, parts: Parts) -> Response:
 @routes.get(
     "/v1/messages/{message}/files/{part}",
     dependencies=ADMIN,
-    responses=failures(404),
+    responses={**failures(404, 422), 200: {"content": {"application/octet-stream": {}}}},
     tags=["admin"],
     summary="A file of a message",
 )
@@ -137,14 +138,14 @@ async def _report(parts: WebParts, days: float, until: int | None, hourly: float
 
 
 Days = Annotated[float, Query(gt=0, le=DAYS_MAX)]
-Until = Annotated[int | None, Query(ge=0, le=1 << 52)]
+Until = Annotated[int | None, Query(ge=0, le=YEAR_9999_MS)]
 Hourly = Annotated[float, Query(ge=0, le=1e9)]
 
 
 @routes.get(
     "/v1/reports/service",
     dependencies=READ,
-    responses=failures(404, 422, 503),
+    responses={**failures(404, 422, 503), 200: {"content": {"text/csv": {}, "text/html": {}}}},
     tags=["reports"],
     summary="How customers were served",
 )

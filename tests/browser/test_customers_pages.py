@@ -31,6 +31,14 @@ async def test_two_customers_become_one_and_two_again(site: Site, page: Page) ->
     await expect(page.locator(".item.note")).to_have_count(1)
     assert first.customer == second.customer
     assert await grave(page) == []
+    await page.get_by_role("button", name="What they want…").click()
+    dialog = page.get_by_role("dialog", name="What the customer wants")
+    assert await grave(page) == []
+    await dialog.get_by_label("Wants answers in").select_option("es")
+    await dialog.get_by_label("Messages by machine").select_option("no")
+    await dialog.get_by_role("button", name="Save").click()
+    await expect(page.locator(".details").get_by_text("refused")).to_be_visible()
+    await expect(page.locator(".details").get_by_text("Spanish")).to_be_visible()
     await page.get_by_role("button", name="Undo").click()
     dialog = page.get_by_role("dialog", name="They are two customers")
     await dialog.get_by_label("How do you know?").fill("Her sister.")

@@ -203,7 +203,9 @@ async def test_the_report_comes_in_three_forms(web: httpx.AsyncClient, house: Ho
     assert (await web.get("/v1/reports/service?format=csv", headers=ADMIN)).text.startswith("of,name,contacts")
     page = await web.get("/v1/reports/service?format=page&days=1&until=86400000", headers=ADMIN)
     assert "1970-01-01 00:00 to 1970-01-02 00:00" in page.text
-    for wrong in ("days=0", "hourly=-1", "format=xml", "until=-1"):
+    last = await web.get("/v1/reports/service?format=page&until=253402300799000", headers=ADMIN)
+    assert "9999-12-31" in last.text
+    for wrong in ("days=0", "days=nan", "hourly=-1", "hourly=nan", "format=xml", "until=-1", "until=253402300800000"):
         assert (await web.get(f"/v1/reports/service?{wrong}", headers=ADMIN)).status_code == 422
 
 

@@ -148,6 +148,16 @@ export function askLink() {
     h("label", { class: "field" }, h("span", {}, T.linkWhy), why)], T.save, () => ({ other: other.value.trim(), text: why.value.trim() }));
 }
 
+export function askWishes(wishes) {
+  const pick = (label, chosen, options) => h("label", { class: "field" }, h("span", {}, label),
+    h("select", {}, Object.entries({ "": T.unsaid, ...options }).map(([value, text]) => h("option", { value, selected: value === chosen }, text))));
+  const language = pick(T.wants, wishes.language, wishes.languages);
+  const consent = pick(T.consent, wishes.consent === null ? "" : wishes.consent ? "yes" : "no", { yes: T.consentYes, no: T.consentNo });
+  const value = (field) => field.querySelector("select").value;
+  return ask(T.wishesTitle, [h("p", { class: "muted" }, T.wishesText), language, consent], T.save,
+    () => ({ language: value(language) || null, consent: value(consent) ? value(consent) === "yes" : null }));
+}
+
 export function askUnlink() {
   const why = h("textarea", { rows: "3", required: true, dir: "auto" });
   return ask(T.unlinkTitle, [h("p", { class: "muted" }, T.unlinkText), h("label", { class: "field" }, h("span", {}, T.linkWhy), why)], T.unlink,

@@ -1,7 +1,7 @@
 // The desk page: signs in, keeps the views up to date, does what is pressed.
 
 import { Refused, act, get, signIn, signOut, whoAmI } from "./api.js";
-import { askCall, askDecline, askIncident, askLink, askMerge, askPriority, askSnooze, askSpam, askTopics, askTransfer, askUnlink, showHelp, showWhy } from "./dialogs.js";
+import { askCall, askDecline, askIncident, askLink, askMerge, askPriority, askSnooze, askSpam, askTopics, askTransfer, askUnlink, askWishes, showHelp, showWhy } from "./dialogs.js";
 import { h, icon, say, toast } from "./dom.js";
 import { Live } from "./live.js";
 import { assign, forgetDraft, startContact } from "./handing.js";
@@ -341,6 +341,7 @@ class App {
       merge: async () => { const twin = await askMerge((await get(`contacts/${encodeURIComponent(contact)}/twins`)).twins); return twin && { contact: twin, into: contact }; },
       spam: async () => askSpam(),
       link: askLink,
+      customer: async () => askWishes(card.wishes),
       unlink: async () => { const chosen = await askUnlink(); return chosen && { link: which, ...chosen }; },
     }[action] || (async () => ({}));
     try {

@@ -66,6 +66,7 @@ export const T = {
   accept: "Accept", decline: "Decline", take: "Take it", resolve: "Resolve", transfer: "Transfer", snooze: "Snooze",
   link: "Same customer…", linkTitle: "They are one customer", linkText: "Their history becomes one, on all channels. It can be undone.", linkOther: "Another contact of theirs", linkWhy: "How do you know?", linkHint: "such as c12",
   unlink: "Undo", unlinkTitle: "They are two customers", unlinkText: "What came from the other address is theirs again.",
+  wishes: "What they want…", wishesTitle: "What the customer wants", wishesText: "As they told you. It holds for all their addresses.", unsaid: "Not said",
   links: "Linked addresses", addresses: (n) => (n === 1 ? "1 address" : `${n} addresses`), wants: "Wants answers in", consent: "Messages by machine", consentYes: "agreed", consentNo: "refused", satisfaction: "Satisfaction", scoreOf: (n) => `${n} of 5`, noScore: "asked, not answered",
   incidents: "Incidents", incidentLine: (one) => `${one.label}: ${one.contacts} contacts, usually ${one.usual} an hour`, incidentOpen: (n) => (n === 1 ? "1 open contact" : `${n} open contacts`), incidentTell: "Tell all…", incidentEnd: "It is over", incidentTitle: "One answer for all", incidentText: "It goes to whoever asks next, in place of a receipt.", incidentWords: "What is told", incidentTellOpen: "Also to those who have asked already", incidentTold: "Told:", report: "Report", csatToday: "satisfied today",
   wake: "Wake now", reopen: "Reopen", retag: "Topics", priority: "Priority", note: "Note", reply: "Reply",
