@@ -28,6 +28,7 @@ from benchmarks.nodes import ACCOUNT, serving
 from channels.telegram.api import BotApi
 from channels.telegram.entries import Entries, Item
 from channels.telegram.receive import Receiver
+from router.shell import log
 from router.shell.disk import DiskGuard
 from router.shell.intake import Intake
 from router.shell.store.embedded import EmbeddedStore
@@ -44,8 +45,9 @@ Measured = Callable[[dict[str, Any], int], Coroutine[None, None, float]]
 
 
 def run(*, full: bool) -> list[Figure]:
-    """The best of three for each, in turns, so that a slow moment of the machine strikes both."""
-    times = 3 if full else 2
+    """Each beside its library; `full`: the best of three, in turns, so that a slow moment strikes both."""
+    log.configure(level="error")
+    times = 3 if full else 1
     figures = [
         _beside("HTTP", "FastAPI", "http", http, 4_000 if full else 1_500, times),
         _beside("web chat", "its WebSocket", "chat", chat, 4_000 if full else 1_500, times),

@@ -67,8 +67,8 @@ def safe(text: str) -> str:
     tree = LexborHTMLParser(BRACED.sub(lambda _: f"zq{next(count)}qz", text))
     for node in tree.root.traverse() if tree.root is not None else ():
         tag = node.tag or ""
-        if not tag.isalnum():
-            continue  # a comment, or what stands before everything
+        if tag.startswith(("-", "!")):
+            continue  # text, a comment, or what stands before everything
         if tag not in _TAGS:
             shown = _MARK.sub(lambda found: f"{{{names[int(found[1])]}}}", tag)
             raise ValueError(f"has the tag <{shown[:40]}>, which is unsafe in a mail, or dropped by mail programs")

@@ -210,6 +210,7 @@ class TestWrittenWrong:
             ("<i>{reply_above}</i><h1>{brand}</h1>{message}", "{message}{reply_above}", "must stand above", 17),
             ("<h1>{brand}</h1>", "<script>x</script>", "has the tag <script>", 17),
             ("<h1>{brand}</h1>", "<img src='{logo}' onerror='x()'>", "has the attribute `onerror`", 17),
+            ("<h1>{brand}</h1>", "<x-y onclick='x()'>", "has the tag <x-y>", 17),
             ("<h1>{brand}</h1>", "<a href='javascript:x()'>a</a>", "an address that is none of https", 17),
             ("<h1>{brand}</h1>", "<a href='{subject}'>a</a>", "has {subject} within a tag", 17),
             ("<h1>{brand}</h1>", "<{customer}>", "has the tag <{customer}>", 17),
