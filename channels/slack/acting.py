@@ -113,6 +113,8 @@ class Actor:
         contact = self._contact_of(deed)
         if deed.kind == "press" and deed.action in LOOKS:
             return f"look {deed.user} {deed.key}"
+        if deed.kind == "submit" and deed.action == "start":
+            return f"start {deed.key}"  # it may be held, and what its maker does elsewhere is not about it
         eyes = deed.kind == "react" and self._means(deed) == "take" and bool(self._lines.at(deed.channel, deed.ts))
         return f"take {contact}" if eyes or deed.action == "take" else f"{deed.user} {contact}"
 
@@ -310,7 +312,6 @@ class Actor:
         if not await self._holding.passed(deed):
             await self._answering.say(deed, texts.TAKEN_BACK)
             return
-        text = spoken.plain(deed.text, self._name_of).strip()  # it may have been changed meanwhile
         try:
             files = await self._enclosing.kept(deed, thread.contact)
         except CannotEnclose as error:

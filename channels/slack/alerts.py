@@ -24,7 +24,7 @@ from router.desk.rights import leads
 PREFIX = "alert:"
 CHANNEL = "#"  # in place of an agent: the supervisors' channel
 HANDS = 2
-LOOK_MS = 5_000
+LOOK_MS = 15_000
 SHOW_MS = 60_000  # between two changes of one alert
 PATIENCE_MS = 1_800_000  # so long a matter may be bad before it is told in person, where there is a channel
 

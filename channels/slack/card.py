@@ -33,10 +33,13 @@ class Post(msgspec.Struct, frozen=True):
         return msgspec.json.encode((self.text, self.blocks))
 
 
-def card(view: Card, head: str, why: str = "") -> Post:
-    """The card of a contact that the agent holds, or is offered, or has resolved. `head`: the message it shows."""
+def card(view: Card, head: str, why: str = "", hint: str = "") -> Post:
+    """The card of a contact that the agent holds, or is offered, or has resolved.
+
+    `head`: the message it shows; `hint`: what else to know before answering.
+    """
     form = texts.FALLBACK_OFFER if view.offer else texts.FALLBACK
-    return fitting(_fallback(form, view.contact), lambda room: _card(view, head, why, room))
+    return fitting(_fallback(form, view.contact), lambda room: _card(view, head, why, hint, room))
 
 
 def fitting(text: str, made: Callable[[int], list[Json]]) -> Post:
@@ -49,7 +52,7 @@ def fitting(text: str, made: Callable[[int], list[Json]]) -> Post:
     return Post(text=text, blocks=tuple(found))
 
 
-def _card(view: Card, head: str, why: str, room: int) -> list[Json]:
+def _card(view: Card, head: str, why: str, hint: str, room: int) -> list[Json]:
     row = view.contact
     found = [blocks.header(heading(row)), blocks.context(stage(view), *facts(row, view.now))]
     found.append(blocks.context(*_about(view)))
@@ -68,7 +71,8 @@ def _card(view: Card, head: str, why: str, room: int) -> list[Json]:
         until = date(view.offer_until, texts.UNTIL_FORM, "soon")
         found.append(blocks.section(texts.UNTIL.format(until=until)))
     elif "reply" in view.actions:
-        found.append(blocks.context(texts.ANSWER.format(line=cut(view.replies_line, 1_000)), *_copies(view)))
+        line = texts.ANSWER.format(line=cut(view.replies_line, 1_000))
+        found.append(blocks.context(*(one for one in (line, hint) if one), *_copies(view)))
     elif view.guest:
         found.append(blocks.context(texts.GUEST_THREAD))
     return [*found, blocks.actions(*buttons(view))]

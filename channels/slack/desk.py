@@ -22,7 +22,7 @@ from channels.slack.catching_up import CatchingUp
 from channels.slack.customers import Channels, Customers, Tidy
 from channels.slack.enclosing import Enclosing
 from channels.slack.fetching import Fetching
-from channels.slack.holding import Holding
+from channels.slack.holding import Holding, hint
 from channels.slack.homes import Homes
 from channels.slack.lapses import Lapses
 from channels.slack.limits import Limits
@@ -172,6 +172,7 @@ class SlackDesk:
             explain=out.explain,
             clock=out.clock,
             forget=out.memory.delete,
+            hint=lambda: hint(out.wishes().undo_ms),
         )
         whatifs = WhatIfs(desk=out.desk, answering=Answering(self._api), rehearsing=out.rehearsing)
         homes = self._homes(projection, whatifs)

@@ -14,6 +14,7 @@ from channels.slack.api import Api, Doubt
 from channels.slack.card import Post
 from channels.slack.people import People
 from channels.slack.ports import Memory, Wishes
+from channels.slack.posting import PLAIN
 from channels.slack.work import Work
 from router.desk import digests
 from router.desk.digests import Tally
@@ -126,7 +127,7 @@ class Digests:
             view = digests.shift(self._desk, agent)
         except NotOnRoster:
             return True
-        if not (view.today.answers or view.today.resolved or view.unanswered):
+        if not (view.today.answers or view.today.resolved):  # a day off has no end
             return False
         seat = await self._people.found(agent)
         if seat is None:
@@ -155,6 +156,6 @@ class Digests:
         return [seat.dm for seat in seats if seat is not None]
 
     async def _post(self, channel: str, post: Post) -> None:
-        arguments = {"channel": channel, "text": post.text, "blocks": list(post.blocks)}
+        arguments = {"channel": channel, "text": post.text, "blocks": list(post.blocks), **PLAIN}
         with suppress(Doubt):  # most likely it stands there; said twice it would say nothing more
             await self._api.call("chat.postMessage", arguments, patience=3.0)

@@ -59,3 +59,8 @@ class Holding:
         held.undone = True
         await self._remember(held)
         return True
+
+
+def hint(hold_ms: int) -> str:
+    """What a card says of it; nothing where answers are not held."""
+    return texts.HOLD_HINT.format(n=-(-hold_ms // 1_000)) if hold_ms else ""

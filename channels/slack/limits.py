@@ -16,7 +16,7 @@ from typing import TypeVar
 K = TypeVar("K")
 WINDOW_SECONDS = 60.5
 MESSAGE_SECONDS = 1.05
-TOLD_SECONDS_MAX = 120.0  # of whoever waits some come no more, for what they wanted was done by another
+TOLD_SECONDS_MAX = 130.0  # no place is promised for later: some come no more, for another did what they wanted
 URGENT_SHARE = 5  # one in so many calls is for urgent ones
 SPECIAL = 240  # chat.postMessage: "several hundred a minute" for a workspace
 DEFAULT = 20
@@ -69,15 +69,13 @@ class Limits:
         if full:
             told = _to_come(self._promised, (method, urgent), now)
             rounds, place = divmod(len(told), allowed)
-            told.append(calls[len(calls) - allowed + place] + WINDOW_SECONDS * (1 + rounds))
-            waits.append(told[-1] - now)
+            waits.append(_promise(told, calls[len(calls) - allowed + place] + WINDOW_SECONDS * (1 + rounds), now))
         if paced:
             told = _to_come(self._ahead, channel, now)
-            told.append(self._channels[channel] + MESSAGE_SECONDS * len(told))
-            waits.append(told[-1] - now)
+            waits.append(_promise(told, self._channels[channel] + MESSAGE_SECONDS * len(told), now))
         wait = max(waits)
         if wait > 0:
-            return max(waits[0], min(wait, TOLD_SECONDS_MAX))
+            return wait
         calls.append(now)
         if channel and method in PACED:
             self._channels[channel] = now + MESSAGE_SECONDS
@@ -89,6 +87,14 @@ class Limits:
     def pause(self, method: str, seconds: float) -> None:
         """Slack said so: this method is not called for so long."""
         self._paused[method] = max(self._paused.get(method, 0.0), self._clock() + seconds)
+
+
+def _promise(told: deque[float], at: float, now: float) -> float:
+    """Seconds until a place, which is promised unless it is too far away: then it is asked for again."""
+    if at - now > TOLD_SECONDS_MAX:
+        return TOLD_SECONDS_MAX
+    told.append(at)
+    return at - now
 
 
 def _to_come(known: dict[K, deque[float]], key: K, now: float) -> deque[float]:

@@ -12,6 +12,7 @@ from channels.slack.api import Api, Doubt
 from channels.slack.mrkdwn import date, inline
 from channels.slack.people import People
 from channels.slack.ports import Memory
+from channels.slack.posting import PLAIN
 from channels.slack.work import Work
 from router.core.state import Contact
 from router.core.transitions import ContactState
@@ -22,7 +23,7 @@ from router.desk.texts import NO_TOPIC, label
 
 PREFIX = "nudge:"
 HANDS = 2
-LOOK_MS = 5_000
+LOOK_MS = 15_000
 APART_MS = 600_000
 LINES_MAX = 10
 
@@ -97,7 +98,7 @@ class Nudges:
         lines = [self._line(agent, one) for one in news[:LINES_MAX]]
         lines += [texts.HOME_MORE.format(n=len(news) - LINES_MAX)] if len(news) > LINES_MAX else []
         post = alerting.reminder(lines)
-        arguments = {"channel": seat.dm, "text": post.text, "blocks": list(post.blocks)}
+        arguments = {"channel": seat.dm, "text": post.text, "blocks": list(post.blocks), **PLAIN}
         with suppress(Doubt):  # most likely it stands there; said twice it would say nothing more
             await self._api.call("chat.postMessage", arguments)
         kept = {one.id: one.due for one in listed if one.due is not None}

@@ -22,6 +22,7 @@ log = structlog.get_logger()
 
 CARD = "card"
 EVENT = "usherd"
+PLAIN: Json = {"unfurl_links": False, "unfurl_media": False}  # nothing of a link is shown
 LOOKED_THROUGH = 200  # messages, newest first
 AGAIN_MS = 60_000  # after so long a late copy has come, if one comes
 
@@ -55,8 +56,7 @@ class Postings:
             "text": post.text,
             "blocks": list(post.blocks),
             "metadata": metadata(thread.contact, delivery),
-            "unfurl_links": False,
-            "unfurl_media": False,
+            **PLAIN,
         }
         if delivery != CARD:
             arguments["thread_ts"] = thread.ts

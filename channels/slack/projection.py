@@ -55,7 +55,7 @@ Instead = Callable[[Post], Awaitable[bool]]  # changes a card by other means; Fa
 
 
 class Projection:
-    """All agents' threads. `explain` is the desk's; `clock` gives ms."""
+    """All agents' threads. `explain` is the desk's; `hint`: what else stands by an answer; `clock` gives ms."""
 
     def __init__(
         self,
@@ -67,7 +67,9 @@ class Projection:
         explain: Explain,
         clock: Callable[[], int],
         forget: Callable[[list[str]], Awaitable[None]],
+        hint: Callable[[], str] = lambda: "",
     ) -> None:
+        self._hint = hint
         self._desk = desk
         self._read = read
         self._people = people
@@ -262,7 +264,7 @@ class Projection:
         if not thread.ts:
             thread.head = _head(view)
             await self._asked_why(thread, contact)
-            await self._postings.post(thread, CARD, card(view, thread.head, thread.why), urgent=True)
+            await self._postings.post(thread, CARD, card(view, thread.head, thread.why, self._hint()), urgent=True)
             self._know(thread)
         else:
             if thread.stage in {GONE, WIPED} or (stage == OFFERED and thread.offer != view.offer):
@@ -272,7 +274,7 @@ class Projection:
                 await self._news(thread, again, notices.offered_again(view), urgent=True)
             elif thread.stage == ContactState.SNOOZED and stage == MINE:
                 await self._news(thread, f"woken {contact.court_since}", notices.news(texts.WOKEN))
-            await self._change(thread, card(view, thread.head, thread.why))
+            await self._change(thread, card(view, thread.head, thread.why, self._hint()))
         thread.stage, thread.offer, thread.answers = stage, view.offer, view.answers
         await self._items(thread, view)
 

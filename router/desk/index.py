@@ -58,7 +58,7 @@ class DeskIndex:
         """Contacts that the agent was called into, oldest first."""
         contacts = self._source.state.contacts
         found = (contacts.get(contact) for contact in self._called.get(agent, ()))
-        kept = [one for one in found if one is not None and agent in one.called]
+        kept = [one for one in found if one is not None and agent in one.called and one.joined is None]
         return sorted(kept, key=lambda one: (one.opened_at, one.id))
 
     def _changed(self, changed: Changed) -> None:

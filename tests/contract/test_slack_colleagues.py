@@ -34,6 +34,7 @@ async def test_an_answer_is_taken_back_by_deleting_it(desk: SlackHouse) -> None:
     """Deleted in time it goes to nobody, and its writer reads so; changed in time it goes out as it was changed."""
     desk.wishes = NEVER
     card, name = await accepted(desk)
+    assert "you can delete or change it" in card.said
     wrong = await desk["ana"].writes("To the wrong one", thread=card)
     await desk.until(lambda: desk.memory.left("in:"), "held")
     await desk["ana"].deletes(wrong)
