@@ -68,8 +68,7 @@ class Beside:
 
     def effort_of(self, text: str) -> tuple[int, ...]:
         """What handling it takes, of 10,000 of what is usual: at the mean, and what eight of ten lie between; or ()."""
-        folded = fold(text)
-        if self.effort is None or not folded.strip():
+        if self.effort is None or not (folded := fold(text)).strip():
             return ()
         median = min(max(float(self.effort.linear.logits(folded, text)[0]), -LOG_MAX), LOG_MAX)
         mean = min(max(self.effort.scale * math.exp(median), 1 / SHARE_MAX), SHARE_MAX)
@@ -78,8 +77,10 @@ class Beside:
 
     def moods_of(self, text: str) -> tuple[str, ...]:
         """How its writer sounds, in alphabetical order."""
+        if not self._finder and not self.moods:
+            return ()
         folded = fold(text)
-        found = set(self._finder.hits(folded)) if self._finder else set[str]()
+        found = set(self._finder.hits(folded))
         if folded.strip():
             found |= {
                 name for name, mood in self.moods.items() if mood.linear.logits(folded, text)[0] >= mood.threshold
