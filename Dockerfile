@@ -6,9 +6,12 @@
 FROM python:3.13-slim-bookworm AS wheel
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /src
-# The build tool comes from the developers' lock, by hash like all else; nothing of this stage is shipped but the wheel.
+# The build tools come from the developers' lock, by hash like all else; nothing of this stage is shipped but the wheel.
+# setuptools first: what ships no wheel is built with it, not with whatever is newest that day.
 COPY requirements.lock ./
-RUN python -m venv /build && /build/bin/pip install --no-deps --require-hashes -r requirements.lock
+RUN awk '/^[A-Za-z]/ { kept = /^setuptools==/ } kept' requirements.lock >first.lock && python -m venv /build \
+ && /build/bin/pip install --no-deps --require-hashes -r first.lock \
+ && /build/bin/pip install --no-deps --no-build-isolation --require-hashes -r requirements.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY config/ config/
 COPY router/ router/
@@ -18,8 +21,11 @@ RUN /build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /wheels .
 
 FROM python:3.13-slim-bookworm AS environment
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
+COPY --from=wheel /src/first.lock ./
 COPY requirements-run.lock ./
-RUN python -m venv /opt/usherd && /opt/usherd/bin/pip install --no-deps --require-hashes -r requirements-run.lock
+RUN python -m venv /opt/usherd && /opt/usherd/bin/pip install --no-deps --require-hashes -r first.lock \
+ && /opt/usherd/bin/pip install --no-deps --no-build-isolation --require-hashes -r requirements-run.lock \
+ && /opt/usherd/bin/pip uninstall --yes setuptools
 COPY --from=wheel /wheels/ /wheels/
 RUN /opt/usherd/bin/pip install --no-deps --no-index /wheels/*.whl && /opt/usherd/bin/pip check
 

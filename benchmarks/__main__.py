@@ -12,6 +12,7 @@ from collections.abc import Callable
 from rich.console import Console
 
 from benchmarks import (
+    channels,
     chat,
     corrections,
     desk,
@@ -34,9 +35,10 @@ SECTIONS: dict[str, tuple[str, Section]] = {
     "intake": ("Durable intake", lambda full: journey.intake(full=full)),
     "offered": ("From SMTP to the offer", lambda full: journey.offered(full=full)),
     "mailbox": ("Catching up with a mailbox", lambda full: mailbox.run(full=full)),
+    "channels": ("Durable messages by channel, and a large mail", lambda full: channels.run(full=full)),
     "chat": ("From a visitor to a desk", lambda full: chat.run(full=full)),
     "desk": ("The desk on 5,000 open contacts", lambda full: desk.run(full=full)),
-    "slack": ("Two hundred agents in Slack", lambda full: slack.run(full=full)),
+    "slack": ("The desk in Slack, 200 agents and 5,000 open contacts", lambda full: slack.run(full=full)),
     "engine": ("Decisions of the engine, with records", lambda full: engine.run(full=full)),
     "reload": ("Reload under load", lambda full: reload.run(full=full)),
     "takeover": ("The leader is killed", lambda full: takeover.run(full=full)),
@@ -59,7 +61,8 @@ def main() -> None:
     asked = parser.parse_args()
     console = Console(highlight=False)
     wanted = asked.sections or [*SECTIONS, *TABLES]
-    console.print(f"{platform.processor() or platform.machine()}, Python {platform.python_version()}\n")
+    console.print(f"{_commit()}, {platform.processor() or platform.machine()}, Python {platform.python_version()}\n")
+    started = time.perf_counter()
     for name in wanted:
         begun = time.perf_counter()
         if name in SECTIONS:
@@ -68,6 +71,16 @@ def main() -> None:
         else:
             subprocess.run([sys.executable, "-m", TABLES[name]], check=True)
         console.print(f"[dim]{name}: {time.perf_counter() - begun:.0f} s[/]\n")
+    console.print(f"[dim]in all: {(time.perf_counter() - started) / 60:.1f} min[/]")
+
+
+def _commit() -> str:
+    """The commit that is measured, so that figures can be told apart; marked where files differ from it."""
+    asked = ("git", "describe", "--always", "--dirty", "--exclude=*")
+    try:
+        return "commit " + subprocess.run(asked, check=True, capture_output=True, text=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "not a clone"
 
 
 if __name__ == "__main__":

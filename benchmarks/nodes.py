@@ -9,16 +9,19 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import uvloop
 from aiosmtpd.smtp import SMTP, Envelope, Session
+from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 
 from channels.email.receive import SmtpReceiver
 from channels.email.smtp_settings import SmtpSettings
+from channels.http import HttpMessage
 from router.app.daemon import Daemon
+from router.app.server import WebServer
 from router.shell import log
 from router.shell.clock import wall_ms
 from router.shell.disk import DiskGuard
@@ -29,7 +32,13 @@ from skills.workspace import load
 
 AGENTS = 200
 ACCOUNT = "help@acme.example"
-CHAT_LIMITS = ("address_messages_per_minute", "visitors_per_hour", "connections", "address_connections")
+CHAT_LIMITS = (
+    "messages_per_minute",
+    "address_messages_per_minute",
+    "visitors_per_hour",
+    "connections",
+    "address_connections",
+)
 LINK_SECONDS = 3_600
 
 
@@ -98,6 +107,36 @@ async def chat(folder: Path) -> dict[str, Any]:
     return {**found, "links": [signer.sign(ticket) for ticket in tickets]}
 
 
+async def http(folder: Path) -> dict[str, Any]:
+    """The whole daemon with the HTTP channel; `token` hands messages in."""
+    found = await daemon(folder, ", http: {}")
+    node: Daemon = found["keep"]
+    return {**found, "token": node.local_token}
+
+
+async def null_web(_: Path) -> dict[str, Any]:
+    """FastAPI as it is, over the server that ours runs on: it takes messages and forgets them."""
+    app = FastAPI()
+
+    @app.post("/v1/messages", status_code=202)
+    async def take(message: HttpMessage) -> dict[str, str]:
+        return {"id": message.channel}
+
+    @app.websocket("/chat/live")
+    async def talk(line: WebSocket) -> None:
+        await line.accept()
+        with suppress(WebSocketDisconnect):
+            await line.receive_text()
+            await line.send_json({"type": "welcome", "pass": "none"})
+            while True:
+                said = json.loads(await line.receive_text())
+                await line.send_json({"type": "stored", "client": said["client"], "id": "none"})
+
+    server = WebServer(app, "127.0.0.1", 0)
+    host, port = await server.start()
+    return {"http": f"http://{host}:{port}", "token": "none", "keep": server}
+
+
 async def as_is(folder: Path) -> dict[str, Any]:
     """The whole daemon on a workspace that is there already, nobody available."""
     node = Daemon(load(folder / "config"), folder / "data")
@@ -112,7 +151,16 @@ async def correcting(folder: Path) -> dict[str, Any]:
     return await corrections.correcting(folder)
 
 
-KINDS = {"as-is": as_is, "chat": chat, "correcting": correcting, "null": null, "intake": intake, "daemon": daemon}
+KINDS = {
+    "as-is": as_is,
+    "chat": chat,
+    "correcting": correcting,
+    "null": null,
+    "null-web": null_web,
+    "http": http,
+    "intake": intake,
+    "daemon": daemon,
+}
 
 
 async def _serve(kind: str, folder: Path) -> None:

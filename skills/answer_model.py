@@ -27,6 +27,8 @@ class AutoAnswersConfig(BaseModel):
     """To a chat that has to wait; {place} is its place in the queue."""
     per_hour: Annotated[int, Field(ge=1, le=100_000)] = 200
     """One more in an hour, and all are off for a day: something is wrong then."""
+    bounces_per_hour: Annotated[int, Field(ge=1, le=100_000)] = 100
+    """So many mails may come back in an hour; one more, and they are off likewise, and supervisors hear of it."""
 
     @property
     def texts(self) -> dict[str, dict[str, str]]:

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from skills.email_model import EmailChannel
 from skills.part import ChannelPart
-from skills.scalars import Also, Email, Language, Listed, Listen, Name, Size, Words
+from skills.scalars import Also, Email, Language, Listed, Listen, Name, SignedDuration, Size, Words
 from skills.secret import Secret
 
 CHANNELS = ("email", "webchat", "telegram", "slack", "http")
@@ -34,6 +34,7 @@ def _origin(text: str) -> str:
 
 _BOT_TOKEN = re.compile(r"[0-9]{3,20}:[A-Za-z0-9_-]{20,100}")
 HOOK_SECRET_CHARACTERS_MIN = 16
+UNDO_MS_MAX = 60_000
 _HOOK_SECRET = re.compile(r"[A-Za-z0-9_-]{16,256}")
 
 
@@ -41,6 +42,13 @@ Origin = Annotated[str, AfterValidator(_origin)]
 Emoji = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_+'-]+$")]  # by the name that Slack gives it
 SlackChannelId = Annotated[str, StringConstraints(pattern=r"^[CG][A-Z0-9]{6,30}$")]
 Rate = Annotated[int, Field(ge=1, le=100_000)]
+
+
+def _page(text: str) -> str:
+    parts = urlsplit(text.strip())
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.fragment or parts.username:
+        raise ValueError("is an address such as https://acme.example/help, without a #")
+    return text.strip()
 
 
 class WebchatLimits(ChannelPart):
@@ -73,6 +81,8 @@ class WebchatChannel(ChannelPart):
     """Web sites that may show the chat: https://example.com. Pages of usherd itself always may."""
     title: Annotated[str, StringConstraints(max_length=60, strip_whitespace=True)] = ""
     """Stands at the head of the chat; the workspace's name if left out."""
+    page: Annotated[str, AfterValidator(_page)] | None = None
+    """The page of yours that the chat stands on, for links in mails; default: /chat on `web.url`."""
     form_account: Email | None = None
     """The mailbox that answers what visitors leave with their e-mail; default: the first of email.smtp.recipients."""
     limits: WebchatLimits = WebchatLimits()
@@ -143,6 +153,16 @@ class SlackChannel(ChannelPart):
     """Channels whose writers are customers, by id, shared ones too: each thread is a contact; the app must be in it."""
     statuses: dict[Emoji, Literal["away", "busy"]] = Field(default_factory=dict)
     """Emoji of people's own status in Slack that set an agent away or busy while they stand."""
+    supervisors_channel: Annotated[str, StringConstraints(pattern=r"^[CG][A-Z0-9]{6,30}$")] | None = None
+    """The id of a channel for alerts and digests; without one each supervisor is told alone. The app must be in it."""
+    digest_at: Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = "18:00"
+    """When supervisors are told of the day, by the workspace's time zone."""
+    digest_week: Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun", "never"] = "fri"
+    """On which day they are told of the last seven days as well."""
+    undo: Annotated[SignedDuration, Field(ge=0, le=UNDO_MS_MAX)] = 10_000
+    """How long an answer is held, so that it can be taken back: by deleting it, or by a button. 0s: not at all."""
+    emoji: dict[Literal["take", "resolve"], Emoji] = Field(default_factory=dict)
+    """Which emoji on a card does what: take (👀, `eyes`) and resolve (✅, `white_check_mark`) unless named here."""
     api: Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+/$")] = "https://slack.com/api/"
     """Where Slack's Web API is; another address only for tests."""
 
@@ -194,7 +214,8 @@ class Channels(ChannelPart):
 
 HookEvent = Literal[
     "contact.opened", "contact.reopened", "contact.assigned", "contact.resolved",
-    "message.received", "message.delivered", "message.failed", "alarm",
+    "message.received", "message.delivered", "message.failed", "alarm", "incident.raised", "incident.ended",
+    "contact.rated",
 ]  # fmt: skip
 
 

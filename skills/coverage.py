@@ -17,6 +17,7 @@ from skills.findings import Finding, Marks, finding_at, nearest
 from skills.model import LANGUAGE_PREFIX, TRIAGE, WorkspaceConfig
 from skills.requirements import Case, able, demand, speaks
 from skills.scalars import DAYS
+from skills.topic_model_config import MOOD_MIN, MoodConfig
 
 _MONDAY = datetime(2026, 3, 2, tzinfo=UTC)  # of an ordinary week: no clock changes in it anywhere
 _WEEK_MS = 7 * DAY_MS
@@ -39,6 +40,7 @@ class Coverage:
         open_ = self._topics()
         idle = self._agents()
         self._teams()
+        self._moods()
         self.summary: dict[str, Any] = {
             "skills": dict(sorted(config.held_skills.items())),
             "topics": {topic: self._topic_summary(topic, open_.get(topic, ())) for topic in sorted(config.topics)},
@@ -161,6 +163,17 @@ class Coverage:
                 message = f"the team `{name}` has no members"
                 hint = f"list `members`, or write `team: {name}` at an agent"
                 self._find(("teams", name), "team_without_members", message, hint)
+
+    def _moods(self) -> None:
+        """Rules that wait for a mood of which there are too few examples to tell it."""
+        for index, rule in enumerate(self._config.rules):
+            mood = rule.when.mood
+            known = self._config.moods.get(mood, MoodConfig()) if mood is not None else None
+            if known is not None and not known.keywords and len(known.examples) < MOOD_MIN:
+                more = " or until agents have raised the priority of so many" if mood == "urgent" else ""
+                message = f"no contact sounds `{mood}` until there are {MOOD_MIN} examples of it{more}"
+                hint = f"add `moods: {{{mood}: {{keywords: [...], examples: [...]}}}}`"
+                self._find(("rules", index, "when", "mood"), "mood_without_examples", message, hint)
 
     def _in_words(self, gap: Interval) -> str:
         """`sat 14:00 to mon 09:00` in the workspace's zone."""

@@ -7,8 +7,10 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
+from skills.dkim_model import Dkim
+from skills.letter_model import Brand, LetterConfig
 from skills.part import ChannelPart
-from skills.scalars import Also, Email, Listed, Listen, Size
+from skills.scalars import Also, Email, Flag, Language, Listed, Listen, Size
 from skills.secret import Secret
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -70,6 +72,8 @@ class Send(ChannelPart):
     """The sender of replies; the address that the customer wrote to if left out."""
     name: str = ""
     """The name beside the sender's address."""
+    dkim: Annotated[tuple[Dkim, ...], Also(_one_mapping, None)] = ()
+    """Keys that sign what leaves, by the sender's domain; the first that fits."""
 
     @model_validator(mode="after")
     def _both(self) -> Send:
@@ -167,8 +171,14 @@ class EmailChannel(ChannelPart):
     """Names under which your own mail servers write Authentication-Results; all others' are not believed."""
     spam_headers: Annotated[tuple[str, ...], Listed] = ()
     """Headers of your own spam filter and how they begin: "X-Spam-Flag: yes". Such mail is listed, not routed."""
-    marker: str = ""
-    """The line that your templates end with, "reply above this line": nothing below it is the customer's."""
+    marker: Annotated[tuple[Annotated[str, StringConstraints(min_length=3, strip_whitespace=True)], ...], Listed] = ()
+    """Lines of mails that were sent otherwise, or before: of what comes back, nothing below is the customer's."""
+    plus_addresses: Flag = True
+    """false: your mail server does not bring what comes to help+anything@ to help@; answers and bounces go to help@."""
+    brand: Brand = Brand()
+    """What stands for {brand} and the like in letters."""
+    letters: dict[Language, LetterConfig] = Field(default_factory=dict)
+    """How our mails look, by language; without any they are plain texts."""
 
     @property
     def accounts(self) -> tuple[str, ...]:

@@ -14,7 +14,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 from router.core.values import Assign, Priority, Role
 from skills.answer_model import AutoAnswersConfig
 from skills.channel_model import Channels, Web
-from skills.reply_model import ReplyConfig
+from skills.customer_model import CsatConfig, CustomersConfig, IncidentsConfig
+from skills.reply_model import ArticleConfig, ReplyConfig
 from skills.scalars import (
     Also,
     Count,
@@ -35,10 +36,11 @@ from skills.scalars import (
     Zone,
 )
 from skills.store_model import Archive, Blobs, Store
-from skills.topic_model_config import TopicModelConfig
+from skills.topic_model_config import MoodConfig, TopicModelConfig
 
 EVERYONE, TRIAGE = "everyone", "triage"  # the first: the team of agents who name none
 UNITS, LANGUAGE_PREFIX = "units", "lang:"  # the first: the one capacity that is no kind
+Mood = Literal["angry", "urgent"]
 KINDS = ("email", "chat", "messaging")  # what the built-in channels bring
 
 
@@ -159,6 +161,8 @@ class WhenConfig(Part):
     """The language it is written in."""
     tier: Name | None = None
     """The customer's tier."""
+    mood: Mood | None = None
+    """How the customer sounds: angry or urgent."""
 
 
 class EscalationConfig(Part):
@@ -193,31 +197,6 @@ class RuleConfig(Part):
     """Promised times."""
     escalate: tuple[EscalationConfig, ...] = ()
     """What happens as the target nears."""
-
-
-class MatchConfig(Part):
-    """Which customers belong to a tier."""
-
-    domain: Annotated[tuple[str, ...], Listed] = ()
-    """Domains of their e-mail addresses."""
-    address: Annotated[tuple[Email, ...], Listed] = ()
-    """Single e-mail addresses."""
-
-
-class TierConfig(Part):
-    """A class of customers."""
-
-    match: MatchConfig
-    """Who belongs to it."""
-    priority: Priority = Priority.NORMAL
-    """The priority their contacts begin with."""
-
-
-class CustomersConfig(Part):
-    """What is known of customers beforehand."""
-
-    tiers: dict[Name, TierConfig] = {}
-    """Classes of customers; the first that matches counts."""
 
 
 class OffersConfig(Part):
@@ -314,6 +293,8 @@ class WorkspaceConfig(Part):
     """Working hours, by id."""
     topics: dict[Name, TopicConfig] = {}
     """What contacts are about, by id."""
+    moods: dict[Mood, MoodConfig] = {}
+    """How customers sound, for rules: `angry`, `urgent`."""
     rules: tuple[RuleConfig, ...] = ()
     """What contacts require and are promised, first to last."""
     sla: dict[Literal["default"], SlaConfig] = {"default": SlaConfig(first_response=28_800_000)}
@@ -321,7 +302,11 @@ class WorkspaceConfig(Part):
     priorities: dict[Priority, SignedDuration] = {}
     """Wait credits: a contact of this priority is served as if it had come so much earlier."""
     customers: CustomersConfig = CustomersConfig()
-    """Tiers."""
+    """Who they are, and where else they may go on."""
+    csat: CsatConfig = CsatConfig()
+    """What customers are asked once their contact is resolved."""
+    incidents: IncidentsConfig = IncidentsConfig()
+    """When many customers write of one thing at once."""
     offers: OffersConfig = OffersConfig()
     """How agents are asked."""
     stickiness: StickinessConfig = StickinessConfig()
@@ -348,6 +333,8 @@ class WorkspaceConfig(Part):
     """What the classifier must reach."""
     replies: dict[Name, ReplyConfig] = {}
     """Saved replies, by name: agents put them into what they write."""
+    articles: dict[Name, ArticleConfig] = {}
+    """Pages that are suggested to agents beside a contact, by name."""
     auto_answers: AutoAnswersConfig = AutoAnswersConfig()
     """What is said by itself to whoever opens a contact."""
     channels: Channels = Channels()

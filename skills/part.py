@@ -1,4 +1,4 @@
-"""What every mapping of a workspace under `channels`, `web`, `store` and `blobs` is."""
+"""What every mapping of a workspace under `channels`, `customers`, `web`, `store` and `blobs` is."""
 
 from __future__ import annotations
 

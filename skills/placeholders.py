@@ -20,9 +20,11 @@ def only(*known: str) -> AfterValidator:
             if word in known:
                 continue
             meant = nearest(word, known)
+            line = text.count("\n", 0, found.start()) + 1
+            where = f" in line {line} of it" if "\n" in text else ""
             there_are = "; there are " + ", ".join(f"{{{name}}}" for name in known) if known else ""
             asked = f"; did you mean {{{meant}}}?" if meant else there_are
-            raise ValueError(f"has the unknown placeholder {{{word}}}{asked}")
+            raise ValueError(f"has the unknown placeholder {{{word}}}{where}{asked}")
         return text
 
     return AfterValidator(check)

@@ -15,6 +15,7 @@ from typing import Any
 
 from router.core.errors import ConfigError
 from skills.findings import Key, KeyPath, Mark
+from skills.tier_list import TierList
 from skills.yaml_values import YamlFile
 
 FILES_MAX = 1_000
@@ -135,7 +136,43 @@ def read_folder(folder: Path) -> Tree:
             what = f"cannot be read: {error.strerror}"
             tree.errors.append(ConfigError(what, file=name, hint="check who may read the file", code="unreadable"))
         tree.files.append(path)
+    _add_list(tree, folder, BYTES_MAX - total)
     return tree
+
+
+def _bytes_inside(folder: Path, path: Path, room: int) -> bytes:
+    """A file of the folder. Raises OSError for one that lies elsewhere or is too large."""
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise OSError(None, "it lies outside of the workspace's folder")
+    if path.stat().st_size > room:
+        raise OSError(None, f"it has more than {room:,} bytes")
+    return path.read_bytes()
+
+
+def _add_list(tree: Tree, folder: Path, room: int) -> None:
+    """The list of customers and tiers that the workspace names: as if it stood in the YAML."""
+    customers = tree.values.get("customers")
+    name = customers.get("list") if isinstance(customers, dict) else None
+    if not isinstance(customers, dict) or not isinstance(name, str) or not name.endswith(".csv"):
+        return  # what is no name of a file is said where values are typed
+    path, mark = folder / name, tree.marks.get(("customers", "list"))
+    try:
+        data = _bytes_inside(folder, path, room)
+    except OSError as error:
+        what = f"`customers.list` names `{name}`, which cannot be read: {error.strerror}"
+        hint = "put the file into the workspace's folder"
+        tree.errors.append(
+            ConfigError(what, file=mark and mark.file, line=mark and mark.line, hint=hint, code="unreadable")
+        )
+        return
+    found = TierList(name, data)
+    tree.errors += found.errors
+    listed = customers.get("listed")
+    customers["listed"] = {**found.values, **(listed if isinstance(listed, dict) else {})}
+    tree.files.append(path)
+    tree.marks.setdefault(("customers", "listed"), Mark(name, 1))
+    for key, where in found.marks.items():
+        tree.marks.setdefault(key, where)
 
 
 def _paths(folder: Path) -> list[Path]:

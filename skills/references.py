@@ -17,6 +17,9 @@ SUPERVISORS = "supervisors"
 _TELEGRAM_GROUP = re.compile(r"telegram/-?[0-9]{1,20}")  # the account of what is said in a group
 
 
+LIST_ERRORS_MAX = 50
+
+
 class References:
     """One pass over a workspace; `errors` holds what it found."""
 
@@ -33,9 +36,12 @@ class References:
             self._rule(rule, ("rules", index))
         self._kinds_and_skills()
         self._replies()
+        self._articles()
         self._auto_answers()
+        self._customers()
         self._telegram()
         self._mailboxes()
+        self._letters()
         if not self.errors:  # a misspelt skill is not also "nobody can take it"
             self._topics()
 
@@ -146,15 +152,32 @@ class References:
                 self._known("topic", topic, self._config.topics, ("replies", name, "topics", index))
             self._known("language", saved.language, self._config.languages, ("replies", name, "language"))
 
+    def _customers(self) -> None:
+        """Tiers of the list are defined, and nobody is drowned in errors by a list that is of something else."""
+        config = self._config
+        wrong = 0
+        for customer, tier in config.customers.listed.items():
+            if tier not in config.customers.tiers and wrong < LIST_ERRORS_MAX:
+                wrong += 1
+                self._known("tier", tier, config.customers.tiers, ("customers", "listed", customer))
+
+    def _articles(self) -> None:
+        for name, article in self._config.articles.items():
+            for index, topic in enumerate(article.topics):
+                self._known("topic", topic, self._config.topics, ("articles", name, "topics", index))
+            self._known("language", article.language, self._config.languages, ("articles", name, "language"))
+
     def _auto_answers(self) -> None:
         """Texts are in languages of the workspace, and there is one in the first: who has no text gets that."""
-        first = self._config.languages[0]
-        for name, texts in self._config.auto_answers.texts.items():
-            path = ("auto_answers", name)
+        config = self._config
+        paths = {("auto_answers", name): texts for name, texts in config.auto_answers.texts.items()}
+        paths |= {("customers", "invite"): config.customers.invite, ("csat", "question"): config.csat.question}
+        first = config.languages[0]
+        for path, texts in paths.items():
             for language in texts:
-                self._known("language", language, self._config.languages, (*path, language))
-            if first not in texts:
-                message = f"`auto_answers.{name}` has no text in `{first}`, the first of `languages`"
+                self._known("language", language, config.languages, (*path, language))
+            if texts and first not in texts:
+                message = f"`{'.'.join(path)}` has no text in `{first}`, the first of `languages`"
                 hint = f"add `{first}: …`: it is used for every language that has no text"
                 self.errors.append(error_at(self._marks, path, message, hint=hint, code="missing"))
 
@@ -170,6 +193,18 @@ class References:
             message = "`mode: webhook` needs an address at which Telegram reaches usherd over https"
             hint = "set `web.url: https://…` to where your proxy passes on to `web.listen`, or use `mode: polling`"
             self.errors.append(error_at(self._marks, (*path, "mode"), message, hint=hint, code="missing"))
+
+    def _letters(self) -> None:
+        """Mails look like something in the first language: whoever has no letter in theirs gets that."""
+        email, first = self._config.channels.email, self._config.languages[0]
+        letters = email.letters if email is not None else {}
+        path = ("channels", "email", "letters")
+        for language in letters:
+            self._known("language", language, self._config.languages, (*path, language))
+        if letters and first not in letters:
+            message = f"`channels.email.letters` has none in `{first}`, the first of `languages`"
+            hint = f"add `{first}: {{…}}`: it is used for every language that has none"
+            self.errors.append(error_at(self._marks, path, message, hint=hint, code="missing"))
 
     def _mailboxes(self) -> None:
         """Each is read once."""

@@ -20,11 +20,12 @@ class Case:
     account: str | None = None
     language: str | None = None
     tier: str | None = None
+    mood: str | None = None
 
     @classmethod
     def of(cls, when: WhenConfig) -> Case:
         """The case that `when` names, and no more."""
-        return cls(when.topic, when.channel, when.kind, when.account, when.language, when.tier)
+        return cls(when.topic, when.channel, when.kind, when.account, when.language, when.tier, when.mood)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ def matches(when: WhenConfig, case: Case) -> bool:
             (when.account, case.account),
             (when.language, case.language),
             (when.tier, case.tier),
+            (when.mood, case.mood),
         )
     )
 

@@ -6,11 +6,23 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from skills.scalars import Count, Name, Percent, Words
+from skills.scalars import Count, Listed, Name, Percent, Words
 
 SOFTEN = "soften"  # instead of a team
+MOOD_MIN = 20  # texts that sound so; with fewer no mood is told by more than keywords
 
 TimeOfDay = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+
+
+class MoodConfig(BaseModel):
+    """A mood."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    examples: Annotated[tuple[Words, ...], Listed] = ()
+    """What customers write who sound so; it takes twenty before any are told by them."""
+    keywords: Annotated[tuple[Words, ...], Listed] = ()
+    """Words that say so wherever they stand; case and accents do not matter."""
 
 
 class TopicModelConfig(BaseModel):

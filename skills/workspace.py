@@ -96,12 +96,30 @@ def _warnings(config: WorkspaceConfig, marks: Marks) -> tuple[Finding, ...]:
     if config.channels.email is not None and config.channels.email.send is None and config.mode == "live":
         message, hint = "mail comes in, but replies cannot leave", "add `send: {host: …}` under `channels.email`"
         found.append(finding_at(marks, ("channels", "email"), "no_send", message, hint))
+    found += _unsigned(config, marks)
+    if config.csat.question and config.channels.email is not None and not config.web.url:
+        message, hint = "the question goes out by mail, and its links lead to this machine", "set `web.url: https://…`"
+        found.append(finding_at(marks, ("csat",), "no_url", message, hint))
     for name, topic in config.topics.items():
         if not topic.examples and not topic.keywords:
             message = f"topic `{name}` has neither examples nor keywords: only agents can say that a contact is of it"
             found.append(finding_at(marks, ("topics", name), "topic_without_words", message, "add five examples"))
     found += _odd_kinds(config, marks)
     return tuple(found)
+
+
+def _unsigned(config: WorkspaceConfig, marks: Marks) -> Iterator[Finding]:
+    """Mail that leaves without a signature, where other mail of the workspace has one."""
+    email = config.channels.email
+    send = email.send if email is not None else None
+    if send is None or not send.dkim:
+        return
+    senders = (send.address,) if send.address else config.accounts
+    for address in senders:
+        if not any(key.signs(address) for key in send.dkim):
+            message = f"mail from {address} leaves unsigned: no key is for its domain"
+            hint = f"add one for `{address.rpartition('@')[2]}`; `dkim` may be a list"
+            yield finding_at(marks, ("channels", "email", "send", "dkim"), "unsigned", message, hint)
 
 
 def _odd_kinds(config: WorkspaceConfig, marks: Marks) -> Iterator[Finding]:

@@ -19,6 +19,8 @@ import hypothesis
 import pytest
 import structlog
 
+from tests.support.pythons import others
+
 if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
 
@@ -145,6 +147,11 @@ def pytest_testnodedown(node: WorkerController) -> None:
     """Gather from a process that has run tests what it left out."""
     left_out = getattr(node, "workeroutput", {}).get("not_run", {})
     node.config.stash[NOT_RUN].update({test: tuple(lacking) for test, lacking in left_out.items()})
+
+
+def pytest_report_header() -> str:
+    """Say which other Pythons the engine is compared with."""
+    return f"the engine is compared with: {', '.join(others()) or 'no other Python (.ci/other-pythons found none)'}"
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -27,6 +27,7 @@ from channels.email.identity import identity
 from channels.email.imap_answers import About, Opened
 from channels.email.imap_connection import Connection
 from channels.email.imap_cursor import Claim, Cursor, Cursors, Secret, decode, groups_of, is_wanted
+from channels.email.imap_room import Room
 from channels.email.imap_settings import ImapSettings
 from channels.email.imap_wire import CommandRefused, MailboxLost, MailboxRefused
 from router.core.errors import BacklogFull, RouterError, StoreUnavailable
@@ -62,8 +63,9 @@ class MailboxReader:
         secret: Secret,
         *,
         clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        room: Room | None = None,
     ) -> None:
-        """Nothing is opened yet. `clock`: milliseconds of UTC."""
+        """Nothing is opened yet. `clock`: milliseconds of UTC. `room`: shared with other mailboxes of the process."""
         self.settings = settings
         self.state = "starting"  # elsewhere | connecting | reading | listening | down | stopped
         self.trouble = ""  # what keeps it from being read
@@ -80,6 +82,7 @@ class MailboxReader:
         self._cursors = cursors
         self._claim = claim
         self._secret = secret
+        self._room = room or Room()
         self._clock = clock
         self._attempts: dict[int, int] = {}
         self._alone_until = 0  # mails up to this UID are fetched one by one: one of them broke a batch
@@ -222,14 +225,15 @@ class MailboxReader:
 
     async def _take(self, connection: Connection, cursor: Cursor, group: list[About], opened: Opened) -> None:
         """Fetch, append, move or flag, note."""
-        await self._ours(connection)
-        mails = await self._fetched(connection, group)
-        if mails:
-            stored = await self._append(await self._entries(mails, cursor))
-            self.mails += len(stored)
-            self.bytes += sum(len(mail.raw) for mail in mails)
-            self.duplicates += sum(answer.duplicate for answer in stored)
-            await self._put_away(connection, mails, opened)
+        async with self._room.hold(sum(one.size for one in group if one.size <= self.settings.size_max)):
+            await self._ours(connection)  # there may have been no room for a while
+            mails = await self._fetched(connection, group)
+            if mails:
+                stored = await self._append(await self._entries(mails, cursor))
+                self.mails += len(stored)
+                self.bytes += sum(len(mail.raw) for mail in mails)
+                self.duplicates += sum(answer.duplicate for answer in stored)
+                await self._put_away(connection, mails, opened)
         cursor.uid = group[-1].uid
         cursor.newest = max(cursor.newest, *(mail.about.arrived for mail in mails), 0)
         await self._note(cursor)

@@ -5,11 +5,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 import httpx
 import msgspec
+import structlog
 
 from channels.email.imap_wire import MailboxLost, MailboxRefused
+from router.core.errors import StoreUnavailable
+
+_log = structlog.get_logger()
 
 ANSWER_SECONDS_MAX = 30.0  # for the whole answer
 ANSWER_BYTES_MAX = 65_536
@@ -40,31 +45,75 @@ class _Problem(msgspec.Struct):
     error: str = ""
 
 
+class Kept(Protocol):
+    """Where the refresh token is kept that a provider gave in exchange for the last. Both raise StoreUnavailable."""
+
+    async def load(self) -> str:
+        """The one kept last; "" for none."""
+        ...
+
+    async def save(self, value: str) -> None:
+        """Keep another."""
+        ...
+
+
 class Tokens:
-    """Implements `Secret`: a token that is good for another minute at least."""
+    """Implements `Secret`: a token that is good for another minute at least.
+
+    Some providers exchange the refresh token each time, and the one before is worth nothing then: what came last is
+    `kept`, and looked up before each question, as another node may have asked meanwhile.
+    """
 
     token = True
 
-    def __init__(self, settings: OAuthSettings, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, settings: OAuthSettings, kept: Kept | None = None, *, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self._settings = settings
+        self._kept = kept
         self._refresh = settings.refresh_token
+        self._unsaved = False
         self._token = ""
         self._until = float("-inf")
         self._monotonic = monotonic
 
     async def reveal(self) -> str:
-        """A token. Raises MailboxRefused if the right is gone, MailboxLost if there was no answer."""
+        """A token. Raises MailboxRefused if the right is gone, MailboxLost if there was no answer, StoreUnavailable."""
         if self._monotonic() < self._until - EARLY_SECONDS:
             return self._token
+        if self._kept is not None and not self._unsaved:
+            self._refresh = await self._kept.load() or self._settings.refresh_token
         asked = self._monotonic()
-        answer = await self._ask()
+        answer = await self._asked()
         self._token = answer.access_token
         try:
             self._until = asked + float(answer.expires_in)
         except ValueError:
             self._until = asked + USUAL_SECONDS
-        self._refresh = answer.refresh_token or self._refresh  # some give another each time
+        if answer.refresh_token and answer.refresh_token != self._refresh:
+            self._refresh, self._unsaved = answer.refresh_token, True
+        await self._save()
         return self._token
+
+    async def _save(self) -> None:
+        """Keep what was given in exchange. While the store is away it is remembered here, and kept the next time."""
+        if self._kept is None or not self._unsaved:
+            return
+        try:
+            await self._kept.save(self._refresh)
+            self._unsaved = False
+        except StoreUnavailable:
+            _log.warning("refresh_token_not_kept", token_url=self._settings.token_url)
+
+    async def _asked(self) -> _Answer:
+        """An answer by the token that is kept, else by the one that the admin gave: it may be newer than that."""
+        try:
+            return await self._ask()
+        except MailboxRefused:
+            if self._refresh == self._settings.refresh_token or not self._settings.refresh_token:
+                raise
+            self._refresh, self._unsaved = self._settings.refresh_token, False
+            return await self._ask()
 
     def forget(self) -> None:
         """The server did not take it: ask for a new one next time."""

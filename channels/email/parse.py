@@ -128,7 +128,7 @@ def _is_ours(address: str, settings: MailSettings) -> bool:
 def _split(content: Content, settings: MailSettings) -> Split:
     """The text in parts: by the HTML's own marks where the text was read from it, else by its lines."""
     if content.html_source:
-        parts = split_html(content.html_source, settings.marker)
+        parts = split_html(content.html_source, *settings.markers)
         if parts.new:
             return parts
     return _split_text(content.full_text, settings)
@@ -138,9 +138,9 @@ def _split_text(text: str, settings: MailSettings) -> Split:
     """The parts of a text; of a very long one the end is not judged, and goes where the last line judged went."""
     limit = settings.limits.split_chars_max
     if len(text) <= limit:
-        return split(text, settings.marker)
+        return split(text, *settings.markers)
     limit = text.rfind("\n", 0, limit) + 1 or limit
-    parts = split(text[:limit], settings.marker)
+    parts = split(text[:limit], *settings.markers)
     last = text[:limit].rstrip().rpartition("\n")[2].strip()
     if parts.quoted.rstrip().endswith(last):
         return msgspec.structs.replace(parts, quoted=parts.quoted + "\n" + text[limit:])

@@ -21,5 +21,5 @@ class MailSettings(msgspec.Struct, frozen=True, kw_only=True):
     spam_headers: tuple[str, ...] = ()  # "X-Spam-Flag: yes": a field of a trusted filter and how its value begins
     own_addresses: tuple[str, ...] = ()  # mailboxes this workspace reads
     own_domains: tuple[str, ...] = ()  # where colleagues write from
-    marker: str = ""  # our "reply above this line"; everything after it is quoted. Empty: none is looked for
+    markers: tuple[str, ...] = ()  # our "reply above this line", in all its languages; everything after one is quoted
     limits: Limits = DEFAULT

@@ -17,6 +17,7 @@ The work is linear; the text in full is kept by the caller, who shows it when `n
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -58,15 +59,15 @@ class Split(msgspec.Struct, frozen=True):
     """Answers stand between quoted lines."""
 
 
-def split(text: str, marker: str = "") -> Split:
+def split(text: str, *markers: str) -> Split:
     """The parts of a plain text.
 
     Args:
         text: the body, decoded, any line ends.
-        marker: our own "reply above this line" text; empty when none was sent.
+        markers: our own "reply above this line" texts, in each language that we write in.
     """
     page = Page(text)
-    return finish(page, mark_lines(page, marker))
+    return finish(page, mark_lines(page, markers))
 
 
 def finish(page: Page, marks: list[str]) -> Split:
@@ -92,9 +93,9 @@ def finish(page: Page, marks: list[str]) -> Split:
 # ---- marks: t text, q quoted, a attribution or header, s signature, d disclaimer, c context, f forwarded, "" blank ---
 
 
-def mark_lines(page: Page, marker: str) -> list[str]:
+def mark_lines(page: Page, markers: Sequence[str]) -> list[str]:
     """One mark per line: "t", "q", "a" or "" for a blank line."""
-    count = _marker_line(page, marker)
+    count = _marker_line(page, markers)
     marks = _mark(page, count)
     if count < len(page) and page.quoted(count) and "t" not in marks:
         return _mark(page, len(page))  # written below our quoted mail, against what the marker asks for
@@ -132,13 +133,13 @@ def _mark(page: Page, count: int) -> list[str]:
     return marks
 
 
-def _marker_line(page: Page, marker: str) -> int:
-    """The first line that holds our marker; the number of lines when none does or nothing stands above it."""
-    wanted = marker.strip().lower()
+def _marker_line(page: Page, markers: Sequence[str]) -> int:
+    """The first line that holds a marker of ours; the number of lines when none does."""
+    wanted = [low for marker in markers for low in Page(marker).low[:1] if low]
     if not wanted:
         return len(page)
     for i, low in enumerate(page.low):
-        if wanted in low:
+        if any(one in low for one in wanted):
             return i
     return len(page)
 

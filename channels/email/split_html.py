@@ -131,20 +131,20 @@ class _Lines:
         self.cut = self.cut or any(text and kind in {"", "a"} for text, kind in self.done)
 
 
-def split_html(html: str, marker: str = "") -> Split:
-    """The parts of an HTML mail, as text: lines of quotes carry `> `. `marker` as for `split`.
+def split_html(html: str, *markers: str) -> Split:
+    """The parts of an HTML mail, as text: lines of quotes carry `> `. `markers` as for `split`.
 
     HTML beyond the limits or `DEPTH_MAX` is not parsed; its bare text is split.
     """
     if len(html) > HTML_CHARS_MAX or not _parsable(html):
-        return split(_stripped(html[:HTML_CHARS_MAX]), marker)
+        return split(_stripped(html[:HTML_CHARS_MAX]), *markers)
     body = LexborHTMLParser(html).body
     if body is None:
-        return split("", marker)
+        return split("", *markers)
     done = _walk(body).done
     _settle(done)
     page = Page("\n".join(f"> {text}".rstrip() if kind == "q" else text for text, kind in done))
-    marks = mark_lines(page, marker)
+    marks = mark_lines(page, markers)
     if len(marks) == len(done):
         _mark_known(done, marks)
     return finish(page, marks)

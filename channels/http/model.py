@@ -127,6 +127,12 @@ class HttpMessage(pydantic.BaseModel):
     topics: tuple[Topic, ...] = pydantic.Field(
         default=(), max_length=20, description="What it is about, if the source knows it for certain: ids of topics"
     )
+    prefers: Annotated[str, pydantic.StringConstraints(pattern=r"^([a-z]{2,3})?$")] = pydantic.Field(
+        default="", description="The language in which the customer wants to be answered (ISO 639-1)"
+    )
+    consent: bool | None = pydantic.Field(
+        default=None, description="Whether the customer agreed to messages of a machine, or refused them"
+    )
     quiet: bool = pydantic.Field(
         default=False, description="No automatic answer, such as a receipt: its writer has been told already"
     )

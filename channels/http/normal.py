@@ -71,6 +71,8 @@ def normalise(raw: bytes, meta: bytes) -> Message:  # noqa: ARG001 - the shape o
         message_id=given.message_id or None,
         in_reply_to=given.in_reply_to or None,
         language=given.language,
+        prefers=given.prefers,
+        consent=given.consent,
     )
 
 

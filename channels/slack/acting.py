@@ -4,31 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 import structlog
 
-from channels.slack import modals, spoken, texts
+from channels.slack import spoken, texts
 from channels.slack.answering import Answering
 from channels.slack.asking import Questions
+from channels.slack.blocks import Json
 from channels.slack.customers import Customers
 from channels.slack.enclosing import CannotEnclose, Enclosing
+from channels.slack.holding import Holding
 from channels.slack.homes import Homes
 from channels.slack.lines import Lines
 from channels.slack.mrkdwn import cut
 from channels.slack.own_status import OwnStatus
 from channels.slack.people import People
+from channels.slack.ports import Wishes
 from channels.slack.projection import Explain, Projection
 from channels.slack.reading import Deed
+from channels.slack.rehearsing import WhatIfs
 from channels.slack.sharing import Sharing
 from channels.slack.strangers import Strangers
-from channels.slack.threads import OFFERED, Thread, retry_of
+from channels.slack.threads import CALLED, OFFERED, Thread, retry_of
+from channels.slack.windows import LOOKS, Windows, submitted
 from router.core.transitions import ContactState
 from router.desk import actions
 from router.desk import texts as desk_texts
 from router.desk.model import Desk, NotOnRoster, NotVisible
 from router.desk.ports import Commands, Texts
+from router.desk.saved import unfilled
 from router.desk.summaries import person_name
 from router.desk.views import Answer
 
@@ -36,8 +41,8 @@ log = structlog.get_logger()
 
 NOTE_MARK = "//"
 SENTENCE_MAX = 600
-PLAIN = frozenset({"resolve", "wake", "reopen", "let_in"})
-TAKE, RESOLVE = "eyes", "white_check_mark"
+PLAIN = frozenset({"resolve", "wake", "reopen", "let_in", "leave", "unblock"})
+HELD = frozenset({"reply", "start"})  # what goes to a customer, and can be taken back for a moment
 CONFLICT = "conflict"  # it was sent before, and that stands
 
 
@@ -59,6 +64,9 @@ class Parts:
     own_status: OwnStatus
     lines: Lines
     explain: Explain
+    wishes: Callable[[], Wishes]
+    holding: Holding
+    whatifs: WhatIfs
     now: Callable[[], int]
 
 
@@ -81,6 +89,10 @@ class Actor:
         self._sharing = parts.sharing
         self._own_status = parts.own_status
         self._explain = parts.explain
+        self._wishes = parts.wishes
+        self._holding = parts.holding
+        self._whatifs = parts.whatifs
+        self._windows = Windows(parts.desk, parts.explain, parts.now)
         self._now = parts.now
         self._doing: dict[str, Callable[[str, Deed], Awaitable[None]]] = {
             "press": self._press,
@@ -99,7 +111,9 @@ class Actor:
         if deed.apart:
             return self._customers.lane_of(deed)
         contact = self._contact_of(deed)
-        eyes = deed.kind == "react" and deed.action == TAKE and bool(self._lines.at(deed.channel, deed.ts))
+        if deed.kind == "press" and deed.action in LOOKS:
+            return f"look {deed.user} {deed.key}"
+        eyes = deed.kind == "react" and self._means(deed) == "take" and bool(self._lines.at(deed.channel, deed.ts))
         return f"take {contact}" if eyes or deed.action == "take" else f"{deed.user} {contact}"
 
     def _contact_of(self, deed: Deed) -> str:
@@ -141,7 +155,7 @@ class Actor:
             return self._projection.at(deed.channel, deed.thread) is not None
         if deed.kind == "react":
             known = self._projection.at(deed.channel, deed.ts) or self._lines.at(deed.channel, deed.ts)
-            return bool(known) and deed.action in {TAKE, RESOLVE}
+            return bool(known) and bool(self._means(deed))
         return True
 
     # -- the desk's commands -------------------------------------------------------------------------------------------
@@ -165,13 +179,13 @@ class Actor:
             await self._tell(agent, deed, answer.message, contact)
         return not refused
 
-    async def _tell(self, agent: str, deed: Deed, text: str, contact: str = "") -> None:
+    async def _tell(self, agent: str, deed: Deed, text: str, contact: str = "", button: Json | None = None) -> None:
         thread = self._projection.threads.get((agent, contact))
         if thread is not None:
-            await self._answering.say(deed, text, channel=thread.channel, thread=thread.ts)
+            await self._answering.say(deed, text, channel=thread.channel, thread=thread.ts, button=button)
             return
         seat = self._people.seat(agent)
-        await self._answering.say(deed, text, channel=seat.dm if seat is not None else "")
+        await self._answering.say(deed, text, channel=seat.dm if seat is not None else "", button=button)
 
     async def _press(self, agent: str, deed: Deed) -> None:
         contact, offer = deed.value.get("contact", ""), deed.value.get("offer", "")
@@ -188,6 +202,12 @@ class Actor:
             await self._retry(agent, deed)
         elif action == "files":
             await self._files(agent, deed, contact)
+        elif action == "saved":
+            await self._saved(agent, deed)
+        elif action == "whatif":
+            await self._whatif(agent, deed, "")
+        elif action == "undo":
+            await self._undo(deed)
         else:
             await self._window(agent, deed, action, contact, offer)
 
@@ -234,7 +254,7 @@ class Actor:
 
     async def _window(self, agent: str, deed: Deed, action: str, contact: str, offer: str) -> None:
         try:
-            view = await self._made(agent, action, contact, offer)
+            view = await self._windows.made(agent, action, contact, offer)
         except (NotVisible, NotOnRoster, KeyError):
             await self._tell(agent, deed, texts.NOT_FOR_YOU)
             return
@@ -243,32 +263,32 @@ class Actor:
         else:
             await self._answering.open(deed, view)
 
-    async def _made(self, agent: str, action: str, contact: str, offer: str) -> dict[str, Any] | None:
-        """The window for a button; None if there is none. Raises NotVisible, NotOnRoster, KeyError."""
-        found = self._desk.visible(agent, contact)
-        match action:
-            case "decline":
-                return modals.decline(contact, offer)
-            case "transfer":
-                return modals.transfer(contact, self._desk.people(agent, contact))
-            case "snooze":
-                return modals.snooze(contact, self._now())
-            case "note":
-                return modals.note(contact)
-            case "retag":
-                return modals.retag(await self._desk.contact(agent, contact), self._desk.people(agent, contact))
-            case "priority":
-                return modals.priority(contact, found.priority.value)
-            case "read":
-                return modals.read(await self._desk.contact(agent, contact))
-            case "why":
-                return modals.why(self._desk.why(agent, await self._explain(found.id), found))
-        return None
+    async def _saved(self, agent: str, deed: Deed) -> None:
+        """A saved reply was chosen in the window for an answer: its words are put in."""
+        try:
+            view = await self._windows.with_saved(agent, deed)
+        except (NotVisible, NotOnRoster):
+            return
+        await self._answering.show(deed.view, view)
 
     async def _submit(self, agent: str, deed: Deed) -> None:
         fields = submitted(deed)
-        if fields is not None:
-            await self._command_on(agent, deed, deed.action, fields)
+        if fields is None:
+            return
+        if deed.action in HELD:
+            contact = str(fields.get("contact") or "")
+            if not await self._holding.passed(
+                deed, lambda text, element: self._tell(agent, deed, text, contact, element)
+            ):
+                return
+        done = await self._command_on(agent, deed, deed.action, fields)
+        if done and deed.action == "start":
+            await self._tell(agent, deed, desk_texts.done("start"))
+
+    async def _undo(self, deed: Deed) -> None:
+        """Take back what was sent from a window."""
+        done = await self._holding.take_back(deed.value.get("deed", ""), deed.user)
+        await self._answering.close(deed, texts.TAKEN_BACK if done else texts.TOO_LATE)
 
     # -- what is written in a thread -----------------------------------------------------------------------------------
 
@@ -278,12 +298,19 @@ class Actor:
             await self._answering.say(deed, texts.NO_THREAD)
             return
         text = spoken.plain(deed.text, self._name_of).strip()
-        if text.startswith(NOTE_MARK):
+        if text.startswith(NOTE_MARK) or thread.stage == CALLED:
             if deed.files:
                 await self._answering.say(deed, texts.NO_FILES_HERE)
                 return
-            await self._written(agent, deed, thread, "note", {"text": text[len(NOTE_MARK) :].strip()})
+            await self._written(agent, deed, thread, "note", {"text": text.removeprefix(NOTE_MARK).strip()})
             return
+        if unfilled(text) and not deed.undone:
+            await self._answering.say(deed, texts.FILL_IN.format(what=unfilled(text)))
+            return
+        if not await self._holding.passed(deed):
+            await self._answering.say(deed, texts.TAKEN_BACK)
+            return
+        text = spoken.plain(deed.text, self._name_of).strip()  # it may have been changed meanwhile
         try:
             files = await self._enclosing.kept(deed, thread.contact)
         except CannotEnclose as error:
@@ -315,18 +342,26 @@ class Actor:
             text = texts.CHANGED if deed.kind == "edit" else texts.DELETED
             await self._projection.say(thread.key, f"{deed.kind} {deed.key}", text)
 
+    def _means(self, deed: Deed) -> str:
+        """What an emoji on a card does; a skin tone changes nothing."""
+        plain = deed.action.partition("::")[0]
+        return next((action for action, emoji in self._wishes().emoji if emoji == plain), "")
+
     async def _react(self, agent: str, deed: Deed) -> None:
         line = self._lines.at(deed.channel, deed.ts)
-        if line and deed.action == TAKE:
+        if line and self._means(deed) == "take":
             await self._take(agent, deed, line)
             return
         thread = self._projection.at(deed.channel, deed.ts)
         if thread is None or thread.agent != agent:
             return
-        if deed.action == TAKE and thread.stage == OFFERED:
-            await self._command_on(agent, deed, "accept", {"contact": thread.contact, "offer": thread.offer})
-        elif deed.action == RESOLVE:
-            await self._command_on(agent, deed, "resolve", {"contact": thread.contact})
+        done = False
+        if self._means(deed) == "take" and thread.stage == OFFERED:
+            done = await self._command_on(agent, deed, "accept", {"contact": thread.contact, "offer": thread.offer})
+        elif self._means(deed) == "resolve":
+            done = await self._command_on(agent, deed, "resolve", {"contact": thread.contact})
+        if done:
+            await self._answering.echo(deed)
 
     # -- the rest ------------------------------------------------------------------------------------------------------
 
@@ -334,41 +369,22 @@ class Actor:
         self._homes.opened(agent, deed.user)
 
     async def _command(self, agent: str, deed: Deed) -> None:
+        word, _, rest = deed.text.strip().casefold().partition(" ")
+        if word == "new":
+            await self._window(agent, deed, "new", "", "")
+            return
+        if word == "whatif":
+            await self._whatif(agent, deed, rest.strip())
+            return
         await self._answering.say(deed, await self._questions.answer(agent, deed))
         self._homes.mark(agent)
+
+    async def _whatif(self, agent: str, deed: Deed, span: str) -> None:
+        view, goes_on = self._whatifs.first(agent, span)
+        opened = await self._answering.open(deed, view)
+        if opened and goes_on:
+            self._whatifs.ask(opened, span)
 
     async def _unknown(self, agent: str, deed: Deed) -> None:
         log.warning("slack_unknown_action", agent=agent, action=deed.action[:60])
         await self._tell(agent, deed, texts.UNKNOWN_CLICK)
-
-
-def submitted(deed: Deed) -> dict[str, object] | None:
-    """The fields of the desk's command that a window stands for; None for one that only shows something."""
-    contact, values = deed.value.get("contact", ""), deed.values
-    match deed.action:
-        case "decline":
-            return {"contact": contact, "offer": deed.value.get("offer", ""), "reason": values.get("reason") or "other"}
-        case "transfer":
-            kind, _, name = str(values.get("to") or "").partition(" ")
-            fields: dict[str, object] = {"contact": contact, "text": str(values.get("text") or "")}
-            return fields | {f"to_{kind}": name} if kind in {"agent", "team"} else fields
-        case "snooze":
-            return {"contact": contact, "until": values.get("until") or 0}
-        case "note":
-            return {"contact": contact, "text": str(values.get("text") or "")}
-        case "retag":
-            return {"contact": contact, "topics": tuple(values.get("topics") or ())}
-        case "priority":
-            return {"contact": contact, "priority": str(values.get("priority") or "")}
-    return None
-
-
-def problems(deed: Deed, now: int) -> dict[str, str]:
-    """What is wrong with what was entered, by field: said in the window before it closes."""
-    if deed.kind != "submit":
-        return {}
-    if deed.action == "snooze" and int(deed.values.get("until") or 0) <= now:
-        return {"until": texts.PAST}
-    if deed.action == "note" and not str(deed.values.get("text") or "").strip():
-        return {"text": desk_texts.refusal("empty", "", lambda _: None)}
-    return {}

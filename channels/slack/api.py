@@ -103,12 +103,6 @@ class Api:
         if wait > 0:
             raise Wait(wait)
 
-    def check(self, method: str, channel: str = "", *, urgent: bool = False) -> None:
-        """Raise Wait if it is too early for a call, before anything is prepared for it. Nothing is counted."""
-        wait = self._limits.wait(method, channel, urgent=urgent)
-        if wait > 0:
-            raise Wait(wait)
-
     async def send(self, method: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """Slack's answer to a call that was admitted. Raises Wait, Doubt or Refusal."""
         try:

@@ -29,6 +29,8 @@ APART_HANDS = 6
 TRIES_MAX = 3  # of a deed on which we fail ourselves
 DOUBTS_MAX = 6  # of one that Slack neither does nor refuses: after two seconds, then twice as long, a minute in all
 DONE_KEPT = 5_000
+AMENDS = frozenset({"edit", "delete"})
+WRITTEN = frozenset({"say", "edit", "delete"})
 NOT_SENT_AGAIN = frozenset({"press", "submit", "command"})  # what Slack shows as failed
 
 _DEED = msgspec.json.Decoder(Deed)
@@ -86,6 +88,8 @@ class Arrivals:
             if name in self._done or name in self._waiting or not self._concerns(deed):
                 continue
             self._failed.discard(name)
+            if await self._amended(deed, name):
+                continue
             try:
                 await self._memory.add(name, msgspec.json.encode(deed))
             except StoreUnavailable:
@@ -94,6 +98,35 @@ class Arrivals:
                 raise
             self._queue(deed)  # also what was there: perhaps the store kept it and could not say so
         return found
+
+    async def _amended(self, deed: Deed, name: str) -> bool:
+        """Whether what was changed or deleted has not gone out yet: then it goes out so, or not at all.
+
+        What a customer changed is told as such. Raises StoreUnavailable, Fenced.
+        """
+        if deed.kind not in AMENDS or deed.apart:
+            return False
+        lane = self._lanes.get(self._lane_of(deed), ())
+        held = next(
+            (one for one in lane if one.kind == "say" and (one.channel, one.ts) == (deed.channel, deed.ts)), None
+        )
+        if held is None or held.going:
+            return False
+        text, undone = held.text, held.undone
+        held.text, held.undone = (deed.text, undone) if deed.kind == "edit" else (text, True)
+        try:
+            await self.keep(held)
+        except StoreUnavailable:
+            held.text, held.undone = text, undone
+            raise
+        self._done[name] = None
+        self.work.mark(self._lane_of(held), URGENT)
+        return True
+
+    def held(self, key: str) -> Deed | None:
+        """What was sent from a window and is not carried out yet, by its key."""
+        waiting = (one for lane in self._lanes.values() for one in lane)
+        return next((one for one in waiting if one.kind == "submit" and one.key == key), None)
 
     async def forget_failed(self) -> None:
         """Forget clicks that failed in front of their makers: the store may have kept them. Raises like `keep`."""
@@ -107,7 +140,11 @@ class Arrivals:
         if name not in self._waiting:
             self._waiting.add(name)
             lane = self._lane_of(deed)
-            self._lanes.setdefault(lane, deque()).append(deed)
+            queue = self._lanes.setdefault(lane, deque())
+            if deed.kind not in WRITTEN:
+                for one in queue:
+                    one.hurry = True  # who goes on is not held up by what they wrote before
+            queue.append(deed)
             (self.work_apart if deed.apart else self.work).mark(lane, URGENT)
 
     async def _lane(self, lane: str) -> None:

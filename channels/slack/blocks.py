@@ -103,6 +103,16 @@ def button(text: str, action: str, value: object, *, style: str = "", confirm: J
     return made
 
 
+def confirm(title: str, text: str, yes: str, no: str) -> Json:
+    """What is asked before a button counts."""
+    return {
+        "title": _plain(title, 100),
+        "text": _plain(text, 300),
+        "confirm": _plain(yes, 30),
+        "deny": _plain(no, 30),
+    }
+
+
 def packed(value: object) -> str:
     """A button's value. Raises ValueError if it is longer than Slack takes: ids are short."""
     text = msgspec.json.encode(value).decode()
@@ -169,10 +179,26 @@ def multi_select(action: str, placeholder: str, options: Sequence[Json], chosen:
     return made | {"initial_options": list(chosen)} if chosen else made
 
 
-def writing(action: str, placeholder: str = "", *, lines: bool = True) -> Json:
-    """A field to write in."""
-    made: Json = {"type": "plain_text_input", "action_id": action, "multiline": lines, "max_length": INPUT_MAX}
+def writing(action: str, placeholder: str = "", *, lines: bool = True, first: str = "", most: int = INPUT_MAX) -> Json:
+    """A field to write in; `first`: what stands there already."""
+    made: Json = {"type": "plain_text_input", "action_id": action, "multiline": lines, "max_length": most}
+    first = mrkdwn.clean(first)[:most]
+    while mrkdwn.units(first) > most:
+        first = first[:-1]
+    if mrkdwn.seen(first):
+        made["initial_value"] = first
     return made | {"placeholder": _plain(placeholder, PLACEHOLDER_MAX)} if placeholder else made
+
+
+def address(action: str) -> Json:
+    """A field for an e-mail address."""
+    return {"type": "email_text_input", "action_id": action}
+
+
+def boxes(action: str, options: Sequence[Json], *, ticked: bool) -> Json:
+    """Boxes to tick, all of them or none at first."""
+    made: Json = {"type": "checkboxes", "action_id": action, "options": list(options)}
+    return made | {"initial_options": list(options)} if ticked else made
 
 
 def moment(action: str, instant: int) -> Json:

@@ -8,7 +8,7 @@ import msgspec
 
 from channels.slack import blocks, texts
 from channels.slack.blocks import Json
-from channels.slack.mrkdwn import cut, date, inline, pieces, plain, units
+from channels.slack.mrkdwn import cut, date, escape, inline, pieces, plain, units
 from router.desk.views import Card, File, Item, Row
 
 BODIES = (4_800, 2_400, 1_200, 300, 0)  # characters of the message on the card: the most that there is room for
@@ -16,8 +16,9 @@ PIECE_UNITS_MAX = 2_400
 FILES_NAMED_MAX = 10
 WARNINGS_MAX = 2  # of one message
 BANNERS_MAX = 6
-OWN_BUTTONS = ("resolve", "transfer", "snooze", "wake", "note")
-MORE = ("retag", "priority", "let_in")
+OWN_BUTTONS = ("reply", "resolve", "transfer", "snooze", "wake", "note", "let_in", "leave", "unblock")
+MORE = ("retag", "priority", "call", "merge", "spam")  # Slack's menu takes five
+COPIES_NAMED_MAX = 8
 
 
 class Post(msgspec.Struct, frozen=True):
@@ -58,20 +59,37 @@ def _card(view: Card, head: str, why: str, room: int) -> list[Json]:
     if place is not None:
         found += _before(sum(item.direction in {"in", "out"} for item in view.items[:place]))
         found += said(view.items[place], room, row.id)
+    if view.articles:
+        listed = [f"<{escape(one.url)}|{inline(one.title, 80).replace('|', '¦')}>" for one in view.articles]
+        found.append(blocks.context(texts.ARTICLES.format(links=", ".join(listed))))
     if why:
         found.append(blocks.context(texts.WHY.format(why=cut(why, 600))))
     if view.offer:
         until = date(view.offer_until, texts.UNTIL_FORM, "soon")
         found.append(blocks.section(texts.UNTIL.format(until=until)))
     elif "reply" in view.actions:
-        found.append(blocks.context(texts.ANSWER.format(line=cut(view.replies_line, 1_000))))
+        found.append(blocks.context(texts.ANSWER.format(line=cut(view.replies_line, 1_000)), *_copies(view)))
+    elif view.guest:
+        found.append(blocks.context(texts.GUEST_THREAD))
     return [*found, blocks.actions(*buttons(view))]
+
+
+def _copies(view: Card) -> list[str]:
+    """Who else was on the customer's message."""
+    names = ", ".join(inline(one.name or one.address, 60) for one in view.cc[:COPIES_NAMED_MAX])
+    more = ", …" if len(view.cc) > COPIES_NAMED_MAX else ""
+    return [texts.COPIES.format(names=names + more)] if names else []
 
 
 def gone(row: Row) -> Post:
     """What stays of a card whose contact went to somebody else: no button, and nothing that was written."""
     line = blocks.context(texts.GONE, texts.GONE_LINE)
     return Post(text=_fallback(texts.FALLBACK_GONE, row), blocks=(blocks.header(heading(row)), line))
+
+
+def merged() -> Post:
+    """What stays of the card of a contact that was merged into another: there is nothing in it any more."""
+    return Post(text=texts.MERGED, blocks=(blocks.header(texts.MERGED_HEAD), blocks.context(texts.MERGED)))
 
 
 def erased() -> Post:
@@ -92,6 +110,8 @@ def stage(view: Card) -> str:
     """Where it stands, for the agent who looks."""
     if view.offer:
         return texts.OFFERED
+    if view.guest:
+        return texts.GUEST
     row = view.contact
     if row.state == "snoozed" and row.snoozed_until is not None:
         return texts.SNOOZED.format(when=date(row.snoozed_until, texts.DUE_FORM, "later"))
@@ -99,9 +119,10 @@ def stage(view: Card) -> str:
 
 
 def facts(row: Row, now: int) -> list[str]:
-    """Channel, language, priority, topics and what is promised, each a few words."""
+    """Channel, language, priority, mood, topics and what is promised, each a few words."""
     found = [texts.CHANNELS.get(row.channel, inline(row.channel, 40)), inline(row.language, 40, empty="")]
-    found += [texts.PRIORITY.get(row.priority, ""), inline(", ".join(row.topics), 300, empty=""), due(row, now)]
+    found += [texts.PRIORITY.get(row.priority, ""), inline(", ".join(row.moods), 40, empty="")]
+    found += [inline(", ".join(row.topics), 300, empty=""), due(row, now)]
     return [one for one in found if one]
 
 

@@ -12,7 +12,7 @@ import msgspec
 import structlog
 from slack_sdk.web.async_client import AsyncWebClient
 
-from channels.slack.acting import Actor, Parts, problems
+from channels.slack.acting import Actor, Parts
 from channels.slack.answering import Answering
 from channels.slack.api import Api, Doubt, Refusal, Wait
 from channels.slack.arriving import Arrivals
@@ -22,6 +22,7 @@ from channels.slack.catching_up import CatchingUp
 from channels.slack.customers import Channels, Customers, Tidy
 from channels.slack.enclosing import Enclosing
 from channels.slack.fetching import Fetching
+from channels.slack.holding import Holding
 from channels.slack.homes import Homes
 from channels.slack.lapses import Lapses
 from channels.slack.limits import Limits
@@ -30,15 +31,19 @@ from channels.slack.listening import Sockets, bolt
 from channels.slack.losses import Losses
 from channels.slack.own_status import OwnStatus
 from channels.slack.people import People
-from channels.slack.ports import Files, Memory, Roster
+from channels.slack.ports import Files, Memory, Roster, Wishes
 from channels.slack.posting import Postings
 from channels.slack.projection import Explain, Projection
 from channels.slack.reading import Deed, read
+from channels.slack.rehearsing import WhatIfs
+from channels.slack.rounds import Asked, rounds_of
 from channels.slack.sharing import Sharing
+from channels.slack.windows import problems
+from channels.slack.work import Work
 from router.core.errors import StoreUnavailable
 from router.core.ports import Inbox
 from router.desk.model import Desk
-from router.desk.ports import Changed, Commands, Texts
+from router.desk.ports import Changed, Commands, Rehearsing, Texts
 
 log = structlog.get_logger()
 
@@ -80,6 +85,8 @@ class Outside:
     tidy: Tidy
     clock: Callable[[], int]
     limits: Limits
+    wishes: Callable[[], Wishes] = Wishes
+    rehearsing: Rehearsing | None = None
 
 
 @dataclass(frozen=True)
@@ -93,6 +100,7 @@ class _Shown:
     own_status: OwnStatus
     times_away: TimesAway
     losses: Losses
+    whatifs: WhatIfs
 
 
 class SlackDesk:
@@ -106,6 +114,7 @@ class SlackDesk:
         self._alive: int | None = None  # ms: until when it is known that somebody listened
         self._beaten = 0
         self._url = ""
+        self.works: Sequence[Work[Any]] = ()
         self._bot = ""
         self.app = bolt(outside.client, self.take, outside.signing_secret)
 
@@ -164,18 +173,14 @@ class SlackDesk:
             clock=out.clock,
             forget=out.memory.delete,
         )
-        homes = Homes(
-            api=self._api,
-            desk=out.desk,
-            link=lambda agent, contact: self._link(projection, agent, contact),
-            problems=out.problems,
-            clock=out.clock,
-        )
+        whatifs = WhatIfs(desk=out.desk, answering=Answering(self._api), rehearsing=out.rehearsing)
+        homes = self._homes(projection, whatifs)
         lapses = Lapses(api=self._api, people=people, source=out.desk.source, memory=out.memory)
         own_status = OwnStatus(commands=out.commands, source=out.desk.source, memory=out.memory, named=out.statuses)
         own_status.recall(kept)
         losses = Losses(api=self._api, people=people, memory=out.memory, at=projection.at)
-        shown = _Shown(people, projection, homes, lines, own_status, times_away, losses)
+        rounds = rounds_of(self._asked(people, postings, projection))
+        shown = _Shown(people, projection, homes, lines, own_status, times_away, losses, whatifs)
         arrivals = self._hands(shown)
         catching_up = CatchingUp(
             api=self._api,
@@ -197,15 +202,47 @@ class SlackDesk:
             projection.recall(kept)
             lines.recall(kept)
             lapses.recall(kept)
+            for one in rounds:
+                one.recall(kept)
             losses.recall(kept)
             arrivals.recall(kept)
             self._arrivals = arrivals
-            every = (projection.work, homes.work, lines.work, lapses.work, losses.work, catching_up.work)
-            ticks = (projection.look, lines.look, lambda: self._gap(catching_up))
-            await self._work(arrivals, [one.run for one in every], ticks, times_away)
+            every = (
+                *(projection.work, homes.work, lines.work, lapses.work),
+                *(losses.work, catching_up.work, whatifs.work),
+            )
+            self.works = (*every, *(one.work for one in rounds), arrivals.work, arrivals.work_apart)
+            works: Runs = [*(one.run for one in every), *(one.work.run for one in rounds)]
+            ticks = (projection.look, lines.look, *(one.look for one in rounds), lambda: self._gap(catching_up))
+            await self._work(arrivals, works, ticks, times_away)
         finally:
             self._arrivals = None
             end()
+
+    def _homes(self, projection: Projection, whatifs: WhatIfs) -> Homes:
+        return Homes(
+            api=self._api,
+            desk=self._out.desk,
+            link=lambda agent, contact: self._link(projection, agent, contact),
+            problems=self._out.problems,
+            changes=whatifs.waiting,
+            clock=self._out.clock,
+        )
+
+    def _asked(self, people: People, postings: Postings, projection: Projection) -> Asked:
+        """What those need who look by themselves whether somebody is to be told something."""
+        out = self._out
+        return Asked(
+            api=self._api,
+            desk=out.desk,
+            people=people,
+            postings=postings,
+            memory=out.memory,
+            problems=out.problems,
+            wishes=out.wishes,
+            link=lambda agent, contact: self._link(projection, agent, contact),
+            clock=out.clock,
+        )
 
     def _lines(self, postings: Postings) -> Lines:
         out = self._out
@@ -237,6 +274,10 @@ class SlackDesk:
         async def remember(deed: Deed) -> None:
             await arrivals.keep(deed)
 
+        def find(key: str) -> Deed | None:
+            return arrivals.held(key)
+
+        holding = Holding(hold_ms=lambda: out.wishes().undo_ms, find=find, remember=remember, now=out.clock)
         enclosing = Enclosing(fetching=fetching, files=out.files, remember=remember)
         sharing = Sharing(api=self._api, desk=out.desk, read=out.read, remember=remember, note=projection.shared)
         actor = Actor(
@@ -255,6 +296,9 @@ class SlackDesk:
                 own_status=shown.own_status,
                 sharing=sharing,
                 explain=out.explain,
+                wishes=out.wishes,
+                holding=holding,
+                whatifs=shown.whatifs,
                 now=out.clock,
             )
         )

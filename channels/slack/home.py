@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from channels.slack import blocks, texts
+from channels.slack.alerting import alert, done
 from channels.slack.blocks import Json
 from channels.slack.card import action_id, due
 from channels.slack.mrkdwn import cut, date, inline
+from router.desk import texts as desk_texts
 from router.desk.views import Bar, DeskView, Me, Overview, Row
 
 ROWS_MAX = 8  # of one list
@@ -22,8 +24,8 @@ BAR_CELLS = 10
 Link = Callable[[str], str | None]  # a contact's thread in Slack as an address, if it has one
 
 
-def home(desk: DeskView, overview: Overview | None, link: Link) -> Json:
-    """The view of one agent; `overview` for those who lead."""
+def home(desk: DeskView, overview: Overview | None, link: Link, *, changes: bool = False) -> Json:
+    """The view of one agent; `overview` for those who lead; `changes`: a changed workspace waits."""
     found: list[Json] = []
     if desk.notice:
         found.append(blocks.section(texts.NOTICE.format(text=cut(desk.notice, 400))))
@@ -34,11 +36,12 @@ def home(desk: DeskView, overview: Overview | None, link: Link) -> Json:
         (texts.HOME_OPEN, desk.open, desk.more.get("open", 0)),
         (texts.HOME_WAITING, desk.waiting_customer, desk.more.get("waiting_customer", 0)),
         (texts.HOME_SNOOZED, desk.snoozed, desk.more.get("snoozed", 0)),
+        (texts.HOME_CALLED, desk.called, 0),
     ):
         if rows or title == texts.HOME_OPEN:
             found += _rows(title, rows, more, desk.now, link)
     if overview is not None:
-        found += [blocks.divider(), *_team(overview, link)]
+        found += [blocks.divider(), *_team(overview, link, changes=changes)]
     return {"type": "home", "blocks": found[: blocks.VIEW_BLOCKS_MAX]}
 
 
@@ -58,11 +61,18 @@ def _status(desk: DeskView) -> list[Json]:
         )
         for code, label in set_to.items()
     ]
+    row.append(blocks.button(texts.HOME_NEW, action_id("new"), {}))
     return [
         blocks.section(line),
         blocks.actions(*row),
-        blocks.context(texts.HOME_QUEUE.format(n=desk.queue)),
+        blocks.context(texts.HOME_QUEUE.format(n=desk.queue), *_today(desk)),
     ]
+
+
+def _today(desk: DeskView) -> list[str]:
+    """What was done today, beside the team's median."""
+    team = [texts.HOME_TODAY_TEAM.format(done=done(desk.team))] if desk.team is not None else []
+    return [texts.HOME_TODAY.format(done=done(desk.today)), *team]
 
 
 def _room(me: Me) -> list[Json]:
@@ -96,7 +106,7 @@ def line(row: Row, now: int, link: Link) -> str:
     return "  ·  ".join(one for one in (head, *about, due(row, now)) if one)
 
 
-def _team(view: Overview, link: Link) -> list[Json]:
+def _team(view: Overview, link: Link, *, changes: bool) -> list[Json]:
     board = view.board
     found = [
         blocks.header(texts.HOME_TEAM),
@@ -111,6 +121,11 @@ def _team(view: Overview, link: Link) -> list[Json]:
             )
         ),
     ]
+    if changes:
+        sure = blocks.confirm(texts.HOME_WHATIF, texts.WHATIF_CONFIRM, texts.HOME_WHATIF, texts.CANCEL)
+        button = blocks.button(texts.HOME_WHATIF, action_id("whatif"), {}, confirm=sure)
+        found.append(blocks.section(desk_texts.WHATIF_WAITS, button))
+    found += [blocks.section(alert(one).text) for one in view.matters]
     found += [blocks.section(texts.HOME_PROBLEMS.format(text=cut(one, 300))) for one in board.problems[:PROBLEMS_MAX]]
     topics = [
         texts.HOME_TOPIC.format(

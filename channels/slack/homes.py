@@ -21,7 +21,7 @@ APART_MS = 10_000  # between two changes of one Home, unless somebody waits for 
 
 
 class Homes:
-    """One node's. `link` gives a contact's thread as an address; `clock` ms."""
+    """One node's. `link` gives a contact's thread as an address; `changes`: whether one waits; `clock` ms."""
 
     def __init__(
         self,
@@ -30,12 +30,14 @@ class Homes:
         desk: Desk,
         link: Callable[[str, str], str | None],
         problems: Callable[[], list[str]],
+        changes: Callable[[], bool] = lambda: False,
         clock: Callable[[], int],
     ) -> None:
         self._api = api
         self._desk = desk
         self._link = link
         self._problems = problems
+        self._changes = changes
         self._clock = clock
         self._users: dict[str, str] = {}  # agent -> member id, of those who opened theirs
         self._shown: dict[str, str] = {}
@@ -97,4 +99,5 @@ class Homes:
             overview = await self._desk.overview(agent, self._problems())
         except NotVisible:
             overview = None
-        return home.home(mine, overview, lambda contact: self._link(agent, contact))
+        waits = overview is not None and self._changes()
+        return home.home(mine, overview, lambda contact: self._link(agent, contact), changes=waits)

@@ -2,15 +2,21 @@
 
 Sources: docs.slack.dev, "Rate limits" and each method's page. Nothing waits here: whoever may not call now is told for
 how long, and does something else meanwhile. A fifth of each minute is kept for what a person waits for.
+
+Whoever is told to wait is told of a place of their own: if thousands came back for the next one, each would have drawn
+a card in vain.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from typing import TypeVar
 
+K = TypeVar("K")
 WINDOW_SECONDS = 60.5
 MESSAGE_SECONDS = 1.05
+TOLD_SECONDS_MAX = 120.0  # of whoever waits some come no more, for what they wanted was done by another
 URGENT_SHARE = 5  # one in so many calls is for urgent ones
 SPECIAL = 240  # chat.postMessage: "several hundred a minute" for a workspace
 DEFAULT = 20
@@ -27,6 +33,7 @@ PER_MINUTE = {
     "users.info": 100,
     "users.lookupByEmail": 50,
     "views.open": 100,
+    "views.update": 100,
     "views.publish": 100,
     "auth.test": 200,
     "files.getUploadURLExternal": 100,
@@ -45,22 +52,11 @@ class Limits:
         self._calls: dict[str, deque[float]] = {}
         self._paused: dict[str, float] = {}
         self._channels: dict[str, float] = {}
+        self._promised: dict[tuple[str, bool], deque[float]] = {}  # places told of, by method and urgency
+        self._ahead: dict[str, deque[float]] = {}  # and by channel
 
     def take(self, method: str, channel: str = "", *, urgent: bool = False) -> float:
         """Count a call; or the seconds until it may be tried, and nothing was counted."""
-        wait = self.wait(method, channel, urgent=urgent)
-        if wait > 0:
-            return wait
-        now = self._clock()
-        self._calls[method].append(now)
-        if channel and method in PACED:
-            self._channels[channel] = now + MESSAGE_SECONDS
-            if len(self._channels) > 2 * SPECIAL:
-                self._channels = {name: at for name, at in self._channels.items() if at > now}
-        return 0.0
-
-    def wait(self, method: str, channel: str = "", *, urgent: bool = False) -> float:
-        """The seconds until a call may be tried; 0: now. Nothing is counted."""
         now = self._clock()
         calls = self._calls.setdefault(method, deque())
         while calls and calls[0] <= now - WINDOW_SECONDS:
@@ -69,12 +65,35 @@ class Limits:
         if not urgent:
             allowed -= allowed // URGENT_SHARE
         waits = [self._paused.get(method, 0.0) - now]
-        if len(calls) >= allowed:
-            waits.append(calls[len(calls) - allowed] + WINDOW_SECONDS - now)
+        full, paced = len(calls) >= allowed, channel and method in PACED and self._channels.get(channel, 0.0) > now
+        if full:
+            told = _to_come(self._promised, (method, urgent), now)
+            rounds, place = divmod(len(told), allowed)
+            told.append(calls[len(calls) - allowed + place] + WINDOW_SECONDS * (1 + rounds))
+            waits.append(told[-1] - now)
+        if paced:
+            told = _to_come(self._ahead, channel, now)
+            told.append(self._channels[channel] + MESSAGE_SECONDS * len(told))
+            waits.append(told[-1] - now)
+        wait = max(waits)
+        if wait > 0:
+            return max(waits[0], min(wait, TOLD_SECONDS_MAX))
+        calls.append(now)
         if channel and method in PACED:
-            waits.append(self._channels.get(channel, 0.0) - now)
-        return max(0.0, *waits)
+            self._channels[channel] = now + MESSAGE_SECONDS
+            if len(self._channels) > 2 * SPECIAL:
+                self._channels = {name: at for name, at in self._channels.items() if at > now}
+                self._ahead = {name: told for name, told in self._ahead.items() if told and told[-1] > now}
+        return 0.0
 
     def pause(self, method: str, seconds: float) -> None:
         """Slack said so: this method is not called for so long."""
         self._paused[method] = max(self._paused.get(method, 0.0), self._clock() + seconds)
+
+
+def _to_come(known: dict[K, deque[float]], key: K, now: float) -> deque[float]:
+    """The places told of that are not over yet."""
+    found = known.setdefault(key, deque())
+    while found and found[0] <= now:
+        found.popleft()
+    return found

@@ -13,7 +13,7 @@ from channels.slack.work import Work
 from router.core.state import Contact
 from router.core.transitions import ContactState
 from router.desk.model import Desk
-from router.desk.overview import RISK_MS
+from router.desk.overview import at_risk
 from router.desk.ports import Changed, Texts
 from router.desk.summaries import heads, person_name, row
 
@@ -74,7 +74,7 @@ class Lines:
                 self.work.mark(contact)
 
     def _risky(self, contact: Contact) -> bool:
-        late = contact.due is not None and contact.due - self._clock() < RISK_MS
+        late = at_risk(contact, self._clock())
         shadow = self._desk.source.state.workspace.shadow
         return contact.state is ContactState.WAITING and (late or contact.escalated > 0) and not shadow
 

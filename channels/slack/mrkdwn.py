@@ -7,30 +7,24 @@ Limits are counted in UTF-16 units, the strictest reading of "characters".
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 ELLIPSIS = "…"
 NOTHING = "\u2013"  # a dash, where there is nothing to show
 _ALIKE = (("*", "\u2217"), ("_", "\uff3f"), ("~", "\u223c"), ("`", "\u02cb"))
 _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-_KEPT_CONTROLS = "\n\t"
 # Marks that turn the reading direction of what follows: one at the end of a name would mirror our own words.
-_TURNS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_TURNS = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+_DROPPED = re.compile(f"[{_TURNS}\x00-\x08\x0b-\x1f\x7f-\x9f]")  # but for line breaks and tabs
+_LONE = re.compile("[\ud800-\udfff]")
 _INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff\u00ad\u115f\u1160\u3164\uffa0\u180e\u2800"
 
 
 def clean(text: str) -> str:
     """Without control characters, lone surrogates and marks that turn the reading direction; lines end in LF."""
     plain = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n").replace("\u2029", "\n")
-    return "".join(_kept(char) for char in plain)
-
-
-def _kept(char: str) -> str:
-    if "\ud800" <= char <= "\udfff":
-        return "\ufffd"
-    if char in _TURNS or (char not in _KEPT_CONTROLS and (char < " " or "\x7f" <= char <= "\x9f")):
-        return ""
-    return char
+    return _LONE.sub("\ufffd", _DROPPED.sub("", plain))
 
 
 def seen(text: str) -> bool:
@@ -45,7 +39,7 @@ def escape(text: str) -> str:
 
 def units(text: str) -> int:
     """How many characters Slack counts at most."""
-    return len(text) + sum(char > "\uffff" for char in text)
+    return len(text) if text.isascii() else len(text) + sum(char > "\uffff" for char in text)
 
 
 def _cost(char: str) -> int:
@@ -55,6 +49,8 @@ def _cost(char: str) -> int:
 
 def _fitting(text: str, limit: int) -> int:
     """How many characters of `text` have room in `limit` units once escaped."""
+    if units(escape(text)) <= limit:
+        return len(text)
     used = 0
     for place, char in enumerate(text):
         used += _cost(char)

@@ -83,6 +83,7 @@ def news(text: str) -> Post:
 
 def offered_again(view: Card) -> Post:
     """Said in the thread when a contact comes back: a changed card alone notifies nobody."""
-    text = texts.AGAIN.format(until=date(view.offer_until, texts.UNTIL_FORM, "soon")) if view.offer else texts.GIVEN
+    given = texts.CALLED_IN if view.guest else texts.GIVEN
+    text = texts.AGAIN.format(until=date(view.offer_until, texts.UNTIL_FORM, "soon")) if view.offer else given
     offer = [blocks.actions(press("accept", view.contact.id, view.offer, style="primary"))] if view.offer else []
     return Post(text=text, blocks=(blocks.section(text), *offer))

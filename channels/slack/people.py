@@ -11,7 +11,7 @@ import asyncio
 import msgspec
 import structlog
 
-from channels.slack.api import Api, Refusal
+from channels.slack.api import Api, Refusal, Wait
 from channels.slack.ports import Memory, Roster
 
 log = structlog.get_logger()
@@ -58,6 +58,7 @@ class People:
         self._absent: dict[str, float] = {}  # address -> until when (of the loop's clock) it is taken for nobody's
         self._asking: dict[str, asyncio.Lock] = {}
         self._members: dict[str, Member] = {}  # by id, of those looked up
+        self._waits: dict[str, float] = {}  # agent -> until when (of the loop's clock) Slack's limits make them wait
 
     def recall(self, kept: dict[str, bytes]) -> None:
         """Take over what was remembered."""
@@ -78,7 +79,15 @@ class People:
         if not address:
             return None
         async with self._asking.setdefault(agent, asyncio.Lock()):
-            return await self._found(agent, address)
+            now = asyncio.get_running_loop().time()
+            left = self._waits.get(agent, 0.0) - now
+            if left > 0:  # whoever asks for the same agent waits for the one who asked first
+                raise Wait(left)
+            try:
+                return await self._found(agent, address)
+            except Wait as wait:
+                self._waits[agent] = now + wait.seconds
+                raise
 
     async def _found(self, agent: str, address: str) -> Seat | None:
         seat, now = self.seat(agent), asyncio.get_running_loop().time()

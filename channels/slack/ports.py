@@ -43,6 +43,21 @@ class Files(Protocol):
         ...
 
 
+class Wishes(msgspec.Struct, frozen=True, kw_only=True):
+    """What the workspace in force says of the desk in Slack; it may change at any time.
+
+    `supervisors_channel`: where alerts and digests go; "": to each supervisor. `digest_at`: local time of the daily
+    one; `digest_week`: the day on which it tells of the week too, or never.
+    `undo_ms`: how long an answer can be taken back. `emoji`: by what they do.
+    """
+
+    supervisors_channel: str = ""
+    digest_at: str = "18:00"
+    digest_week: str = "fri"
+    undo_ms: int = 0
+    emoji: tuple[tuple[str, str], ...] = (("take", "eyes"), ("resolve", "white_check_mark"))
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Of the app, as the workspace names it. `api`: where the Web API is."""
 

@@ -72,10 +72,6 @@ class Postings:
         _adopt(thread, str(answer["ts"]), digest(post.digest))
         await self.save(thread)
 
-    def check(self, thread: Thread, *, urgent: bool = False) -> None:
-        """Raise Wait if it is too early for a post, before one is made up."""
-        self._api.check("chat.postMessage", thread.channel, urgent=urgent)
-
     async def settle(self, thread: Thread) -> None:
         """Find out what became of a post whose outcome is unknown; afterwards it is made, or may be made.
 

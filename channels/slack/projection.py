@@ -16,7 +16,7 @@ import structlog
 
 from channels.slack import notices, texts
 from channels.slack.api import Refusal
-from channels.slack.card import Post, card, erased, gone
+from channels.slack.card import Post, card, erased, gone, merged
 from channels.slack.people import People
 from channels.slack.posting import CARD, Postings
 from channels.slack.threads import (
@@ -108,7 +108,7 @@ class Projection:
         for key in tuple(self.threads):
             self.work.mark(key)
         for agent, seat in state.agents.items():
-            for contact in (*seat.held, *seat.parked):
+            for contact in (*seat.held, *seat.parked, *(one.id for one in self._desk.index.called(agent))):
                 self._mark(agent, contact)
 
     def changed(self, changed: Changed) -> None:
@@ -121,6 +121,7 @@ class Projection:
             one = contacts.get(name)
             if one is not None:
                 agents |= dict.fromkeys(agent for agent in (one.agent, one.offer and one.offer.agent) if agent)
+                agents |= dict.fromkeys(one.called)
             for agent in agents:
                 self._mark(agent, name)
 
@@ -206,8 +207,6 @@ class Projection:
         else:
             self._again.pop(key, None)
         if thread.seen != print_ or key in self._instead:
-            if not thread.ts and stage not in NOT_BEGUN:
-                self._postings.check(thread, urgent=stage == OFFERED)
             await self._tell(thread, contact, stage)
             self._instead.pop(key, None)
             thread.seen = print_
@@ -251,7 +250,9 @@ class Projection:
             else:
                 await self._show(thread, view, contact, stage)
                 return
-        if thread.ts:
+        if thread.ts and contact.joined is not None:
+            await self._change(thread, merged())
+        elif thread.ts:
             messages = await heads(self._read, [contact])
             await self._change(thread, gone(row(contact, messages, self._desk.source.names)))
         thread.stage = GONE
@@ -261,12 +262,13 @@ class Projection:
         if not thread.ts:
             thread.head = _head(view)
             await self._asked_why(thread, contact)
-            await self._postings.post(thread, CARD, card(view, thread.head, thread.why), urgent=stage == OFFERED)
+            await self._postings.post(thread, CARD, card(view, thread.head, thread.why), urgent=True)
             self._know(thread)
         else:
             if thread.stage in {GONE, WIPED} or (stage == OFFERED and thread.offer != view.offer):
                 await self._asked_why(thread, contact)
-                again = f"again {view.offer or contact.decided_at}"
+                since = contact.messages[-1].id if view.guest and contact.messages else contact.decided_at
+                again = f"again {view.offer or since}"
                 await self._news(thread, again, notices.offered_again(view), urgent=True)
             elif thread.stage == ContactState.SNOOZED and stage == MINE:
                 await self._news(thread, f"woken {contact.court_since}", notices.news(texts.WOKEN))

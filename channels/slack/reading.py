@@ -49,6 +49,7 @@ class Deed(msgspec.Struct, kw_only=True):
     action: str = ""
     value: dict[str, str] = {}
     values: dict[str, Any] = {}
+    blocks: dict[str, str] = {}  # by field: the block in which it stands in the window
     channel: str = ""
     ts: str = ""
     thread: str = ""
@@ -56,11 +57,16 @@ class Deed(msgspec.Struct, kw_only=True):
     text: str = ""
     files: tuple[SlackFile, ...] = ()
     trigger: str = ""
+    view: str = ""  # the window that it was done in
     stamp: str = ""
     apart: bool = False
     answer_to: str = ""  # Slack's response_url
     kept: tuple[str, ...] = ()
     at: int = 0  # ms: when it came
+    told: bool = False  # its maker knows that it can be taken back
+    undone: bool = False  # taken back before it went out
+    going: bool = False  # it goes out now: too late to take it back
+    hurry: bool = False  # its maker went on, so it need not be held any more
 
 
 def read(payload: Mapping[str, Any], bot: str) -> list[Deed]:
@@ -108,7 +114,7 @@ def _presses(payload: Mapping[str, Any]) -> Iterator[Deed]:
     for action in _mappings(payload.get("actions")):
         name = str(action.get("action_id") or "")
         chosen = _mapping(action.get("selected_option")).get("value")
-        yield Deed(
+        made = Deed(
             key=f"{team} {user} {action.get('action_ts')}",
             kind="press" if name.startswith(OWN) else "unknown",
             team=team,
@@ -121,6 +127,17 @@ def _presses(payload: Mapping[str, Any]) -> Iterator[Deed]:
             trigger=str(payload.get("trigger_id") or ""),
             answer_to=str(payload.get("response_url") or ""),
         )
+        if container.get("type") == "view":
+            _in_window(made, _mapping(payload.get("view")))
+        yield made
+
+
+def _in_window(made: Deed, view: Mapping[str, Any]) -> None:
+    """What is done in a window knows what the window is about, and what was entered there so far."""
+    made.view = str(view.get("id") or "")
+    if view.get("type") == "modal":
+        made.value = {**made.value, **_value(view.get("private_metadata"))}
+        made.values, made.blocks = _values(view)
 
 
 def _value(raw: object) -> dict[str, str]:
@@ -140,7 +157,7 @@ def _chosen(value: str) -> dict[str, str]:
 def _submission(payload: Mapping[str, Any]) -> Deed:
     team, user = _who(payload)
     view = _mapping(payload.get("view"))
-    states = _mapping(_mapping(view.get("state")).get("values"))
+    values, named = _values(view)
     return Deed(
         key=f"{team} {user} {view.get('id')}",
         kind="submit",
@@ -148,9 +165,23 @@ def _submission(payload: Mapping[str, Any]) -> Deed:
         user=user,
         action=str(view.get("callback_id") or "").removeprefix(OWN),
         value=_value(view.get("private_metadata")),
-        values={block: _entered(_mapping(next(iter(_mapping(state).values()), {}))) for block, state in states.items()},
+        values=values,
+        blocks=named,
         trigger=str(payload.get("trigger_id") or ""),
     )
+
+
+def _values(view: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """What stands in a window's fields, by name, and the block of each.
+
+    The block `text.2` is the field `text`: a field gets another block to be filled anew.
+    """
+    states = _mapping(_mapping(view.get("state")).get("values"))
+    named = {block.partition(".")[0]: block for block in states}
+    values = {
+        name: _entered(_mapping(next(iter(_mapping(states[block]).values()), {}))) for name, block in named.items()
+    }
+    return values, named
 
 
 def _entered(state: Mapping[str, Any]) -> Any:  # noqa: ANN401  # text, an instant, an option's value, or several

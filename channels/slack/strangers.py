@@ -13,7 +13,9 @@ from router.desk.ports import Commands
 
 log = structlog.get_logger()
 
-AUDITED = frozenset({"accept", "decline", "take", "resolve", "wake", "reopen", "let_in"})  # under their own names
+AUDITED = frozenset(
+    {"accept", "decline", "take", "resolve", "wake", "reopen", "let_in", "leave", "unblock"}
+)  # under their own names
 TRIED_MAX = 40  # characters of what was tried
 
 

@@ -26,6 +26,11 @@ SNOOZED = ":zzz: *Snoozed* until {when}"
 RESOLVED = ":white_check_mark: *Resolved*"
 GONE = ":wave: *No longer yours*"
 GONE_LINE = "This contact is no longer with you. What you wrote in this thread goes to nobody."
+GUEST = ":raising_hand: *Called in by a colleague*"
+COPIES = "_Also on their message: {names}. They get an answer only if you choose them: press “Answer…”._"
+GUEST_THREAD = ":memo: What you write in this thread is a note for colleagues; the customer never sees it."
+MERGED_HEAD = "Merged"
+MERGED = "It was merged into another contact of this customer: go on there. What you write here goes to nobody."
 ERASED = "The customer was erased at their wish. What was written is gone for good."
 ERASED_HEAD = "Erased"
 NOTICE = ":warning: {text}"
@@ -35,6 +40,7 @@ EARLIER = "_{n} earlier messages: press “Read all”._"
 EARLIER_ONE = "_One earlier message: press “Read all”._"
 FILES = ":paperclip: {names}"
 FILE = "{name} ({size})"
+ARTICLES = ":books: {links}"
 WHY = ":bulb: {why}"
 ANSWER = ":speech_balloon: {line} Write in this thread to answer; begin with `//` for a note."
 HEAD = "{who}: {subject}"
@@ -56,6 +62,13 @@ BUTTONS = {
     "read": "Read all",
     "reopen": "Reopen",
     "take": "Take it",
+    "reply": "Answer…",
+    "call": "Call a colleague in",
+    "merge": "Merge",
+    "spam": "Spam",
+    "leave": "Leave",
+    "unblock": "Unblock the sender",
+    "undo": "Undo",
     "retry": "Try again",
     "retag": "Change topics",
     "priority": "Change priority",
@@ -76,6 +89,7 @@ FAILED = ":x: *Not delivered.* {why}"
 FAILED_WHY = "The other side refused it."
 UNDER_WAY = ":hourglass_flowing_sand: {how}"
 AGAIN = ":inbox_tray: It is offered to you again, until {until}."
+CALLED_IN = ":raising_hand: You were called in again."
 GIVEN = ":inbox_tray: It is yours again."
 WOKEN = ":alarm_clock: It is awake again."
 LAPSED = "The offer has lapsed; it went to somebody else."
@@ -89,6 +103,10 @@ FALLBACK_IN = "{who}: {snippet}"
 NOT_AN_AGENT = "You are not in this team's roster, so nothing was done. Ask an admin to add you."
 NO_THREAD = "Write in the thread of a contact to answer its customer. What you wrote here went to nobody."
 NOT_FOR_YOU = "There is no such contact for you to see."
+HELD = ":hourglass_flowing_sand: It goes out in {n} seconds."
+TAKEN_BACK = "Not sent: it was taken back in time."
+TOO_LATE = "It is too late: it was sent."
+HOLD_HINT = "For {n} s you can still delete or change it."
 THREAD_OVER = "This contact is no longer with you, so this went to nobody."
 NOT_STORED = "This could not be stored. Please try once more."
 LOST_DONE = ":x: What you did {when} could not be carried out: {why} Please try once more."
@@ -147,10 +165,62 @@ READ_QUOTED = "_quoted:_"
 READ_CUT = "_The rest is too long for Slack. The web desk shows all of it._"
 READ_NOTHING = "Nothing was written."
 
+REPLY_TITLE = "Answer"
+REPLY_SAVED = "Saved replies"
+REPLY_SAVED_PICK = "Choose one"
+REPLY_FITTING = "Fits this contact"
+REPLY_OTHERS = "Others"
+REPLY_TEXT = "What you write goes to the customer"
+REPLY_COPIES = "Send a copy to"
+REPLY_COPIES_PICK = "Nobody else"
+REPLY_THEN = "Afterwards"
+REPLY_RESOLVE = "Resolve"
+REPLY_SIGNED = "Signed:\n{signature}"
+REPLY_SUBMIT = "Send"
+FILL_IN = "Fill in {what} before you send it."
+CALL_TITLE = "Call a colleague in"
+CALL_TEXT = "They see this contact and write notes in it. It stays yours."
+CALL_NOBODY = "There is nobody else."
+CALL_WHOM = "Whom?"
+CALL_ABLE = "Have the skills"
+CALL_NOTE = "What do you want to know?"
+CALL_SUBMIT = "Call"
+MERGE_TITLE = "Merge"
+MERGE_TEXT = "The messages of the other contact come into this one; the other is closed."
+MERGE_NONE = "This customer has no other open contact that you can merge."
+MERGE_WHICH = "Which contact?"
+MERGE_PICK = "Choose one"
+MERGE_SUBMIT = "Merge"
+SPAM_TITLE = "Close as spam?"
+SPAM_TEXT = "Nothing is answered. If it was a mistake, reopen it."
+SPAM_SENDER = "Its sender"
+SPAM_BLOCK = "Block the sender as well"
+SPAM_HINT = "What they write from now on is listed, and opens no contact."
+SPAM_SUBMIT = "Close it"
+LETTER_TITLE = "Write to a customer"
+LETTER_TEXT = "It opens a contact that is yours. The answer comes back to it."
+LETTER_TO = "To"
+LETTER_ADDRESS = "One e-mail address, as in name@example.org."
+LETTER_SUBJECT = "Subject"
+LETTER_TOPIC = "What is it about?"
+LETTER_TOPIC_PICK = "None yet"
+LETTER_WORDS = "Message"
+
+WHATIF_TITLE = "What if?"
+WHATIF_RUNS = ":hourglass_flowing_sand: What came in is lived through under the new workspace. This takes a moment."
+WHATIF_FAILED = ":warning: It was not rehearsed: {why}"
+WHATIF_SPAN = "How far back? As in `/usherd whatif 12h` or `/usherd whatif 7d`."
+WHATIF_CONFIRM = "It is lived through with the last seven days. A change that was rehearsed comes into force."
+
 # -- App Home ------------------------------------------------------------------------------------------------------
 
 HOME_STATUS = "*{status}* since {since}"
 HOME_SINCE_FORM = "{date_short_pretty} {time}"
+HOME_WHATIF = "What would it change?"
+HOME_NEW = "Write to a customer"
+HOME_CALLED = "Called in"
+HOME_TODAY = "*Today*  {done}"
+HOME_TODAY_TEAM = "The team's median: {done}"
 HOME_QUEUE = "{n} waiting for anybody"
 HOME_AVAILABLE = "Available"
 HOME_BUSY = "Busy"
@@ -188,11 +258,49 @@ TEAM_OVER = ":white_check_mark: `{id}`  ·  it no longer waits."
 TEAM_SINCE_FORM = "{time}"
 TEAM_FALLBACK = "Waiting: {who}: {subject}"
 
+# -- alerts and digests ----------------------------------------------------------------------------------------------
+
+ALERT = "{icon} *{text}*"
+ALERT_SOON = ":warning:"
+ALERT_NOW = ":rotating_light:"
+ALERT_CONTACTS = "{contacts}: `/usherd explain CONTACT` says why; the app's Home lists what is at risk"
+ALERT_FIRST = "first due {when}"
+ALERT_OVER = ":white_check_mark: {what}: over since {when}"
+ALERT_SUPERSEDED = ":arrow_down: {what}: it got worse, see below"
+MATTERS = {
+    "promises": "Promises at risk",
+    "nobody": "Contacts that nobody can take",
+    "quarantine": "Messages in quarantine",
+    "undelivered": "Answers that do not arrive",
+    "escalated": "Escalated contacts",
+    "problems": "Problems of usherd",
+}
+NUDGE_ONE = ":alarm_clock: One of your contacts is due soon."
+NUDGE = ":alarm_clock: {n} of your contacts are due soon."
+NUDGE_LINE = "• {what}: {when}"
+DONE_ANSWERS = "{n} answered"
+DONE_RESOLVED = "{n} resolved"
+DONE_FIRST = "first answer after {span}"
+DIGEST_SHIFT = ":wave: *Your shift is over.*"
+DIGEST_YOU = "Today: {done}."
+DIGEST_TEAM = "The team's median: {done}."
+DIGEST_LEFT = "With you: {open} to be answered, {waiting} waiting on the customer, {snoozed} snoozed."
+DIGEST_DUE = "The first of them is due {when}."
+DIGEST_DAY = ":bar_chart: *Today*"
+DIGEST_WEEK = ":calendar: *The last seven days*"
+DIGEST_TALLY = "{opened} opened, {answers} answered, {resolved} resolved. {kept}"
+DIGEST_PROMISE = "{n} of {of} first answers in the promised time."
+DIGEST_NO_PROMISE = "No first answer was promised."
+DIGEST_BOARD = "Now: {open} open, {waiting} of them waiting; {risk} at risk, {late} late."
+DIGEST_TOPIC = "{label} {n}"
+DIGEST_WORKER = "{name}: {done}"
+
 # -- /usherd -------------------------------------------------------------------------------------------------------
 
 COMMAND_HELP = (
     "*/usherd status* your status and room · *away*, *away 30m* · *back* · *queue* what waits · "
-    "*take CONTACT* · *find WORDS* · *explain CONTACT* · *help*"
+    "*take CONTACT* · *find WORDS* · *explain CONTACT* · *new* writes to a customer · "
+    "*whatif 7d* what the waiting change would have done (supervisors) · *help*"
 )
 COMMAND_UNKNOWN = "There is no `{word}`. {help}"
 COMMAND_STATUS = "You are {status} since {since}. {bars}. {queue} waiting for anybody."

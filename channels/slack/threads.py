@@ -15,6 +15,7 @@ LINE = "line:"
 TEAM = "#team"  # in place of an agent: a line in the team's channel, no agent's conversation
 NEWS_KEPT = 200
 OFFERED, MINE, GONE, WIPED, RESOLVED = "offered", "assigned", "gone", "erased", "resolved"
+CALLED = "called"  # a colleague called them in
 Key = tuple[str, str]  # agent, contact
 
 
@@ -110,7 +111,7 @@ def stage_of(contact: Contact, agent: str) -> str:
         return OFFERED
     if contact.agent == agent and contact.state is not ContactState.WAITING:
         return contact.state.value
-    return GONE
+    return CALLED if agent in contact.called else GONE
 
 
 def taken_back(contact: Contact) -> frozenset[str]:
@@ -132,6 +133,8 @@ def fingerprint(contact: Contact, agent: str) -> str:
         contact.flag,
         contact.snoozed_until,
         contact.requirement,
+        contact.called,
+        contact.spam,
         [(ref.id, ref.delivery, ref.sender is None) for ref in contact.messages],
     )
     return digest(msgspec.json.encode(seen))

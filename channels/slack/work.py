@@ -21,7 +21,6 @@ IDLE_SECONDS = 1.0
 STORE_SECONDS = 1.0
 FAILED_SECONDS = 15.0  # doubled each time, up to
 FAILED_SECONDS_MAX = 600.0
-SPREAD_SECONDS, SPREAD_SECONDS_MAX = 0.004, 20.0  # for each key that waits
 URGENT, USUAL = 0, 1
 
 
@@ -43,6 +42,11 @@ class Work(Generic[K]):
 
     def __len__(self) -> int:
         return len(self._marked) + len(self._active)
+
+    @property
+    def waits(self) -> int:
+        """How many are to be attended to later, for Slack's limits or another try."""
+        return len(self._later)
 
     def mark(self, key: K, urgency: int = USUAL) -> None:
         """Have a key attended to; a more urgent mark counts."""
@@ -86,7 +90,7 @@ class Work(Generic[K]):
         try:
             await self._do(key)
         except Wait as wait:
-            self._again(key, urgency, wait.seconds + self._spread(urgency))
+            self._again(key, urgency, wait.seconds)
         except Fenced:
             raise
         except TransientError as error:
@@ -100,10 +104,6 @@ class Work(Generic[K]):
             self._much_later(key)
         else:
             self._failed.pop(key, None)
-
-    def _spread(self, urgency: int) -> float:
-        """Where thousands wait for the same limit, not all wake at once to see that one of them may go on."""
-        return 0.0 if urgency == URGENT else min(SPREAD_SECONDS_MAX, len(self._later) * SPREAD_SECONDS)
 
     def _much_later(self, key: K) -> None:
         times = self._failed[key] = self._failed.get(key, 0) + 1

@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx
 import telegram
-from telegram import LinkPreviewOptions, ReplyParameters, error
+from telegram import InlineKeyboardButton, InlineKeyboardMarkup, LinkPreviewOptions, ReplyParameters, error
 from telegram.constants import ChatAction
 from telegram.request import HTTPXRequest
 
@@ -138,12 +138,19 @@ class BotApi:
 
     # -- messages --------------------------------------------------------------------------------------------------
 
-    async def say(self, place: Place, text: str) -> None:
-        """Send words as they are: nothing in them is markup, and no link in them is unfurled."""
+    async def heard(self, query: str, text: str) -> None:
+        """Say to who pressed a button that it was heard."""
+        async with _translated():
+            await self._bot.answer_callback_query(query, text)
+
+    async def say(self, place: Place, text: str, buttons: tuple[tuple[str, str], ...] = ()) -> None:
+        """Send words as they are: nothing in them is markup, and no link in them is unfurled; buttons one a line."""
+        rows = [[InlineKeyboardButton(label, callback_data=data)] for label, data in buttons]
         async with _translated():
             await self._bot.send_message(
                 place.chat,
                 text,
+                reply_markup=InlineKeyboardMarkup(rows) if rows else None,
                 message_thread_id=place.thread,
                 reply_parameters=_reply(place),
                 link_preview_options=LinkPreviewOptions(is_disabled=True),

@@ -10,12 +10,14 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from channels.telegram.files import files_of
-from channels.telegram.model import Posted, Update, cut, read
+from channels.telegram.model import Posted, Pressed, Update, cut, read
 from channels.telegram.packing import TELEGRAM, Fetched, Packed, pack
 from router.core.ports import InboxEntry
 
 _DIGEST_BYTES = 16
 _START = re.compile(r"/start(?:@\w{1,64})?(?:\s+([A-Za-z0-9_-]{1,64}))?")
+_STOP = re.compile(r"/stop(?:@\w{1,64})?")
+_RATING = re.compile(r"rate:([A-Za-z0-9-]{1,40}:[1-5])")
 _HALVES = re.compile("[\ud800-\udfff]")
 GROUPS = ("group", "supergroup")
 
@@ -71,7 +73,13 @@ def is_for_us(unit: Unit, me: Me) -> bool:
 
     What cannot be read is for us: a person looks at it.
     """
-    return any(one.update is None or (one.posted is not None and _is_addressed(one.posted, me)) for one in unit)
+    return any(one.update is None or _is_meant(one.update, me) for one in unit)
+
+
+def _is_meant(update: Update, me: Me) -> bool:
+    if update.callback_query is not None:
+        return rating(update.callback_query) is not None
+    return update.posted is not None and _is_addressed(update.posted, me)
 
 
 def _is_addressed(posted: Posted, me: Me) -> bool:
@@ -98,6 +106,12 @@ def _names(posted: Posted, me: Me) -> bool:
     return False
 
 
+def rating(pressed: Pressed) -> str | None:
+    """Which contact somebody rates by a button, and how: `c12:5`."""
+    found = _RATING.fullmatch(pressed.data)
+    return found[1] if found is not None else None
+
+
 UNSHOWN = ("poll", "dice", "story", "game", "paid_media", "checklist", "invoice")
 
 
@@ -112,6 +126,12 @@ def started(unit: Unit) -> tuple[bool, str]:
     posted = unit[0].posted
     found = _START.fullmatch(posted.text.strip()) if posted is not None and posted.chat.type == "private" else None
     return found is not None, (found[1] or "") if found is not None else ""
+
+
+def stopped(unit: Unit) -> bool:
+    """Whether somebody wants no more messages from a machine."""
+    posted = unit[0].posted
+    return posted is not None and posted.chat.type == "private" and _STOP.fullmatch(posted.text.strip()) is not None
 
 
 class Entries(msgspec.Struct, frozen=True, kw_only=True):

@@ -97,12 +97,22 @@ class Posted(msgspec.Struct, kw_only=True):
         return self.entities or self.caption_entities
 
 
+class Pressed(msgspec.Struct, kw_only=True):
+    """A button under one of our messages was pressed. `data`: what we put into it."""
+
+    id: str
+    from_: User = msgspec.field(name="from")
+    message: Posted | None = None
+    data: str = ""
+
+
 class Update(msgspec.Struct, kw_only=True):
-    """One thing that happened. Of all kinds only messages and their edits are asked for."""
+    """One thing that happened. Of all kinds only messages, their edits, and pressed buttons are asked for."""
 
     update_id: int
     message: Posted | None = None
     edited_message: Posted | None = None
+    callback_query: Pressed | None = None
 
     @property
     def posted(self) -> Posted | None:
@@ -110,7 +120,7 @@ class Update(msgspec.Struct, kw_only=True):
         return self.message or self.edited_message
 
 
-KINDS = ["message", "edited_message"]
+KINDS = ["message", "edited_message", "callback_query"]
 _UPDATE = msgspec.json.Decoder(Update)
 
 

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 import msgspec
 
 from channels.telegram import texts
-from channels.telegram.entries import GROUPS, UNSHOWN, started
+from channels.telegram.entries import GROUPS, UNSHOWN, rating, started, stopped
 from channels.telegram.entries import Item as Entry
-from channels.telegram.model import Posted, Update, User, read
+from channels.telegram.model import Posted, Pressed, Update, User, read
 from channels.telegram.packing import TELEGRAM, Packed, unpack
 from router.core.errors import PoisonError
 from router.core.message import Address, Attachment, Message
@@ -26,6 +26,8 @@ def normalise(raw: bytes, meta: bytes) -> Message:  # noqa: ARG001 - the shape o
     """Read an entry as a message. Raises PoisonError if it is none, or not as Telegram documents it."""
     packed, _ = unpack(raw)
     updates = _updates(packed)
+    if updates and updates[0].callback_query is not None:
+        return _rating(updates[0].callback_query)
     posts = [update.posted for update in updates if update.posted is not None]
     if not posts:
         raise PoisonError("an update of Telegram's without a message")
@@ -33,6 +35,8 @@ def normalise(raw: bytes, meta: bytes) -> Message:  # noqa: ARG001 - the shape o
     text = "\n\n".join(filter(None, (_text(post) for post in posts)))
     unit = tuple(Entry(number=one.update_id, raw=b"", update=one) for one in updates)
     from_, place = _writer(first), _place(first)
+    pressed, word = started(unit)
+    stops = stopped(unit)
     return Message(
         channel=TELEGRAM,
         from_=from_,
@@ -45,11 +49,22 @@ def normalise(raw: bytes, meta: bytes) -> Message:  # noqa: ARG001 - the shape o
         attachments=_attachments(packed),
         message_id=external(packed.bot, first),
         in_reply_to=external(packed.bot, first.reply_to_message) if first.reply_to_message is not None else None,
-        auto="command" if started(unit)[0] else None,
+        auto="command" if pressed or stops else None,
+        proof=word,
+        consent=False if stops else None,
         warnings=tuple(_warnings(packed, posts)),
         revises=external(packed.bot, first) if updates[0].edited_message is not None else None,
         language=first.from_.language_code if first.from_ is not None else "",
     )
+
+
+def _rating(pressed: Pressed) -> Message:
+    """A button under the question after a contact."""
+    rates = rating(pressed)
+    if rates is None:
+        raise PoisonError("a button of Telegram's that is none of ours")
+    writer = Address(address=f"{TELEGRAM}:{pressed.from_.id}", name=_name(pressed.from_))
+    return Message(channel=TELEGRAM, from_=writer, auto="command", rates=rates)
 
 
 def extract(raw: bytes, part: int) -> tuple[str, str, bytes]:

@@ -19,6 +19,7 @@ from channels.telegram.albums import sort
 from channels.telegram.entries import Entries, Item, Me, Unit, is_for_us, item, started
 from channels.telegram.files import BOT_BYTES_MAX, Sent, files_of
 from channels.telegram.packing import Fetched
+from channels.telegram.rooms import Rooms
 from channels.telegram.trouble import BadToken, Busy, Elsewhere
 from router.core.errors import PermanentError, RouterError, TransientError
 from router.core.ports import Inbox, InboxEntry
@@ -90,6 +91,12 @@ class Receiver:
         self._spans = spans or Spans()
         self._me: Me | None = None
         self._fetching = asyncio.Semaphore(FETCHED_AT_ONCE)
+        self._rooms = Rooms(self._spans.album, self._take_unit)
+
+    @property
+    def name(self) -> str:
+        """The bot's own, without the @; "" until Telegram has said so."""
+        return self._me.username if self._me is not None else ""
 
     # -- long polling ----------------------------------------------------------------------------------------------
 
@@ -148,14 +155,22 @@ class Receiver:
 
     async def brought(self, raw: bytes) -> None:
         """Store an update that Telegram has brought; when this returns it is on disk. Raises RouterError."""
-        me = await self._known()
+        await self._known()
         found = item(raw)
         if found is None:
             log.error("telegram_update_without_number", updates=1)
             return
-        if is_for_us((found,), me):
-            async with self._fetching if self._files(found) else nullcontext():
-                await self._take([(found,)])
+        if found.album is not None:
+            await self._rooms.enter(found)
+        else:
+            await self._rooms.before(found)
+            await self._take_unit((found,))
+
+    async def _take_unit(self, unit: Unit) -> None:
+        """Store what was brought, if it is for us."""
+        if is_for_us(unit, await self._known()):
+            async with self._fetching if any(map(self._files, unit)) else nullcontext():
+                await self._take([unit])
 
     # -- storing ---------------------------------------------------------------------------------------------------
 
@@ -198,7 +213,8 @@ class Receiver:
         answers = await self._inbox.append([entry for _, entry in run])
         for (unit, _), answer in zip(run, answers, strict=True):
             pressed, word = started(unit)
-            if pressed and not answer.duplicate:
+            button = unit[0].update is not None and unit[0].update.callback_query is not None
+            if (pressed or button) and not answer.duplicate:
                 await self._greet(unit[0], word)
 
     async def _store_album(self, unit: Unit, files: _Files) -> None:

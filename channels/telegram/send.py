@@ -53,6 +53,7 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
     place: Place
     text: str = ""
     files: tuple[File, ...] = ()
+    buttons: tuple[tuple[str, str], ...] = ()  # what stands on each, and what comes back when it is pressed
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,8 +68,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 class Out(Protocol):
     """The Bot API, as far as answers need it; see `api`."""
 
-    async def say(self, place: Place, text: str) -> None:
-        """Send words."""
+    async def say(self, place: Place, text: str, buttons: tuple[tuple[str, str], ...] = ()) -> None:
+        """Send words, and buttons below them."""
         ...
 
     async def photo(self, place: Place, name: str, content: bytes, caption: str) -> None:
@@ -143,12 +144,17 @@ class Courier:
         """The messages of a letter, in order. Words stand under the first file if there is room for them."""
         caption = letter.text.strip() if letter.files and units(letter.text.strip()) <= CAPTION_UNITS_MAX else ""
         found: list[Step] = [] if caption else [partial(self._say, text=text) for text in pieces(letter.text)]
+        if found and letter.buttons and not letter.files:
+            found[-1] = partial(self._say, text=pieces(letter.text)[-1], buttons=letter.buttons)
         for number, file in enumerate(letter.files):
             found.append(partial(self._file, file=file, caption="" if number else caption))
         return [step if number == 0 else _unanswering(step) for number, step in enumerate(found)]
 
-    async def _say(self, place: Place, *, text: str) -> None:
-        await self._out.say(place, text)
+    async def _say(self, place: Place, *, text: str, buttons: tuple[tuple[str, str], ...] = ()) -> None:
+        if buttons:
+            await self._out.say(place, text, buttons)
+        else:
+            await self._out.say(place, text)
 
     async def _file(self, place: Place, *, file: File, caption: str) -> None:
         """Send a picture as one. One that Telegram does not take so, for its shape or size, goes as a document."""

@@ -18,6 +18,7 @@ EMAIL_CHARACTERS_MAX = 254
 
 _DIGEST_BYTES = 16
 _CLIENT = re.compile(r"[A-Za-z0-9_-]{8,64}")
+_PROOF = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _EMAIL = re.compile(r"[^\s@<>(),;:\"\[\]\\\x00-\x1f\x7f]{1,64}@[^\s@<>(),;:\"\[\]\\_\x00-\x1f\x7f]{1,190}")
 _TEXT_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
 _LINE_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -46,9 +47,10 @@ class Entries(msgspec.Struct, frozen=True, kw_only=True):
         """The visitor's address on this channel."""
         return address_of(visitor)
 
-    def said(self, visitor: str, client: str, text: str, name: str) -> InboxEntry:
-        """Words for the chat."""
-        said = Said(visitor=visitor, client=_client(client), text=self._text(text), name=one_line(name))
+    def said(self, visitor: str, client: str, text: str, name: str, proof: str = "") -> InboxEntry:
+        """Words for the chat. `proof`: a signed link by which the visitor came; what is none is left out."""
+        shown = proof if _PROOF.fullmatch(proof) else ""
+        said = Said(visitor=visitor, client=_client(client), text=self._text(text), name=one_line(name), proof=shown)
         return self._entry(CHAT, said, said.text.encode(), kind="chat")
 
     def sent(self, visitor: str, client: str, filename: str, content_type: str, content: bytes) -> InboxEntry:

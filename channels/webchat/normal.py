@@ -31,6 +31,7 @@ def normalise(raw: bytes, meta: bytes) -> Message:  # noqa: ARG001 - the shape o
         full_text=said.text,
         attachments=_attachments(said),
         message_id=said.client,
+        proof=said.proof,
     )
 
 

@@ -17,13 +17,17 @@ class SentFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Said(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a visitor wrote. `client`: the widget's own id of it. `email`: where the answer shall go, of a form."""
+    """What a visitor wrote. `client`: the widget's own id of it. `email`: where the answer shall go, of a form.
+
+    `proof`: a signed link by which the visitor came.
+    """
 
     visitor: str
     client: str
     text: str = ""
     name: str = ""
     email: str = ""
+    proof: str = ""
     file: SentFile | None = None
 
 

@@ -13,6 +13,7 @@ import msgspec
 import structlog
 
 from router.app import http, mail, models
+from router.app.letters import preview
 from router.core.decisions import AssignTo, Explanation, OfferTo, OpenContact
 from router.core.engine import Engine
 from router.core.errors import ConfigError, PoisonError
@@ -32,6 +33,7 @@ from skills.workspace import load
 log = structlog.get_logger()
 
 IN_FLIGHT_MAX = 32
+PAGE = '<!doctype html>\n<meta charset="utf-8">\n<title>A mail</title>\n{}'
 Progress = Callable[[str, int], None]
 
 
@@ -60,6 +62,18 @@ def _ahead(config: WorkspaceConfig, data: Path | None, progress: Progress) -> di
     if not data.is_dir():
         return expected(config, None, f"there is no data directory {data}: name the daemon's with --data")
     return expected(config, *asyncio.run(look_back(config, data, progress)))
+
+
+def previews(folder: Path, place: Path) -> list[str]:
+    """Write what mails would look like, `LANGUAGE.txt` and `.html`, into a folder; the names. Raises ConfigErrors."""
+    place.mkdir(parents=True, exist_ok=True)
+    written = []
+    for language, letter in preview(load(folder).config).items():
+        for suffix, content in (("txt", letter.text), ("html", PAGE.format(letter.html))):
+            path = place / f"{language}.{suffix}"
+            path.write_text(content, "utf-8")
+            written.append(str(path))
+    return written
 
 
 def described(error: ConfigError) -> dict[str, Any]:
@@ -130,6 +144,7 @@ class Trial:
             **fields,
             "language": understood.language,
             "topics": [{"topic": topic, "p": p / WHOLE} for topic, p in understood.topics],
+            "moods": list(understood.moods),
             "requirement": {"must": dict(requirement.must), "prefer": dict(requirement.prefer)},
             "priority": opened.priority if opened else Priority.NORMAL,
             "candidates": [
@@ -157,6 +172,8 @@ class Trial:
             sender="0" * 32,
             language=understood.language,
             topics=understood.topics,
+            effort=understood.effort,
+            moods=understood.moods,
             tier=http.tier_of(self._config)(message.from_.address),
         )
         decisions = engine.apply(event)

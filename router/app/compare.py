@@ -161,6 +161,7 @@ class Judge:
             tier=shape.tier,
             best=best,
             others=others,
+            moods=shape.moods,
         )
         return apply_rules(self.workspace, facts).requirement
 

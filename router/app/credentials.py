@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import Protocol
 
@@ -24,8 +23,8 @@ class Documents(Protocol):
         """A small document, or None."""
         ...
 
-    async def doc_put(self, name: str, value: bytes) -> None:
-        """Keep a small document; durable when it returns."""
+    async def doc_swap(self, name: str, before: bytes | None, after: bytes) -> bool:
+        """Put `after` in the place of `before`, None for no document; False if there is another by now."""
         ...
 
     async def doc_put_new(self, name: str, value: bytes, ttl_ms: int) -> bool:
@@ -38,7 +37,6 @@ class StoredCredentials:
 
     def __init__(self, store: Documents) -> None:
         self._store = store
-        self._adding = asyncio.Lock()
         self._cached: list[TokenRecord] = []
         self._read_at = float("-inf")
         self._sessions: dict[str, tuple[bool, float]] = {}  # whether it was ended, and when that was read
@@ -53,11 +51,12 @@ class StoredCredentials:
 
     async def add_token(self, record: TokenRecord) -> None:
         """Keep a token; durable when it returns."""
-        async with self._adding:  # two at once would each write the list without the other's
-            self._read_at = float("-inf")
-            records = [*await self.tokens(), record]
-            await self._store.doc_put(DOCUMENT, msgspec.json.encode(records))
-            self._read_at = float("-inf")
+        swapped = False
+        while not swapped:  # of two at once, here or at another node, the second one adds to what the first one wrote
+            raw = await self._store.doc_get(DOCUMENT)
+            records = [*(_RECORDS.decode(raw) if raw else []), record]
+            swapped = await self._store.doc_swap(DOCUMENT, raw, msgspec.json.encode(records))
+        self._read_at = float("-inf")
 
     async def spend(self, link: str, until: int) -> bool:
         """True for the first caller with this link id, False for any later one; forgotten after `until` (ms)."""

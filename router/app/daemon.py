@@ -18,13 +18,15 @@ import structlog
 from fastapi import APIRouter
 
 from channels.email.receive import SmtpReceiver
-from router.app import chat, erase, garbage, keeping, learner, local, mail, telegram
+from router.app import chat, customers, erase, garbage, keeping, learner, local, mail, telegram
 from router.app.gauges import Gauges
 from router.app.in_force import InForce, Proposal
+from router.app.invitations import Inviter
 from router.app.mailboxes import Mailboxes
 from router.app.names import Names
 from router.app.opening import open_store
 from router.app.reload import Noted, Reloader
+from router.app.sealing import Seals
 from router.app.server import WebServer
 from router.app.upkeep import Upkeep
 from router.app.ways import channels_of, facts_of, more_senders, senders_of, slack_of
@@ -45,6 +47,7 @@ from router.shell.live import Live
 from router.shell.metrics import Metrics
 from router.shell.nodes import Nodes
 from router.shell.outbox import Outbox
+from router.shell.passing import Passing
 from router.shell.reader import Reader
 from router.shell.rehearsed import was_rehearsed
 from router.shell.timekeeping import TimeWatch
@@ -75,6 +78,7 @@ class Daemon:
         self._exit = AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
         self.gauges = Gauges(self)
+        self.seals = Seals(lambda: self.config)
         self._troubles: list[Callable[[], list[str]]] = []
 
     # -- life ------------------------------------------------------------------------------------------------------
@@ -156,7 +160,10 @@ class Daemon:
         self.node = local.node_name(self.data)
         self.in_force = InForce(self, self.store, self._folder, now=self.clock.now)
         self.nodes = Nodes(self.store, self.node, self.gauges.about)
+        self.passing = None
         if config.store.url is not None:
+            self.passing = Passing(self.store, self.node, self.nodes.living)
+            self._troubles.append(self.passing.problems)
             await self.nodes.look()
         self.noted = Noted(self.data)
         edited = config.store.url is None or self.noted.edited(self._folder.version)
@@ -180,7 +187,12 @@ class Daemon:
             inbox=self.intake,
             vault=self.vault,
             workers=self.workers,
-            actions=Actions(self.vault, self.stationery, partial(identity_of, self.secret, "email")),
+            actions=Actions(
+                self.vault,
+                self.stationery,
+                partial(identity_of, self.secret, "email"),
+                Inviter(lambda: self.config, self.secret, lambda: self.bot.name if self.bot is not None else ""),
+            ),
             channels=channels_of(self.config, self.secret),
             facts=facts_of(self.config, self.secret),
         )
@@ -205,15 +217,7 @@ class Daemon:
             tidy=chat.tidy,
             identify=partial(identity_of, self.secret, "email"),
         )
-        self.commands = Dispatcher(self.intake, Past(self.store, self.leader))
-        self.outbox = Outbox(
-            store=self.store,
-            vault=self.vault,
-            leader=self.leader,
-            senders=senders_of(self.config, self.secret, self.vault, self._exit) | more_senders(self.bot, self.slack),
-            tell=self.reader.tell,
-            now=self.clock.now,
-        )
+        self._make_ways_out()
         self._connect()
         leading = self._begin("leader", self.leader.run())
         self._exit.push_async_callback(self._stop_leading, leading)
@@ -224,10 +228,23 @@ class Daemon:
             await self.in_force.follow()
         self._begin_background()
 
+    def _make_ways_out(self) -> None:
+        """Deeds of agents, and what leaves."""
+        self.commands = Dispatcher(self.intake, Past(self.store, self.leader))
+        self.outbox = Outbox(
+            store=self.store,
+            vault=self.vault,
+            leader=self.leader,
+            senders=senders_of(self, self._exit) | more_senders(self.bot, self.slack),
+            tell=self.reader.tell,
+            now=self.clock.now,
+            compose=customers.late_answers(self).compose,
+        )
+
     def _connect(self) -> None:
         """Who hears of what."""
         self.in_force.connect(self.leader, self.commands, self.intake)
-        self.reader.proposed = self.in_force.proposed
+        self.reader.proposed = self.in_force.proposed.take
         self.leader.yields = self._yields
         self.leader.listeners += [
             self.in_force.committed,
@@ -245,7 +262,7 @@ class Daemon:
             lambda: switched_off(self.leader.engine.state, self.clock.now(), self.config.timezone),
         ]
         self._troubles += [self._nobody_leads, self.in_force.problems, self.nodes.problems, self.mailboxes.problems]
-        self._troubles.append(self.learner.problems)
+        self._troubles += [self.learner.problems, self.seals.problems]
         self._exit.callback(self._farewell)
 
     def _yields(self) -> bool:
@@ -282,6 +299,8 @@ class Daemon:
             ("garbage", garbage.collect(lambda: self.leader.journal.n)),
         ):
             self._exit.push_async_callback(_cancel, self._begin(name, work))
+        if self.passing is not None:
+            self._exit.push_async_callback(_cancel, self._begin("passing", self.passing.run()))
 
     async def _sweep_files(self) -> None:
         """Delete blob files that no entry and no record refers to any more."""
@@ -322,7 +341,7 @@ class Daemon:
         if self.bot is not None:
             self._troubles.append(self.bot.problems)
             self._exit.push_async_callback(_cancel, self._begin("telegram", self.bot.run(self.store, self.node)))
-        self.mailboxes.start(config)
+        self.mailboxes.start(config, self.secret)
         self._exit.push_async_callback(self.mailboxes.stop)
         self.local_token = local.new_token()
         self.parts = web_parts(self)
@@ -342,6 +361,11 @@ class Daemon:
     def problems(self) -> list[str]:
         """What an admin should know, in plain words."""
         return [problem for trouble in self._troubles for problem in trouble()]
+
+    @property
+    def folder(self) -> Path:
+        """Where this node's workspace is read from."""
+        return self._folder.folder
 
     @property
     def loaded(self) -> Loaded:

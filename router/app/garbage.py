@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 YOUNG_OBJECTS_MAX = 5_000  # made and not yet dropped since the last look: about 1 ms
 YOUNG_LOOKS_MAX = 5
@@ -23,11 +24,7 @@ async def collect(count: Callable[[], int]) -> None:
 
     `count` grows with each thing the process does: while it stands still for QUIET_SECONDS, the moment is quiet.
     """
-    before = gc.get_threshold()
-    gc.collect()
-    gc.freeze()  # what the start has made stays until the end
-    gc.set_threshold(YOUNG_OBJECTS_MAX, YOUNG_LOOKS_MAX, NEVER)
-    try:
+    with young_only():
         while True:
             await asyncio.sleep(FULL_SECONDS)
             for _ in range(QUIET_LOOKS_MAX):
@@ -36,5 +33,16 @@ async def collect(count: Callable[[], int]) -> None:
                 if count() == seen:
                     break
             gc.collect()
+
+
+@contextmanager
+def young_only() -> Iterator[None]:
+    """What is there stays until the end, and Python looks by itself only through what is made meanwhile."""
+    before = gc.get_threshold()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS_MAX, YOUNG_LOOKS_MAX, NEVER)
+    try:
+        yield
     finally:
         gc.set_threshold(*before)

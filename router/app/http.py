@@ -23,7 +23,7 @@ def http_channel() -> Channel:
 
 
 def tier_of(config: WorkspaceConfig) -> Callable[[str], str | None]:
-    """The tier of an address: the first that matches, by address or by domain."""
+    """The tier of an address: by the address itself before its domain, by a rule before the list."""
     domains: dict[str, str] = {}
     addresses: dict[str, str] = {}
     for name, tier in config.customers.tiers.items():
@@ -32,8 +32,14 @@ def tier_of(config: WorkspaceConfig) -> Callable[[str], str | None]:
         for address in tier.match.address:
             addresses.setdefault(address.lower(), name)
 
+    listed = config.customers.listed
+
     def find(address: str) -> str | None:
         lowered = address.lower()
-        return addresses.get(lowered) or domains.get(lowered.rpartition("@")[2])
+        own = addresses.get(lowered) or listed.get(lowered)
+        if own is not None or "@" not in lowered:
+            return own
+        domain = lowered.rpartition("@")[2]
+        return domains.get(domain) or listed.get(domain)
 
     return find

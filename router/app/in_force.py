@@ -13,7 +13,6 @@ node runs and it was edited since this node last saw it; then it is as if it wer
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,9 +25,10 @@ import structlog
 from router.app import models
 from router.app.contents import Contents, Documents, Missing
 from router.app.kept_models import KeptModels, ModelStore
+from router.app.proposed import REFUSALS, UNUSABLE, Proposed
 from router.core.decisions import Refuse
 from router.core.errors import ConfigError, RouterError, StoreUnavailable, TransientError
-from router.core.events import CommandRefused, WorkspaceChanged
+from router.core.events import WorkspaceChanged
 from router.core.ports import Inbox
 from router.core.values import Workspace
 from router.desk.ports import Outcome
@@ -38,6 +38,7 @@ from router.shell.follower import Applied
 from router.shell.journal import Drafted
 from router.shell.leader import Leader
 from router.shell.notes import Internal, internal_entry
+from router.shell.store.entries import InboxItem
 from router.shell.workers import Models
 from skills.compile import UNTRAINED, Classifier, compile_workspace
 from skills.findings import ConfigErrors
@@ -48,15 +49,15 @@ log = structlog.get_logger()
 
 ANSWER_SECONDS = 5.0  # then it is proposed again: whoever was to journal it may be gone
 RETRY_SECONDS = 0.5
-STALE, UNREHEARSED, UNUSABLE = "stale-base", "unrehearsed", "bad-workspace"
-REFUSALS = {
-    STALE: "another node has changed the workspace at the same time: look at what is in force, and edit it anew",
-    UNREHEARSED: "it was not rehearsed: run `usherd whatif --config … --new …` first, on the folder as it is now",
-}
+FAILED_SECONDS = 30.0
 
 
 class ContentStore(ModelStore, Documents, Protocol):
-    """What the configuration asks of the store: contents, and the kept models."""
+    """What the configuration asks of the store: contents, the kept models, and whether a note was read."""
+
+    async def inbox_heads(self, ids: list[str]) -> list[InboxItem]:
+        """Entries by id, without large bytes; those that are gone are left out."""
+        ...
 
 
 class Node(Protocol):
@@ -79,11 +80,16 @@ class Node(Protocol):
 
 @dataclass(slots=True)
 class Proposal:
-    """An edit that is to come into force in the place of `base`; `stood`: it has been in force."""
+    """An edit that is to come into force in the place of `base`; `stood`: it has been in force.
+
+    `note`: the inbox entry that tells who leads, and `told` what tells it from others like it.
+    """
 
     loaded: Loaded
     base: str
     stood: bool = False
+    note: str = ""
+    told: str = ""
 
 
 class InForce:
@@ -96,6 +102,7 @@ class InForce:
         self.edited: Callable[[], None] = _nobody  # told that the topics were edited
         self.brings_own = True  # at its next look at the journal's workspace this node's own counts
         self._node = node
+        self._store = store
         self._contents = Contents(store)
         self._now = now
         self._problems: list[str] = []
@@ -110,6 +117,8 @@ class InForce:
     def connect(self, leader: Leader, commands: Dispatcher, inbox: Inbox) -> None:
         """The parts that were not there yet; before anything is led or followed."""
         self._leader = leader
+        leader.classified = self._classified
+        self.proposed = Proposed(self, leader)
         self._commands = commands
         self._inbox = inbox
 
@@ -123,8 +132,14 @@ class InForce:
         path = await self._kept.fitting(models.examples_of(config))
         if path is not None:
             self.models, self.classifier = await asyncio.to_thread(models.load, config, path)
+            with suppress(StoreUnavailable):
+                await self._tidy(path)
         else:
             self.models, self.classifier = await asyncio.to_thread(models.prepare, config, data)
+
+    async def _tidy(self, path: Path) -> None:
+        """Delete models that are used and kept no more: somebody may have been erased. Raises StoreUnavailable."""
+        await asyncio.to_thread(models.tidy, self._node.data, path, (await self._kept.look()).digests())
 
     # -- what is in force ------------------------------------------------------------------------------------------
 
@@ -198,15 +213,23 @@ class InForce:
 
     async def run(self) -> None:
         """Follow what comes into force, until cancelled."""
+        again: float | None = None
         while True:
-            await self._wanted.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(again):
+                    await self._wanted.wait()
             self._wanted.clear()
+            again = None
             try:
                 await self.adopt((await self._leader.settled()).version)
                 await self.follow()
             except TransientError:
                 await asyncio.sleep(RETRY_SECONDS)
                 self._wanted.set()
+            except Exception as error:  # whatever stands in the store, this node goes on with what it has
+                log.exception("workspace_not_followed", error=type(error).__name__)
+                again = FAILED_SECONDS
+                self._problems = ["the workspace in force cannot be used here: usherd failed on it; this was logged"]
 
     # -- proposing -------------------------------------------------------------------------------------------------
 
@@ -258,45 +281,39 @@ class InForce:
         """Have it journaled, with the classifier of that moment: one may have been learned since it was compiled."""
 
         def happen(at: int) -> WorkspaceChanged:
-            classified = self.classifier.put_into(workspace)
-            return WorkspaceChanged(at=at, inbox=entry, version=version, workspace=classified, base=base)
+            return WorkspaceChanged(
+                at=at, inbox=entry, version=version, workspace=self._classified(workspace), base=base
+            )
 
         return await self._leader.record(happen)
 
+    def _classified(self, workspace: Workspace) -> Workspace:
+        return self.classifier.put_into(workspace)
+
     async def _ask(self, proposal: Proposal) -> Outcome:
-        """The node that leads, through the inbox."""
-        note = Internal(what="workspace", message="", version=proposal.loaded.version, base=proposal.base)
-        [appended] = await self._inbox.append([internal_entry(note, distinct=secrets.token_hex(8))])
-        return await self._commands.outcome(appended.id, seconds=ANSWER_SECONDS)
+        """The node that leads, through the inbox; what nobody has read yet is not told once more.
 
-    def proposed(self, entry: str, note: Internal) -> None:
-        """For the reader of the node that leads: another one proposes; it is journaled as soon as it is compiled."""
-        task = asyncio.create_task(self._take(entry, note))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        While nobody leads the journal does not grow, so that nodes with the same edit tell it once together.
+        """
+        if proposal.note and not await self._store.inbox_heads([proposal.note]):
+            proposal.note = proposal.told = ""  # read and not answered: its reader leads no more, or takes long
+        if not proposal.note:
+            proposal.told = proposal.told or str(self._leader.engine.state.n)
+            note = Internal(what="workspace", message="", version=proposal.loaded.version, base=proposal.base)
+            [appended] = await self._inbox.append([internal_entry(note, distinct=proposal.told)])
+            proposal.note = appended.id
+        return await self._commands.outcome(proposal.note, seconds=ANSWER_SECONDS)
 
-    async def _take(self, entry: str, note: Internal) -> None:
-        try:
-            if await self._node.needs_rehearsal(note.version):
-                await self._refuse(entry, UNREHEARSED, "")
-                return
-            loaded = self._known.get(note.version) or await self._contents.get(note.version, self.loaded)
-            workspace = await self._made_ready(loaded)
-            self._known[loaded.version] = loaded
-            await self._journal(loaded.version, workspace, note.base, entry)
-        except TransientError as error:
-            log.warning("proposed_workspace_waits", version=note.version[:12], error=type(error).__name__)
-            if entry in self._leader.poisoned:  # whoever proposes it would ask again, for ever
-                await self._refuse(entry, UNUSABLE, "usherd failed on it; this was logged")
-        except (RouterError, ConfigErrors) as error:
-            log.warning("proposed_workspace_refused", version=note.version[:12], error=type(error).__name__)
-            await self._refuse(entry, UNUSABLE, "the node that leads could not use it; see its log and its environment")
+    async def needs_rehearsal(self, version: str) -> bool:
+        """Whether the workspace in force demands a rehearsal that this version has not had."""
+        return await self._node.needs_rehearsal(version)
 
-    async def _refuse(self, entry: str, code: str, detail: str) -> None:
-        """Journal that a proposal is refused; if this node leads no more, whoever made it asks the next leader."""
-        await self._leader.ready()
-        with suppress(NotLeading):
-            await self._leader.record(lambda at: CommandRefused(at=at, inbox=entry, code=code, detail=detail))
+    async def put_forward(self, version: str, base: str, entry: str) -> None:
+        """For who leads: what another node proposes. Raises RouterError if it cannot be used, or could not be read."""
+        loaded = self._known.get(version) or await self._contents.get(version, self.loaded)
+        workspace = await self._made_ready(loaded)
+        self._known[version] = loaded
+        await self._journal(version, workspace, base, entry)
 
     # -- the classifier --------------------------------------------------------------------------------------------
 
@@ -336,7 +353,7 @@ class InForce:
             return
         async with self._changing:
             await self._use(*found)
-        await asyncio.to_thread(models.tidy, self._node.data, path)
+        await self._tidy(path)
         log.info("topics_followed", model=digest[:12])
 
     async def put_in_force(self, found: Models, classifier: Classifier) -> None:
@@ -365,6 +382,7 @@ class InForce:
 
     def close(self) -> None:
         """Stop what is under way."""
+        self.proposed.close()
         for task in self._tasks:
             task.cancel()
 
@@ -375,4 +393,4 @@ def _nobody() -> None:
 
 def _classified(config: WorkspaceConfig) -> object:
     """What the classifier depends on."""
-    return config.topics, config.topic_model, config.languages
+    return config.topics, config.moods, config.topic_model, config.languages

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 import structlog
@@ -49,28 +49,38 @@ class ModelStore(Protocol):
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
     """A model. `examples`: a name for the admin's examples and keywords; `labels`: how many it has learned.
 
-    `said`: how it did beside the one before.
+    `handled`: likewise of contacts and what they took. `said`: how it did beside the one before; `beside`: whether it
+    tells effort and moods, and why not.
     """
 
     digest: str
     at: int
     examples: str
     labels: int = 0
+    handled: int = 0
     said: str = ""
+    beside: dict[str, dict[str, Any]] = {}
 
 
 class Listed(msgspec.Struct, frozen=True, kw_only=True):
     """`kept`: oldest first. `held`: somebody went back to an earlier one, and nothing is learned until they say so.
 
-    `tried`: how many labels the last attempt had, `tried_at` when that was, `refused` why it came to nothing.
+    `tried`: how many labels the last attempt had, `tried_handled` contacts and what they took, `tried_at` when that
+    was, `refused` why it came to nothing. `forget`: somebody was erased whom the current one may have learned from.
     """
 
     kept: tuple[Kept, ...] = ()
     current: str = ""
     held: bool = False
     tried: int = 0
+    tried_handled: int = 0
     tried_at: int = 0
     refused: str = ""
+    forget: bool = False
+
+    def digests(self) -> frozenset[str]:
+        """Of all that are kept."""
+        return frozenset(one.digest for one in self.kept)
 
     def before(self) -> Kept | None:
         """The model that was in force before the current one."""
@@ -96,43 +106,51 @@ class KeptModels:
         self._store = store
         self._folder = data / "models"
         self.listed = Listed()
+        self._writing = asyncio.Lock()
 
     async def look(self) -> Listed:
         """The list as the store has it. Raises StoreUnavailable."""
         raw = await self._store.doc_get(LISTED)
-        return msgspec.json.decode(raw, type=Listed) if raw is not None else Listed()
+        try:
+            return msgspec.json.decode(raw, type=Listed) if raw is not None else Listed()
+        except msgspec.MsgspecError:
+            log.warning("list_of_topic_models_begun_anew")
+            return Listed()
 
     async def read(self) -> None:
         """Have the list as the store has it. Raises StoreUnavailable."""
         self.listed = await self.look()
 
-    async def write(self, listed: Listed) -> None:
-        """Replace the list. Raises StoreUnavailable."""
-        await self._store.doc_put(LISTED, msgspec.json.encode(listed))
-        self.listed = listed
+    async def update(self, **changes: Any) -> None:
+        """Change the list. Raises StoreUnavailable."""
+        async with self._writing:
+            listed = msgspec.structs.replace(self.listed, **changes)
+            await self._store.doc_put(LISTED, msgspec.json.encode(listed))
+            self.listed = listed
 
-    async def add(self, path: Path, new: Kept) -> None:
+    async def add(
+        self, path: Path, new: Kept, *, alone: bool = False, held: bool = False, forget: bool = False
+    ) -> None:
         """Keep the model at `path` and have it be the current one; the oldest goes. Raises StoreUnavailable.
 
-        Whoever went back to an earlier one did so for other topics: what is learned from now on counts again.
+        Whoever went back to an earlier one did so for other topics: what is learned from now on counts again, unless
+        `held`. `alone`: earlier ones know what is to be forgotten, and go; `forget`: by now this one does as well.
         """
         files = await asyncio.to_thread(_read, path)
         await self._store.blobs_put({_name(new.digest): msgspec.msgpack.encode(files)})
         others = [one for one in self.listed.kept if one.digest != new.digest]
-        kept = (*others, new)[-KEPT_MAX:]
-        gone = [_name(one.digest) for one in others if one not in kept]
-        await self.write(
-            msgspec.structs.replace(
-                self.listed,
-                kept=kept,
-                current=new.digest,
-                held=False,
-                tried=new.labels,
-                tried_at=new.at,
-                refused="",
-            )
+        kept = (new,) if alone else (*others, new)[-KEPT_MAX:]
+        await self.update(
+            kept=kept,
+            current=new.digest,
+            held=held,
+            tried=new.labels,
+            tried_handled=new.handled,
+            tried_at=new.at,
+            refused="",
+            forget=forget or (self.listed.forget and not alone),
         )
-        await self._store.blobs_delete(gone)
+        await self._store.blobs_delete([_name(one.digest) for one in others if one not in kept])
 
     async def fetch(self, digest: str) -> Path | None:
         """Where the files of a model lie here, fetched if need be; None: it is not kept, or not to be read any more.

@@ -18,20 +18,15 @@ from zoneinfo import ZoneInfo
 import msgspec
 import structlog
 
-from router.app import models, trainer
+from router.app import lessons, models, trainer
+from router.app.hearing import Hearing, unsure_messages
 from router.app.kept_models import Kept, KeptModels, Listed, ModelStore
-from router.core.errors import PermanentError, RouterError, StoreUnavailable, TransientError
-from router.core.events import ContactReopened, ContactResolved, ContactRetagged, ReplyWritten
-from router.core.message import Message
-from router.core.state import State
-from router.shell.follower import Applied
-from router.shell.labels import Documents, Label, Labels, label_of
+from router.core.errors import RouterError, TransientError
+from router.shell.labels import Documents
 from router.shell.leader import Leader
-from router.shell.workers import Models, words_of
+from router.shell.workers import Models
 from skills.compile import Classifier
 from skills.model import WorkspaceConfig
-from skills.topics.features import TEXT_MAX
-from skills.topics.training import Labelled
 
 if TYPE_CHECKING:
     from router.app.daemon import Daemon
@@ -40,29 +35,18 @@ log = structlog.get_logger()
 
 LOOK_SECONDS = 1.0
 AGAIN_SECONDS = 600.0  # after a failure
-SCAN_CONTACTS = 2_000  # looked at in one go, before others have their turn
-READ_TOGETHER = 64  # messages
 NEW_SHARE = 20  # of what is known already: with many labels a few more are no news
 RETRY_SECONDS = 1.0
 ANSWER_SECONDS = 15.0
 ASK_SECONDS = 0.1
-NICE = 19
+NICE = 10  # a tenth of a core where daemon and others want all; at 19 no model was ready while mail kept coming
 NICE_WAITED_FOR = 5  # the admin edited the topics and waits for it
 ASKED = "topics:asked"  # a document: what an admin asks of whoever leads
 HELD = "an earlier topic model is in force by hand; nothing is learned from the desk: `usherd topics learn` goes on"
-TEACHES = (ContactRetagged, ContactResolved, ContactReopened, ReplyWritten)
 
 
 class LearnerStore(ModelStore, Documents, Protocol):
     """What learning asks of the store."""
-
-
-class Bodies(Protocol):
-    """Where texts are."""
-
-    async def messages(self, ids: list[str]) -> dict[str, Message]:
-        """Messages by id; erased ones are left out."""
-        ...
 
 
 class Forced(Protocol):
@@ -83,10 +67,11 @@ class NobodyLeads(TransientError):
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """`what`: back | learn; `model`: the SHA-256 to go back to."""
+    """`what`: back | learn; `model`: the SHA-256 to go back to; `again`: learn even where nothing new was said."""
 
     what: str
     model: str = ""
+    again: bool = False
 
 
 class Learner:
@@ -96,14 +81,14 @@ class Learner:
         self,
         *,
         store: LearnerStore,
-        bodies: Bodies,
+        bodies: lessons.Bodies,
         leader: Leader,
         forced: Forced,
         data: Path,
         now: Callable[[], int],
     ) -> None:
         self.kept = KeptModels(store, data)
-        self.labels = Labels(store)
+        self.hearing = Hearing(store)
         self.look_seconds = LOOK_SECONDS
         self._store = store
         self._bodies = bodies
@@ -111,22 +96,17 @@ class Learner:
         self._forced = forced
         self._data = data
         self._now = now
-        self._said: dict[str, None] = {}  # contacts of which something was said
         self._began = False
         self._woken = asyncio.Event()
         self._learning: asyncio.Task[None] | None = None
         self._not_before = 0.0
         self._wished = False  # an admin asked to learn now
+        self._again = False  # also where nothing new was said
+        self._erasures = 0  # heard of
 
     def problems(self) -> list[str]:
         """What an admin should know."""
         return [HELD] if self.kept.listed.held else []
-
-    def committed(self, applied: list[Applied]) -> None:
-        """A listener: somebody may have said what a contact is about."""
-        for one in applied:
-            if isinstance(one.draft.event, TEACHES):
-                self._said[one.draft.event.contact] = None
 
     def wake(self) -> None:
         """There may be something to learn at once: the admin edited the topics."""
@@ -140,7 +120,7 @@ class Learner:
                 await self._pause()
                 if not self._leader.leading:
                     self._began = False
-                    self._said.clear()
+                    self.hearing.clear()
                     self._stop()
                     continue
                 try:
@@ -172,41 +152,23 @@ class Learner:
         """
         if not self._began:
             await self.kept.read()
-            await self.labels.read()
-            await self._scan(await self._leader.settled())
+            await self.hearing.begin(await self._leader.settled())
             self._began = True
-        await self._note(await self._leader.settled())
+        state = await self._leader.settled()
+        await self.hearing.note(state)
+        if self.hearing.erased:
+            self._erasures += 1
+            await self.kept.update(forget=True)
+            self.hearing.erased = False
         await self._do_what_is_asked()
-        if (self._learning is None or self._learning.done()) and self._is_due(self._now()):
-            self._learning = asyncio.create_task(self._try())
+        erasing = bool(state.erasing)
+        if (self._learning is None or self._learning.done()) and self._is_due(self._now(), erasing=erasing):
+            self._learning = asyncio.create_task(self._try(erasing=erasing))
 
     async def learned(self) -> None:
         """Wait until the attempt under way, if there is one, has ended."""
         if self._learning is not None:
             await self._learning
-
-    # -- labels ----------------------------------------------------------------------------------------------------
-
-    async def _scan(self, state: State) -> None:
-        """What contacts say that no label says yet: a crash may have come between a commit and its label."""
-        names = list(state.contacts)
-        for start in range(0, len(names), SCAN_CONTACTS):
-            for name in names[start : start + SCAN_CONTACTS]:
-                contact = state.contacts.get(name)
-                label = None if contact is None else label_of(state.workspace, contact)
-                if label is not None and self.labels.latest(name) != label:
-                    self._said[name] = None
-            await asyncio.sleep(0)
-
-    async def _note(self, state: State) -> None:
-        said, self._said = self._said, {}
-        contacts = (state.contacts[name] for name in said if name in state.contacts)
-        found = [label for label in (label_of(state.workspace, contact) for contact in contacts) if label is not None]
-        try:
-            await self.labels.add(found)
-        except StoreUnavailable:
-            self._said = {**said, **self._said}
-            raise
 
     # -- what admins ask -------------------------------------------------------------------------------------------
 
@@ -216,8 +178,8 @@ class Learner:
             return
         asked = msgspec.json.decode(raw, type=Asked)
         if asked.what == "learn":
-            await self.kept.write(msgspec.structs.replace(self.kept.listed, held=False, tried=0))
-            self._wished = True
+            await self.kept.update(held=False, tried=0, tried_handled=0)
+            self._wished, self._again = True, asked.again
             self.wake()
         elif (wanted := self.kept.listed.find(asked.model)) is not None:
             await self._go_back(wanted)
@@ -241,9 +203,18 @@ class Learner:
             raise KeyError(model)
         return found
 
-    async def learn(self) -> dict[str, object]:
-        """Have the model trained now on all that was said, also after `back`; on any node. Raises TransientError."""
-        return await self._ask(Asked(what="learn"))
+    async def learn(self, *, again: bool = False) -> dict[str, object]:
+        """Have the model trained now on all that was said, also after `back`; on any node. Raises TransientError.
+
+        `again`: even if nothing was said since it was trained last.
+        """
+        return await self._ask(Asked(what="learn", again=again))
+
+    async def unsure(self) -> dict[str, object]:
+        """The SHA-256 of the model in force, and the texts of contacts whose topic is unsure. Raises TransientError."""
+        state = await self._leader.settled()
+        texts = await lessons.texts_of(self._bodies, unsure_messages(state))
+        return {"model": state.workspace.topic_model, "texts": list(texts.values())}
 
     async def _ask(self, asked: Asked) -> dict[str, object]:
         """Leave it for whoever leads, and wait until it is done."""
@@ -264,78 +235,87 @@ class Learner:
             log.error("kept_topics_missing", model=wanted.digest[:12])
             return
         found = await asyncio.to_thread(models.load, self._forced.config, path)
-        await self.kept.write(msgspec.structs.replace(self.kept.listed, current=wanted.digest, held=True))
+        await self.kept.update(current=wanted.digest, held=True)
         await self._insist(found)
         log.info("topics_went_back", model=wanted.digest[:12])
 
     # -- learning --------------------------------------------------------------------------------------------------
 
-    def _is_due(self, now: int) -> bool:
-        """Whether the model in force knows other examples than the admin's, or enough was said since the last try."""
+    def _is_due(self, now: int, *, erasing: bool) -> bool:
+        """Whether the model in force knows other examples than the admin's, or enough was said since the last try.
+
+        `erasing`: somebody is being erased: their words must be gone before the model is trained without them.
+        """
         config, listed = self._forced.config, self.kept.listed
         if asyncio.get_running_loop().time() < self._not_before:
             return False
         current = listed.find(listed.current)
         if current is None or current.examples != models.examples_of(config):
             return True  # also after going back: other topics are another matter
-        new = self.labels.count - max(current.labels, listed.tried)
-        wished, self._wished = self._wished, False
+        if listed.forget and (current.labels or current.handled):
+            return not erasing
+        new = self.hearing.labels.count - max(current.labels, listed.tried)
+        took = self.hearing.handled.count - max(current.handled, listed.tried_handled)
+        wished, again, self._wished, self._again = self._wished, self._again, False, False
         if wished:
-            return new > 0
+            return again or new > 0 or took > 0
         wish = config.topic_model
-        if listed.held or not wish.learn_after or new <= 0:
+        if listed.held or not wish.learn_after or (new <= 0 and took <= 0):
             return False
-        enough = max(wish.learn_after, self.labels.count // NEW_SHARE)
-        return new >= enough or listed.tried_at < last_night(now, wish.learn_at, config.timezone)
+        known = ((new, self.hearing.labels.count), (took, self.hearing.handled.count))
+        enough = any(more >= max(wish.learn_after, of // NEW_SHARE) for more, of in known)
+        return enough or listed.tried_at < last_night(now, wish.learn_at, config.timezone)
 
-    async def _try(self) -> None:
+    async def _try(self, *, erasing: bool) -> None:
         try:
-            await self._learn()
+            await self._learn(erasing=erasing)
         except Exception as error:  # whatever it is, the model in force stays, and it is tried again later
             log.exception("learning_failed", error=type(error).__name__)
             self._not_before = asyncio.get_running_loop().time() + AGAIN_SECONDS
 
-    async def _learn(self) -> None:
-        config, listed = self._forced.config, self.kept.listed
-        count, examples = self.labels.count, models.examples_of(config)
-        current = listed.find(listed.current)
+    async def _learn(self, *, erasing: bool) -> None:
+        """`erasing`: somebody's words may still be there, so what is trained now has not forgotten them yet."""
+        config, listed, erasures = self._forced.config, self.kept.listed, self._erasures
+        examples, current = models.examples_of(config), listed.find(listed.current)
         champion = current if current is not None and current.examples == examples else None
-        said = self.labels.up_to(count)
-        texts = await self._texts([label.message for label in said])
+        forget, held = listed.forget and not erasing, listed.held and champion is not None
+        labels, handled = self.hearing.labels.count, self.hearing.handled.count
+        if champion is not None and held:  # what it forgets is all that changes
+            labels, handled = champion.labels, champion.handled
+        said, took = self.hearing.labels.up_to(labels), self.hearing.handled.up_to(handled)
         path = models.place(config, self._data)
         done = trainer.Done(trained=True)
-        first = not texts and champion is None and await asyncio.to_thread(models.is_sound, path)
+        first = not said and not took and champion is None and await asyncio.to_thread(models.is_sound, path)
         if not first:
-            path = path.with_name(f"learned-{examples}-{count}") if texts else path
-            known = None if champion is None else _labelled(self.labels.up_to(champion.labels), texts)
-            log.info("learning_topics", topics=len(config.topics), labels=len(said), known=known and len(known))
-            done = await trainer.ask(
-                trainer.Job(
-                    topics={
-                        name: trainer.Words(tuple(topic.examples), tuple(topic.keywords))
-                        for name, topic in config.topics.items()
-                    },
-                    known=known,
-                    labelled=_labelled(said, texts),
-                    path=str(path),
-                    encoder=config.topic_model.encoder,
-                    nice=NICE_WAITED_FOR if champion is None else NICE,
-                )
-            )
+            compared = champion is not None and champion.labels != labels
+            known = self.hearing.labels.up_to(champion.labels) if champion is not None and compared else None
+            log.info("learning_topics", topics=len(config.topics), labels=len(said), handled=len(took))
+            nice = NICE_WAITED_FOR if champion is None else NICE
+            job = await lessons.job(config, self._bodies, known=known, said=said, took=took, nice=nice, forget=forget)
+            path = path.with_name(f"learned-{examples}-{labels}") if job.labelled or job.handled else path
+            done = await trainer.ask(msgspec.structs.replace(job, path=str(path)))
         if not self._leader.leading or models.examples_of(self._forced.config) != examples:
             return  # the list is another node's now; or edited meanwhile: the next look begins anew
         at = self._now()
         if not done.trained:
             log.info("topics_challenger_refused", said=done.said)
-            await self.kept.write(
-                msgspec.structs.replace(self.kept.listed, tried=count, tried_at=at, refused=done.said)
-            )
+            await self.kept.update(tried=labels, tried_handled=handled, tried_at=at, refused=done.said)
             return
-        found = await asyncio.to_thread(models.load, self._forced.config, path)
-        new = Kept(digest=found[1].model, at=at, examples=examples, labels=count, said=done.said)
-        await self.kept.add(path, new)
+        if champion is not None and not done.learned:
+            labels = champion.labels
+        found, told = await asyncio.to_thread(models.load_told, self._forced.config, path)
+        new = Kept(
+            digest=found[1].model,
+            at=at,
+            examples=examples,
+            labels=labels,
+            handled=handled,
+            said=done.said,
+            beside=told,
+        )
+        await self.kept.add(path, new, alone=forget, held=held, forget=self._erasures != erasures)
         await self._insist(found)
-        await asyncio.to_thread(models.tidy, self._data, path)
+        await asyncio.to_thread(models.tidy, self._data, path, self.kept.listed.digests())
         event = "topics_kept" if first else "topics_in_force"  # the first is what the daemon began with
         log.info(event, topics=len(config.topics), model=new.digest[:12], labels=len(said), said=done.said)
 
@@ -346,19 +326,6 @@ class Learner:
                 return await self._forced.put_in_force(*found)
             except TransientError:
                 await asyncio.sleep(RETRY_SECONDS)
-
-    async def _texts(self, ids: list[str]) -> dict[str, str]:
-        """As much of these messages as is learned from; of those that are erased, nothing. Raises StoreUnavailable."""
-        texts: dict[str, str] = {}
-        for start in range(0, len(ids), READ_TOGETHER):
-            try:
-                found = await self._bodies.messages(ids[start : start + READ_TOGETHER])
-            except PermanentError:
-                log.warning("labelled_texts_not_readable", number=READ_TOGETHER)
-                continue
-            texts.update((name, words_of(message)[:TEXT_MAX]) for name, message in found.items())
-            await asyncio.sleep(0)
-        return texts
 
 
 def begin(daemon: Daemon) -> Learner:
@@ -372,12 +339,8 @@ def begin(daemon: Daemon) -> Learner:
         now=daemon.clock.now,
     )
     daemon.in_force.edited = learner.wake
-    daemon.leader.listeners.append(learner.committed)
+    daemon.leader.listeners.append(learner.hearing.committed)
     return learner
-
-
-def _labelled(labels: list[Label], texts: dict[str, str]) -> list[Labelled]:
-    return [Labelled(texts[label.message], label.topics, label.outright) for label in labels if label.message in texts]
 
 
 def last_night(now: int, at: str, timezone: str) -> int:

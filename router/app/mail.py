@@ -17,9 +17,12 @@ import structlog
 
 from channels.email import thread
 from channels.email.compose import Outgoing, OutgoingAttachment, compose
+from channels.email.letter import Filling, render
 from channels.email.parse import MailSettings, parse
-from channels.email.send import SendSettings, SmtpSender, retry_after
+from channels.email.send import SendResult, SendSettings, SmtpSender, retry_after
+from channels.email.signing import SigningKey, signed
 from channels.email.smtp_settings import SmtpSettings
+from router.app.letters import look_of, markers
 from router.core.errors import PermanentError
 from router.core.message import Address, Message
 from router.core.transitions import DeliveryState
@@ -27,6 +30,8 @@ from router.shell.channel import Channel, Normalise, ThreadMatch
 from router.shell.clock import milliseconds
 from router.shell.enclosures import content_of
 from router.shell.outbox import Sent
+from router.shell.replies import Written, closed, signed_by
+from router.shell.understanding import BY_MAIL
 from router.shell.vault import Vault
 from skills.email_model import EmailChannel, Send, Smtp
 from skills.model import WorkspaceConfig
@@ -73,7 +78,7 @@ def mail_settings(config: WorkspaceConfig, mark: str = "") -> MailSettings:
         spam_headers=email.spam_headers,
         own_addresses=config.accounts,
         own_domains=email.own_domains,
-        marker=email.marker,
+        markers=markers(config),
     )
 
 
@@ -123,7 +128,7 @@ def email_channel(config: WorkspaceConfig, secret: bytes) -> Channel:
 
     def match(message: Message) -> ThreadMatch | None:
         found = thread.contact_of(secret, message, accounts)
-        return None if found is None else ThreadMatch(found.contact, found.message)
+        return None if found is None else ThreadMatch(found.contact, found.message, found.recipient)
 
     return Channel(
         name="email",
@@ -132,6 +137,27 @@ def email_channel(config: WorkspaceConfig, secret: bytes) -> Channel:
         kind=lambda _: "email",
         thread=match,
     )
+
+
+def plus_addresses(config: WorkspaceConfig) -> bool:
+    """Whether the mail server brings what comes to help+anything@ to help@."""
+    email = config.channels.email
+    return email is None or email.plus_addresses
+
+
+def envelopes(config: Callable[[], WorkspaceConfig], secret: bytes) -> Callable[[Message, int], str]:
+    """Who brings a mail to each of its recipients (VERP): an address that its bounce is told by, where there can be."""
+
+    def envelope(message: Message, recipient: int) -> str:
+        back = _returned(message, recipient)
+        if not plus_addresses(config()) or message.message_id is None:
+            return back
+        local, _, domain = back.rpartition("@")
+        with suppress(ValueError):
+            return thread.envelope_sender(f"{local.partition('+')[0]}@{domain}", secret, message.message_id, recipient)
+        return back
+
+    return envelope
 
 
 class MailStationery:
@@ -162,6 +188,8 @@ class MailStationery:
     def reply_to(self, account: str, contact: str) -> Address:
         """The signed address of this contact, or the account's own where that would be too long for an address."""
         address = self.account(account)
+        if not plus_addresses(self._config()):
+            return Address(address=address)
         with suppress(ValueError):  # then the answer finds its contact by the Message-ID alone
             return Address(address=thread.reply_address(address, self._secret, contact))
         return Address(address=address)
@@ -171,33 +199,79 @@ class MailStationery:
         domain = self.account(account).rpartition("@")[2] or "usherd.invalid"
         return thread.new_message_id(self._secret, contact, message, domain)
 
-    def signature(self, agent: str) -> str:
-        """The agent's own, from the workspace."""
-        person = self._config().agents.get(agent)
-        return person.signature if person is not None else ""
+    def letter(self, written: Written, channel: str, to: Address, subject: str) -> tuple[str, str]:
+        """The words in the look of the workspace, with the agent's signature; a mail's only, and as HTML too."""
+        config = self._config()
+        person = config.agents.get(written.agent)
+        signature = person.signature if person is not None else ""
+        text = closed(written.text, written.closing)
+        look = look_of(config, written.language) if channel in BY_MAIL else None
+        if look is None:
+            return signed_by(text, signature), ""
+        filling = Filling(
+            message=text,
+            agent=(person.name if person is not None and person.name else written.agent),
+            customer=to.name,
+            reference=written.contact,
+            subject=subject,
+            signature=signature,
+        )
+        rendered = render(look, filling)
+        return rendered.text, rendered.html
+
+
+def _unsigned(_address: str) -> None:
+    """No key is given."""
+
+
+def _returned(message: Message, _recipient: int) -> str:
+    """Where answers go, bounces go."""
+    return (message.reply_to[0] if message.reply_to else message.from_).address
 
 
 class MailSender:
     """Implements the outbox's `Sender` by SMTP."""
 
-    def __init__(self, sender: SmtpSender, mark: str, vault: Vault) -> None:
-        """`mark`: see `loop_mark`."""
+    def __init__(
+        self,
+        sender: SmtpSender,
+        mark: str,
+        vault: Vault,
+        seal: Callable[[str], SigningKey | None] = _unsigned,
+        envelope: Callable[[Message, int], str] = _returned,
+    ) -> None:
+        """`mark`: see `loop_mark`. `seal`: what signs mail from an address. `envelope`: who brings it to whom."""
         self._sender = sender
         self._mark = mark
         self._vault = vault
+        self._seal = seal
+        self._envelope = envelope
 
     async def send(self, message: Message) -> Sent:
-        """Try once. The recipients are those of the message, frozen when it was written.
+        """Try once. The recipients are those of the message, frozen when it was written; each gets it by itself.
 
         What a machine wrote leaves with the null sender: nothing can answer it, and its bounce goes nowhere.
         """
         raw = await self._letter(message)
+        key = self._seal(message.from_.address)
+        if key is not None:
+            raw = await asyncio.to_thread(signed, raw, key)
         recipients = [entry.address for entry in (*message.to, *message.cc)]
-        back = message.reply_to[0] if message.reply_to else message.from_  # so that a bounce finds the contact
-        result = await self._sender.send("" if message.auto else back.address, recipients, raw)
-        if result.refused and result.state == "sent":
-            log.warning("delivery_partly_refused", recipients=len(recipients), refused=len(result.refused))
-        return Sent(state=DeliveryState(result.state), code=result.code, detail=result.text)
+        each: list[tuple[int, DeliveryState]] = []
+        result = SendResult(state="failed", text="no recipients")
+        for place, address in enumerate(recipients):
+            if message.delivered_to and address not in message.delivered_to:
+                continue
+            back = "" if message.auto else self._envelope(message, place)
+            result = await self._sender.send(back, [address], raw)
+            each.append((place, DeliveryState(result.state)))
+        sent = Sent(state=DeliveryState(result.state), code=result.code, detail=result.text)
+        if len(recipients) == 1:
+            return sent
+        refused = sum(state is DeliveryState.FAILED for _, state in each)
+        if refused:
+            log.warning("delivery_partly_refused", recipients=len(each), refused=refused)
+        return msgspec.structs.replace(sent, each=tuple(each))
 
     async def _letter(self, message: Message) -> bytes:
         """The mail. Raises PermanentError if a file of it was erased."""
@@ -230,6 +304,7 @@ def outgoing(message: Message, mark: str) -> Outgoing:
         reply_to=message.reply_to[0] if message.reply_to else None,
         subject=message.subject,
         text=message.full_text or message.text,  # with the signature; whoever reads the thread is spared it
+        html=message.html,
         in_reply_to=message.in_reply_to,
         references=message.references,
         auto="auto-replied" if message.auto else "",

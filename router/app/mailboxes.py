@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -13,10 +14,12 @@ from prometheus_client.registry import Collector
 
 from channels.email.imap import MailboxReader
 from channels.email.imap_cursor import Cursors, Secret
+from channels.email.imap_room import Room
 from channels.email.imap_settings import ImapSettings
-from channels.email.oauth import OAuthSettings, Tokens
+from channels.email.oauth import Kept, OAuthSettings, Tokens
 from router.core.ports import Inbox
 from router.shell.lease import Lease, LeaseStore
+from router.shell.sealed import SealedSecret
 from skills.email_model import Imap, OAuth2
 from skills.model import WorkspaceConfig
 
@@ -67,10 +70,13 @@ def imap_settings(one: Imap, *, shadow: bool = False) -> ImapSettings:
     )
 
 
-def secret_of(one: Imap) -> Secret:
-    """What it signs in with."""
+def secret_of(one: Imap, keep: Callable[[str], Kept] | None = None) -> Secret:
+    """What it signs in with. `keep`: where something is kept, by what it is for."""
     if one.oauth2 is not None:
-        return Tokens(_oauth(one.oauth2))
+        settings = _oauth(one.oauth2)
+        # Of this very right: another refresh token, or client, that an admin puts in has nothing to do with the last.
+        right = (settings.token_url, settings.client_id, one.user, settings.refresh_token)
+        return Tokens(settings, keep("\0".join(right)) if keep is not None and settings.refresh_token else None)
     return Password(one.password.reveal() if one.password is not None else "")
 
 
@@ -120,11 +126,14 @@ class Mailboxes(Collector):
         self._reading: dict[str, _Reading] = {}
         self._leaving: set[asyncio.Task[None]] = set()
         self._open = False
+        self._room = Room()
+        self._keep: Callable[[str], Kept] | None = None
         registry.register(self)
 
-    def start(self, config: WorkspaceConfig) -> None:
-        """Begin to read."""
+    def start(self, config: WorkspaceConfig, secret: bytes = b"") -> None:
+        """Begin to read. `secret`: the workspace's own; with it, what providers exchange by themselves is kept."""
         self._open = True
+        self._keep = partial(SealedSecret, self._store, secret) if secret else None
         self.follow(config)
 
     def follow(self, config: WorkspaceConfig) -> None:
@@ -146,7 +155,8 @@ class Mailboxes(Collector):
     def _reader(self, one: Imap, *, shadow: bool) -> MailboxReader:
         settings = imap_settings(one, shadow=shadow)
         lease = Lease(self._store, f"imap:{settings.key}", self._node, pace=PACE)
-        return MailboxReader(settings, self._inbox, self._store, lease, secret_of(one), clock=self._clock)
+        signs_in = secret_of(one, self._keep)
+        return MailboxReader(settings, self._inbox, self._store, lease, signs_in, clock=self._clock, room=self._room)
 
     def _leave(self, key: str) -> asyncio.Task[None]:
         task = self._reading.pop(key).task

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from router.desk.ports import Display, Person, Saved
+from router.desk.ports import Article, Display, Person, Saved
 from skills.model import EVERYONE, WorkspaceConfig
 
 
@@ -41,6 +41,13 @@ class Names:
         replies = self._config().replies.items()
         return tuple(
             Saved(name=name, text=one.text, topics=one.topics, language=one.language or "") for name, one in replies
+        )
+
+    def articles(self) -> tuple[Article, ...]:
+        """Pages to suggest, as the admin listed them."""
+        articles = self._config().articles.values()
+        return tuple(
+            Article(title=one.title, url=one.url, topics=one.topics, language=one.language or "") for one in articles
         )
 
 

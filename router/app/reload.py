@@ -20,7 +20,8 @@ from typing import Protocol
 
 import structlog
 
-from router.app.in_force import REFUSALS, STALE, UNREHEARSED, Proposal
+from router.app.in_force import Proposal
+from router.app.proposed import REFUSALS, STALE, UNREHEARSED
 from router.core.errors import ConfigError, RouterError, TransientError
 from router.shell.store.server import write_private
 from skills.findings import ConfigErrors
@@ -33,7 +34,7 @@ LOOK_SECONDS = 0.1
 AGAIN_SECONDS = 1.0  # until an edit is tried again that could not be proposed
 SURE_SECONDS = 2.5  # then a folder is read once more: file systems that count in seconds hide a second edit
 PROBLEMS_SHOWN_MAX = 5
-SUFFIXES = (".yaml", ".yml")
+SUFFIXES = (".yaml", ".yml", ".csv")
 NAME = "folder"  # in the data directory: the version of the workspace's folder that was dealt with last
 DIFFERS = "this node's folder is not what is in force: edit it to have it put in force, or make it the same"
 OWN = (("web", "listen"), ("channels", "email", "smtp", "listen"), ("store",), ("blobs",), ("archive",))
@@ -105,6 +106,11 @@ class Reloader:
         self._untried = False  # it was not, for want of the store
         self._look_at = 0.0  # when to read the folder again though it looks the same, by the loop's time
         self.reloads = 0
+
+    @property
+    def unrehearsed(self) -> str | None:
+        """The version of the folder that waits for its rehearsal."""
+        return self._unrehearsed
 
     def problems(self) -> list[str]:
         """What keeps the folder's content out of force, in plain words."""
@@ -262,7 +268,7 @@ def shared(loaded: Loaded) -> object:
 
 
 def signature(folder: Path) -> Signature:
-    """What tells that a folder's YAML files are others than before: resolved path, size, time, inode of each."""
+    """What tells that a folder's YAML and CSV files changed: resolved path, size, time, inode of each."""
     found = []
     for here, _, names in os.walk(folder, followlinks=True):
         for name in names:
@@ -302,4 +308,5 @@ def _doors(config: WorkspaceConfig) -> object:
         channels.webchat is None,
     )
     smtp = None if email is None or email.smtp is None else email.smtp.model_dump(exclude={"recipients"})
-    return rest, smtp, None if email is None else email.send
+    send = None if email is None or email.send is None else email.send.model_copy(update={"dkim": ()})
+    return rest, smtp, send

@@ -24,7 +24,9 @@ from channels.slack.letters import File, Letter, Letters, retry_after
 from channels.slack.limits import Limits
 from channels.slack.listening import web_client
 from channels.slack.normal import place_of
+from channels.slack.ports import Wishes
 from router.app import chat
+from router.app.rehearser import Rehearsals
 from router.core.errors import Fenced, StoreUnavailable
 from router.core.message import Message
 from router.core.transitions import DeliveryState
@@ -102,6 +104,21 @@ class SlackRoster:
         """By agent: their address or member id in Slack."""
         found = {name: one.slack or one.email for name, one in self._config().agents.items()}
         return {name: address for name, address in found.items() if address}
+
+
+def wishes(config: WorkspaceConfig) -> Wishes:
+    """What the workspace in force says of the desk in Slack."""
+    said = config.channels.slack
+    if said is None:  # it went while we run: what stands is closed at the next start
+        return Wishes()
+    named = {str(action): emoji for action, emoji in said.emoji.items()}
+    return Wishes(
+        supervisors_channel=said.supervisors_channel or "",
+        digest_at=said.digest_at,
+        digest_week=said.digest_week,
+        undo_ms=said.undo,
+        emoji=tuple((action, named.get(action, usual)) for action, usual in Wishes().emoji),
+    )
 
 
 class SlackSender:
@@ -213,7 +230,9 @@ class SlackPart:
                 inbox=daemon.intake,
                 tidy=chat.tidy,
                 clock=daemon.clock.now,
+                wishes=lambda: wishes(daemon.config),
                 limits=self._limits,
+                rehearsing=Rehearsals(daemon),
             )
         )
         work = asyncio.create_task(self._desk.run(), name="slack desk")

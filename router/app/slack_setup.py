@@ -38,8 +38,8 @@ async def try_slack(config: WorkspaceConfig) -> list[Found]:
     granted = {one.strip() for one in _header(answer.headers, "x-oauth-scopes").split(",") if one.strip()}
     found.append(_scopes(granted))
     found += await _way_in(settings, client)
-    if settings.team_channel is not None:
-        found.append(await _channel(client, settings.team_channel, "team_channel"))
+    named = (("team_channel", settings.team_channel), ("supervisors_channel", settings.supervisors_channel))
+    found += [await _channel(client, channel, key) for key, channel in named if channel is not None]
     found += [await _channel(client, name, f"customers.{name}") for name in settings.customers]
     return [*found, *await _agents(config, client, str(answer.get("team_id") or ""))]
 

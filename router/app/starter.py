@@ -149,6 +149,7 @@ def _routing(starter: Starter) -> str:
     page.write("topics", {name: _topic(name, starter) for name in starter.topics} or flow({}))
     page.put("uncovered", flow([]))
     page.turn_off("replies")  # they are an airline's
+    page.turn_off("articles")
     return page.text
 
 

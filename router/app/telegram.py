@@ -28,6 +28,7 @@ from router.core.message import Message
 from router.core.ports import Inbox
 from router.core.state import State
 from router.core.transitions import DeliveryState
+from router.desk.satisfaction import words_of
 from router.shell.channel import Channel
 from router.shell.enclosures import content_of
 from router.shell.lease import LOOK_SECONDS, Lease, LeaseStore
@@ -99,6 +100,11 @@ class Bot:
             task.cancel()
         await asyncio.gather(*self._acts, return_exceptions=True)
         await self.api.close()
+
+    @property
+    def name(self) -> str:
+        """What the bot is called on Telegram, without the @; "" until Telegram has said so."""
+        return self.receiver.name
 
     def problems(self) -> list[str]:
         """What keeps messages out, in plain words."""
@@ -185,8 +191,15 @@ class Bot:
     # -- out -------------------------------------------------------------------------------------------------------
 
     async def _greet(self, item: Item, word: str) -> None:
-        """Say hello to who pressed *Start*, in the language of their link, else of their app; it is not told again."""
+        """Say hello to who pressed *Start*, in the language of their link, else of their app; it is not told again.
+
+        Who pressed a button under the question after a contact is thanked.
+        """
         posted, config = item.posted, self._config()
+        button = item.update.callback_query if item.update is not None else None
+        if button is not None:
+            language = spoken(button.from_.language_code, config.languages) or config.languages[0]
+            self._do(self._thank(button.id, words_of(language)[1].thanks))
         if posted is None or config.mode == "shadow":
             return
         code = posted.from_.language_code if posted.from_ is not None else ""
@@ -195,6 +208,10 @@ class Bot:
         own = config.channels.telegram.greeting if config.channels.telegram is not None else {}
         text = own.get(language) or own.get(languages[0]) or GREETINGS.get(language) or GREETINGS["en"]
         self._do(self._say(Place(chat=posted.chat.id), text))
+
+    async def _thank(self, query: str, text: str) -> None:
+        with suppress(RouterError):  # their answer is stored, whether or not they are told so
+            await self.api.heard(query, text)
 
     async def _say(self, place: Place, text: str) -> None:
         for _ in range(GREETING_TRIES_MAX):
@@ -275,7 +292,11 @@ class TelegramSender:
             File(name=one.filename, type=one.content_type, content=content)
             for one, content in zip(message.attachments, contents, strict=True)
         )
-        letter = Letter(key=message.message_id or "", place=place, text=message.text, files=files)
+        answers = words_of(message.language)[1].answers if message.asks else ()
+        buttons = tuple((answer, f"rate:{message.asks}:{score}") for score, answer in enumerate(answers, 1))
+        letter = Letter(
+            key=message.message_id or "", place=place, text=message.text, files=files, buttons=buttons[::-1]
+        )
         result = await self._courier.send(letter)
         state = DeliveryState(result.state)
         return Sent(state=state, code=result.code, detail=result.text, wait_ms=result.wait_ms)

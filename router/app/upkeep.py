@@ -45,9 +45,10 @@ DUE: tuple[tuple[int, float], ...] = (
     (1, 21_600.0),
 )  # new records, s since the last one
 LEADER_PATIENCE = 1.5  # times as much: a standby is preferred
+LONG_REPLAY = 20_000  # records after the newest snapshot: a start that went through so many leaves one itself
 AGAIN_SECONDS = 300.0  # after a failure
 WHOLE_SECONDS = 86_400.0  # how often the whole chain in the store is checked
-STOP_SECONDS_MAX = 5.0
+LEAVE_SECONDS_MAX = 5.0
 
 
 class Upkeep:
@@ -59,6 +60,7 @@ class Upkeep:
         self.witness = Witness(data, store)
         self.look_seconds = LOOK_SECONDS
         self.due = DUE
+        self.long_replay = LONG_REPLAY
         self._config = config
         self._data = data
         self._store = store
@@ -86,10 +88,15 @@ class Upkeep:
         )
 
     async def recover(self) -> tuple[Engine, Journal]:
-        """Engine and journal as the store and the shelf have them. Raises JournalBroken, StoreUnavailable."""
+        """Engine and journal as the store and the shelf have them. Raises JournalBroken, StoreUnavailable.
+
+        What took long is not done twice: a machine that is too busy for the process that takes snapshots, or a node
+        that is killed again and again before it is through, would start more slowly each time.
+        """
         began = time.monotonic()
         engine, journal = await recover(self._store, self.shelf, witness=self.witness)
         log.info("recovered", records=journal.n, seconds=round(time.monotonic() - began, 3))
+        await self._leave_state(engine, journal.position, ahead=self.long_replay)
         return engine, journal
 
     # -- while it runs -----------------------------------------------------------------------------------------------
@@ -188,13 +195,16 @@ class Upkeep:
     async def leave(self, engine: Engine, at: Position, *, led: bool) -> None:
         """Note how far the journal stood; a leader leaves its state, and the next start need replay nothing."""
         await self.witness.note(at, leading=led)
-        if not led or engine.state.n != at.n or at.n == 0:
-            return
+        if led and engine.state.n == at.n:
+            await self._leave_state(engine, at, ahead=1)
+
+    async def _leave_state(self, engine: Engine, at: Position, *, ahead: int) -> None:
+        """Put the state on the shelf if the newest there is `ahead` records behind it, or more."""
         header = snapshots.header_of(engine.state, at, engine=ENGINE, node=self._node, wall=wall_ms(), checked=False)
         try:
-            async with asyncio.timeout(STOP_SECONDS_MAX):
+            async with asyncio.timeout(LEAVE_SECONDS_MAX):
                 labels = await snapshots.listed(self.shelf)
-                if not labels or labels[0].n < at.n:
+                if at.n - (labels[0].n if labels else 0) >= ahead:
                     await snapshots.put(self.shelf, header, engine.state)
         except (TimeoutError, StoreUnavailable, ConfigError, OSError) as error:
             log.warning("no_snapshot_left", error=str(error))

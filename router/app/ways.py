@@ -13,7 +13,6 @@ from router.app.telegram import telegram_channel
 from router.shell.channel import Channel
 from router.shell.outbox import Sender
 from router.shell.understanding import Facts
-from router.shell.vault import Vault
 from skills.model import WorkspaceConfig
 
 if TYPE_CHECKING:
@@ -56,16 +55,19 @@ def facts_of(config: WorkspaceConfig, secret: bytes) -> Facts:
         tier_of=http.tier_of(config),
         shadow=config.mode == "shadow",
         staff=staff_of(config),
+        names=tuple(agent.name for agent in config.agents.values()),
     )
 
 
-def senders_of(config: WorkspaceConfig, secret: bytes, vault: Vault, leave: AsyncExitStack) -> dict[str, Sender]:
+def senders_of(daemon: Daemon, leave: AsyncExitStack) -> dict[str, Sender]:
     """Ways out by channel; they are closed when `leave` is."""
+    config, secret = daemon.config, daemon.secret
     send = config.channels.email.send if config.channels.email else None
     senders: dict[str, Sender] = {"webchat": chat.ChatSender()}
     if send is not None:
         sender = SmtpSender(mail.send_settings(send))
         leave.push_async_callback(sender.close)
         mark = mail.loop_mark(secret, config.workspace)
-        senders["email"] = senders["http"] = mail.MailSender(sender, mark, vault)
+        envelope = mail.envelopes(lambda: daemon.config, secret)
+        senders["email"] = senders["http"] = mail.MailSender(sender, mark, daemon.vault, daemon.seals.key, envelope)
     return senders

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from channels.email.parse import extract
 from router.app import chat, http, telegram
 from router.app.credentials import StoredCredentials
+from router.app.customers import Customers
 from router.app.mail_entries import MailEntries
 from router.shell.live import Library
 from router.shell.ops import Ops
@@ -39,6 +40,7 @@ def web_parts(daemon: Daemon) -> WebParts:
         enclosures=daemon.enclosures,
         operations=ops,
         erasing=daemon.eraser,
+        customers=Customers(daemon),
         topics=daemon.learner,
         inbox=daemon.intake,
         credentials=StoredCredentials(daemon.store),
@@ -47,6 +49,7 @@ def web_parts(daemon: Daemon) -> WebParts:
         mails=MailEntries(lambda: daemon.config.accounts),
         chat=daemon.chat,
         pages=(*daemon.pages, *telegram.routes_of(daemon.bot), *of_slack),
+        passing=daemon.passing,
         types=daemon.bot.types if daemon.bot is not None else None,
         local_token=daemon.local_token,
         settings=WebSettings(public_url=daemon.config.web.url or ""),

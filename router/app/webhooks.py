@@ -20,13 +20,16 @@ import structlog
 from router.core.decisions import (
     AssignTo,
     AttachMessage,
+    EndIncident,
     NotifySupervisors,
     OpenContact,
+    RaiseIncident,
+    RecordSatisfaction,
     Refuse,
     ReopenContact,
     ResolveContact,
 )
-from router.core.errors import StoreUnavailable
+from router.core.errors import JournalBroken, StoreUnavailable
 from router.core.events import DeliveryReported, MessageReceived
 from router.shell.clock import rfc3339
 from router.shell.records import Record, decode
@@ -39,6 +42,7 @@ ANSWER_SECONDS = 10.0  # for the whole answer: one that drips is none
 ANSWER_BYTES_MAX = 65_536
 WAIT_FIRST_SECONDS, WAIT_LONGEST_SECONDS = 1.0, 300.0
 RECORDS_AT_ONCE = 100
+UNREAD_SHOWN_MAX = 10
 SIGNATURE, KIND, NUMBER = "Usherd-Signature", "Usherd-Event", "Usherd-Id"
 DELIVERIES = {"sent": "message.delivered", "failed": "message.failed"}
 Told = tuple[str, dict[str, object]]  # the kind of event, and what is said of it
@@ -81,10 +85,17 @@ class Webhooks:
         self._now = now
         self._transport = transport
         self._trouble: dict[str, str] = {}
+        self._unread: dict[str, None] = {}  # records that could not be read, the first ones
 
     def problems(self) -> list[str]:
         """Which programs do not take what they are told, in plain words."""
-        return [f"web.hooks.{name} does not take events: {why}" for name, why in self._trouble.items()]
+        found = [f"web.hooks.{name} does not take events: {why}" for name, why in self._trouble.items()]
+        if self._unread:
+            which = ", ".join(self._unread)
+            found.append(
+                f"records that programs were not told of, as they cannot be read: {which}; they stay where they are"
+            )
+        return found
 
     async def run(self) -> None:
         """Tell until cancelled."""
@@ -128,7 +139,7 @@ class Webhooks:
         """Tell of the next records; gives the place behind them."""
         before = place
         for identifier, raw in await self._store.journal_read(place, RECORDS_AT_ONCE):
-            for number, (kind, said) in enumerate(events_of(decode(raw))):
+            for number, (kind, said) in enumerate(self._events(identifier, raw)):
                 if hook.events and kind not in hook.events:
                     continue
                 body = msgspec.json.encode({"id": f"{identifier}.{number}", "type": kind, **said})
@@ -138,6 +149,16 @@ class Webhooks:
         if place != before:
             await self._store.doc_put(f"hook-{name}", place.encode())
         return place
+
+    def _events(self, identifier: str, raw: bytes) -> list[Told]:
+        """What a record tells. One that cannot be read is passed over and named: it keeps no other from being told."""
+        try:
+            return list(events_of(decode(raw)))
+        except JournalBroken as error:
+            log.error("webhook_record_unread", record=identifier, error=str(error))  # noqa: TRY400  # no traceback
+            if len(self._unread) < UNREAD_SHOWN_MAX:
+                self._unread[identifier] = None
+            return []
 
     async def _told(  # a request's parts
         self, name: str, hook: Hook, client: httpx.AsyncClient, kind: str, number: str, body: bytes
@@ -206,6 +227,11 @@ def events_of(record: Record) -> Iterator[Told]:
                 yield "contact.assigned", {"at": at, "contact": decision.contact, "agent": decision.agent}
             case ResolveContact():
                 yield "contact.resolved", {"at": at, "contact": decision.contact}
+            case RecordSatisfaction():
+                yield "contact.rated", {"at": at, "contact": decision.contact, "score": decision.score}
+            case RaiseIncident() | EndIncident():
+                kind = "incident.raised" if isinstance(decision, RaiseIncident) else "incident.ended"
+                yield kind, {"at": at, "incident": decision.incident, "topic": decision.topic}
             case NotifySupervisors():
                 yield "alarm", {"at": at, "contact": decision.contact, "reason": decision.reason}
             case _:

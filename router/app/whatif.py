@@ -17,24 +17,24 @@ from typing import Any
 
 import msgspec
 
-from router.app import models
+from router.app import lessons, models, trainer
 from router.app.shelves import shelf_of
 from router.app.verify import opened
 from router.core.engine import Engine
-from router.core.errors import ConfigError, RouterError
+from router.core.errors import ConfigError
 from router.core.events import Event, MessageReceived
 from router.core.values import Workspace
 from router.core.version import ENGINE
 from router.shell.archive import Archive, History
 from router.shell.clock import rfc3339, wall_ms
 from router.shell.journal import Journal, JournalStore, OtherEngine, drive
+from router.shell.labels import HEAD, HEAD_HANDLED, Label, Labels, Took
 from router.shell.recovery import newest
 from router.shell.rehearsed import note_rehearsed
 from router.shell.shelf import Shelf
 from router.shell.snapshots import Damaged, Snapshot, listed, load
 from router.shell.store.client import Store
 from router.shell.vault import Vault
-from router.shell.workers import words_of
 from router.sim.difference import difference
 from router.sim.recorded import Recorded, Recorder
 from router.sim.rehearsal import Outcome, Rehearsal
@@ -43,7 +43,6 @@ from skills.compile import Classifier, compile_workspace
 from skills.workspace import Loaded
 from skills.workspace import load as load_workspace
 
-READ_TOGETHER = 200  # bodies
 Progress = Callable[[str, int], None]
 
 
@@ -165,15 +164,19 @@ async def _reclassified(
 ) -> tuple[Recorded, int, Classifier]:
     """The record with the topics that the new workspace's model finds; how many were read again; what it is.
 
-    Bodies that were erased keep the topics they had.
+    It learns from what people said, as the daemon's does. Bodies that were erased keep the topics they had.
     """
-    model, classifier = await asyncio.to_thread(_trained, changed)
-    texts = await _texts(store, [event.message for event in _messages(recorded)], progress)
+    model, classifier = await trained(store, changed, progress)
+    ids = [event.message for event in _messages(recorded)]
+    texts = await lessons.texts_of(Vault(store), ids, lambda number: progress("reading bodies", number))
 
     def renewed(event: Event) -> Event:
         if not isinstance(event, MessageReceived) or event.message not in texts:
             return event
-        return msgspec.structs.replace(event, topics=model.predict(texts[event.message]), model=model.version)
+        text = texts[event.message]
+        effort, moods = model.beside.effort_of(text), model.beside.moods_of(text)
+        topics = model.predict(text)
+        return msgspec.structs.replace(event, topics=topics, effort=effort, moods=moods, model=model.version)
 
     return _replaced(recorded, renewed), len(texts), classifier
 
@@ -195,22 +198,16 @@ def _replaced(recorded: Recorded, renewed: Callable[[Any], Any]) -> Recorded:
     return again
 
 
-def _trained(changed: Loaded) -> tuple[topics.TopicModel, Classifier]:
+async def trained(store: Store, changed: Loaded, progress: Progress) -> tuple[topics.TopicModel, Classifier]:
+    """A model of the workspace's topics and of all that agents said so far. Raises StoreUnavailable."""
+    progress("training topics", 0)
+    labels, handled = Labels(store, Label, HEAD), Labels(store, Took, HEAD_HANDLED)
+    await labels.read()
+    await handled.read()
+    said, took = labels.up_to(labels.count), handled.up_to(handled.count)
+    job = await lessons.job(changed.config, Vault(store), known=None, said=said, took=took, nice=0)
     with tempfile.TemporaryDirectory(prefix="usherd-whatif-") as folder:
-        found, classifier = models.prepare(changed.config, Path(folder))
-        return topics.TopicModel.load(Path(found.path)), classifier
-
-
-async def _texts(store: Store, ids: list[str], progress: Progress) -> dict[str, str]:
-    """What the classifier would see of each message whose body is still kept."""
-    vault = Vault(store)
-    texts: dict[str, str] = {}
-    for start in range(0, len(ids), READ_TOGETHER):
-        progress("reading bodies", start)
-        try:
-            found = await vault.messages(ids[start : start + READ_TOGETHER])
-        except RouterError:
-            continue
-        for name, message in found.items():
-            texts[name] = words_of(message)
-    return texts
+        path = Path(folder) / "topics"
+        await asyncio.to_thread(trainer.carry_out, msgspec.structs.replace(job, path=str(path)))
+        _, classifier = models.load(changed.config, path)
+        return topics.TopicModel.load(path), classifier

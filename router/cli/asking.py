@@ -129,6 +129,12 @@ def explain(  # each is a flag
     who = {"offer": f"offered to {found['agent']}", "assign": f"given to {found['agent']}"}
     output.say(f"[bold]{found['contact']}[/] {who.get(found['decision'], 'waits')} at {found['at'] or 'no time yet'}")
     output.say(f"requires {_requirement(found['requirement'])}")
+    if found["moods"]:
+        output.say(f"sounds {' and '.join(found['moods'])}")
+    effort = found["effort_seconds"]
+    if effort["spread"] is not None:
+        low, high = effort["spread"]
+        output.say(f"likely takes {_minutes(effort['expected'])} min, {_minutes(low)} to {_minutes(high)} in 8 of 10")
     if found["deciding"]:
         output.say(f"decided by: {output.escape(found['deciding'])}")
     rows = [(one["rank"], one["agent"], one["why"]) for one in found["candidates"]]
@@ -143,6 +149,10 @@ def explain(  # each is a flag
         output.table(f"who could take it ({found['ahead']} before it)", ["agent", "likely at", "why"], rows_could)
     if not rows and {"offline", "away"} & set(found["ruled_out"]):
         output.say("  [dim]try:[/] agents choose Available on their desks; `usherd link AGENT` signs one in")
+
+
+def _minutes(seconds: int) -> str:
+    return f"{seconds / 60:.1f}"
 
 
 def _ask(data: Path, url: str | None, token: str | None, json: bool, path: str, **query: object) -> dict[str, Any]:

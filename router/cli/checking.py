@@ -22,18 +22,27 @@ Files = Annotated[
 Slack = Annotated[bool, typer.Option("--slack", help="Ask Slack whether tokens, scopes, channel and agents are right.")]
 
 
-def check(config: Config = CONFIG, data: Data = DATA, slack: Slack = False, json: Json = False) -> None:
+Preview = Annotated[
+    Path | None, typer.Option("--preview", help="Write into this folder what mails would look like, by language.")
+]
+
+
+def check(
+    config: Config = CONFIG, data: Data = DATA, slack: Slack = False, preview: Preview = None, json: Json = False
+) -> None:
     """Check the workspace: every error at once with file, line and remedy, then who covers what, and how busy it is.
 
     How busy is found out from the last week of the journal in --data, which is only read; without one, from hours only.
     """
-    from router.app.checking import check_workspace
+    from router.app.checking import check_workspace, previews
 
     output.wants_json(json)
     with output.counting("reading") as progress:
         found = check_workspace(config, data, progress)
     if slack and not found["errors"]:
         found["slack"] = _ask_slack(config)
+    if preview is not None and not found["errors"]:
+        found["preview"] = previews(config, preview)
     if json:
         output.give(found)
     else:
@@ -62,7 +71,15 @@ def _show_check(found: dict[str, Any]) -> None:
         for one in found.get("slack", ()):
             mark = "[green]✓[/]" if one["ok"] else "[bold red]✗[/]"
             output.say(f"{mark} Slack, {output.escape(one['what'])}: {output.escape(one['said'])}")
+        _show_preview(found.get("preview"))
         output.say(f"[green]The workspace is right[/], with {_counted(len(found['warnings']))}.")
+
+
+def _show_preview(written: list[str] | None) -> None:
+    if written:
+        output.say(f"What mails look like: {output.escape(', '.join(written))}")
+    elif written is not None:
+        output.say("Mails are plain texts: there are no `channels.email.letters`.")
 
 
 def _show_coverage(coverage: dict[str, Any]) -> None:

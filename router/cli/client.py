@@ -41,6 +41,14 @@ class Daemon:
         wanted = {name: str(value).lower() for name, value in query.items() if value not in (None, False)}
         return self._ask("GET", path, params=wanted)
 
+    def file(self, path: str) -> bytes | None:
+        """The bytes at `path`; None where they are gone. Raises TransientError."""
+        try:
+            answer = httpx.get(self._url + path, headers=self._headers, timeout=SECONDS_MAX, trust_env=False)
+        except httpx.TransportError as error:
+            raise TransientError(f"the daemon at {self._url} does not answer ({type(error).__name__})") from error
+        return answer.content if answer.is_success else None
+
     def post(self, path: str, body: dict[str, object]) -> dict[str, Any]:
         """The JSON answer to `body`."""
         return self._ask("POST", path, json=body)

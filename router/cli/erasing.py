@@ -1,9 +1,13 @@
-"""`usherd erase`: everything of one customer goes for good."""
+"""`usherd erase`: everything of one customer goes for good; `usherd export`: all of it, to be handed to them."""
 
 from __future__ import annotations
 
+import re
 import sys
+from json import dumps
+from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 
@@ -40,6 +44,40 @@ def erase(
         _say(found)
     if found["problem"]:
         raise typer.Exit(1)
+
+
+def export(
+    customer: Annotated[str, typer.Argument(help="An address, a customer's id, or the id of a contact of theirs.")],
+    to: Annotated[
+        Path | None, typer.Option("--to", help="A new folder: customer.json, and the files beside it.")
+    ] = None,
+    data: Data = DATA,
+    url: Url = None,
+    token: Token = None,
+) -> None:
+    """Give all there is of a customer: JSON on stdout, or with --to a folder with their files as well."""
+    output.wants_json(True)
+    daemon = Daemon(data, url, token)
+    found = daemon.get(f"/v1/exports/{quote(customer, safe='')}")
+    if to is None:
+        output.give(found)
+        return
+    to.mkdir(mode=0o700)
+    for message in found["messages"]:
+        for file in message.get("files", ()):
+            name = f"{message['id']}-{file['part']}{_ending(file['filename'])}"
+            content = daemon.file(f"/v1/messages/{quote(message['id'], safe='')}/files/{file['part']}")
+            if content is not None:
+                (to / name).write_bytes(content)
+                file["saved_as"] = name
+    (to / "customer.json").write_text(dumps(found, ensure_ascii=False, indent=1), "utf-8")
+    output.say(f"[green]exported:[/] {len(found['messages'])} messages to {output.escape(str(to))}")
+
+
+def _ending(name: str) -> str:
+    """What a file's name ends with, where that is plain: the rest somebody else chose."""
+    found = re.search(r"\.[A-Za-z0-9]{1,8}$", name)
+    return found[0] if found is not None else ""
 
 
 def _say(found: dict[str, Any]) -> None:

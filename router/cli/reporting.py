@@ -1,20 +1,33 @@
-"""What became of things: the shadow report, usherd's choices beside what people did."""
+"""What became of things: how customers were served; in shadow mode, usherd's choices beside what people did."""
 
 from __future__ import annotations
 
+import enum
+import sys
 from typing import Annotated, Any
 
+import msgspec
 import typer
 
 from router.cli import output
 from router.cli.client import Daemon
 from router.cli.options import DATA, Data, Json, Token, Url
-from router.core.errors import ConfigError
+from router.desk.service import Report
+from router.desk.service_words import as_csv, as_page, tables, title
 
 PAIRS_SHOWN_MAX = 3
 
 
-def report(
+class Form(enum.StrEnum):
+    """How a report is given."""
+
+    TEXT = "text"
+    CSV = "csv"
+    JSON = "json"
+    PAGE = "page"
+
+
+def report(  # each is a flag
     data: Data = DATA,
     url: Url = None,
     token: Token = None,
@@ -22,12 +35,30 @@ def report(
     shadow: Annotated[
         bool, typer.Option("--shadow", help="What usherd would have done, beside what people did.")
     ] = False,
+    days: Annotated[float, typer.Option("--days", min=0.01, max=3_660, help="Of so many days, up to now.")] = 7,
+    hourly: Annotated[float, typer.Option("--hourly", min=0, help="What an hour of work costs, for the cost.")] = 0,
+    form: Annotated[Form, typer.Option("--format", help="text, csv, json or page (HTML, on stdout).")] = Form.TEXT,
 ) -> None:
-    """Compare: with --shadow, usherd's choices with those of the people who answered."""
-    output.wants_json(json)
-    if not shadow:
-        raise ConfigError("which report?", hint="--shadow: what usherd would have done, beside what people did")
-    found = Daemon(data, url, token).get("/v1/reports/shadow")
+    """Say how customers were served: waits, promises, effort and cost, load, satisfaction; or compare with --shadow."""
+    output.wants_json(json or form is Form.JSON)
+    if shadow:
+        _shadow(Daemon(data, url, token), json=json)
+        return
+    found = Daemon(data, url, token).get("/v1/reports/service", days=days, hourly=hourly)
+    if json or form is Form.JSON:
+        output.give(found)
+        return
+    service = msgspec.convert(found, Report)
+    if form is Form.TEXT:
+        output.say(f"[bold]{output.escape(title(service))}[/]")
+        for name, columns, rows in tables(service):
+            output.table(name, columns, rows)
+        return
+    sys.stdout.write(as_csv(service) if form is Form.CSV else as_page(service))
+
+
+def _shadow(daemon: Daemon, *, json: bool) -> None:
+    found = daemon.get("/v1/reports/shadow")
     if json:
         output.give(found)
         return

@@ -17,6 +17,8 @@ Version = Annotated[
     str, typer.Argument(metavar="[MODEL]", help="The beginning of a model's name; else the one before.")
 ]
 
+Again = Annotated[bool, typer.Option("--again", help="Also where nothing was said since it was trained last.")]
+
 
 def versions(data: Data = DATA, url: Url = None, token: Token = None, json: Json = False) -> None:
     """List the models that are kept, the newest first: what they learned, how they did, which is in force."""
@@ -30,10 +32,10 @@ def back(model: Version = "", data: Data = DATA, url: Url = None, token: Token =
     _tell(Daemon(data, url, token).post("/v1/topics/back", {"model": model}), json=json)
 
 
-def learn(data: Data = DATA, url: Url = None, token: Token = None, json: Json = False) -> None:
+def learn(data: Data = DATA, url: Url = None, token: Token = None, again: Again = False, json: Json = False) -> None:
     """Train the model anew, now, on all that agents said; it comes into force unless it is worse."""
     output.wants_json(json)
-    _tell(Daemon(data, url, token).post("/v1/topics/learn", {}), json=json)
+    _tell(Daemon(data, url, token).post("/v1/topics/learn", {"again": again}), json=json)
 
 
 def _tell(found: dict[str, Any], *, json: bool) -> None:
@@ -45,6 +47,9 @@ def _tell(found: dict[str, Any], *, json: bool) -> None:
         for one in found["versions"]
     ]
     output.table("Topic models kept", ["model", "since", "labels", "how it did", "in force"], rows)
+    for name, about in next((one["beside"] for one in found["versions"] if _in_force(one, found)), {}).items():
+        state = "[green]told[/]" if about["on"] else "[yellow]off[/]"
+        output.say(f"{name}: {state}, {output.escape(about['said'])}")
     if found["held"]:
         output.say("[yellow]Nothing is learned from desks[/] until `usherd topics learn`.")
     if found["refused"]:

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from router.cli import output
-from router.cli.options import CONFIG, DATA, Config, Data, Json
+from router.cli.client import Daemon
+from router.cli.options import CONFIG, DATA, Config, Data, Json, Token, Url
 from router.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from skills.topics import TopicModel
     from skills.topics.judging import Judged
+    from skills.topics.sounding import Material
     from skills.topics.training import Labelled
 
 SHOWN = 10
@@ -43,7 +45,12 @@ Plot = Annotated[
 ]
 Texts = Annotated[list[str] | None, typer.Argument(metavar="[TEXT]…", help="Texts; without any, lines of stdin.")]
 File = Annotated[Path | None, typer.Option("--file", metavar="FILE", help="Texts of a CSV, .jsonl or plain file.")]
-Unlabelled = Annotated[Path, typer.Argument(metavar="FILE", help="Texts: CSV with `text`, .jsonl, or one a line.")]
+Unlabelled = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[FILE]", help="Texts: CSV with `text`, .jsonl, or one a line; else the daemon's unsure contacts."
+    ),
+]
 Number = Annotated[int, typer.Option("--number", min=1, max=1_000, help="So many texts worth labelling.")]
 
 
@@ -64,7 +71,8 @@ def train(
         model, where = _trained(train, encoder), out or Path("topics")
     else:
         workspace = _workspace(config)
-        model = _with_progress(workspace.topics, (), encoder or workspace.topic_model.encoder)
+        material = models.material(workspace)
+        model = _with_progress(workspace.topics, (), encoder or workspace.topic_model.encoder, material)
         where = out or models.place(workspace, data)
     model.save(where)
     took = time.perf_counter() - begin
@@ -100,7 +108,7 @@ def evaluate(
     used = _trained(train, encoder) if train is not None else _model(model, config, data)
     took = time.perf_counter() - begin if train is not None else None
     judged = judging.judge(used, texts)
-    found = {**judging.figures(judged), "train_seconds": took, "model_bytes": used.stored_bytes()}
+    found = {**judging.figures(judged), "train_seconds": took, "model_bytes": used.stored_bytes(), **used.beside.said()}
     if json:
         output.give(found)
     else:
@@ -114,7 +122,10 @@ def evaluate(
 def predict(
     texts: Texts = None, file: File = None, model: Model = None, config: Config = CONFIG, data: Data = DATA
 ) -> None:
-    """What texts are about, as JSON Lines: `text`, `topics` with their probabilities, `chosen`, `unsure`."""
+    """What texts are about, as JSON Lines: `text`, `topics` with their probabilities, `chosen`, `unsure`.
+
+    And `effort`: of what is usual for the topic, what it takes, and between what eight of ten lie; `moods`.
+    """
     from skills.topics.labelled_files import read_texts
 
     output.wants_json(True)
@@ -124,26 +135,42 @@ def predict(
     for text in given:
         said = used.predict(text)
         topics = [{"topic": topic, "p": p / 10_000} for topic, p in said]
-        unsure = not said or said[0][1] < least
-        output.give({"text": text, "topics": topics, "chosen": list(used.chosen(said)), "unsure": unsure})
+        found = {
+            "text": text,
+            "topics": topics,
+            "chosen": list(used.chosen(said)),
+            "unsure": not said or said[0][1] < least,
+        }
+        effort = [share / 10_000 for share in used.beside.effort_of(text)]
+        output.give({**found, "effort": effort or None, "moods": list(used.beside.moods_of(text))})
 
 
 def suggest(
-    file: Unlabelled,
+    file: Unlabelled = None,
+    *,
     number: Number = SHOWN,
     train: Train = None,
     model: Model = None,
     config: Config = CONFIG,
     data: Data = DATA,
+    url: Url = None,
+    token: Token = None,
     json: Json = False,
 ) -> None:
-    """Texts worth labelling next, and groups of unsure ones that look like a new topic."""
+    """Texts worth labelling next, and groups of unsure ones that look like a new topic.
+
+    Without FILE: of what customers of the running daemon wrote and no topic is sure of.
+    """
     from skills.topics import suggesting
     from skills.topics.labelled_files import read_texts
 
     output.wants_json(json)
-    texts = read_texts(file)
-    used = _trained(train) if train is not None else _model(model, config, data)
+    if file is None:
+        found = Daemon(data, url, token).get("/v1/topics/unsure")
+        texts, in_force = found["texts"], found["model"]
+    else:
+        texts, in_force = read_texts(file), ""
+    used = _trained(train) if train is not None else _model(model, config, data, in_force)
     worth, groups = suggesting.suggest(used, texts, number, PRECISION)
     if json:
         label = [
@@ -167,11 +194,12 @@ def _workspace(config: Path) -> Any:  # noqa: ANN401 (skills.model.WorkspaceConf
     return load(config).config
 
 
-def _model(path: Path | None, config: Path, data: Path) -> TopicModel:
-    """The model at `path`, or else the workspace's, trained if need be."""
+def _model(path: Path | None, config: Path, data: Path, in_force: str = "") -> TopicModel:
+    """The model at `path`, or the one in force if it lies in `data`, or else the workspace's, trained if need be."""
     from router.app import models
     from skills.topics import TopicModel
 
+    path = path or models.find(data, in_force)
     if path is not None:
         return TopicModel.load(path)
     found, _ = models.prepare(_workspace(config), data)
@@ -192,7 +220,12 @@ def _trained(path: Path, encoder: str | None = None) -> TopicModel:
     return _with_progress({name: _Unknown() for one in labelled for name in one.topics}, labelled, encoder or "none")
 
 
-def _with_progress(topics: Any, labelled: Sequence[Labelled], encoder: str) -> TopicModel:  # noqa: ANN401 (a mapping)
+def _with_progress(
+    topics: Any,  # noqa: ANN401 (a mapping)
+    labelled: Sequence[Labelled],
+    encoder: str,
+    material: Material | None = None,
+) -> TopicModel:
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from skills.topics import encoders, train
@@ -204,7 +237,7 @@ def _with_progress(topics: Any, labelled: Sequence[Labelled], encoder: str) -> T
     with Progress(*columns, console=output.people, transient=True, disable=not output.people.is_terminal) as bar:
         task = bar.add_task("training", total=None)
         tell = lambda done, steps: bar.update(task, completed=done, total=steps)  # noqa: E731
-        return train(topics, progress=tell, labelled=labelled, encoder=found)
+        return train(topics, progress=tell, labelled=labelled, encoder=found, material=material)
 
 
 def _show(found: dict[str, Any], judged: Sequence[Judged], model: TopicModel) -> None:
@@ -217,6 +250,9 @@ def _show(found: dict[str, Any], judged: Sequence[Judged], model: TopicModel) ->
         rows.append(("out-of-scope AUROC", f"{found['out_of_scope_auroc']:.3f}"))
     rows.append(("a text, p50 · p99", f"{found['latency_ms_p50']:.3f} · {found['latency_ms_p99']:.3f} ms"))
     rows.append(("model", f"{found['model_bytes'] / 1e6:.1f} MB"))
+    rows += [
+        (name, f"{'told' if about['on'] else 'off'}: {about['said']}") for name, about in model.beside.said().items()
+    ]
     output.table(f"{len(judged):,} texts", ["", "measured"], rows)
     inside = [one for one in judged if one.true]
     doubtful = sorted((one for one in inside if not one.right and one.said), key=lambda one: -one.p)[:SHOWN]

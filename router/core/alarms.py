@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from router.core import clocks, intake, leaving, levelling, placing, presence, ramp
+from router.core import clocks, incidents, intake, leaving, levelling, placing, presence, ramp
 from router.core.decisions import NotifySupervisors
-from router.core.timers import RAMP, SHIFT
+from router.core.timers import INCIDENT, RAMP, SHIFT
 from router.core.transitions import ContactState
-from router.core.values import Priority
+from router.core.values import RISING
 
 if TYPE_CHECKING:
     from router.core.state import Contact
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from router.core.work import Work
 
 SLICE_MAX = 256  # timers fired by one event
-RISING = (Priority.LOW, Priority.NORMAL, Priority.HIGH, Priority.URGENT)
 
 
 def fire_due(work: Work) -> None:
@@ -30,6 +29,8 @@ def fire_due(work: Work) -> None:
             presence.turn_shift(work, work.index.seats[name])
         elif group == RAMP:
             ramp.over(work, work.index.seats[name])
+        elif group == INCIDENT:
+            incidents.look(work, name)
         else:
             contact = work.state.contacts[name]
             _fire(work, contact)

@@ -1,17 +1,18 @@
 """Automatic answers to messages that open a contact: receipt, out of hours, place in the queue.
 
 They can never be one half of a loop: auto mail and whatever names nobody to answer get none; only a message that opens
-a contact gets one; a customer gets each kind once in 24 hours; and more in an hour than the workspace allows turn all
-off for a day, or until their settings change. The contact does not notice: no clock stops, and nobody has responded.
+a contact gets one; a customer gets each kind once in 24 hours; and more in an hour than the workspace allows, or a
+storm of bounces, turn all off for a day, or until their settings change. The contact does not notice: no clock stops,
+and nobody has responded.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from router.core import sla
+from router.core import incidents, links, sla, storm
+from router.core.chats import CONVERSATIONS
 from router.core.decisions import NotifySupervisors, SendAutoAnswer
-from router.core.index import CONVERSATIONS
 from router.core.intake import stream_order
 from router.core.state import MessageRef
 from router.core.transitions import ContactState, DeliveryState
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 RECEIPT = "receipt"
 OUT_OF_HOURS = "out_of_hours"
 QUEUE = "queue"
+INCIDENT = "incident"
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
@@ -35,28 +37,38 @@ def answer(work: Work, event: MessageReceived) -> None:
     """Answer the message if it opened a contact, once it is known who got that."""
     contact, state, now = work.opened, work.state, work.now
     settings = work.workspace.auto_answers
-    if work.workspace.shadow or not settings.kinds:
+    if contact is None or work.workspace.shadow:
         return
-    if contact is None or event.quiet or contact.flag or not contact.customer:
+    if event.quiet or contact.flag or not contact.customer or links.consents(work, contact.customer) is False:
         return
     decision = _choose(work, contact, event)
-    _forget(state, now)
-    if decision is None or now < state.auto_answers_off_until:
+    forget(state, now)
+    if decision is None or now < state.auto_answers_off_until or storm.rages(state, now):
         return
-    budget = f"{decision.answer} {contact.customer}"
-    if budget in state.auto_answered:
+    if f"{decision.answer} {contact.customer}" in state.auto_answered:
         return
     if len(state.auto_answers_sent) >= settings.per_hour:
         state.auto_answers_off_until = now + DAY
         work.emit(NotifySupervisors(reason="auto-answers-off", detail=str(settings.per_hour)))
         return
-    state.auto_answered[budget] = now
+    spend(work, decision.answer, contact.customer)
     state.auto_answers_sent.append(now)
-    contact.messages.append(
-        MessageRef(id=decision.message, direction="out", at=now, auto=decision.answer, delivery=DeliveryState.PENDING)
-    )
+    ref = MessageRef(id=decision.message, direction="out", at=now, auto=decision.answer, delivery=DeliveryState.PENDING)
+    if decision.answer == INCIDENT and (told := incidents.current(work, incidents.topic_of(work, contact))) is not None:
+        ref.says = told.message
+    contact.messages.append(ref)
     work.index.place[decision.message] = contact.id
     work.emit(decision)
+
+
+def spend(work: Work, name: str, customer: str) -> bool:
+    """Whether a customer may be told that today; if so, it counts as told."""
+    forget(work.state, work.now)
+    budget = f"{name} {customer}"
+    if budget in work.state.auto_answered:
+        return False
+    work.state.auto_answered[budget] = work.now
+    return True
 
 
 def answer_id(message: str) -> str:
@@ -87,22 +99,41 @@ def _choose(work: Work, contact: Contact, event: MessageReceived) -> SendAutoAns
     """The one answer that says most, of those that are wanted: at night the hours, in a chat the queue."""
     kinds = work.workspace.auto_answers.kinds
     name = answer_id(event.message)
+    incident = incidents.current(work, incidents.topic_of(work, contact))
+    if incident is not None and incident.message:
+        return SendAutoAnswer(
+            contact=contact.id, message=name, channel=contact.channel, language=contact.language, answer=INCIDENT
+        )
     opens = opens_at(work, contact) if OUT_OF_HOURS in kinds else None
     if opens is not None:
         return SendAutoAnswer(
-            contact=contact.id, message=name, channel=contact.channel, answer=OUT_OF_HOURS, opens_at=opens
+            contact=contact.id,
+            message=name,
+            channel=contact.channel,
+            language=contact.language,
+            answer=OUT_OF_HOURS,
+            opens_at=opens,
         )
     if contact.kind not in CONVERSATIONS:
         if RECEIPT not in kinds:
             return None
-        return SendAutoAnswer(contact=contact.id, message=name, channel=contact.channel, answer=RECEIPT)
+        return SendAutoAnswer(
+            contact=contact.id, message=name, channel=contact.channel, language=contact.language, answer=RECEIPT
+        )
     if QUEUE not in kinds or contact.state is not ContactState.WAITING:
         return None
     place = work.index.entries[contact.id][3].waiting
-    return SendAutoAnswer(contact=contact.id, message=name, channel=contact.channel, answer=QUEUE, place=place)
+    return SendAutoAnswer(
+        contact=contact.id,
+        message=name,
+        channel=contact.channel,
+        language=contact.language,
+        answer=QUEUE,
+        place=place,
+    )
 
 
-def _forget(state: State, now: int) -> None:
+def forget(state: State, now: int) -> None:
     """Drop what no longer counts: the oldest come first."""
     while state.auto_answered:
         oldest = next(iter(state.auto_answered))

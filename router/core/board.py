@@ -47,7 +47,7 @@ class Line:
 class Group:
     """Who is able to serve contacts that must have the same, and why the others are not."""
 
-    __slots__ = ("able", "able_ids", "absent", "helped", "numbers", "ruled_out")
+    __slots__ = ("able", "able_ids", "absent", "helped", "numbers", "ruled_out", "told")
 
     def __init__(self, able: list[Seat], ruled_out: dict[str, int], scan_from: int, *, helped: bool) -> None:
         self.able = able  # by id
@@ -55,6 +55,7 @@ class Group:
         self.able_ids = {seat.agent.id: seat for seat in able}
         self.ruled_out = ruled_out
         self.absent: dict[str, int] = {}  # why able agents are not here now: how many
+        self.told: dict[int, tuple[tuple[str, int], ...]] = {}  # free -> what rules out the others
         self.numbers = np.array([seat.number for seat in able], dtype=np.int64) if len(able) > scan_from else None
         for seat in able:
             seat.groups.append(self)
@@ -143,21 +144,17 @@ class Board:
 
     def put(self, seat: Seat) -> None:
         """Take over a seat's rank and room."""
-        self._put(self.even, seat, seat.rank)
+        number, room, rank = seat.number, seat.room, seat.rank
+        for kind, ranks in enumerate(self.even):
+            ranks[number] = rank if room >> kind & 1 else NO_ROOM
         if self.by_idle:
-            self._put(self.idle, seat, seat.state.idle_since)
-
-    def _put(self, kinds: list[Ranks], seat: Seat, rank: int) -> None:
-        number, room = seat.number, seat.room
-        for ranks in kinds:
-            ranks[number] = rank if room & 1 else NO_ROOM
-            room >>= 1
+            for kind, ranks in enumerate(self.idle):
+                ranks[number] = seat.state.idle_since if room >> kind & 1 else NO_ROOM
 
     def ranks(self, profile: Profile, numbers: Ranks) -> Ranks:
         """Ranks for a profile of the seats of those numbers, in their order."""
-        kind = profile.line.bit.bit_length() - 1
-        found: Ranks = (self.idle if profile.by_idle else self.even)[kind][numbers]
-        return found
+        all_ranks = (self.idle if profile.by_idle else self.even)[profile.line.bit.bit_length() - 1]
+        return all_ranks.copy() if len(numbers) == self.seats else all_ranks[numbers]
 
 
 def least(values: Ranks, number: int) -> list[int]:
@@ -170,7 +167,7 @@ def least(values: Ranks, number: int) -> list[int]:
     found: list[int] = []
     while len(found) < min(number, len(values)):
         place = int(values.argmin())
-        if values[place] == NO_ROOM:
+        if values.item(place) == NO_ROOM:
             break
         found.append(place)
         values[place] = NO_ROOM

@@ -75,7 +75,7 @@ def renew(workspace: Workspace, contact: Contact) -> None:
         response if resolution is None or (response is not None and response < resolution) else resolution
     )
     base = contact.turn_at + NO_PROMISE if due is None else due
-    contact.order = base - workspace.credits.get(contact.priority.value, 0)
+    contact.order = base - workspace.credits.get(contact.priority, 0)
     contact.escalate_at = _next_escalation(contact, hours) if contact.escalated < len(contact.escalate) else None
 
 
@@ -119,7 +119,7 @@ def next_timer(state: State, contact: Contact) -> int | None:
         instants = [contact.snoozed_until]
     elif contact.state is ContactState.RESOLVED:
         instants = [(contact.resolved_at or 0) + workspace.reopen_window]
-    return min((at for at in instants if at is not None), default=None)
+    return min([at for at in instants if at is not None], default=None)
 
 
 def hand_back_at(state: State, contact: Contact) -> int | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from router.core import clocks, explain, intake, learning, placing
+from router.core import asking, clocks, explain, intake, learning, leaving, placing, unwanted
 from router.core.decisions import ReleaseContact, ResolveContact, SendReply, SnoozeContact
 from router.core.state import MessageRef
 from router.core.transitions import ContactState, DeliveryState
@@ -16,9 +16,12 @@ from router.core.values import WHOLE
 
 if TYPE_CHECKING:
     from router.core.events import (
+        ColleagueCalled,
+        ColleagueLeft,
         ContactReopened,
         ContactResolved,
         ContactRetagged,
+        ContactsMerged,
         ContactSnoozed,
         ContactTaken,
         ContactWoken,
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
         PrioritySet,
         ReplyWritten,
         SenderLetIn,
+        SenderUnblocked,
+        SpamMarked,
         TransferAsked,
     )
     from router.core.state import Contact
@@ -79,17 +84,22 @@ def reply(work: Work, event: ReplyWritten, contact: Contact) -> None:
         return
     if contact.state is ContactState.SNOOZED:
         intake.wake(work, contact, "customer_wrote")
-    contact.messages.append(
-        MessageRef(id=event.message, direction="out", at=work.now, agent=event.agent, delivery=DeliveryState.PENDING)
-    )
+    channel = event.channel or contact.channel
+    ref = MessageRef(id=event.message, direction="out", at=work.now, agent=event.agent, delivery=DeliveryState.PENDING)
+    ref.channel = "" if channel == contact.channel else channel
+    contact.messages.append(ref)
     work.index.place[event.message] = contact.id
-    work.emit(SendReply(contact=contact.id, message=event.message, channel=contact.channel))
+    owed, due = contact.response_from, contact.response_due
+    waited = None if owed is None else max(0, work.now - owed)
+    late = None if owed is None or due is None else work.now > due
+    work.emit(SendReply(contact=contact.id, message=event.message, channel=channel, waited=waited, late=late))
     if not event.resolve:
         wait_on_customer(work, contact, event.agent)
         return
     work.step(contact, "reply")
     clocks.stop_response(contact)
     close(work, contact)
+    asking.ask(work, event, contact)
 
 
 def wait_on_customer(work: Work, contact: Contact, agent: str) -> None:
@@ -174,6 +184,7 @@ def resolve(work: Work, event: ContactResolved, contact: Contact) -> None:
     """Done."""
     if _may_move(work, contact, event.agent):
         close(work, contact)
+        asking.ask(work, event, contact)
 
 
 def reopen(work: Work, event: ContactReopened, contact: Contact) -> None:
@@ -223,6 +234,74 @@ def let_in(work: Work, event: SenderLetIn, contact: Contact) -> None:
         work.refuse("not-open")
     else:
         intake.let_in(work, contact, into)
+
+
+def merge(work: Work, event: ContactsMerged, contact: Contact) -> None:
+    """The messages of an open contact go into another of the same customer's, which stays its owner's.
+
+    Only within one customer and one channel: else somebody would read what was written to another, or be answered
+    where they never wrote.
+    """
+    into = intake.resolve_joined(work, event.into)
+    unreadable = "quarantined" in {contact.flag, into.flag if into is not None else ""}
+    if into is None:
+        work.refuse("no-such-contact", event.into)
+    elif contact.joined is not None or into is contact or unreadable:
+        work.refuse("bad-state", contact.state.value)
+    elif (contact.customer, contact.channel) != (into.customer, into.channel) or not contact.customer:
+        work.refuse("not-one")
+    elif contact.state is ContactState.RESOLVED:
+        work.refuse("not-open")
+    elif contact.agent not in {None, event.agent} and not work.supervises(event.agent):
+        work.refuse("not-yours", contact.agent or "")
+    elif len(contact.messages) + len(into.messages) > leaving.MESSAGES_MAX:
+        work.refuse("bad-state", into.state.value)
+    elif _may_move(work, into, event.agent):
+        intake.merge(work, contact, into)
+
+
+def call(work: Work, event: ColleagueCalled, contact: Contact) -> None:
+    """A colleague looks on and writes notes, until it is resolved or they leave; nothing of their room is taken."""
+    offered = contact.offer.agent if contact.offer is not None else None
+    part = {contact.agent, offered, *contact.called}
+    if event.target not in work.workspace.agents:
+        work.refuse("no-such-agent", event.target)
+    elif contact.state is ContactState.RESOLVED:
+        work.refuse("not-open")
+    elif event.agent not in part and not work.supervises(event.agent):
+        work.refuse("not-yours", contact.agent or "")
+    elif event.target == contact.agent:
+        work.refuse("already-there", event.target)
+    else:
+        if event.message:
+            contact.messages.append(MessageRef(id=event.message, direction="note", at=work.now, agent=event.agent))
+            work.index.place[event.message] = contact.id
+        contact.called = sorted({*contact.called, event.target})
+
+
+def leave(work: Work, event: ColleagueLeft, contact: Contact) -> None:
+    """Whoever was called in looks on no more."""
+    if event.agent in contact.called:
+        contact.called.remove(event.agent)
+    else:
+        work.refuse("bad-state", contact.state.value)
+
+
+def mark_spam(work: Work, event: SpamMarked, contact: Contact) -> None:
+    """Close it as spam: nothing is learned from it, and its sender, if so said, opens nothing any more."""
+    if _may_move(work, contact, event.agent):
+        contact.spam = True
+        if event.block:
+            unwanted.block(work.state, contact)
+        close(work, contact)
+
+
+def unblock(work: Work, event: SenderUnblocked, contact: Contact) -> None:
+    """Its sender may write to us again; what they wrote meanwhile stays on the list."""
+    if contact.agent != event.agent and not work.supervises(event.agent):
+        work.refuse("not-yours", contact.agent or "")
+    elif not unwanted.unblock(work.state, contact):
+        work.refuse("bad-state", contact.state.value)
 
 
 # -- inside ------------------------------------------------------------------------------------------------------------
@@ -277,6 +356,7 @@ def _queue(work: Work, contact: Contact) -> None:
 def close(work: Work, contact: Contact) -> None:
     """It is resolved, whoever has it."""
     owner = contact.agent
+    late = None if contact.resolution_due is None else work.now > contact.resolution_due
     if contact.offer is not None:
         placing.withdraw(work, contact, "resolved")
     work.step(contact, "resolve")
@@ -284,11 +364,12 @@ def close(work: Work, contact: Contact) -> None:
     contact.waiting_since = None
     contact.snoozed_until = None
     contact.response_from = None
+    contact.called = []
     clocks.pause_resolution(work.workspace, contact, work.now)
     if owner is not None:
-        work.let_go(contact, owner)
-        learning.true_up(work, contact, owner)
-        learning.learn(work, contact)
-        work.emit(ReleaseContact(contact=contact.id, agent=owner, reason="resolved"))
-    work.emit(ResolveContact(contact=contact.id))
+        spent = work.let_go(contact, owner, done=True)
+        if not contact.spam:
+            learning.learn(work, contact)
+        work.emit(ReleaseContact(contact=contact.id, agent=owner, reason="resolved", effort=spent))
+    work.emit(ResolveContact(contact=contact.id, late=late))
     work.touch(contact)

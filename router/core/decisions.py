@@ -106,7 +106,7 @@ class RescindOffer(DecisionBase, frozen=True, kw_only=True, tag=True):
 
 
 class ReleaseContact(DecisionBase, frozen=True, kw_only=True, tag=True):
-    """The owner no longer holds it.
+    """The owner no longer holds it. `effort`: ms that they spent on it, where they are done with it.
 
     `reason`: transferred | snoozed | resolved | away | removed | taken |
     escalation.
@@ -115,6 +115,7 @@ class ReleaseContact(DecisionBase, frozen=True, kw_only=True, tag=True):
     contact: str
     agent: str
     reason: str
+    effort: int = 0
 
 
 class ChangeRequirement(DecisionBase, frozen=True, kw_only=True, tag=True):
@@ -126,23 +127,30 @@ class ChangeRequirement(DecisionBase, frozen=True, kw_only=True, tag=True):
 
 
 class SendReply(DecisionBase, frozen=True, kw_only=True, tag=True):
-    """Hand `message` to the outbox: the customer gets it on the contact's channel."""
+    """Hand `message` to the outbox: the customer gets it on that channel.
+
+    `waited`: ms for which an answer had been owed; `late`: whether that broke a promise. None: none was owed, or made.
+    """
 
     contact: str
     message: str
     channel: str
+    waited: int | None = None
+    late: bool | None = None
 
 
 class SendAutoAnswer(DecisionBase, frozen=True, kw_only=True, tag=True):
     """Hand an automatic answer, `message`, to the outbox. The contact stays as it is: a response is still owed.
 
-    `answer`: receipt | out_of_hours | queue. `opens_at`: when somebody is on shift next; `place`: in the queue, from 1.
+    `answer`: receipt | out_of_hours | queue | incident | csat. `opens_at`: when somebody is on shift next; `place`: in
+    the queue, from 1.
     """
 
     contact: str
     message: str
     channel: str
     answer: str
+    language: str | None = None  # the customer's
     opens_at: int | None = None
     place: int = 0
 
@@ -156,7 +164,10 @@ class SetStatus(DecisionBase, frozen=True, kw_only=True, tag=True):
 
 
 class ResolveContact(DecisionBase, frozen=True, kw_only=True, tag=True):
+    """It is done. `late`: whether that broke a promise; None: none was made."""
+
     contact: str
+    late: bool | None = None
 
 
 class SnoozeContact(DecisionBase, frozen=True, kw_only=True, tag=True):
@@ -171,7 +182,8 @@ class WakeContact(DecisionBase, frozen=True, kw_only=True, tag=True):
 class NotifySupervisors(DecisionBase, frozen=True, kw_only=True, tag=True):
     """A person should look.
 
-    `reason`: dead-end | escalation | delivery-failed | quarantined | owner-removed | auto-answers-off.
+    `reason`: dead-end | escalation | delivery-failed | quarantined | owner-removed | auto-answers-off | bounce-storm |
+    link-in-doubt | incident.
     """
 
     reason: str
@@ -209,11 +221,57 @@ class EraseCustomer(DecisionBase, frozen=True, kw_only=True, tag=True):
     messages: tuple[str, ...]
 
 
+class LinkIdentities(DecisionBase, frozen=True, kw_only=True, tag=True):
+    """These identities are the customer's; so are these contacts. `contact`: in which they go on writing, or ""."""
+
+    customer: str
+    link: str
+    identities: tuple[str, ...]
+    contacts: tuple[str, ...]
+    contact: str = ""
+
+
+class UnlinkIdentities(DecisionBase, frozen=True, kw_only=True, tag=True):
+    """These identities and contacts are `customer`'s, and no longer those of `kept`."""
+
+    customer: str
+    kept: str
+    link: str
+    identities: tuple[str, ...]
+    contacts: tuple[str, ...]
+
+
+class RecordSatisfaction(DecisionBase, frozen=True, kw_only=True, tag=True):
+    """What a customer said of a contact, and who had it."""
+
+    contact: str
+    score: int
+    agent: str
+
+
+class RaiseIncident(DecisionBase, frozen=True, kw_only=True, tag=True):
+    """Far more is written of a topic than usual. `usual`: contacts in such an hour, of 100."""
+
+    incident: str
+    topic: str
+    count: int
+    usual: int
+
+
+class EndIncident(DecisionBase, frozen=True, kw_only=True, tag=True):
+    """`reason`: over | agent | off."""
+
+    incident: str
+    topic: str
+    reason: str
+
+
 class Refuse(DecisionBase, frozen=True, kw_only=True, tag=True):
     """A command changed nothing. `code` is stable; `detail` names who was first, what is allowed, ….
 
     Codes: no-such-contact | no-such-agent | no-such-team | not-yours | not-open | offer-over | already-yours | taken |
-    not-allowed | bad-state | bad-topic | bad-time | shadow | no-such-customer | stale-base; those of CommandRefused.
+    not-allowed | bad-state | bad-topic | bad-time | shadow | no-such-customer | no-such-link | bad-language |
+    bad-tier | no-such-incident | rated | stale-base; those of CommandRefused.
     """
 
     code: str
@@ -243,4 +301,9 @@ Decision = (
     | Refuse
     | ForgetContact
     | EraseCustomer
+    | RecordSatisfaction
+    | RaiseIncident
+    | EndIncident
+    | LinkIdentities
+    | UnlinkIdentities
 )

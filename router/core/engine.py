@@ -13,15 +13,18 @@ import msgspec
 
 from router.core import (
     alarms,
+    asking,
     autoanswers,
     commands,
     delivery,
     erasing,
     events,
     explain,
+    incidents,
     intake,
     jumps,
     levelling,
+    links,
     matching,
     presence,
     prospects,
@@ -30,6 +33,7 @@ from router.core import (
     settling,
     shadow,
     starting,
+    storm,
 )
 from router.core.board import SCAN_FROM
 from router.core.decisions import Candidate, Explanation
@@ -48,7 +52,11 @@ if TYPE_CHECKING:
     from router.core.values import Requirement
 
 
-OUTWARD = (events.ReplyWritten, events.ContactStarted)  # commands that send something: never in shadow mode
+OUTWARD = (
+    events.ReplyWritten,
+    events.ContactStarted,
+    events.IncidentAnswered,
+)  # commands that send something: never in shadow mode
 
 
 class NoSuchContact(PermanentError):
@@ -93,6 +101,7 @@ class Engine:
         _dispatch(work, event)
         settling.settle(work)
         if isinstance(event, events.MessageReceived):
+            incidents.count(work)
             autoanswers.answer(work, event)
         return tuple(work.out)
 
@@ -151,6 +160,7 @@ def _dispatch(work: Work, event: Event) -> None:  # noqa: C901, PLR0912 one line
     match event:
         case events.MessageReceived():
             intake.receive(work, event)
+            storm.watch(work, event)
             delivery.bounced(work, event)
         case events.AnswerSeen():
             shadow.answer_seen(work, event)
@@ -170,6 +180,10 @@ def _dispatch(work: Work, event: Event) -> None:  # noqa: C901, PLR0912 one line
             intake.release(work, event)
         case events.DeliveryReported():
             delivery.report(work, event)
+        case events.SatisfactionGiven():
+            asking.answered(work, event)
+        case events.TierSet():
+            links.set_tier(work, event)
         case events.CommandRefused():
             work.refuse(event.code, event.detail)
         case events.CustomerErased() | events.ErasureDone():
@@ -191,6 +205,12 @@ def _by_agent(work: Work, event: AgentCommand) -> None:
         return
     if isinstance(event, events.ContactStarted):
         starting.start(work, event)
+        return
+    if isinstance(event, events.IncidentAnswered):
+        asking.tell(work, event)
+        return
+    if isinstance(event, events.IncidentEnded):
+        incidents.end(work, event)
         return
     contact = work.state.contacts.get(event.contact)
     if contact is None:
@@ -227,5 +247,21 @@ def _on_contact(work: Work, event: ContactCommand, contact: Contact) -> None:  #
             commands.set_priority(work, event, contact)
         case events.SenderLetIn():
             commands.let_in(work, event, contact)
+        case events.IdentitiesLinked():
+            links.by_agent(work, event, contact)
+        case events.LinkUndone():
+            links.undo(work, event, contact)
+        case events.CustomerDescribed():
+            links.describe(work, event, contact)
+        case events.ContactsMerged():
+            commands.merge(work, event, contact)
+        case events.ColleagueCalled():
+            commands.call(work, event, contact)
+        case events.ColleagueLeft():
+            commands.leave(work, event, contact)
+        case events.SpamMarked():
+            commands.mark_spam(work, event, contact)
+        case events.SenderUnblocked():
+            commands.unblock(work, event, contact)
         case _ as unreachable:
             assert_never(unreachable)

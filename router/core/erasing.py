@@ -79,14 +79,17 @@ def _empty(work: Work, contact: Contact) -> dict[str, int]:
             del work.state.externals[ref.external]
         ref.external = ""
     work.index.customers.count(contact.customer, -1)
-    contact.flag, contact.customer, contact.participants = ERASED, "", []
+    work.index.chats.forget(contact)
+    contact.flag, contact.customer, contact.participants, contact.parted = ERASED, "", [], []
     contact.claims = contact.follows = contact.language = contact.tier = None
+    contact.moods = ()
     return {ref.id: 1 for ref in contact.messages}
 
 
 def _leave_thread(contact: Contact, identities: dict[str, None]) -> dict[str, int]:
     """Somebody else's contact: it stays without them; gives what they wrote there, be it only a bounce."""
     contact.participants = [one for one in contact.participants if one not in identities]
+    contact.parted = [one for one in contact.parted if one not in identities]
     written = [ref for ref in contact.messages if ref.sender in identities]
     for ref in written:
         ref.sender = None
@@ -98,8 +101,11 @@ def _forget(work: Work, customers: dict[str, None], identities: dict[str, None])
     for customer in customers:
         work.index.customers.identities.pop(customer, None)
         state.last_agent.pop(customer, None)
+        state.links.pop(customer, None)
     for identity in identities:
         state.identities.pop(identity, None)
+        for known in (state.going_on, state.languages, state.consents, state.tiers, state.tiers_seen, state.blocked):
+            known.pop(identity, None)
     for budget in [one for one in state.auto_answered if one.partition(" ")[2] in customers]:
         del state.auto_answered[budget]
 

@@ -11,13 +11,10 @@ from __future__ import annotations
 
 import msgspec
 
-from router.core.values import Priority, Status, Workspace
-
-
-class EventBase(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    at: int
-    inbox: str = ""
-
+from router.core.agent_events import *  # noqa: F403  # what agents do is told with the rest: the other half of this module
+from router.core.agent_events import AgentCommand
+from router.core.event_base import EventBase
+from router.core.values import Workspace
 
 # -- the process ---------------------------------------------------------------------------------------------------
 
@@ -100,10 +97,16 @@ class MessageReceived(EventBase, frozen=True, kw_only=True, tag=True):
     `thread`: the contact that a signed token or a Message-ID we issued points to, or None.
     `topics`: (topic, probability of 10,000), best first; keyword hits are in here.
     `auto`: None, or auto-reply | bounce | list | bulk | loop | spam.
-    `about`: for a bounce, the outbound message it reports on; `undelivered`: it says that this never arrived.
+    `about`: for a bounce, the outbound message it reports on; `undelivered`: it says that this never arrived, at the
+    recipient of that place: 0 is whom it was written to, others had it in copy.
+    `effort`: what it may take, () or (likely, low, high), of 10,000 of what contacts of its topic and kind take.
+    `moods`: angry, urgent.
     `quiet`: nobody would read an automatic answer (no-reply, forged, one of our own addresses): none is given.
+    `thanks`: it says thanks and nothing else, which reopens no contact.
     In shadow mode, and where messages can be edited, `external`: keyed hash of the message's own id; `answers`: of
     those it refers to, or words anew.
+    `proves`: another identity that is the writer's too, as a link shows that we signed and sent there; `proof`: digest
+    of that link. `prefers`: the language they want; `consent`: whether a machine may write to them. None: not said.
     `shared`: it stands in a thread that all who are there read and may write in, and `external` is the thread's: what
     comes there belongs together, whoever writes, and nothing else does.
     """
@@ -121,11 +124,19 @@ class MessageReceived(EventBase, frozen=True, kw_only=True, tag=True):
     auto: str | None = None
     about: str | None = None
     undelivered: bool = False
+    recipient: int = 0
     model: str = ""  # version of the classifier that said so
     conflict: bool = False  # same idempotency key as an earlier message, other content
     quiet: bool = False
+    thanks: bool = False
     external: str = ""
     answers: tuple[str, ...] = ()
+    proves: str = ""
+    proof: str = ""
+    prefers: str = ""
+    consent: bool | None = None
+    effort: tuple[int, ...] = ()
+    moods: tuple[str, ...] = ()
     shared: bool = False
 
 
@@ -164,121 +175,35 @@ class MessageReleased(EventBase, frozen=True, kw_only=True, tag=True):
     language: str | None = None
     topics: tuple[tuple[str, int], ...] = ()
     model: str = ""
+    effort: tuple[int, ...] = ()
+    moods: tuple[str, ...] = ()
 
 
 class DeliveryReported(EventBase, frozen=True, kw_only=True, tag=True):
-    """How an outbound message fares: sent | deferred | failed | unknown."""
+    """How an outbound message fares: sent | deferred | failed | unknown.
+
+    `lost`: of its recipients in copy, by their place among all, those it will never reach.
+    """
 
     message: str
     contact: str
     state: str
+    lost: tuple[int, ...] = ()
 
 
-# -- what agents do (each came through the inbox as a command) -------------------------------------------------------
-
-
-class AgentEvent(EventBase, frozen=True, kw_only=True, tag=True):
-    """`agent` did it; the engine refuses what the agent may not do."""
-
-    agent: str
-
-
-class ContactStarted(AgentEvent, frozen=True, kw_only=True, tag=True):
-    """An agent writes to a customer first. `contact`: the id it gets, which its signed addresses carry already.
-
-    `recipient`: keyed hash of whom it goes to; `message`: what was written, a blob; `topics`: what it is about, or ().
-    """
+class SatisfactionGiven(EventBase, frozen=True, kw_only=True, tag=True):
+    """Somebody answered the question, 1 to 5. `sender`: who, where the channel says so; "": whoever has the link."""
 
     contact: str
-    message: str
-    channel: str
-    kind: str
-    account: str
-    recipient: str
-    topics: tuple[str, ...] = ()
+    score: int
+    sender: str = ""
 
 
-class StatusSet(AgentEvent, frozen=True, kw_only=True, tag=True):
-    """Available, busy, away, offline; `target` is the agent it is for (a supervisor may set another's)."""
+class TierSet(EventBase, frozen=True, kw_only=True, tag=True):
+    """A program says of which tier somebody is, by keyed hashes of their address; "": of none that it knows."""
 
-    status: Status
-    target: str = ""
-
-
-class OfferAccepted(AgentEvent, frozen=True, kw_only=True, tag=True):
-    contact: str
-    offer: str
-
-
-class OfferDeclined(AgentEvent, frozen=True, kw_only=True, tag=True):
-    contact: str
-    offer: str
-    reason: str = ""
-
-
-class ContactTaken(AgentEvent, frozen=True, kw_only=True, tag=True):
-    """Claimed from the queue, or by a supervisor from anybody."""
-
-    contact: str
-
-
-class ReplyWritten(AgentEvent, frozen=True, kw_only=True, tag=True):
-    """An answer to the customer; its text and frozen recipients are a blob under `message`."""
-
-    contact: str
-    message: str
-    resolve: bool = False  # "send and resolve"
-
-
-class NoteWritten(AgentEvent, frozen=True, kw_only=True, tag=True):
-    """Said among colleagues; never leaves."""
-
-    contact: str
-    message: str
-
-
-class TransferAsked(AgentEvent, frozen=True, kw_only=True, tag=True):
-    """To an agent, to a team, or (both None) to whoever is best. `message`: the hand-over note, or ""."""
-
-    contact: str
-    to_agent: str | None = None
-    to_team: str | None = None
-    message: str = ""
-
-
-class ContactSnoozed(AgentEvent, frozen=True, kw_only=True, tag=True):
-    contact: str
-    until: int
-
-
-class ContactWoken(AgentEvent, frozen=True, kw_only=True, tag=True):
-    contact: str
-
-
-class ContactResolved(AgentEvent, frozen=True, kw_only=True, tag=True):
-    contact: str
-
-
-class ContactReopened(AgentEvent, frozen=True, kw_only=True, tag=True):
-    contact: str
-
-
-class ContactRetagged(AgentEvent, frozen=True, kw_only=True, tag=True):
-    """The agent says what it is about; the requirement follows from the rules."""
-
-    contact: str
-    topics: tuple[str, ...]
-
-
-class PrioritySet(AgentEvent, frozen=True, kw_only=True, tag=True):
-    contact: str
-    priority: Priority
-
-
-class SenderLetIn(AgentEvent, frozen=True, kw_only=True, tag=True):
-    """The messages of a flagged contact belong to the contact they claimed: join it there."""
-
-    contact: str
+    identities: tuple[str, ...]
+    tier: str
 
 
 class CommandRefused(EventBase, frozen=True, kw_only=True, tag=True):
@@ -287,24 +212,6 @@ class CommandRefused(EventBase, frozen=True, kw_only=True, tag=True):
     code: str
     detail: str = ""
 
-
-ContactCommand = (
-    OfferAccepted
-    | OfferDeclined
-    | ContactTaken
-    | ReplyWritten
-    | NoteWritten
-    | TransferAsked
-    | ContactSnoozed
-    | ContactWoken
-    | ContactResolved
-    | ContactReopened
-    | ContactRetagged
-    | PrioritySet
-    | SenderLetIn
-)
-
-AgentCommand = StatusSet | ContactStarted | ContactCommand
 
 Event = (
     LeaderElected
@@ -317,21 +224,9 @@ Event = (
     | MessageQuarantined
     | MessageReleased
     | DeliveryReported
-    | StatusSet
-    | ContactStarted
-    | OfferAccepted
-    | OfferDeclined
-    | ContactTaken
-    | ReplyWritten
-    | NoteWritten
-    | TransferAsked
-    | ContactSnoozed
-    | ContactWoken
-    | ContactResolved
-    | ContactReopened
-    | ContactRetagged
-    | PrioritySet
-    | SenderLetIn
+    | AgentCommand
+    | SatisfactionGiven
+    | TierSet
     | CommandRefused
     | CustomerErased
     | ErasureDone

@@ -23,6 +23,7 @@ HOURS_FROM = 120  # minutes: above that a span is told in hours
 BY_HAND = "assigned by hand"
 ACCEPTED = "accepted the offer"
 LEFT_TO = (SPARED, LEFT)  # reasons that are no skill
+KEYS = ("who served this customer", "preferred skills", "utilisation", "scarcity of other skills", "longest idle")
 
 
 def explain(
@@ -44,12 +45,22 @@ def explain(
         deciding=deciding(keys),
         relaxation=contact.relaxed if contact is not None else 0,
         sticky=sticky,
-        reserve=tuple(sorted({skill for skill in choice.kept.values() if skill not in LEFT_TO})),
+        reserve=tuple(sorted({skill for skill in choice.kept.values() if skill not in LEFT_TO})) if choice.kept else (),
     )
 
 
 def ruled_out(profile: Profile, contact: Contact | None, choice: Choice) -> tuple[tuple[str, int], ...]:
     """How many agents each reason rules out, most first, ties by reason. Nobody is looked at but who declined."""
+    if choice.kept or (contact is not None and contact.declined):
+        return _counted(profile, contact, choice)
+    told = profile.group.told  # in most records it is only the number of the free that differs
+    found = told.get(choice.free)
+    if found is None:
+        found = told[choice.free] = _counted(profile, contact, choice)
+    return found
+
+
+def _counted(profile: Profile, contact: Contact | None, choice: Choice) -> tuple[tuple[str, int], ...]:
     counts = dict(profile.group.ruled_out)
     full = len(profile.able) - choice.free - len(choice.kept)
     for skill in choice.kept.values():
@@ -105,10 +116,9 @@ def deciding(keys: list[tuple[int, ...]]) -> str:
         return ""
     if len(keys) == 1:
         return "the only one"
-    names = ("who served this customer", "preferred skills", "utilisation", "scarcity of other skills", "longest idle")
-    for name, one, other in zip(names, keys[0], keys[1], strict=True):
+    for name, one, other in zip(KEYS, keys[0], keys[1], strict=True):
         if one != other:
-            return "own team before one that helps out" if other >= HELPS > one and name == names[1] else name
+            return "own team before one that helps out" if other >= HELPS > one and name == KEYS[1] else name
     return "id"
 
 

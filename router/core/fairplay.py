@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from router.core import decisions as d
 from router.core import events as e
@@ -191,3 +191,74 @@ def writers_of(event: e.MessageReceived | e.MessageQuarantined | e.ContactStarte
     if isinstance(event, e.ContactStarted):
         return (event.recipient,)
     return (event.sender, *event.cc) if isinstance(event, e.MessageReceived) else (event.sender,)
+
+
+class Known(Protocol):
+    """What an auditor knows of who may write where, and which signed links were used."""
+
+    allowed: dict[str, dict[str, int]]
+    proofs: dict[str, int]
+
+
+def links_wrong(event: Event, decision: d.LinkIdentities | d.UnlinkIdentities, known: Known, state: State) -> list[str]:
+    """What is wrong with a link, and who may write where from now on.
+
+    Only a proof that came with the message, once, links, or an agent does; and whoever is parted takes no part any more
+    in what stays.
+    """
+    if isinstance(decision, d.UnlinkIdentities):
+        for contact in state.contacts.values():
+            if contact.customer == decision.kept:
+                for identity in decision.identities:
+                    known.allowed[contact.id].pop(identity, None)
+        return []
+    wrong = [
+        f"{name} is not its customer's"
+        for name in decision.contacts
+        if state.contacts[name].customer != decision.customer
+    ]
+    if not isinstance(event, e.MessageReceived):
+        return wrong if isinstance(event, e.IdentitiesLinked) else [*wrong, "a link without a proof or an agent"]
+    if event.sender not in decision.identities or not event.proof or event.proof in known.proofs:
+        wrong.append("a signed link counts twice, or for somebody who did not show it")
+    known.proofs[event.proof] = 1
+    if decision.contact:
+        if event.proves not in known.allowed[decision.contact]:
+            wrong.append(f"{decision.contact} is gone on with by somebody who took no part in it")
+        known.allowed[decision.contact][event.sender] = 1
+    return wrong
+
+
+def has_reason(event: Event, decision: d.SendAutoAnswer, contact: Contact, state: State) -> bool:
+    """Whether a machine may write: the customer opened a contact, it was resolved, or a supervisor had it told."""
+    if decision.answer == "csat":
+        ended = isinstance(event, e.ContactResolved | e.ReplyWritten) and event.contact == contact.id
+        return ended and contact.state is ContactState.RESOLVED and not contact.quiet
+    if isinstance(event, e.IncidentAnswered):
+        return decision.answer == "incident" and event.incident in state.incidents and not contact.quiet
+    person = isinstance(event, e.MessageReceived) and event.auto is None and not event.quiet
+    return person and contact.messages[0].id == getattr(event, "message", "")
+
+
+def against_rules(
+    decision: d.OfferTo | d.AssignTo, state: State, status: Status | None, kinds: list[str], helper: str | None
+) -> list[str]:
+    """In words, what the router may not have given an agent for. `kinds`: of all that they hold now."""
+    workspace, contact = state.workspace, state.contacts[decision.contact]
+    agent = workspace.agents.get(decision.agent)
+    if agent is None:
+        return ["is not in the workspace"]
+    wrong: list[str] = []
+    if status is not Status.AVAILABLE and not workspace.shadow:
+        wrong.append(f"is {status}")
+    if not on_shift(workspace, agent, state.at):
+        wrong.append("is off shift")
+    if not holds(agent, decision.explanation.requirement.must):
+        wrong.append("lacks a skill")
+    if not asks_enough(decision.explanation.requirement, contact, workspace):
+        wrong.append("was asked for less than the contact requires")
+    if contact.team is not None and not may_serve_team(workspace, agent, contact.team, helper):
+        wrong.append("is not in the team")
+    if overfull(state, agent, kinds, contact.kind):
+        wrong.append("is over capacity")
+    return wrong

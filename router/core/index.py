@@ -11,11 +11,12 @@ from __future__ import annotations
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
 
-from router.core import clocks, ledger, ramp
+from router.core import clocks, ledger, ramp, sifting
 from router.core.board import SCAN_FROM, SCARCITY_MAX, Board, Group, Line, Profile, Seat, packed
+from router.core.chats import Chats
 from router.core.leaving import Customers
 from router.core.rules import Facts, Outcome, apply_rules, relaxed, sort_topics
-from router.core.timers import CONTACT, RAMP, SHIFT, Timers
+from router.core.timers import CONTACT, INCIDENT, RAMP, SHIFT, Timers
 from router.core.transitions import ContactState
 from router.core.values import WHOLE, Requirement, Skills, Status
 
@@ -27,9 +28,8 @@ if TYPE_CHECKING:
 
 PROFILES_MAX = 4_096  # above that, profiles nobody waits in are forgotten
 OUTCOMES_MAX = 10_000
-STALE_MAX = 1_000  # entries of a heap that no longer hold, besides as many as hold
+STALE_MAX = 1_000  # entries of a line that no longer hold, besides as many as hold
 LONGEST_IDLE = "longest-idle"  # the strategy of a team that ranks by that alone
-CONVERSATIONS = ("chat", "messaging")  # kinds in which a customer has one open contact a channel, not many
 
 GroupKey = tuple[Skills, str, str | None, str | None]  # must, kind, team, the team that helps it out
 
@@ -44,7 +44,7 @@ class Index:
         self.timers = Timers()
         self.entries: dict[str, Entry] = {}
         self.place: dict[str, str] = {}  # message -> contact, "" for the auto list
-        self.open_chats: dict[tuple[str, str, str, str], list[str]] = {}  # customer, channel, account, kind
+        self.chats = Chats(state)
         self.profiles_max = PROFILES_MAX
         self.customers = Customers(state)
         self.reload()
@@ -52,7 +52,7 @@ class Index:
             self.sync(contact)
             for ref in contact.messages:
                 self.place[ref.id] = contact.id
-            self.note_open(contact)
+            self.chats.note(contact)
         for message in state.autos:
             self.place[message] = ""
 
@@ -69,6 +69,7 @@ class Index:
         self.profiles: dict[tuple[Requirement, str, str | None], Profile] = {}
         self.groups: dict[GroupKey, Group] = {}
         self.kind_bits: dict[str, int] = {}
+        self.kinds: list[tuple[str, int, int]] = []  # kind, bit, units that one takes
         self.parked_count = bool(workspace.parked_cost) or workspace.wake_margin is not None
         self.overflows = tuple(sorted(name for name, team in workspace.teams.items() if team.overflow is not None))
         teams: dict[str, list[str]] = {}
@@ -82,6 +83,7 @@ class Index:
         by_idle = any(team.strategy == LONGEST_IDLE for team in workspace.teams.values())
         self.board = Board(len(self.seats), by_idle=by_idle) if len(self.seats) > self.scan_from else None
         self.holders: dict[str, list[Seat]] = {}
+        self.skilled: dict[tuple[str, int], list[Seat]] = {}
         for seat in self.seats.values():
             for skill in seat.agent.skills:
                 self.holders.setdefault(skill, []).append(seat)
@@ -97,6 +99,8 @@ class Index:
             self.refresh(seat)
             self.refresh_rank(seat)
             self.arm_shift(seat)
+        for incident in self.state.incidents.values():
+            self.timers.arm(INCIDENT, incident.id, 0, incident.look_at)
 
     def _order_scarcities(self) -> None:
         """Give each seat its place among the scarcities of all, so that a rank needs few bits for it."""
@@ -111,6 +115,7 @@ class Index:
         bit = self.kind_bits.get(kind)
         if bit is None:
             bit = self.kind_bits[kind] = 1 << len(self.kind_bits)
+            self.kinds.append((kind, bit, self.cost(kind)))
             if self.board is not None:
                 self.board.add_kind()
             for seat in self.seats.values():
@@ -124,14 +129,16 @@ class Index:
     def outcome(self, contact: Contact) -> Outcome:
         """What the rules say of a contact, remembered by what they look at."""
         best, others = sort_topics(self.state.workspace, contact.topics, certain=contact.topics_set)
-        key = (contact.channel, contact.kind, contact.account, contact.language, contact.tier, best, others)
+        key = (
+            contact.channel, contact.kind, contact.account, contact.language, contact.tier, best, others, contact.moods
+        )  # fmt: skip
         found = self.outcomes.get(key)
         if found is None:
             if len(self.outcomes) >= OUTCOMES_MAX:
                 self.outcomes.clear()
             facts = Facts(
                 channel=contact.channel, kind=contact.kind, account=contact.account, language=contact.language,
-                tier=contact.tier, best=best, others=others,
+                tier=contact.tier, best=best, others=others, moods=contact.moods,
             )  # fmt: skip
             found = self.outcomes[key] = apply_rules(self.state.workspace, facts)
         return found
@@ -160,7 +167,8 @@ class Index:
         requirement = contact.requirement
         if contact.relaxed:
             requirement = relaxed(self.state.workspace, requirement, contact.relaxed)
-        return self.profile(requirement, contact.kind, contact.team)
+        found = self.profiles.get((requirement, contact.kind, contact.team))
+        return self.profile(requirement, contact.kind, contact.team) if found is None else found
 
     def group(self, must: Skills, kind: str, team: str | None) -> Group:
         """Seats that could ever serve, by id, and how many others each reason rules out."""
@@ -168,35 +176,9 @@ class Index:
         key = (must, kind, team, helper)
         found = self.groups.get(key)
         if found is None:
-            able, ruled_out = self._sift(must, kind, team, helper)
+            able, ruled_out = sifting.sift(self, must, kind, team, helper)
             found = self.groups[key] = Group(able, ruled_out, self.scan_from, helped=helper is not None)
         return found
-
-    def _sift(self, must: Skills, kind: str, team: str | None, helper: str | None) -> tuple[list[Seat], dict[str, int]]:
-        """Seats that could serve, and in words what the others lack, each the first thing only."""
-        left = list(self.seats.values())
-        ruled_out: dict[str, int] = {}
-
-        def keep(seats: list[Seat], reason: str) -> list[Seat]:
-            if len(seats) < len(left):
-                ruled_out[reason] = len(left) - len(seats)
-            return seats
-
-        if team is not None:
-            left = keep([seat for seat in left if team in seat.teams or helper in seat.teams], "other team")
-        for skill, level in must:
-            left = keep(
-                [seat for seat in left if seat.agent.skills.get(skill, 0) >= level], f"skill {skill} below {level}"
-            )
-        cost = self.cost(kind)
-        return keep(
-            [
-                seat
-                for seat in left
-                if seat.agent.capacity.get(kind, 0) > 0 and (seat.agent.units is None or seat.agent.units >= cost)
-            ],
-            f"no capacity for {kind}",
-        ), ruled_out
 
     def _forget_profiles(self) -> None:
         """Drop the profiles that nobody waits in: what they say can be derived again."""
@@ -235,6 +217,7 @@ class Index:
         absence = status.value if not here else "" if seat.state.on_shift else "off shift"
         if absence != seat.absence:
             for group in seat.groups:
+                group.told.clear()
                 counts = group.absent
                 if seat.absence:
                     counts[seat.absence] -= 1
@@ -257,8 +240,8 @@ class Index:
         """Which kinds the agent could take one more of, by what they hold, whether or not they are here."""
         room = 0
         limit, capacity, load = seat.agent.units, seat.agent.capacity, seat.load
-        for kind, bit in self.kind_bits.items():
-            if load.get(kind, 0) < capacity.get(kind, 0) and (limit is None or seat.units + self.cost(kind) <= limit):
+        for kind, bit, cost in self.kinds:
+            if load.get(kind, 0) < capacity.get(kind, 0) and (limit is None or seat.units + cost <= limit):
                 room |= bit
         return self._but_for_wake_ups(seat, room) if self.parked_count and seat.parked and room else room
 
@@ -266,10 +249,10 @@ class Index:
         """What the agent owns and does not hold costs a part of its place, and may come back all at once."""
         workspace, agent = self.state.workspace, seat.agent
         part, margin = workspace.parked_cost, workspace.wake_margin
-        for kind, bit in self.kind_bits.items():
+        for kind, bit, cost in self.kinds:
             sums = [(seat.load.get(kind, 0) + 1, seat.parked.get(kind, 0), agent.capacity.get(kind, 0))]
             if agent.units is not None:
-                sums.append((seat.units + self.cost(kind), seat.parked_units, agent.units))
+                sums.append((seat.units + cost, seat.parked_units, agent.units))
             for held, parked, limit in sums:
                 full = held * WHOLE + parked * part > limit * WHOLE
                 if full or (margin is not None and held + parked > limit + margin):
@@ -308,8 +291,8 @@ class Index:
 
     def arm_shift(self, seat: Seat) -> None:
         """Set the timers of the agent's next shift edge, and of the end of waiting for them."""
-        self.timers.arm((SHIFT, seat.agent.id), 0, seat.state.shift_edge)
-        self.timers.arm((RAMP, seat.agent.id), 0, ramp.until(seat.state, self.state.workspace.ramp))
+        self.timers.arm(SHIFT, seat.agent.id, 0, seat.state.shift_edge)
+        self.timers.arm(RAMP, seat.agent.id, 0, ramp.until(seat.state, self.state.workspace.ramp))
 
     def sticky_line(self, seat: Seat, kind: str) -> Line:
         """Where contacts wait that wait for this agent alone."""
@@ -328,14 +311,15 @@ class Index:
             self.line_up(contact, held)
         elif held is not None:
             self._leave(contact.id)
-        self.timers.arm((CONTACT, contact.id), contact.seq, clocks.next_timer(self.state, contact))
+        self.timers.arm(CONTACT, contact.id, contact.seq, clocks.next_timer(self.state, contact))
 
-    def line_up(self, contact: Contact, held: Entry | None = None) -> None:
+    def line_up(self, contact: Contact, held: Entry | None) -> None:
         """Enter a waiting contact into its line, if it does not stand in its place there (`held`) already."""
         seat = self.seats.get(contact.prefer_agent or "") if contact.sticky_until is not None else None
         line = self.profile_of(contact).line if seat is None else self.sticky_line(seat, contact.kind)
         if held is None or held[3] is not line or held[0] != contact.order or held[4] != contact.missed:
-            self._leave(contact.id)
+            if held is not None:
+                self._leave(contact.id)
             entry: Entry = (contact.order, contact.seq, contact.id, line, contact.missed)
             self.entries[contact.id] = entry
             heappush(line.missed if contact.missed else line.in_time, entry)
@@ -345,7 +329,8 @@ class Index:
             if line.profile is not None and line.profile.team is not None:
                 team = line.profile.team
                 self.team_waiting[team] = self.team_waiting.get(team, 0) + 1
-            self._tidy(line)
+            if len(line.in_time) + len(line.missed) > 2 * line.waiting + STALE_MAX:
+                self._tidy(line)
 
     def head(self, line: Line, agent: str | None, *, missed: bool, skip: Container[str] = ()) -> Contact | None:
         """The contact to be served first of one heap, passing over those `agent` declined, or to skip. O(those)."""
@@ -366,32 +351,15 @@ class Index:
             heappush(heap, entry)
         return found
 
-    def note_open(self, contact: Contact) -> None:
-        """Remember the open conversations of a customer on a channel, so that a second message joins the newest."""
-        if contact.kind not in CONVERSATIONS or contact.flag or not contact.customer:
-            return
-        key = (contact.customer, contact.channel, contact.account, contact.kind)
-        known = self.open_chats.setdefault(key, [])
-        if contact.state is not ContactState.RESOLVED and contact.id not in known:
-            known.append(contact.id)
-            known.sort(key=lambda name: self.state.contacts[name].seq)
-        elif contact.state is ContactState.RESOLVED and contact.id in known:
-            known.remove(contact.id)
-        if not known:
-            del self.open_chats[key]
-
     def _tidy(self, line: Line) -> None:
-        """Drop what no longer holds, where that is most of a heap: what nobody takes never comes to the top."""
+        """Drop what no longer holds, now that it is most of a line: what nobody takes never comes to the top."""
         for heap in (line.in_time, line.missed):
-            if len(heap) > 2 * line.waiting + STALE_MAX:
-                heap[:] = [entry for entry in heap if self.entries.get(entry[2]) is entry]
-                heapify(heap)
+            heap[:] = [entry for entry in heap if self.entries.get(entry[2]) is entry]
+            heapify(heap)
 
     def _leave(self, contact: str) -> None:
-        entry = self.entries.pop(contact, None)
-        if entry is not None:
-            line = entry[3]
-            line.waiting -= 1
-            line.declined.pop(contact, None)
-            if line.profile is not None and line.profile.team is not None:
-                self.team_waiting[line.profile.team] -= 1
+        line = self.entries.pop(contact)[3]
+        line.waiting -= 1
+        line.declined.pop(contact, None)
+        if line.profile is not None and line.profile.team is not None:
+            self.team_waiting[line.profile.team] -= 1

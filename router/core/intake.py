@@ -10,7 +10,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from router.core import clocks, leaving, placing, reserve
+import msgspec
+
+from router.core import clocks, leaving, links, placing, reserve, unwanted
+from router.core.chats import CONVERSATIONS
 from router.core.decisions import (
     AttachMessage,
     FileAuto,
@@ -20,18 +23,18 @@ from router.core.decisions import (
     ReopenContact,
     WakeContact,
 )
-from router.core.index import CONVERSATIONS
 from router.core.rules import TRIAGE
 from router.core.state import Auto, Contact, MessageRef
 from router.core.transitions import ContactState
-from router.core.values import Requirement
+from router.core.values import RISING, Requirement
 
 if TYPE_CHECKING:
     from router.core.events import MessageDeferred, MessageQuarantined, MessageReceived, MessageReleased
     from router.core.work import Work
 
 BOUNCE = "bounce"
-ERASED = "erased"  # a flag: nothing joins such a contact
+MOOD = "mood"  # why an offer is withdrawn: what the customer wrote since asks for somebody else
+ERASED = leaving.ERASED
 
 
 def receive(work: Work, event: MessageReceived) -> None:
@@ -39,6 +42,9 @@ def receive(work: Work, event: MessageReceived) -> None:
     work.state.deferred.pop(event.message, None)
     if event.message in work.index.place:
         return  # applied before: a message is in one place only
+    links.hear(work, event)
+    if event.auto is None and unwanted.blocked(work.state, event.sender):
+        event = msgspec.structs.replace(event, auto=unwanted.BLOCKED)
     claimed = resolve_joined(work, event.thread) or answered(work, event.answers)
     if claimed is not None and len(claimed.messages) >= leaving.MESSAGES_MAX:
         claimed = None
@@ -49,11 +55,13 @@ def receive(work: Work, event: MessageReceived) -> None:
         _open(work, event, flag="conflict", claims=claimed.id if claimed else None)
         return
     if claimed is None and event.kind in CONVERSATIONS and not event.shared:
-        claimed = _conversation(work, event)
+        claimed = _conversation(work, event) or (_thanked(work, event) if event.thanks else None)
     if claimed is None:
         _open(work, event, follows=_closed_long_ago(work, event.thread))
     elif event.sender not in claimed.participants and not _may_come_in(claimed, event):
         _open(work, event, flag="unknown-sender", claims=claimed.id)
+    elif claimed.state is ContactState.RESOLVED and event.thanks:
+        _attach(work, claimed, event)  # there is nothing to do about it
     elif claimed.state is ContactState.RESOLVED and not _can_reopen(work, claimed):
         _open(work, event, follows=claimed.id)
     else:
@@ -95,13 +103,34 @@ def release(work: Work, event: MessageReleased) -> None:
         if ref.id == event.message:
             ref.sender = event.sender
     contact.language, contact.topics = event.language, event.topics
-    work.index.note_open(contact)
+    contact.likely, contact.moods = event.effort, _sorted(event.moods)
+    work.index.chats.note(contact)
     placing.classify(work, contact)
     placing.replace(work, contact, "retagged")
 
 
 def let_in(work: Work, contact: Contact, into: Contact) -> None:
     """The messages of a flagged contact join the one it claimed; its sender may write there from now on."""
+    _join_contacts(work, contact, into)
+    _answer_customer(work, into)
+
+
+def merge(work: Work, contact: Contact, into: Contact) -> None:
+    """The messages of an open contact join another; an answer that was owed there is owed here, since then."""
+    since = contact.response_from
+    _join_contacts(work, contact, into)
+    contact.called = []
+    if since is None:
+        return
+    if into.state in {ContactState.WAITING_CUSTOMER, ContactState.SNOOZED}:
+        wake(work, into, "customer_wrote")
+    if into.response_from is not None:
+        into.response_from = min(into.response_from, since)
+    clocks.start_response(work.workspace, into, since)
+    work.touch(into)
+
+
+def _join_contacts(work: Work, contact: Contact, into: Contact) -> None:
     if contact.offer is not None:
         placing.withdraw(work, contact, "joined")
     if contact.agent is not None:
@@ -117,7 +146,6 @@ def let_in(work: Work, contact: Contact, into: Contact) -> None:
     contact.messages = []
     work.emit(JoinContacts(contact=contact.id, into=into.id))
     work.touch(contact)
-    _answer_customer(work, into)
 
 
 def resolve_joined(work: Work, name: str | None) -> Contact | None:
@@ -187,8 +215,8 @@ def _file_auto(work: Work, event: MessageReceived, claimed: Contact | None) -> N
 def _conversation(work: Work, event: MessageReceived) -> Contact | None:
     """The open contact of this customer on this channel and account, the newest one."""
     customer = work.state.identities.get(event.sender, "")
-    known = work.index.open_chats.get((customer, event.channel, event.account, event.kind))
-    newest = work.state.contacts[known[-1]] if known else None
+    known = work.index.chats.open.get((customer, event.channel, event.account, event.kind))
+    newest = work.state.contacts[known[-1]] if known else links.go_on(work, event.sender)
     return newest if newest is not None and len(newest.messages) < leaving.MESSAGES_MAX else None
 
 
@@ -196,6 +224,17 @@ def _may_come_in(contact: Contact, event: MessageReceived) -> bool:
     """Whether somebody who writes in a shared thread takes part in its contact from now on."""
     same = (contact.channel, contact.account) == (event.channel, event.account)
     return event.shared and same and len(contact.participants) < leaving.PARTICIPANTS_MAX
+
+
+def _thanked(work: Work, event: MessageReceived) -> Contact | None:
+    """The conversation that ended last and in which its customer may say thanks."""
+    customer = work.state.identities.get(event.sender, "")
+    known = work.index.chats.ended.get((customer, event.channel, event.account, event.kind), ())
+    for name in reversed(known):
+        found = work.state.contacts.get(name)
+        if found is not None and found.customer == customer and found.joined is None and found.flag == "":
+            return found if _can_reopen(work, found) and len(found.messages) < leaving.MESSAGES_MAX else None
+    return None
 
 
 def _can_reopen(work: Work, contact: Contact) -> bool:
@@ -214,10 +253,14 @@ def _open(
         work, sender=event.sender, channel=event.channel, kind=event.kind, account=event.account, flag=flag
     )
     contact.claims, contact.follows = claims, follows
-    contact.participants = _named(event.sender, *event.cc)
-    contact.language, contact.tier, contact.topics = event.language, event.tier, event.topics
+    if event.cc:
+        contact.participants = _named(event.sender, *event.cc)
+    contact.language = links.language_of(work, contact.customer) or event.language
+    contact.tier, contact.topics = links.tier_of(work, contact.customer, event), event.topics
+    contact.likely, contact.moods = event.effort, _sorted(event.moods)
     placing.classify(work, contact)
     contact.prefer_agent = work.state.last_agent.get(contact.customer)
+    contact.quiet = event.quiet
     work.opened = contact
     if event.shared and not flag:  # the thread goes on with this one, not with one that is full or closed for good
         work.state.externals.pop(event.external, None)
@@ -235,7 +278,7 @@ def new_contact(
         id=name or f"c{number}",
         seq=number,
         customer=customer_of(work, sender),
-        participants=_named(sender),
+        participants=[sender] if sender else [],
         channel=channel,
         kind=kind,
         account=account,
@@ -262,7 +305,7 @@ def enter(work: Work, contact: Contact, ref: MessageRef) -> None:
     _insert(work, contact, ref)
     clocks.restart(work.workspace, contact, work.now)
     reserve.ask(work, contact)
-    work.index.note_open(contact)
+    work.index.chats.note(contact)
     work.emit(
         OpenContact(
             contact=contact.id,
@@ -320,8 +363,25 @@ def _join(work: Work, contact: Contact, event: MessageReceived) -> None:
     """A participant wrote again."""
     if len(contact.participants) < leaving.PARTICIPANTS_MAX:
         contact.participants = _named(*contact.participants, event.sender, *event.cc)
+    links.follow_channel(work, contact, event)
     _attach(work, contact, event)
     _answer_customer(work, contact)
+    _feel(work, contact, event.moods)
+
+
+def _feel(work: Work, contact: Contact, moods: tuple[str, ...]) -> None:
+    """A mood that shows only now counts as if it had from the first, where a rule asks for it. No priority falls."""
+    before, contact.moods = contact.moods, _sorted((*contact.moods, *moods))
+    asked = {rule.when.mood for rule in work.workspace.rules}
+    if any(mood in asked for mood in contact.moods if mood not in before):
+        priority = contact.priority
+        placing.classify(work, contact)
+        contact.priority = max(priority, contact.priority, key=RISING.index)
+        placing.replace(work, contact, MOOD)
+
+
+def _sorted(moods: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(sorted(set(moods)))
 
 
 def _answer_customer(work: Work, contact: Contact) -> None:
@@ -340,6 +400,7 @@ def reopen(work: Work, contact: Contact) -> None:
     contact.prefer_agent = contact.agent or work.state.last_agent.get(contact.customer)
     contact.agent = None
     contact.resolved_at = None
+    contact.spam = False
     contact.turn_at, contact.paused = work.now, 0
     contact.relaxed = 0
     clocks.restart(work.workspace, contact, work.now)

@@ -15,12 +15,14 @@ import msgspec
 from router.core import decisions as d
 from router.core import events as e
 from router.core.fairplay import (
+    against_rules,
     alike,
-    asks_enough,
     by_person,
     excused,
+    has_reason,
     holds,
     known_for_nothing,
+    links_wrong,
     may_help,
     may_serve_team,
     must_have,
@@ -38,9 +40,9 @@ if TYPE_CHECKING:
     from router.core.state import State
     from router.core.values import Priority, Requirement
 
-PASSES_MAX = 3  # so often a missed contact may be passed over by one that is due within a minute
-NEAR, DAY = 60_000, 86_400_000
+PASSES_MAX, NEAR, DAY = 3, 60_000, 86_400_000  # so often a missed contact may be passed over by one due in a minute
 
+WRITTEN = (e.ReplyWritten, e.NoteWritten, e.TransferAsked, e.IdentitiesLinked, e.LinkUndone)
 Line = tuple["Requirement", str, "Priority"]  # requirement, kind, priority
 
 
@@ -68,6 +70,7 @@ class Auditor:
         self.lines: dict[Line, dict[str, int]] = {}  # of those that wait: contact -> record since which
         self.helpers: dict[str, str | None] = {}  # team -> the one that helps it out now
         self.answered: dict[str, int] = {}  # "auto-answer customer" -> at
+        self.proofs: dict[str, int] = {}  # signed links that were used
         self.found: list[Violation] = []
         self.record = 0
 
@@ -143,6 +146,9 @@ class Auditor:
                 self._erased(decision)
             case d.TurnOverflow():
                 self._turned(decision, state)
+            case d.LinkIdentities() | d.UnlinkIdentities():
+                for wrong in links_wrong(event, decision, self, state):
+                    self._wrong("I7", wrong)
             case d.SetStatus():
                 self.status[decision.agent] = decision.status
             case d.QueueContact() | d.ReopenContact():
@@ -177,12 +183,11 @@ class Auditor:
             allowed.update(dict.fromkeys((event.sender, *event.cc), 1))
 
     def _auto_answered(self, event: Event, decision: d.SendAutoAnswer, state: State) -> None:
-        """I2: only what opened a contact is answered, and each customer once a day in each way."""
+        """I2: each customer is written to once a day in each way, and only where there is a reason for it."""
         self._put(decision.message, decision.contact)
         contact = state.contacts[decision.contact]
-        person = isinstance(event, e.MessageReceived) and event.auto is None and not event.quiet
-        if not person or contact.messages[0].id != getattr(event, "message", ""):
-            self._wrong("I2", f"{decision.contact} gets an auto-answer to what did not open it")
+        if not has_reason(event, decision, contact, state):
+            self._wrong("I2", f"{decision.contact} gets {decision.answer} without a reason")
         budget = f"{decision.answer} {contact.customer}"
         if state.at < self.answered.get(budget, -DAY) + DAY:
             self._wrong("I2", f"{contact.customer} gets the auto-answer {decision.answer} twice in a day")
@@ -200,9 +205,7 @@ class Auditor:
             self._wrong("I1", f"{event.message} is nowhere")
         if isinstance(event, e.MessageReleased) and event.message in self.messages:
             self.allowed.setdefault(self.messages[event.message], {})[event.sender] = 1
-        if isinstance(event, e.ReplyWritten | e.NoteWritten) and not any(isinstance(x, d.Refuse) for x in decisions):
-            self._put(event.message, event.contact)
-        if isinstance(event, e.TransferAsked) and event.message and not any(isinstance(x, d.Refuse) for x in decisions):
+        if isinstance(event, WRITTEN) and event.message and not any(isinstance(made, d.Refuse) for made in decisions):
             self._put(event.message, event.contact)
 
     # -- who holds what --------------------------------------------------------------------------------------------
@@ -286,26 +289,9 @@ class Auditor:
 
     def _within_rules(self, decision: d.OfferTo | d.AssignTo, state: State) -> None:
         """I3: what the router gives is within skills, team, presence, shift and capacity."""
-        workspace, name = state.workspace, decision.agent
-        agent, contact = workspace.agents.get(name), state.contacts[decision.contact]
-        if agent is None:
-            self._wrong("I3", f"{contact.id} goes to {name}, who is not in the workspace")
-            return
-        wrong: list[str] = []
-        if self.status.get(name) is not Status.AVAILABLE and not workspace.shadow:
-            wrong.append(f"is {self.status.get(name)}")
-        if not on_shift(workspace, agent, state.at):
-            wrong.append("is off shift")
-        if not holds(agent, decision.explanation.requirement.must):
-            wrong.append("lacks a skill")
-        if not asks_enough(decision.explanation.requirement, contact, workspace):
-            wrong.append("was asked for less than the contact requires")
-        helper = self.helpers.get(contact.team or "")
-        if contact.team is not None and not may_serve_team(workspace, agent, contact.team, helper):
-            wrong.append("is not in the team")
-        if overfull(state, agent, list(self.held[name].values()), contact.kind):
-            wrong.append("is over capacity")
-        for what in wrong:
+        name, contact = decision.agent, state.contacts[decision.contact]
+        helper, kinds = self.helpers.get(contact.team or ""), list(self.held[name].values())
+        for what in against_rules(decision, state, self.status.get(name), kinds, helper):
             self._wrong("I3", f"{contact.id} goes to {name}, who {what}")
 
     def _first_come(self, decision: d.OfferTo | d.AssignTo, state: State) -> None:
@@ -369,7 +355,8 @@ def check_state(state: State) -> list[Violation]:
         elif expected and contact.id not in (state.agents[expected].parked if parked else state.agents[expected].held):
             wrong("I3", f"{contact.id} is {contact.state} but counted otherwise")
         for ref in contact.messages:
-            if ref.direction == "in" and ref.auto is None and ref.sender and ref.sender not in contact.participants:
+            known = ref.sender in contact.participants or ref.sender in contact.parted
+            if ref.direction == "in" and ref.auto is None and ref.sender and not known:
                 wrong("I7", f"{ref.id} in {contact.id} is of somebody who takes no part")
     for customer in known_for_nothing(state):
         wrong("I7", f"{customer} is known, and nothing refers to them")

@@ -6,7 +6,8 @@ needs only two readings of it.
 
 What is expected is a mean over those handled, by topic and kind, drawn towards the workspace's own figure: as if that
 had been seen `PRIOR` times. One counts for at most four times, and at least a quarter, of what was expected;
-old ones fade once there are `MEMORY`.
+old ones fade once there are `MEMORY`. Where a model says what a contact's words make of that, it comes with the
+contact, as a share of what is usual for its topic and kind, whatever topic it is given later.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from router.core import ledger, rules
 from router.core.state import Learned
-from router.core.values import Status
+from router.core.values import WHOLE, Status
 
 if TYPE_CHECKING:
     from router.core.board import Seat
@@ -30,8 +31,21 @@ AT_WORK = (Status.AVAILABLE, Status.BUSY)
 
 def expected(state: State, contact: Contact) -> int:
     """Handling time in ms to expect of a contact."""
+    return usual(state, contact) * contact.likely[0] // WHOLE if contact.likely else usual(state, contact)
+
+
+def usual(state: State, contact: Contact) -> int:
+    """Handling time in ms of contacts of this topic and kind, whatever their words."""
     topic, prior = rules.effort_of(state.workspace, contact.topics)
     return blended(prior, state.efforts.get(f"{topic} {contact.kind}"))
+
+
+def spread(state: State, contact: Contact) -> tuple[int, int] | None:
+    """Handling time in ms that eight of ten contacts with such words take at least, and at most; None: not known."""
+    if not contact.likely:
+        return None
+    of = usual(state, contact)
+    return of * contact.likely[1] // WHOLE, of * contact.likely[2] // WHOLE
 
 
 def blended(prior: int, learned: Learned | None) -> int:
@@ -76,17 +90,24 @@ def end(work: Work, contact: Contact, seat: Seat) -> None:
     contact.handled += took
     if contact.spent > contact.effort:
         ledger.credit(agent, work.workspace, work.now, contact.spent - contact.effort)
+        seat.effort += contact.spent - contact.effort
         contact.effort = contact.spent
-        work.index.refresh_rank(seat)
 
 
-def true_up(work: Work, contact: Contact, agent: str) -> None:
-    """The agent is done with it: credited is what it took, not what was expected."""
-    seat = work.index.seats[agent]
+def true_up(work: Work, contact: Contact, seat: Seat) -> int:
+    """The agent is done with it: credited is what it took, not what was expected. Gives what it took, in ms."""
+    spent = contact.spent
     if contact.credited_slot is not None and contact.spent < contact.effort:
-        ledger.take_back(seat.state, contact.credited_slot, contact.effort - contact.spent)
-        work.index.refresh_rank(seat)
+        uncredit(work, seat, contact.credited_slot, contact.effort - contact.spent)
     forget(contact)
+    return spent
+
+
+def uncredit(work: Work, seat: Seat, slot: int, effort: int) -> None:
+    """Take a credit back from the ledger, and from the sum over the window if it still counts there."""
+    taken = ledger.take_back(seat.state, slot, effort)
+    if slot > ledger.slot_at(work.workspace, work.index.tick) - ledger.SLOTS:
+        seat.effort -= taken
 
 
 def forget(contact: Contact) -> None:
@@ -109,6 +130,7 @@ def learn(work: Work, contact: Contact) -> None:
         known = work.state.efforts[key] = Learned()
     known.count += 1
     known.mean += (took - known.mean) // min(known.count, MEMORY)
+    contact.took = contact.took or contact.handled
     contact.handled = 0
 
 

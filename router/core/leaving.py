@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from router.core.state import Contact, State
     from router.core.work import Work
 
+ERASED = "erased"  # a flag: nothing joins such a contact
 LAST_AGENTS_MAX = 200_000
 AUTOS_MAX = 100_000
 MESSAGES_MAX = 2_000  # of one contact; the next opens another
@@ -50,6 +51,7 @@ def leave(work: Work, contact: Contact) -> None:
         if state.externals.get(ref.external) == ref.id:
             del state.externals[ref.external]
     del state.contacts[contact.id]
+    work.index.chats.forget(contact)
     work.emit(ForgetContact(contact=contact.id))
     give_up(work, contact)
 
@@ -65,8 +67,11 @@ def forget_customer(work: Work, customer: str) -> None:
     customers = work.index.customers
     if customer in customers.contacts or customer in work.state.last_agent:
         return
+    work.state.links.pop(customer, None)
     for identity in customers.identities.pop(customer, ()):
         del work.state.identities[identity]
+        work.state.going_on.pop(identity, None)
+        work.state.tiers_seen.pop(identity, None)
 
 
 def remember_agent(work: Work, customer: str, agent: str) -> None:

@@ -33,13 +33,14 @@ def credit(state: AgentState, workspace: Workspace, at: int, effort: int) -> int
     return slot
 
 
-def take_back(state: AgentState, slot: int, effort: int) -> None:
-    """Undo a credit that was given in `slot`: the offer came to nothing."""
-    left = state.credited.get(slot, 0) - effort
-    if left > 0:
-        state.credited[slot] = left
-    else:
-        state.credited.pop(slot, None)
+def take_back(state: AgentState, slot: int, effort: int) -> int:
+    """Undo a credit that was given in `slot`: the offer came to nothing. Returns what there was to take."""
+    credited = state.credited.get(slot, 0)
+    if credited > effort:
+        state.credited[slot] = credited - effort
+        return effort
+    state.credited.pop(slot, None)
+    return credited
 
 
 def open_presence(state: AgentState, at: int) -> None:
@@ -80,11 +81,14 @@ def ratio(agent: Agent, state: AgentState, workspace: Workspace, tick: int, effo
 
     The time available has a floor, so that a newcomer is neither flooded nor starved, and is scaled by `share`.
     """
-    if state.available_since is not None:
-        now = tick * TICK
-        available += max(0, now - max(state.available_since, now - workspace.utilisation_window))
+    since = state.available_since
+    if since is not None:
+        span = tick * TICK - since
+        if span > 0:
+            window = workspace.utilisation_window
+            available += min(window, span)
     available = max(available, workspace.utilisation_floor)
-    return effort * WHOLE // max(1, available * agent.share // WHOLE)
+    return effort * WHOLE // (available * agent.share // WHOLE or 1)
 
 
 def utilisation(agent: Agent, state: AgentState, workspace: Workspace, tick: int) -> int:

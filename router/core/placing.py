@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from router.core import clocks, explain, learning, matching, rules
+from router.core import clocks, explain, matching, rules
 from router.core.decisions import (
     AssignTo,
     ChangeRequirement,
@@ -111,10 +111,9 @@ def release(work: Work, contact: Contact, reason: str) -> None:
     """The owner no longer has it. The contact's state is the caller's to change."""
     agent = contact.agent
     assert agent is not None
-    work.let_go(contact, agent)
-    learning.true_up(work, contact, agent)
+    spent = work.let_go(contact, agent, done=True)
     contact.agent = None
-    work.emit(ReleaseContact(contact=contact.id, agent=agent, reason=reason))
+    work.emit(ReleaseContact(contact=contact.id, agent=agent, reason=reason, effort=spent))
 
 
 def wait(work: Work, contact: Contact) -> None:

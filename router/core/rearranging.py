@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from router.core import explain, learning, matching, placing
+from router.core import explain, matching, placing
 from router.core.decisions import AssignTo, OfferTo
 from router.core.transitions import ContactState
 
@@ -131,9 +131,7 @@ def _take_back(work: Work, contact: Contact, seat: Seat) -> None:
     del work.out[place]
     if contact.offer is not None:
         work.take_back(contact, name)
-    work.let_go(contact, name)
-    if contact.offer is None:
-        learning.true_up(work, contact, name)
+    work.let_go(contact, name, done=contact.offer is None)
     contact.offer = contact.agent = None
     assert contact.state in {ContactState.OFFERED, ContactState.ASSIGNED}
     work.step(contact, "requeue")

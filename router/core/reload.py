@@ -30,9 +30,9 @@ def change_workspace(work: Work, event: WorkspaceChanged) -> None:
         return
     former = state.workspace
     state.version = event.version
-    state.workspace = event.workspace
+    work.workspace = state.workspace = event.workspace
     if former.auto_answers != event.workspace.auto_answers:
-        state.auto_answers_off_until = 0  # somebody has looked at them
+        state.auto_answers_off_until = state.bounce_storm_until = 0  # somebody has looked at them
     homeless = _remove_agents(work)
     for name, agent in sorted(event.workspace.agents.items()):
         if name not in state.agents:
@@ -127,7 +127,7 @@ def _judge(work: Work, contact: Contact, *, same_timers: bool) -> None:
         placing.place(work, contact)
         changed = True
     if contact.offer is None and same_timers and not changed:
-        work.index.line_up(contact)
+        work.index.line_up(contact, work.index.entries.get(contact.id))
         return
     work.touch(contact)
     if contact.offer is not None and contact.offer.agent not in work.index.profile_of(contact).able_ids:

@@ -26,6 +26,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     tier: str | None = None
     best: str | None = None
     others: tuple[str, ...] = ()
+    moods: tuple[str, ...] = ()
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,8 +70,9 @@ def apply_rules(workspace: Workspace, facts: Facts) -> Outcome:
     priority = workspace.tiers.get(facts.tier or "", Priority.NORMAL)
     sla = workspace.sla
     escalate: tuple[Escalation, ...] = ()
+    topics = (None, facts.best, *facts.others)
     for rule in workspace.rules:
-        if not _matches(rule, facts):
+        if rule.when.topic not in topics or not _matches(rule, facts):
             continue
         if rule.when.topic is not None and rule.when.topic != facts.best:
             _merge(prefer, rule.require)
@@ -122,7 +124,7 @@ def effort_of(workspace: Workspace, topics: tuple[tuple[str, int], ...]) -> tupl
 
 def _matches(rule: Rule, facts: Facts) -> bool:
     when = rule.when
-    if when.topic is not None and when.topic != facts.best and when.topic not in facts.others:
+    if when.mood is not None and when.mood not in facts.moods:
         return False
     asked = (when.channel, when.kind, when.account, when.language, when.tier)
     given = (facts.channel, facts.kind, facts.account, facts.language, facts.tier)

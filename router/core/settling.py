@@ -29,7 +29,7 @@ ASK_AGAIN = 300_000  # ms after which those who declined are asked again, when n
 def settle(work: Work) -> None:
     """Place and fill until nothing fits; and again where a team has to help another out now."""
     _settle(work)
-    while overflow.balance(work) or work.freed:
+    while (work.index.overflows and overflow.balance(work)) or work.freed:
         _settle(work)
 
 
@@ -42,7 +42,7 @@ def _settle(work: Work) -> None:
     if work.state.reserves:
         reserve.widen_freed(work)
     look = [contact for contact in work.look.values() if contact.state is ContactState.WAITING]
-    freed = [work.freed[name] for name in sorted(work.freed) if work.freed[name].room]
+    freed = [work.freed[name] for name in sorted(work.freed) if work.freed[name].room] if work.freed else []
     work.look.clear()
     work.freed.clear()
     for contact in look:
@@ -51,7 +51,9 @@ def _settle(work: Work) -> None:
         _joint_pass(work, look, freed)
     for seat in freed:
         _fill(work, seat)
-    for contact in sorted(look, key=lambda contact: matching.urgency(contact, work.now)):
+    if len(look) > 1:
+        look.sort(key=lambda contact: matching.urgency(contact, work.now))
+    for contact in look:
         _look(work, contact)
 
 
@@ -63,13 +65,12 @@ def _look(work: Work, contact: Contact) -> None:
     contact.decided_at = work.state.n
     # a record of a contact that waits for its own agent lists those who are free and passed over for that
     sticky = placing.sticky(contact)
-    if sticky is None:
-        shared = ramp.is_on(work.index) or work.workspace.even_out
-        choice = matching.choose(work.index, profile, contact) if shared else Choice(0, [])
-        kept = choice.kept or reserve.kept(work.index, profile, contact)
-        choice = Choice(0, [], kept)
-    else:
+    if sticky is not None:
         choice = matching.choose(work.index, profile, contact)
+    else:
+        shared = work.workspace.even_out or ramp.is_on(work.index)
+        kept = matching.choose(work.index, profile, contact).kept if shared else {}
+        choice = Choice(0, [], kept or reserve.kept(work.index, profile, contact))
     explanation = explain.explain(profile, contact, choice, work.now, sticky=sticky)
     due = contact.order if contact.due is None else contact.due
     work.emit(QueueContact(contact=contact.id, due=due, explanation=explanation))

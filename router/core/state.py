@@ -21,10 +21,13 @@ class MessageRef(msgspec.Struct, kw_only=True):
     agent: str | None = None  # who wrote it, for out and note
     sender: str | None = None  # keyed hash of the writer, for in
     auto: str | None = None  # in: what kind of auto mail; out: which auto-answer
-    delivery: DeliveryState | None = None  # for out
+    delivery: DeliveryState | None = None  # for out: to whom it was written
+    lost: tuple[int, ...] = ()  # for out: recipients in copy whom it never reached, by their place
     seen: bool = False  # out, in shadow mode: people sent it by other means
     chosen: str | None = None  # seen: the agent whom usherd had chosen by then
     external: str = ""  # in shadow mode, and where messages can be edited: keyed hash of its own id
+    channel: str = ""  # it came or went by; "": the contact's
+    says: str = ""  # of what a machine tells many: the message whose words it says
 
 
 class Offer(msgspec.Struct, kw_only=True):
@@ -98,7 +101,16 @@ class Contact(msgspec.Struct, kw_only=True):
     share_mark: int | None = None  # reading of the owner's clock when it came into their court; None: it is not there
     spent: int = 0  # ms of handling by the present owner
     handled: int = 0  # ms of handling by all, since it was opened or reopened
+    called: list[str] = []  # agents who were called in: they look on and write notes; sorted
+    spam: bool = False  # closed as such, by a person
+    took: int = 0  # ms of handling until it was resolved for the first time: what predictions learn from
+    likely: tuple[int, ...] = ()  # see MessageReceived.effort, of its first message
+    moods: tuple[str, ...] = ()  # of all its messages, sorted
     follows: str | None = None  # an earlier contact that the customer answered to and that cannot be reopened
+    quiet: bool = False  # nobody would read what a machine writes to whoever opened it
+    asked: bool = False  # whether it was all right
+    score: int | None = None  # what they answered, 1 to 5
+    parted: list[str] = []  # identities that took part until a link was undone, sorted
 
 
 class AgentState(msgspec.Struct, kw_only=True):
@@ -139,6 +151,45 @@ class Auto(msgspec.Struct, frozen=True, kw_only=True):
     at: int
 
 
+class Link(msgspec.Struct, frozen=True, kw_only=True):
+    """Identities that became a customer's. `gone`: whose they were, "" if nobody's. `how`: proof | agent."""
+
+    id: str
+    at: int
+    gone: str
+    identities: tuple[str, ...]
+    how: str
+    agent: str = ""
+
+
+class Preference(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody wants, and since when."""
+
+    at: int
+    value: str
+
+
+class Consent(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether somebody may be written to by a machine, since when, and by which channel they said so."""
+
+    at: int
+    given: bool
+    channel: str
+
+
+class Incident(msgspec.Struct, kw_only=True):
+    """Far more is written of a topic than usual. `usual`: contacts in such an hour, of 100; `message`: what is told."""
+
+    id: str
+    topic: str
+    began: int
+    contacts: int
+    usual: int
+    look_at: int  # instant at which it is over, unless as many write
+    message: str = ""
+    agent: str = ""  # who wrote that
+
+
 class Erasure(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be deleted outside the engine: keys by name, and what messages said. It is redone until it is done."""
 
@@ -171,9 +222,24 @@ class State(msgspec.Struct, kw_only=True):
     auto_answered: dict[str, int] = {}  # "answer customer" -> at, of the last 24 hours, oldest first
     auto_answers_sent: list[int] = []  # instants of those of the last hour
     auto_answers_off_until: int = 0  # there were too many
+    bounces: list[int] = []  # instants of those of the last hour, as far as they are counted
+    bounce_storm_until: int = 0  # there were too many
     overflowing: dict[str, str] = {}  # team -> the team that helps it out now
     demand: dict[str, dict[int, int]] = {}  # scarce skill -> slot -> ms of handling asked for; for `reserve: auto`
     reserves: dict[str, int] = {}  # skill -> so many idle holders are kept for it now
     efforts: dict[str, Learned] = {}  # "topic kind", the topic "" where none is known -> what such contacts took
+    blocked: dict[str, int] = {}  # keyed hash of who may open nothing -> since when; the oldest first
     erased: dict[str, int] = {}  # keyed hash -> how often it was erased: its keys are numbered
     erasing: dict[str, Erasure] = {}  # by the id of the entry that asked for it: not yet carried out
+    links: dict[str, list[Link]] = {}  # by customer, oldest first
+    links_made: int = 0
+    proofs: dict[str, int] = {}  # digest of a signed link that was used -> at, oldest first
+    going_on: dict[str, str] = {}  # keyed hash -> the contact in which it goes on from another channel
+    languages: dict[str, Preference] = {}  # by keyed hash
+    consents: dict[str, Consent] = {}  # by keyed hash
+    tiers: dict[str, str] = {}  # keyed hash -> tier, as a program said
+    tiers_seen: dict[str, str] = {}  # keyed hash -> tier, as the workspace had it when they wrote last
+    rates: dict[str, dict[int, int]] = {}  # topic -> hour -> contacts opened, of eight days
+    rates_since: int | None = None  # the first whole hour that was counted
+    incidents: dict[str, Incident] = {}  # those that are not over
+    incidents_raised: int = 0

@@ -22,6 +22,9 @@ class Priority(enum.StrEnum):
     URGENT = "urgent"
 
 
+RISING = tuple(Priority)
+
+
 class Status(enum.StrEnum):
     """What an agent says of themselves."""
 
@@ -108,7 +111,7 @@ class Escalation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class When(msgspec.Struct, frozen=True, kw_only=True):
-    """What a rule matches; None matches all. `topic` matches if it is among the contact's topics."""
+    """What a rule matches; None matches all. `topic` and `mood` match if they are among the contact's."""
 
     topic: str | None = None
     channel: str | None = None
@@ -116,6 +119,7 @@ class When(msgspec.Struct, frozen=True, kw_only=True):
     account: str | None = None
     language: str | None = None
     tier: str | None = None
+    mood: str | None = None
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,10 +151,21 @@ class Relax(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AutoAnswers(msgspec.Struct, frozen=True, kw_only=True):
-    """Which auto-answers are given; their words stay outside. One more than `per_hour`, and all are off for a day."""
+    """Which auto-answers are given; their words stay outside. One more than `per_hour`, and all are off for a day.
+
+    So they are after one more bounce in an hour than `bounces_per_hour`.
+    """
 
     kinds: tuple[str, ...] = ()  # of receipt | out_of_hours | queue
     per_hour: int = 200
+    bounces_per_hour: int = 100
+
+
+class Incidents(msgspec.Struct, frozen=True, kw_only=True):
+    """At least `contacts` of a topic in an hour, and more than `times` the usual for it; 0 contacts: never."""
+
+    contacts: int = 0
+    times: int = 3
 
 
 class Workspace(msgspec.Struct, frozen=True, kw_only=True):
@@ -188,6 +203,8 @@ class Workspace(msgspec.Struct, frozen=True, kw_only=True):
     utilisation_window: int = 24 * 3_600_000  # a day, so that a shift over midnight or a late start is seen whole
     utilisation_floor: int = 1_800_000
     auto_answers: AutoAnswers = AutoAnswers()
+    csat: str = ""  # whom the question after a contact is for: unless-refused | if-agreed; "": it is not asked
+    incidents: Incidents = Incidents()
     shadow: bool = False  # decide and explain, send nothing
     parked_cost: int = 0  # of 10,000: what an owned contact costs of its place while it waits on the customer or sleeps
     ramp: int = 0  # ms for which mails are left to those whose shift begins

@@ -22,25 +22,22 @@ if TYPE_CHECKING:
 
 
 class Work:
-    """State and index, and what the event at hand has led to."""
+    """State and index, and what the event at hand has led to.
+
+    `now` is engine time, and `workspace` the one in force: they are looked at dozens of times an event.
+    """
+
+    __slots__ = ("freed", "index", "look", "now", "opened", "out", "state", "workspace")
 
     def __init__(self, state: State, index: Index) -> None:
         self.state = state
         self.index = index
+        self.now: int = state.at
+        self.workspace: Workspace = state.workspace
         self.out: list[Decision] = []
         self.look: dict[str, Contact] = {}  # contacts to be placed
         self.freed: dict[str, Seat] = {}  # agents who may be able to take another contact
         self.opened: Contact | None = None  # by a customer's message
-
-    @property
-    def now(self) -> int:
-        """Engine time."""
-        return self.state.at
-
-    @property
-    def workspace(self) -> Workspace:
-        """The workspace in force."""
-        return self.state.workspace
 
     def emit(self, decision: Decision) -> None:
         """Add a decision to the record."""
@@ -57,7 +54,7 @@ class Work:
         contact.state = next_contact_state(contact.state, what)
         if contact.state is not ContactState.WAITING:
             contact.sticky_until = None
-        self.index.note_open(contact)
+        self.index.chats.note(contact)
 
     def touch(self, contact: Contact) -> None:
         """The contact changed: bring its place in line and its timer in step."""
@@ -89,8 +86,11 @@ class Work:
         contact.court_since = self.now
         self.index.refresh(seat)
 
-    def let_go(self, contact: Contact, agent: str, *, park: bool = False) -> None:
-        """The contact no longer counts; parked, the agent still owns it."""
+    def let_go(self, contact: Contact, agent: str, *, park: bool = False, done: bool = False) -> int:
+        """The contact no longer counts; parked, the agent still owns it; done, they are credited with what it took.
+
+        Gives what it took them, in ms, if they are done.
+        """
         seat = self.index.seats[agent]
         if seat.state.parked.pop(contact.id, None):
             self.index.park(seat, contact, -1)
@@ -103,7 +103,9 @@ class Work:
         if park:
             seat.state.parked[contact.id] = 1
             self.index.park(seat, contact, 1)
+        spent = learning.true_up(self, contact, seat) if done else 0
         self.index.refresh(seat)
+        return spent
 
     def credit(self, contact: Contact, agent: str) -> None:
         """Credit the agent with the effort to expect of a contact; `hold` is next, and brings their rank in step."""
@@ -113,11 +115,10 @@ class Work:
         seat.effort += contact.effort
 
     def take_back(self, contact: Contact, agent: str) -> None:
-        """The agent did nothing for the contact after all."""
+        """The agent did nothing for the contact after all; `let_go` is next, and brings their rank in step."""
         seat = self.index.seats[agent]
         assert contact.credited_slot is not None
-        ledger.take_back(seat.state, contact.credited_slot, contact.effort)
-        self.index.refresh_rank(seat)
+        learning.uncredit(self, seat, contact.credited_slot, contact.effort)
         contact.credited_slot = None
         contact.effort = 0
 

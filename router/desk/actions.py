@@ -35,7 +35,7 @@ class StatusFields(Fields, frozen=True, kw_only=True):
 
 
 class ContactFields(Fields, frozen=True, kw_only=True):
-    """take, wake, resolve, reopen, let_in."""
+    """take, wake, resolve, reopen, let_in, leave, unblock."""
 
     contact: str
 
@@ -113,6 +113,66 @@ class PriorityFields(Fields, frozen=True, kw_only=True):
     priority: Priority
 
 
+class LinkFields(Fields, frozen=True, kw_only=True):
+    """link: the customer of `other`, a contact, is this one's; `text` says why."""
+
+    contact: str
+    other: str
+    text: str
+
+
+class UnlinkFields(Fields, frozen=True, kw_only=True):
+    """unlink: that was wrong; `text` says why."""
+
+    contact: str
+    link: str
+    text: str
+
+
+class IncidentFields(Fields, frozen=True, kw_only=True):
+    """incident: what is told to whoever asks next of it; `tell`: and to those who have asked already."""
+
+    incident: str
+    text: str
+    tell: bool = False
+
+
+class IncidentEndFields(Fields, frozen=True, kw_only=True):
+    """incident_end."""
+
+    incident: str
+
+
+class CustomerFields(Fields, frozen=True, kw_only=True):
+    """customer: what they want, as they told the agent; None: not said."""
+
+    contact: str
+    language: str | None = None
+    consent: bool | None = None
+
+
+class MergeFields(Fields, frozen=True, kw_only=True):
+    """merge: what was written in `contact` belongs to `into` from now on."""
+
+    contact: str
+    into: str
+
+
+class CallFields(Fields, frozen=True, kw_only=True):
+    """call: a colleague, `target`, is to look at it; `text` is a note for them, or ""."""
+
+    contact: str
+    target: str
+    text: str = ""
+
+
+class SpamFields(Fields, frozen=True, kw_only=True):
+    """spam; `block`: its sender opens no contact any more."""
+
+    contact: str
+    block: bool = False
+
+
 ACTIONS: dict[str, type[Fields]] = {
     "status": StatusFields,
     "accept": OfferFields,
@@ -129,7 +189,21 @@ ACTIONS: dict[str, type[Fields]] = {
     "retag": RetagFields,
     "priority": PriorityFields,
     "let_in": ContactFields,
+    "link": LinkFields,
+    "unlink": UnlinkFields,
+    "customer": CustomerFields,
+    "merge": MergeFields,
+    "call": CallFields,
+    "leave": ContactFields,
+    "spam": SpamFields,
+    "unblock": ContactFields,
+    "incident": IncidentFields,
+    "incident_end": IncidentEndFields,
 }
+
+Spoken = (
+    ReplyFields | NoteFields | TransferFields | StartFields | LinkFields | UnlinkFields | CallFields | IncidentFields
+)
 
 
 async def act(
@@ -177,10 +251,10 @@ def _refused(code: str, detail: str, names: Directory, contact: str = "") -> Ans
 
 def _problem(fields: Fields) -> str:
     """What no type can say: an empty or endless text, two receivers of one transfer."""
-    text = fields.text if isinstance(fields, ReplyFields | NoteFields | TransferFields | StartFields) else None
+    text = fields.text if isinstance(fields, Spoken) else None
     if text is not None:
         enclosing = isinstance(fields, ReplyFields) and bool(fields.files)
-        if not text.strip() and not enclosing and not isinstance(fields, TransferFields):
+        if not text.strip() and not enclosing and not isinstance(fields, TransferFields | CallFields):
             return "a text"
         if len(text) > TEXT_CHARACTERS_MAX:
             return f"at most {TEXT_CHARACTERS_MAX} characters"

@@ -21,6 +21,7 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     tier: str | None = None
     topics: tuple[tuple[str, int], ...] = ()
     certain: bool = False
+    moods: tuple[str, ...] = ()
 
 
 class Waiting(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,4 +70,5 @@ def shape_of(contact: Contact) -> Shape:
         tier=contact.tier,
         topics=contact.topics,
         certain=contact.topics_set,
+        moods=contact.moods,
     )

@@ -21,6 +21,8 @@ class DeskIndex:
         self._customers: dict[str, dict[str, None]] = {}
         self._customer_of: dict[str, str] = {}
         self._resolved: dict[str, dict[str, None]] = {}
+        self._called: dict[str, dict[str, None]] = {}
+        self._called_of: dict[str, list[str]] = {}
         self._rebuild()
         self._end = source.subscribe(self._changed)
 
@@ -52,6 +54,13 @@ class DeskIndex:
         kept = [one for one in found if one is not None and _resolved_by(one) == agent]
         return sorted(kept, key=lambda one: (-(one.resolved_at or 0), one.id))
 
+    def called(self, agent: str) -> list[Contact]:
+        """Contacts that the agent was called into, oldest first."""
+        contacts = self._source.state.contacts
+        found = (contacts.get(contact) for contact in self._called.get(agent, ()))
+        kept = [one for one in found if one is not None and agent in one.called]
+        return sorted(kept, key=lambda one: (one.opened_at, one.id))
+
     def _changed(self, changed: Changed) -> None:
         if changed.everything:
             self._rebuild()
@@ -60,8 +69,9 @@ class DeskIndex:
                 self._follow(contact)
 
     def _rebuild(self) -> None:
-        for held in (self._waiting, self._customers, self._customer_of, self._resolved):
+        for held in (self._waiting, self._customers, self._customer_of, self._resolved, self._called):
             held.clear()
+        self._called_of.clear()
         contacts = self._source.state.contacts
         for contact in sorted(contacts, key=lambda one: (contacts[one].resolved_at or 0, one)):
             self._follow(contact)
@@ -69,6 +79,7 @@ class DeskIndex:
     def _follow(self, contact: str) -> None:
         one = self._source.state.contacts.get(contact)
         self._follow_customer(contact, one.customer if one is not None else None)
+        self._follow_called(contact, one.called if one is not None else [])
         if one is not None and one.state is ContactState.WAITING:
             self._waiting[contact] = None
         else:
@@ -80,6 +91,14 @@ class DeskIndex:
             theirs[contact] = None
             while len(theirs) > RESOLVED_PER_AGENT_MAX:
                 del theirs[next(iter(theirs))]
+
+    def _follow_called(self, contact: str, called: list[str]) -> None:
+        for agent in self._called_of.pop(contact, ()):
+            self._called[agent].pop(contact, None)
+        if called:
+            self._called_of[contact] = list(called)
+            for agent in called:
+                self._called.setdefault(agent, {})[contact] = None
 
     def _follow_customer(self, contact: str, customer: str | None) -> None:
         before = self._customer_of.get(contact)

@@ -13,8 +13,9 @@ from router.core.state import Contact, State
 from router.core.transitions import ContactState
 from router.desk import rights, roster, texts
 from router.desk.actions import FILES_BYTES_MAX, FILES_MAX
-from router.desk.figures import Figures
+from router.desk.figures import Figures, middle
 from router.desk.index import DeskIndex
+from router.desk.matters import matters
 from router.desk.overview import board, overview
 from router.desk.ports import Source, Texts
 from router.desk.saved import saved_replies
@@ -24,6 +25,7 @@ from router.desk.views import (
     Board,
     Card,
     DeskView,
+    Done,
     History,
     Me,
     OfferRow,
@@ -82,7 +84,9 @@ class Desk:
             "snoozed": _soonest(one for one in contacts if one.state is ContactState.SNOOZED),
         }
         shown = {name: listed[:LIST_ROWS_MAX] for name, listed in lists.items()}
-        wanted = (*offered, *(one for listed in shown.values() for one in listed), *done)
+        called = self.index.called(agent)[:LIST_ROWS_MAX]
+        wanted = (*offered, *(one for listed in shown.values() for one in listed), *done, *called)
+        today, team = self.today(agent)
         messages = await heads(self._read, wanted)
         rows = {contact.id: row(contact, messages, self.source.names) for contact in wanted}
         return DeskView(
@@ -95,6 +99,9 @@ class Desk:
             waiting_customer=tuple(rows[one.id] for one in shown["waiting_customer"]),
             snoozed=tuple(rows[one.id] for one in shown["snoozed"]),
             done=tuple(rows[c.id] for c in done),
+            called=tuple(rows[c.id] for c in called),
+            today=today,
+            team=team,
             more={name: len(listed) - LIST_ROWS_MAX for name, listed in lists.items() if len(listed) > LIST_ROWS_MAX},
             queue=queue,
             notice=texts.SHADOW if state.workspace.shadow else "",
@@ -102,6 +109,15 @@ class Desk:
             files_max=FILES_MAX,
             files_bytes=FILES_BYTES_MAX,
         )
+
+    def today(self, agent: str) -> tuple[Done, Done | None]:
+        """What the agent did today, and the median of those of their team who did anything."""
+        state = self.source.state
+        team = state.workspace.agents[agent].team
+        members = [one.id for one in state.workspace.agents.values() if one.team == team]
+        done = self.figures.done(members)
+        others = [one for name, one in done.items() if name != agent and (one.answers or one.resolved)]
+        return done[agent], middle(done.values()) if others else None
 
     def _me(self, state: State, agent: str) -> Me:
         known = rights.on_roster(state, agent)
@@ -142,7 +158,7 @@ class Desk:
         if rights.on_roster(state, agent) is None:
             raise NotOnRoster
         found = state.contacts.get(contact)
-        if found is not None and found.joined is not None:
+        while found is not None and found.joined is not None:
             found = state.contacts.get(found.joined)
         if found is None or not rights.may_see(state, agent, found):
             raise NotVisible
@@ -190,6 +206,19 @@ class Desk:
             raise NotOnRoster
         return roster.topics(self.source.state)
 
+    async def twins(self, agent: str, contact: str) -> tuple[Row, ...]:
+        """Open contacts of the same customer that the agent may merge into this one. Raises NotOnRoster, NotVisible."""
+        await self.source.settled()
+        found, state = self.visible(agent, contact), self.source.state
+        listed = [
+            one
+            for one in self.index.of_customer(found.customer)
+            if found.customer and one.id != found.id and one.channel == found.channel and one.joined is None
+            and one.state is not ContactState.RESOLVED and (one.agent in {None, agent} or rights.leads(state, agent))
+        ]  # fmt: skip
+        messages = await heads(self._read, listed)
+        return tuple(row(one, messages, self.source.names) for one in listed)
+
     def people(self, agent: str, contact: str) -> People:
         """Whom the contact may be handed to. Raises NotOnRoster or NotVisible."""
         return roster.people(self.source, self.visible(agent, contact), agent)
@@ -209,7 +238,9 @@ class Desk:
             raise NotOnRoster
         if not rights.leads(self.source.state, agent):
             raise NotVisible
-        return await overview(self.source, self._read, self.figures, problems, self._clock())
+        view = await overview(self.source, self._read, self.figures, problems, self._clock())
+        found = matters(self.source.state, self.figures.open(), (), self._clock())  # problems have a place of their own
+        return msgspec.structs.replace(view, matters=found)
 
     def board(self, problems: list[str]) -> Board:
         """What a wallboard shows."""

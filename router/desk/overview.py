@@ -7,23 +7,38 @@ from __future__ import annotations
 
 from collections import Counter
 
-from router.core.state import Contact, State
+from router.core.rules import sort_topics
+from router.core.state import Contact, Incident, State
 from router.core.transitions import ContactState
 from router.core.values import WHOLE, Requirement
 from router.desk import roster, texts
 from router.desk.figures import Figures
 from router.desk.ports import Directory, Source, Texts
 from router.desk.summaries import heads, person_name, row, shown_topics
-from router.desk.views import AgentLoad, Board, Overview, TopicQueue
+from router.desk.views import AgentLoad, Board, IncidentRow, Overview, TopicQueue
 
-RISK_MS = 15 * 60_000  # a promise is at risk when it is due within this
+RISK_MS = 15 * 60_000  # a promise is at risk when it is due within this, or within a quarter of its time
 RISKY_ROWS_MAX = 50
+HOUR_MS = 3_600_000
 OURS = (ContactState.WAITING, ContactState.OFFERED, ContactState.ASSIGNED)
 
 
+def at_risk(contact: Contact, now: int) -> bool:
+    """Whether its promise is broken or nearly due.
+
+    "Nearly" is a quarter of an hour, or a quarter of what was promised: a chat that is to be answered within two
+    minutes is not at risk from the start.
+    """
+    if contact.due is None:
+        return False
+    answer = contact.sla.next_response if contact.responded else contact.sla.first_response
+    promised = answer if contact.due == contact.response_due else contact.sla.resolution
+    return contact.due - now < min(RISK_MS, (promised or 4 * RISK_MS) // 4)
+
+
 def risky(contacts: list[Contact], now: int) -> list[Contact]:
-    """Contacts in our court whose promise is broken or due within `RISK_MS`, the soonest due first."""
-    found = [one for one in contacts if one.state in OURS and one.due is not None and one.due - now < RISK_MS]
+    """Contacts in our court whose promise is broken or nearly due, the soonest due first."""
+    found = [one for one in contacts if one.state in OURS and at_risk(one, now)]
     return sorted(found, key=lambda one: (one.due or 0, one.id))
 
 
@@ -31,19 +46,27 @@ async def overview(source: Source, read: Texts, figures: Figures, problems: list
     """All of it for a supervisor. `problems` are those of `usherd status`."""
     state, names = source.state, source.names
     contacts = figures.open()
-    at_risk = risky(contacts, now)
+    nearly = risky(contacts, now)
     view = board(source, figures, problems, now)
     agents = _agents(source, contacts)
-    shown, n = at_risk[:RISKY_ROWS_MAX], state.n
+    shown, n = nearly[:RISKY_ROWS_MAX], state.n
+    told = {one.id: one.message for one in state.incidents.values() if one.message}
     messages = await heads(read, shown)
-    return Overview(n=n, board=view, agents=agents, risky=tuple(row(one, messages, names) for one in shown))
+    said = await read.messages(list(told.values())) if told else {}
+    return Overview(
+        n=n,
+        board=view,
+        agents=agents,
+        risky=tuple(row(one, messages, names) for one in shown),
+        answers={name: said[message].text for name, message in told.items() if message in said},
+    )
 
 
 def board(source: Source, figures: Figures, problems: list[str], now: int) -> Board:
     """What may hang on a wall: numbers and topics, nothing of any customer or agent."""
     state = source.state
     contacts = figures.open()
-    at_risk = risky(contacts, now)
+    nearly = risky(contacts, now)
     waiting = [one for one in contacts if one.state is ContactState.WAITING]
     statuses = Counter(roster.status_of(state, agent).value for agent in state.workspace.agents)
     return Board(
@@ -51,13 +74,34 @@ def board(source: Source, figures: Figures, problems: list[str], now: int) -> Bo
         workspace=source.names.display().name,
         waiting=len(waiting),
         oldest=min((_since(one) for one in waiting), default=None),
-        at_risk=len(at_risk),
-        late=sum((one.due or 0) < now for one in at_risk),
+        at_risk=len(nearly),
+        late=sum((one.due or 0) < now for one in nearly),
         open=len(contacts),
         topics=_topics(state, waiting, now),
         statuses=dict(statuses),
         today=figures.today(),
         problems=tuple(problems),
+        incidents=tuple(_incident(state, one, contacts) for one in state.incidents.values()),
+    )
+
+
+def _incident(state: State, incident: Incident, contacts: list[Contact]) -> IncidentRow:
+    since = incident.began // HOUR_MS * HOUR_MS
+    affected = [
+        one
+        for one in contacts
+        if one.opened_at >= since
+        and sort_topics(state.workspace, one.topics, certain=one.topics_set)[0] == incident.topic
+    ]
+    return IncidentRow(
+        id=incident.id,
+        topic=incident.topic,
+        label=texts.label(incident.topic),
+        began=incident.began,
+        contacts=incident.contacts,
+        usual=incident.usual / 100,
+        affected=len(affected),
+        told=bool(incident.message),
     )
 
 
@@ -87,7 +131,7 @@ def _topics(state: State, waiting: list[Contact], now: int) -> tuple[TopicQueue,
                 label=texts.label(topic) if topic else texts.NO_TOPIC,
                 waiting=len(contacts),
                 oldest=min(map(_since, contacts)),
-                at_risk=sum(one.due is not None and one.due - now < RISK_MS for one in contacts),
+                at_risk=sum(at_risk(one, now) for one in contacts),
                 able=len(able),
                 free=len(room),
             )

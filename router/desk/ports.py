@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
 from router.core.message import Message
 from router.core.state import State
+from router.desk.service import Report
 
 
 class Changed(msgspec.Struct, frozen=True):
@@ -35,6 +36,15 @@ class Saved(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     text: str
     topics: tuple[str, ...] = ()
+    language: str = ""
+
+
+class Article(msgspec.Struct, frozen=True, kw_only=True):
+    """A page that answers what many ask: suggested for these topics, in `language` or ("") in any."""
+
+    title: str
+    url: str
+    topics: tuple[str, ...]
     language: str = ""
 
 
@@ -76,6 +86,10 @@ class Directory(Protocol):
 
     def saved(self) -> tuple[Saved, ...]:
         """Saved replies, as the admin listed them."""
+        ...
+
+    def articles(self) -> tuple[Article, ...]:
+        """Pages to suggest, as the admin listed them."""
         ...
 
 
@@ -149,6 +163,21 @@ class Commands(Protocol):
         ...
 
 
+class Rehearsing(Protocol):
+    """How a change of the workspace that waits is lived through before it counts."""
+
+    def waiting(self) -> bool:
+        """Whether there is one."""
+        ...
+
+    async def rehearse(self, since_ms: int) -> dict[str, Any]:
+        """The JSON of `usherd whatif` over the last `since_ms`; then it counts as rehearsed.
+
+        Raises TransientError if it came to nothing.
+        """
+        ...
+
+
 class Erasing(Protocol):
     """How a customer is erased."""
 
@@ -157,6 +186,36 @@ class Erasing(Protocol):
 
         Raises KeyError if nobody is meant, TransientError when it could not be stored.
         """
+        ...
+
+
+class Customers(Protocol):
+    """What customers say of how they were served, what programs say of customers, and what there is of one."""
+
+    async def rate(self, contact: str, score: int, sender: str = "") -> None:
+        """Store an answer, 1 to 5, to the question after a contact; durable when it returns. `sender`: keyed hash.
+
+        Raises TransientError. Whether it counts is the engine's to say: once, of a contact that was asked about.
+        """
+        ...
+
+    def question(self, contact: str) -> str | None:
+        """The question about a contact as its customer was asked it; None where nobody was asked."""
+        ...
+
+    async def set_tier(self, address: str, tier: str) -> None:
+        """Store of which tier somebody is, "" for none; durable when it returns. Raises KeyError for no such tier."""
+        ...
+
+    async def export(self, named: str) -> dict[str, object]:
+        """All there is of whoever a contact's id, a customer's id or an address means: the JSON of `usherd export`.
+
+        Raises KeyError if nobody is meant, TransientError.
+        """
+        ...
+
+    async def report(self, since: int, until: int, hourly: float) -> Report:
+        """How customers were served in a span of ms, from the journal; `hourly`: what an hour of work costs."""
         ...
 
 

@@ -138,6 +138,7 @@ def _contact(contact: Contact, messages: Mapping[str, Message]) -> Json:
         "customer": contact.customer,
         "subject": opening.subject if opening else None,
         "topics": [{"topic": topic, "p": p / WHOLE} for topic, p in contact.topics],
+        "moods": list(contact.moods),
         "requirement": requirement_json(contact.requirement),
         "priority": contact.priority.value,
         "agent": contact.agent,

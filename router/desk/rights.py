@@ -5,6 +5,7 @@ from __future__ import annotations
 from router.core.intake import ERASED
 from router.core.state import Contact, State
 from router.core.transitions import ContactState
+from router.core.unwanted import blocked, writers
 from router.core.values import Agent, Role
 
 
@@ -25,13 +26,15 @@ def holds(contact: Contact, agent: str) -> bool:
 
 
 def may_see(state: State, agent: str, contact: Contact) -> bool:
-    """Own and offered contacts, those that wait for anybody, and earlier ones of a customer the agent serves now.
+    """Own and offered contacts, those they were called into or that wait, and earlier ones of a customer they serve.
 
     Supervisors and admins see all. Nobody outside the roster sees any.
     """
     if on_roster(state, agent) is None:
         return False
-    if leads(state, agent) or holds(contact, agent) or contact.state is ContactState.WAITING:
+    if leads(state, agent) or holds(contact, agent) or agent in contact.called:
+        return True
+    if contact.state is ContactState.WAITING:
         return True
     desk = state.agents.get(agent)
     if desk is None:
@@ -41,11 +44,23 @@ def may_see(state: State, agent: str, contact: Contact) -> bool:
     return any(other is not None and customer and other.customer == customer for other in served)
 
 
+_MORE = ("call", "merge", "spam")
+_WHO = ("link", "unlink", "customer")  # of whoever the customer is
 _OWN = {
-    ContactState.ASSIGNED: ("reply", "note", "transfer", "snooze", "resolve", "retag", "priority"),
-    ContactState.WAITING_CUSTOMER: ("reply", "note", "transfer", "snooze", "resolve", "retag", "priority"),
-    ContactState.SNOOZED: ("reply", "note", "wake", "transfer", "resolve", "retag", "priority"),
-    ContactState.RESOLVED: ("note", "reopen"),
+    ContactState.ASSIGNED: ("reply", "note", "transfer", "snooze", "resolve", "retag", "priority", *_MORE, *_WHO),
+    ContactState.WAITING_CUSTOMER: (
+        "reply",
+        "note",
+        "transfer",
+        "snooze",
+        "resolve",
+        "retag",
+        "priority",
+        *_MORE,
+        *_WHO,
+    ),
+    ContactState.SNOOZED: ("reply", "note", "wake", "transfer", "resolve", "retag", "priority", *_MORE, *_WHO),
+    ContactState.RESOLVED: ("note", "reopen", *_WHO),
 }
 _LEADS = {
     ContactState.WAITING: ("transfer", "resolve"),
@@ -69,7 +84,19 @@ def actions(state: State, agent: str, contact: Contact) -> tuple[str, ...]:
     if contact.agent == agent:
         found |= dict.fromkeys(_OWN.get(contact.state, ()))
     elif leads(state, agent):
-        found |= dict.fromkeys((*_LEADS.get(contact.state, ()), "note", "retag", "priority"))
+        found |= dict.fromkeys((*_LEADS.get(contact.state, ()), "note", "retag", "priority", *_WHO))
+        found |= dict.fromkeys(_MORE if contact.state is not ContactState.RESOLVED else ())
+    elif agent in contact.called:
+        found |= dict.fromkeys(("note", "call"))
+    if agent in contact.called:
+        found["leave"] = None
+    if (contact.agent == agent or leads(state, agent)) and is_blocked(state, contact):
+        found["unblock"] = None
     if contact.flag == "unknown-sender" and contact.claims and (contact.agent == agent or leads(state, agent)):
         found["let_in"] = None
     return tuple(found)
+
+
+def is_blocked(state: State, contact: Contact) -> bool:
+    """Whether its customer may open no contact any more."""
+    return bool(state.blocked) and any(blocked(state, identity) for identity in writers(state, contact))

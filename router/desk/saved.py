@@ -12,6 +12,7 @@ from router.desk.ports import Directory, Saved
 from router.desk.summaries import person_name, row, shown_topics
 from router.desk.views import SavedReply
 
+PLACEHOLDERS = ("customer", "agent", "reference")
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
@@ -32,6 +33,11 @@ def saved_replies(
     found = [(_rank(one, topics, contact.language), one) for one in names.saved()]
     found.sort(key=lambda pair: (pair[0], texts.label(pair[1].name).casefold()))
     return tuple(_filled(one, known, fits=rank < 0) for rank, one in found)
+
+
+def unfilled(text: str) -> str:
+    """The first placeholder that nobody has filled in, as it stands there; "" if there is none."""
+    return next((found[0] for found in _PLACEHOLDER.finditer(text) if found[1] in PLACEHOLDERS), "")
 
 
 def _rank(saved: Saved, topics: set[str], language: str | None) -> int:

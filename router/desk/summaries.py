@@ -93,6 +93,7 @@ def row(contact: Contact, messages: Mapping[str, Message], names: Directory) -> 
         last_at=last_at(contact),
         snoozed_until=contact.snoozed_until,
         flag=contact.flag,
+        moods=contact.moods,
         by=person_name(names, holder),
         new=contact.state is ContactState.ASSIGNED and last is not None and last.direction == "in",
     )

@@ -36,6 +36,8 @@ DELIVERY = {
     DeliveryState.UNKNOWN: "sent, but the other side's answer was lost; it is sent at most once more",
 }
 
+NOT_REACHED = "It did not reach {address}, who was to have a copy."
+
 AUTO = {
     "auto-reply": "automatic reply",
     "bounce": "delivery report",
@@ -43,12 +45,15 @@ AUTO = {
     "bulk": "bulk mail",
     "loop": "mail loop",
     "spam": "spam",
+    "blocked": "a blocked sender's message",
     "staff": "a colleague's mail",
     "command": "a button of the channel",
     "deleted": "deleted by its writer",
     "receipt": "automatic answer: receipt",
     "out_of_hours": "automatic answer: out of hours",
     "queue": "automatic answer: place in the queue",
+    "incident": "told to all who ask of it",
+    "csat": "question: was it all right?",
 }
 
 # What was done, by action; said when it went well.
@@ -68,6 +73,16 @@ DONE = {
     "retag": "Topics changed.",
     "priority": "Priority changed.",
     "let_in": "The message now stands in the contact it answered.",
+    "link": "They are one customer now. It can be undone.",
+    "unlink": "They are two customers again.",
+    "customer": "Noted.",
+    "merge": "Merged: its messages stand in the other contact now.",
+    "call": "Called in. They see the contact and can write notes.",
+    "leave": "You look on no more.",
+    "spam": "Closed as spam.",
+    "unblock": "Its sender can write to us again.",
+    "incident": "Whoever asks next is told so.",
+    "incident_end": "It is over.",
 }
 
 # Refusals by the engine's code. `{detail}` is what the engine added; `{who}` the same as a name, if it is an agent.
@@ -79,11 +94,17 @@ _REFUSALS = {
     "not-open": "This contact is not open.",
     "offer-over": "This offer has lapsed.",
     "already-yours": "It is yours already.",
+    "already-there": "It is theirs already.",
+    "already-there:who": "It is {who}'s already.",
+    "not-one": "Only contacts of one customer on one channel can be merged.",
     "taken": "Somebody else was first.",
     "taken:who": "{who} was first.",
     "not-allowed": "Your role does not allow that.",
     "bad-state": "That cannot be done as the contact stands now.",
     "bad-topic": "There is no such topic.",
+    "bad-language": "That is no language of the workspace.",
+    "no-such-incident": "That is over already.",
+    "no-such-link": "That link is undone already.",
     "bad-time": "Choose a time in the future, within five years.",
     "conflict": "This was sent before, with other content. What was sent first stands.",
     "no-such-team": "There is no such team.",
@@ -146,8 +167,14 @@ WHY_NONE = "Nothing was decided about it yet."
 WHY_RELAXED = "It had waited so long that {n} of its wishes were relaxed."
 WHY_RESERVE = "Agents are kept free for scarcer work: {names}."
 WHY_WOULD_HAVE = "It could have gone to {who}, {what}."
+WHY_MOODS = "What was written sounds {moods}."
+WHY_EFFORT = "It likely takes {expected} minutes; eight of ten such contacts take {low} to {high}."
 WHY_STICKY = "It waited a moment for {who}, who knows this customer."
 
+LINKED = {
+    "proof": "They came by a signed link that we had sent to the other address.",
+    "agent": "A colleague said that they are one person.",
+}
 GONE = "This text was erased or cannot be read."
 UNKNOWN_CUSTOMER = "Unknown sender"
 THE_CUSTOMER = "The customer"
@@ -166,8 +193,45 @@ REVISED = "The customer worded this anew later: see below."
 REVISION = "Worded anew: what it says now stands here, what it said before is quoted."
 FOLLOWS = "It answers contact {contact}, which was closed too long ago to be reopened."
 OFFERED_TO = "It is offered to {who} at the moment."
+SPAM = "It was closed as spam."
+SPAM_BLOCKED = "It was closed as spam, and its sender is blocked: what they write is listed, and opens no contact."
+CALLED = "Called in: {who}. They see this contact and write notes."
+GUEST = "{who} called you in. What you write here is a note; the customer never sees it."
+GUEST_OF_NOBODY = "You were called in. What you write here is a note; the customer never sees it."
 FIRST_CONTACT = "First contact with us."
 LATE = "This takes longer than usual. It shows here as soon as it is done."
+
+
+# Matters for supervisors: of one, of several.
+MATTER_RISK = ("A promise is due soon.", "{n} promises are due soon.")
+MATTER_BROKEN = ("A promise is broken.", "{n} promises are broken.")
+MATTER_MORE_RISK = ("One more is due soon.", "{n} more are due soon.")
+MATTER_NOBODY = ("A contact waits that nobody can take.", "{n} contacts wait that nobody can take.")
+MATTER_QUARANTINE = ("A message could not be read safely.", "{n} messages could not be read safely.")
+MATTER_FAILED = ("An answer was not delivered.", "{n} answers were not delivered.")
+MATTER_HELD_UP = ("An answer does not get away.", "{n} answers do not get away.")
+MATTER_ESCALATED = ("A contact was escalated.", "{n} contacts were escalated.")
+MATTER_PROBLEMS = ("usherd has a problem.", "usherd has {n} problems.")
+
+
+WHATIF_LOOKED = "{n} contacts of that time were lived through once more, as the workspace is and as it is to be."
+WHATIF_NOBODY = "Nobody wrote in that time: look further back."
+WHATIF_SAME = "Nothing would have been different."
+WHATIF_MOVED = "{n} of them go to somebody else."
+WHATIF_WAIT = "Waits: {before} in the mean, then {after}."
+WHATIF_SLOWEST = "The slowest twentieth: {before}, then {after}."
+WHATIF_KEPT = "Promises kept: {before}, then {after}."
+WHATIF_TOPIC = "{topic}: {before}, then {after}."
+WHATIF_DEAD = "{n} more wait for nobody: {topics}."
+WHATIF_UNKNOWN = "unknown"
+WHATIF_IN_FORCE = "It counts as rehearsed now, and comes into force."
+WHATIF_WAITS = "A changed workspace waits: it comes into force once it was rehearsed."
+WHATIF_NONE = "No change waits: what the folder says is in force."
+
+
+def counted(forms: tuple[str, str], number: int) -> str:
+    """The sentence for one, or for several."""
+    return forms[number != 1].format(n=number)
 
 
 def label(code: str) -> str:

@@ -13,10 +13,11 @@ from router.core.transitions import ContactState, DeliveryState
 from router.desk import rights, texts
 from router.desk.ports import Directory, Source, Texts
 from router.desk.summaries import named, person_name, row, shown_topics
-from router.desk.views import Banner, Card, Earlier, File, Item, Party, Topic
+from router.desk.views import Banner, Card, Earlier, File, Item, LinkRow, Party, Suggestion, Topic, Wishes
 
 EARLIER_MAX = 5
 TOPICS_SHOWN_MAX = 4
+ARTICLES_MAX = 3
 SIGNED = ("email", "http")  # channels on which an answer is a letter
 HISTORY_MS = 30 * 86_400_000
 
@@ -44,8 +45,11 @@ async def card(source: Source, read: Texts, contact: Contact, agent: str, of_cus
         requirement=requirement,
         topics=about,
         topics_said=contact.topics_set,
-        banners=_banners(
-            contact, names, shadow=state.workspace.shadow, unsure=_unsure(state, contact, actions), guessed=guessed
+        banners=(
+            *_banners(
+                contact, names, shadow=state.workspace.shadow, unsure=_unsure(state, contact, actions), guessed=guessed
+            ),
+            *_company(state, contact, agent, names),
         ),
         items=_items(refs, messages, agent, names),
         replies_to=to,
@@ -54,10 +58,78 @@ async def card(source: Source, read: Texts, contact: Contact, agent: str, of_cus
         replies_line=texts.replies_line([party.address for party in to], contact.channel),
         signature=_signature(contact, agent, names),
         actions=actions,
+        articles=_articles(contact, names),
+        guest=_guest(contact, agent),
         offer=offer.id if offer else "",
         offer_at=offer.at if offer else 0,
         offer_until=offer.until if offer else 0,
+        links=_links(state, contact, names),
+        wishes=_wishes(state, contact),
+        asked=contact.asked,
+        score=contact.score,
     )
+
+
+def _links(state: State, contact: Contact, names: Directory) -> tuple[LinkRow, ...]:
+    return tuple(
+        LinkRow(
+            id=one.id,
+            at=one.at,
+            how=texts.LINKED[one.how],
+            by=person_name(names, one.agent),
+            addresses=len(one.identities),
+        )
+        for one in reversed(state.links.get(contact.customer, []))
+    )
+
+
+def _wishes(state: State, contact: Contact) -> Wishes:
+    """By the last word of any address that takes part and is this customer's."""
+    own = [one for one in contact.participants if state.identities.get(one) == contact.customer]
+    languages = [state.languages[one] for one in own if one in state.languages]
+    consents = [state.consents[one] for one in own if one in state.consents]
+    language = max(languages, key=lambda one: one.at, default=None)
+    consent = max(consents, key=lambda one: one.at, default=None)
+    return Wishes(
+        language=language.value if language is not None else "",
+        consent=consent.given if consent is not None else None,
+        consent_at=consent.at if consent is not None else 0,
+        consent_channel=consent.channel if consent is not None else "",
+    )
+
+
+def _articles(contact: Contact, names: Directory) -> tuple[Suggestion, ...]:
+    """Pages about its topics in its language, those of the best topic first."""
+    topics = [topic for topic, _ in shown_topics(contact)]
+    fitting = [
+        (min(topics.index(topic) for topic in one.topics if topic in topics), place, one)
+        for place, one in enumerate(names.articles())
+        if one.language in {"", contact.language} and any(topic in topics for topic in one.topics)
+    ]
+    fitting.sort(key=lambda found: found[:2])
+    return tuple(Suggestion(title=one.title, url=one.url) for _, _, one in fitting[:ARTICLES_MAX])
+
+
+def _guest(contact: Contact, agent: str) -> bool:
+    """Whether the agent only looks on: they were called in."""
+    return agent in contact.called and not rights.holds(contact, agent)
+
+
+def _company(state: State, contact: Contact, agent: str, names: Directory) -> list[Banner]:
+    """Who was called in; and what was thought of the sender."""
+    found: list[Banner] = []
+    if _guest(contact, agent):
+        owner = person_name(names, contact.agent)
+        text = texts.GUEST.format(who=owner) if owner else texts.GUEST_OF_NOBODY
+        found.append(Banner(code="guest", text=text, action="leave"))
+    elif contact.called:
+        who = ", ".join(person_name(names, one) for one in contact.called)
+        found.append(Banner(code="called", text=texts.CALLED.format(who=who)))
+    blocked = rights.is_blocked(state, contact)
+    if contact.spam or blocked:
+        text = texts.SPAM_BLOCKED if blocked else texts.SPAM
+        found.append(Banner(code="spam", text=text, action="unblock" if blocked else ""))
+    return found
 
 
 def _signature(contact: Contact, agent: str, names: Directory) -> str:
@@ -152,8 +224,13 @@ def _item(ref: MessageRef, message: Message | None, agent: str, names: Directory
         delivery=delivery,
         delivery_text=texts.DELIVERY[ref.delivery] if ref.delivery is not None else "",
         auto=texts.AUTO.get(ref.auto, ref.auto) if ref.auto else "",
-        warnings=message.warnings,
+        warnings=(*message.warnings, *_missed(ref, message)),
     )
+
+
+def _missed(ref: MessageRef, message: Message) -> list[str]:
+    everybody = (*message.to, *message.cc)
+    return [texts.NOT_REACHED.format(address=everybody[at].address) for at in ref.lost if at < len(everybody)]
 
 
 def _history(contact: Contact, of_customer: list[Contact], last: str | None, agent: str, names: Directory) -> str:

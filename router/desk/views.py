@@ -54,6 +54,7 @@ class Row(View, frozen=True, kw_only=True):
     flag: str = ""
     by: str = ""
     new: bool = False
+    moods: tuple[str, ...] = ()  # how the customer sounds
 
 
 class OfferRow(View, frozen=True, kw_only=True):
@@ -64,6 +65,14 @@ class OfferRow(View, frozen=True, kw_only=True):
     until: int
     contact: Row
     needs: tuple[str, ...]
+
+
+class Done(View, frozen=True, kw_only=True):
+    """What somebody did today; `first_seconds`: the median of their first answers, None if there was none."""
+
+    answers: int
+    resolved: int
+    first_seconds: int | None
 
 
 class DeskView(View, frozen=True, kw_only=True):
@@ -78,6 +87,9 @@ class DeskView(View, frozen=True, kw_only=True):
     waiting_customer: tuple[Row, ...]
     snoozed: tuple[Row, ...]
     done: tuple[Row, ...]
+    called: tuple[Row, ...]  # into which a colleague called them
+    today: Done
+    team: Done | None  # the median of those of the team who did anything today; None: nobody else did
     queue: int  # contacts that wait for anybody
     notice: str = ""  # stands over the whole desk: shadow mode
     more: dict[str, int] = {}  # by list: how many are not in it, for there are too many
@@ -186,6 +198,13 @@ class Earlier(View, frozen=True, kw_only=True):
     by: str
 
 
+class Suggestion(View, frozen=True, kw_only=True):
+    """A page that may answer it; `url` is the admin's."""
+
+    title: str
+    url: str
+
+
 class Banner(View, frozen=True, kw_only=True):
     """Something to know before acting. `action`: let_in, or "" when there is nothing to press."""
 
@@ -201,6 +220,25 @@ class Topic(View, frozen=True, kw_only=True):
     label: str
     p: int
     chosen: bool = False
+
+
+class LinkRow(View, frozen=True, kw_only=True):
+    """Addresses that became this customer's. `how`: a sentence; `by`: the agent who said so, or ""."""
+
+    id: str
+    at: int
+    how: str
+    by: str
+    addresses: int
+
+
+class Wishes(View, frozen=True, kw_only=True):
+    """What a customer wants. `language`: by its code, or ""; `consent`: whether a machine may write to them."""
+
+    language: str = ""
+    consent: bool | None = None
+    consent_at: int = 0
+    consent_channel: str = ""
 
 
 class Card(View, frozen=True, kw_only=True):
@@ -227,9 +265,15 @@ class Card(View, frozen=True, kw_only=True):
     replies_line: str
     signature: str  # put under each reply on this channel; "" = none
     actions: tuple[str, ...]
+    articles: tuple[Suggestion, ...] = ()
+    guest: bool = False  # was called in: what they write is a note
     offer: str = ""
     offer_at: int = 0
     offer_until: int = 0
+    links: tuple[LinkRow, ...] = ()  # of addresses to this customer, newest first
+    wishes: Wishes = Wishes()
+    asked: bool = False  # whether it was all right
+    score: int | None = None  # what the customer answered, 1 to 5
 
 
 class Colleague(View, frozen=True, kw_only=True):
@@ -272,12 +316,32 @@ class TopicQueue(View, frozen=True, kw_only=True):
     free: int
 
 
+class IncidentRow(View, frozen=True, kw_only=True):
+    """A topic of which far more is written than usual. `usual`: contacts in such an hour; `affected`: open ones.
+
+    `told`: an answer is prepared, and whoever asks next is given it.
+    """
+
+    id: str
+    topic: str
+    label: str
+    began: int
+    contacts: int
+    usual: float
+    affected: int
+    told: bool
+
+
 class Today(View, frozen=True, kw_only=True):
     """Counts since midnight in the workspace's time zone."""
 
     opened: int
     resolved: int
     answers: int
+    promised: int = 0  # first answers given, where one was promised
+    in_time: int = 0  # of those
+    rated: int = 0  # of those resolved today
+    csat: float | None = None  # their mean, 1 to 5
 
 
 class Board(View, frozen=True, kw_only=True):
@@ -294,6 +358,7 @@ class Board(View, frozen=True, kw_only=True):
     statuses: dict[str, int]
     today: Today
     problems: tuple[str, ...]
+    incidents: tuple[IncidentRow, ...] = ()
 
 
 class AgentLoad(View, frozen=True, kw_only=True):
@@ -312,6 +377,18 @@ class AgentLoad(View, frozen=True, kw_only=True):
     parked: int
 
 
+class Matter(View, frozen=True, kw_only=True):
+    """One thing that is wrong, or soon will be. `level`: 1 soon, 2 now; `contacts`: the most urgent ones."""
+
+    code: str
+    level: int
+    size: int
+    text: str
+    details: tuple[str, ...] = ()
+    contacts: tuple[str, ...] = ()
+    due: int | None = None  # the first promise of them
+
+
 class Overview(View, frozen=True, kw_only=True):
     """What a supervisor watches."""
 
@@ -319,6 +396,8 @@ class Overview(View, frozen=True, kw_only=True):
     board: Board
     agents: tuple[AgentLoad, ...]
     risky: tuple[Row, ...]
+    matters: tuple[Matter, ...] = ()
+    answers: dict[str, str] = {}  # by incident: what is told
 
 
 class Considered(View, frozen=True, kw_only=True):

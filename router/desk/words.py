@@ -32,7 +32,7 @@ def _headline(explanation: dict[str, object], chosen: str, agent: str, names: Di
 
 
 def _sentences(explanation: dict[str, object], names: Directory) -> list[str]:
-    found: list[str] = []
+    found = _expected(explanation)
     relaxation = explanation.get("relaxation")
     if isinstance(relaxation, int) and relaxation > 0:
         found.append(texts.WHY_RELAXED.format(n=relaxation))
@@ -48,6 +48,17 @@ def _sentences(explanation: dict[str, object], names: Directory) -> list[str]:
         if isinstance(change, dict):
             who = person_name(names, str(change.get("agent")))
             found.append(texts.WHY_WOULD_HAVE.format(who=who, what=str(change.get("why"))))
+    return found
+
+
+def _expected(explanation: dict[str, object]) -> list[str]:
+    """How the customer sounds and what it is likely to take, as far as a model says so."""
+    moods, effort = explanation.get("moods"), explanation.get("effort_seconds")
+    found = [texts.WHY_MOODS.format(moods=" and ".join(map(str, moods)))] if isinstance(moods, list) and moods else []
+    spread = effort.get("spread") if isinstance(effort, dict) else None
+    if isinstance(effort, dict) and isinstance(spread, list):
+        expected, low, high = (max(1, round(seconds / 60)) for seconds in (effort["expected"], *spread))
+        found.append(texts.WHY_EFFORT.format(expected=expected, low=low, high=high))
     return found
 
 

@@ -17,6 +17,7 @@ from router.core.message import Message
 from router.core.state import Contact, State
 from router.desk.addresses import address_of
 from router.shell.enclosures import enclosed, letter_to, owner_of
+from router.shell.identities import SYSTEM
 from router.shell.replies import NoWayBack, Stationery, Written, as_answered, internal, opening, reply
 from router.shell.understanding import Prepared, Refused
 from router.shell.vault import Plain, Vault, message_blob
@@ -42,7 +43,19 @@ EVENT_OF = {
     "retag": "ContactRetagged",
     "priority": "PrioritySet",
     "let_in": "SenderLetIn",
+    "link": "IdentitiesLinked",
+    "unlink": "LinkUndone",
+    "customer": "CustomerDescribed",
+    "merge": "ContactsMerged",
+    "call": "ColleagueCalled",
+    "leave": "ColleagueLeft",
+    "spam": "SpamMarked",
+    "unblock": "SenderUnblocked",
+    "incident": "IncidentAnswered",
+    "incident_end": "IncidentEnded",
 }
+NOTED = ("note", "transfer", "call", "link", "unlink")  # what is written with them stays inside
+EXPLAINED = ("reply", "note", "link", "unlink", "incident")  # nothing without words
 
 
 TRIED = "tried"  # by somebody who is no agent: nothing but a record of it
@@ -65,9 +78,17 @@ class Command(msgspec.Struct, kw_only=True):
     topics: tuple[str, ...] = ()
     priority: str = ""
     resolve: bool = False
+    into: str = ""
+    block: bool = False
     answers: str = ""  # the customer's message that a reply answers, and so who gets it; "": their last
     cc: tuple[str, ...] = ()
     files: tuple[str, ...] = ()  # enclosed with a reply or a letter, by ids
+    incident: str = ""
+    tell: bool = False  # also to those who have asked already
+    other: str = ""  # a contact of the same customer, as the agent says
+    link: str = ""  # that the agent undoes
+    language: str | None = None  # that the customer wants
+    consent: bool | None = None  # whether a machine may write to them
 
 
 class Spoken(msgspec.Struct, kw_only=True):
@@ -76,6 +97,11 @@ class Spoken(msgspec.Struct, kw_only=True):
     text: str = ""
     to: str = ""
     subject: str = ""
+
+
+def _no_invitation(_: str, __: str | None, ___: int) -> str:
+    """Nowhere else to go on."""
+    return ""
 
 
 _COMMAND = msgspec.json.Decoder(Command)
@@ -93,11 +119,21 @@ def read(meta: bytes, raw: bytes) -> tuple[Command, Spoken]:
 class Actions:
     """Turns commands into events, with the blobs of what was written."""
 
-    def __init__(self, vault: Vault, stationery: Stationery, identify: Callable[[str], str]) -> None:
-        """`identify` gives the keyed hash of an e-mail address."""
+    def __init__(
+        self,
+        vault: Vault,
+        stationery: Stationery,
+        identify: Callable[[str], str],
+        invite: Callable[[str, str | None, int], str] = _no_invitation,
+    ) -> None:
+        """`identify` gives the keyed hash of an e-mail address.
+
+        `invite`: what stands under a letter to an identity, in a language, at an instant, to go on elsewhere; or "".
+        """
         self._vault = vault
         self._stationery = stationery
         self._identify = identify
+        self._invite = invite
 
     async def prepare(self, inbox: str, meta: bytes, raw: bytes, state: State, at: int) -> Prepared:
         """The event of one command. Raises Refused."""
@@ -108,13 +144,17 @@ class Actions:
             raise Refused("too-long", f"a message may have {TEXT_CHARACTERS_MAX:,} characters")
         prepared = Prepared(event=None, finished=[inbox])
         says = bool(spoken.text) or (command.action == "reply" and bool(command.files))
-        if command.action in {"reply", "note", "transfer"} and says:
+        if command.action in {"reply", *NOTED} and says:
             prepared.blobs = [await self._written(inbox, command, spoken.text, state, at)]
-        elif command.action in {"reply", "note"} or (command.action == "start" and not spoken.text.strip()):
+        elif command.action == "incident" and says:
+            said = internal(agent=command.agent, text=spoken.text)
+            prepared.blobs = [Plain(message_blob(inbox), SYSTEM, msgspec.json.encode(said))]
+        elif command.action in EXPLAINED or (command.action == "start" and not spoken.text.strip()):
             raise Refused("empty", "there is nothing written")
         elif command.action == "start":
             return await self._start(inbox, command, spoken, prepared, at)
-        prepared.event = event_of(inbox, command, at, written=bool(prepared.blobs))
+        channel = _channel_of(state, command) if command.action == "reply" else ""
+        prepared.event = event_of(inbox, command, at, written=bool(prepared.blobs), channel=channel)
         return prepared
 
     async def _start(self, inbox: str, command: Command, spoken: Spoken, prepared: Prepared, at: int) -> Prepared:
@@ -165,6 +205,9 @@ class Actions:
         if last is None:
             raise Refused("no-way-back", "there is no message of the customer's to answer")
         known = (opened[ref.id].message_id for ref in recent if ref.direction != "note" and ref.id in opened)
+        to = next((one.address for one in (*last.reply_to, last.from_) if one.address), "")
+        by_mail = "@" in to
+        closing = self._invite(self._identify(to), contact.language, at) if by_mail and not command.cc else ""
         try:
             return reply(
                 Written(
@@ -175,9 +218,11 @@ class Actions:
                     at=at,
                     text=text,
                     cc=command.cc,
+                    closing=closing,
+                    language=contact.language or "",
                 ),
                 last=last,
-                earlier=tuple(identifier for identifier in known if identifier),
+                earlier=tuple(one for one in known if one and ("@" in one) is by_mail),  # other channels have other ids
                 stationery=self._stationery,
             )
         except NoWayBack as error:
@@ -199,7 +244,14 @@ def _ours(contact: Contact, opened: Mapping[str, Message]) -> Message | None:
     return None if last is None else as_answered(last)
 
 
-def event_of(inbox: str, command: Command, at: int, *, written: bool) -> Event:
+def _channel_of(state: State, command: Command) -> str:
+    """By which channel the message came that a reply answers; "": by the one that the customer uses now."""
+    contact = state.contacts.get(command.contact)
+    refs = contact.messages if contact is not None and command.answers else []
+    return next((ref.channel for ref in refs if ref.id == command.answers), "")
+
+
+def event_of(inbox: str, command: Command, at: int, *, written: bool, channel: str = "") -> Event:
     """The event of a command. Raises Refused for an action or a value that does not exist."""
     kind = EVENT_OF.get(command.action)
     if kind is None:
@@ -207,7 +259,7 @@ def event_of(inbox: str, command: Command, at: int, *, written: bool) -> Event:
     if command.until > at + SNOOZE_MS_MAX:
         raise Refused("bad-time", "")
     fields = msgspec.to_builtins(command)
-    own = {"type": kind, "at": at, "inbox": inbox, "message": inbox if written else ""}
+    own = {"type": kind, "at": at, "inbox": inbox, "message": inbox if written else "", "channel": channel}
     own["topics"] = tuple(dict.fromkeys(command.topics))  # each once, however often a page names it
     if not command.target:
         own["target"] = command.agent

@@ -49,12 +49,23 @@ class Ahead:
         self._rounds = asyncio.Semaphore(ROUNDS_MAX)
         self._grown = asyncio.Event()  # something may be ready to ripen
 
+    def __len__(self) -> int:
+        return sum(one.ripe for one in self._entries)
+
     def take(self, most: int) -> list[Begun]:
-        """What is ripe, in order, up to the first entry that is not; at most so many."""
+        """What is ripe, in order, up to the first entry that is not; at most so many.
+
+        All are understood before any is applied: so what hangs on another's turn, since it brings the same message back
+        or comes after an erasure, is left for the next time.
+        """
         taken: list[Begun] = []
+        turns: set[str] = set()  # messages that have theirs now
         while self._entries and self._entries[0].ripe and len(taken) < most:
+            if self._entries[0].returns in turns or (taken and taken[-1].erases):
+                break
             taken.append(self._entries.popleft())
             self._bytes -= len(taken[-1].entry.raw)
+            turns |= {taken[-1].entry.id, taken[-1].returns} - {""}
         if taken:
             self._room.set()
         return taken

@@ -14,6 +14,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 import structlog
 
+from router.core import storm
+from router.core.autoanswers import INCIDENT
 from router.core.decisions import SendAutoAnswer
 from router.core.errors import PermanentError
 from router.core.events import MessageReceived
@@ -61,6 +63,7 @@ class AutoAnswerer:
             Plain(message_blob(decision.message), event.sender, msgspec.json.encode(message))
             for decision in draft.decisions
             if isinstance(decision, SendAutoAnswer)
+            and decision.answer != INCIDENT  # composed when it is sent: see `late`
             and (message := self._composed(decision, event, prepared)) is not None
         ]
 
@@ -68,7 +71,7 @@ class AutoAnswerer:
         opening = message_blob(event.message)
         try:
             last = next(_MESSAGE.decode(blob.plain) for blob in prepared.blobs if blob.blob == opening)
-            text = words(self._wording(), decision, event.language)
+            text = words(self._wording(), decision, decision.language)
             written = Written(
                 contact=decision.contact,
                 account=event.account,
@@ -76,6 +79,7 @@ class AutoAnswerer:
                 agent="",
                 at=event.at,
                 text=text,
+                language=event.language or "",
             )
             answer = reply(written, last=last, earlier=(), stationery=self._stationery)
         except (PermanentError, LookupError, StopIteration) as error:
@@ -105,7 +109,16 @@ def local_time(at: int, zone: str) -> str:
 
 def switched_off(state: State, now: int, zone: str) -> list[str]:
     """What `usherd status` says while there were too many."""
-    if state.auto_answers_off_until <= now:
-        return []
-    until = local_time(state.auto_answers_off_until, zone)
-    return [f"automatic answers are off until {until}: there were more than auto_answers.per_hour allows"]
+    found = []
+    if storm.rages(state, now):
+        until = local_time(state.bounce_storm_until, zone)
+        limit = state.workspace.auto_answers.bounces_per_hour
+        found.append(
+            f"a storm of bounces: more than {limit} mails came back in an hour, so automatic answers are off until"
+            f" {until}; `usherd contacts --auto` lists what came back to nobody's contact, and whoever writes in your"
+            " name, or a list of dead addresses, is the cause"
+        )
+    if now < state.auto_answers_off_until:
+        until = local_time(state.auto_answers_off_until, zone)
+        found.append(f"automatic answers are off until {until}: there were more than auto_answers.per_hour allows")
+    return found

@@ -30,6 +30,7 @@ DELAY_SECONDS = 0.3
 POINTS = (
     "intake.received",  # an adapter has bytes; nothing is stored
     "intake.before_append",
+    "intake.file_written",  # of a large one; the inbox knows nothing of it
     "intake.after_append",  # stored, not yet acknowledged
     "leader.before_fence",
     "leader.after_fence",

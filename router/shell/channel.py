@@ -14,10 +14,14 @@ from router.core.message import Message
 
 
 class ThreadMatch(msgspec.Struct, frozen=True):
-    """The contact a message belongs to, proven by our own signature; `message`: the one it answers, if known."""
+    """The contact a message belongs to, proven by our own signature; `message`: the one it answers, if known.
+
+    `recipient`: of that message, by their place, whom a bounce speaks of.
+    """
 
     contact: str
     message: str | None = None
+    recipient: int = 0
 
 
 class Normalise(Protocol):

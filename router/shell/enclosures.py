@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 import secrets
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import msgspec
 import structlog
@@ -48,8 +48,8 @@ class EnclosureStore(Protocol):
         """A small document, or None."""
         ...
 
-    async def doc_put(self, name: str, value: bytes) -> None:
-        """Replace a small document."""
+    async def doc_swap(self, name: str, before: bytes | None, after: bytes) -> bool:
+        """Put `after` in the place of `before`, None for no document; False if there is another by now."""
         ...
 
 
@@ -64,6 +64,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _CARD = msgspec.json.Decoder(Card)
+_Listed: TypeAlias = dict[str, tuple[int, str]]
 _LIST = msgspec.json.Decoder(dict[str, tuple[int, str]])
 
 
@@ -159,6 +160,7 @@ class Enclosures:
     async def _keep(self, contact: str, owner: str, name: str, content_type: str, content: bytes) -> str:
         if not 0 < len(content) <= FILES_BYTES_MAX:
             raise ValueError("a file is neither empty nor over the limit")
+        key = self._vault.key_of(owner)
         digest = await asyncio.to_thread(hashlib.sha256, content)
         safe, kind = self._tidy(name, content_type)
         card = Card(contact=contact, name=safe, type=kind, size=len(content), sha256=digest.hexdigest())
@@ -170,22 +172,30 @@ class Enclosures:
             await self._vault.lock_blob(card_blob(identifier), owner, msgspec.json.encode(card)),
         ]
         await self._store.blobs_put(dict(locked))
+        if self._vault.key_of(owner) != key:  # the customer was erased meanwhile: nothing is written to them any more
+            await self._store.blobs_delete([file_blob(identifier), card_blob(identifier)])
+            raise KeyError(contact)
         return identifier
 
     async def _list(self, identifier: str, contact: str) -> None:
-        async with self._listing:
-            listed = await self._read()
-            listed[identifier] = (self._state().at, contact)
-            await self._store.doc_put(LIST, msgspec.json.encode(listed))
+        entry = (self._state().at, contact)
+        await self._change(lambda listed: listed | {identifier: entry})
 
-    async def _read(self) -> dict[str, tuple[int, str]]:
+    async def _change(self, change: Callable[[_Listed], _Listed]) -> None:
+        """Change the list as it stands in the moment of writing: other nodes change it too."""
+        swapped = False
+        while not swapped:
+            listed, raw = await self._read()
+            swapped = await self._store.doc_swap(LIST, raw, msgspec.json.encode(change(listed)))
+
+    async def _read(self) -> tuple[_Listed, bytes | None]:
         raw = await self._store.doc_get(LIST)
-        return _LIST.decode(raw) if raw is not None else {}
+        return (_LIST.decode(raw) if raw is not None else {}), raw
 
     async def sweep(self) -> int:
         """Delete files that no reply has named in time; gives how many. Raises StoreUnavailable."""
         async with self._listing:
-            listed = await self._read()
+            listed, _ = await self._read()
             limit = self._state().at - UNUSED_MS
             old = {identifier: contact for identifier, (at, contact) in listed.items() if at <= limit}
             if not old:
@@ -195,8 +205,7 @@ class Enclosures:
             useless = [one for one in old if one not in late and _is_useless(file_blob(one), sent[old[one]])]
             names = [name(identifier) for identifier in useless for name in (file_blob, card_blob)]
             await self._store.blobs_delete(names)
-            kept = {identifier: entry for identifier, entry in listed.items() if identifier not in old}
-            await self._store.doc_put(LIST, msgspec.json.encode(kept))
+            await self._change(lambda listed: {one: entry for one, entry in listed.items() if one not in old})
         log.info("enclosures_swept", files=len(useless))
         return len(useless)
 

@@ -34,6 +34,7 @@ from router.shell.vault import Vault, message_blob, raw_blob
 log = structlog.get_logger()
 
 RETRY_SECONDS = 0.5
+AGAIN_SECONDS = 30.0  # a replica that is promoted is made whole by each node: an erased key may come back with that
 LOT = 500  # messages whose blobs are deleted in one call
 ANSWER_SECONDS_MAX = 45.0  # a caller waits so long; it goes on without them
 PENDING_SECONDS_MAX = 20.0  # mail that is being read when somebody asks is waited for
@@ -122,19 +123,24 @@ class Eraser:
 
     async def run(self) -> None:
         """Carry out what is to be erased, whenever this node leads, until cancelled."""
+        loop = asyncio.get_running_loop()
         while True:
             await self._leader.ready()
             carried: dict[str, int] = {}  # in this epoch
             with suppress(TransientError):
                 await self._again()
+                again_at = loop.time() + AGAIN_SECONDS
                 while self._leader.leading:
+                    if loop.time() >= again_at:
+                        await self._store.keys_delete(list(told_of(await self._leader.settled())))
+                        again_at = loop.time() + AGAIN_SECONDS
                     self._news.clear()
                     for name, erasure in tuple((await self._leader.settled()).erasing.items()):
                         if name not in carried:
                             await self._carry_out(name, erasure)
                             carried[name] = 1
                     with suppress(TimeoutError):
-                        async with asyncio.timeout(1.0):
+                        async with asyncio.timeout(min(1.0, AGAIN_SECONDS)):
                             await self._news.wait()
             await asyncio.sleep(RETRY_SECONDS)
 
@@ -146,7 +152,7 @@ class Eraser:
         for lot in (messages[start : start + LOT] for start in range(0, len(messages), LOT)):
             await self._store.blobs_delete(await enclosed(self._vault, lot))
         await self._store.keys_delete(list(erasure.keys))
-        self._vault.forget(set(erasure.keys))
+        self._vault.erase(erasure.keys, messages)
         await point("erase.keys_deleted")
         for lot in (messages[start : start + LOT] for start in range(0, len(messages), LOT)):
             await self._store.blobs_delete([blob(one) for one in lot for blob in (message_blob, raw_blob)])
@@ -173,7 +179,7 @@ class Eraser:
     async def _again(self) -> None:
         """After a restart: list what the journal says was erased; what came back with a backup goes once more."""
         state = await self._leader.settled()
-        told = {key_name(one, number): one for one, times in state.erased.items() for number in range(times)}
+        told = told_of(state)
         await asyncio.to_thread(self._listed.add, told)
         await self._store.keys_delete(list(told))
         unknown: dict[str, int] = {}
@@ -212,7 +218,7 @@ class Eraser:
     def _decided(self, erasure: str, decisions: tuple[object, ...]) -> None:
         for made in decisions:
             if isinstance(made, EraseCustomer):
-                self._vault.forget(set(made.keys))
+                self._vault.erase(made.keys, made.messages)
                 self._begun[erasure] = Report(
                     erasure=erasure, contacts=made.contacts, messages=len(made.messages), keys=len(made.keys)
                 )
@@ -274,6 +280,11 @@ class Eraser:
                     if not deferred & (await self._leader.settled()).deferred.keys():
                         return
                     await asyncio.sleep(RETRY_SECONDS / 5)
+
+
+def told_of(state: State) -> dict[str, str]:
+    """Names of the keys that the journal says were erased, and whose they were."""
+    return {key_name(one, number): one for one, times in state.erased.items() for number in range(times)}
 
 
 async def enclosed(vault: Vault, messages: list[str]) -> list[str]:

@@ -81,11 +81,13 @@ class Leader:
         self.lease = Lease(store, "leader", node)
         self.leading = False
         self.compose: Compose = lambda _, __: []
+        self.classified: Callable[[Workspace], Workspace] = lambda workspace: workspace  # as the topics are told now
         self.yields: Callable[[], bool] = bool  # whether another node should lead; none need
         self.poisoned: set[str] = set()
         self._store = store
         self._vault = vault
         self._reader = reader
+        reader.epoch = lambda: self.engine.state.epoch
         self._compile = compile_workspace
         self._node = node
         self._clock = clock or Clock()
@@ -189,7 +191,7 @@ class Leader:
             self.leading = False
             self._ready.clear()
             self._asked.give_up()
-            self._vault.forget(set())  # the next leader may put other words in their place
+            self._vault.forget()  # the next leader may put other words in their place
             if self.follower.ahead:
                 self.follower.throw_away()
             for task in helpers:
@@ -290,8 +292,14 @@ class Leader:
     async def _expand(self, now: int) -> None:
         base = self.engine.state.version
         version, workspace = await self._compile(now, base)
+        if workspace is self.engine.state.workspace:
+            return  # this node cannot expand it
+
+        def happen(at: int) -> WorkspaceChanged:  # a model may have come into force since it was compiled
+            return WorkspaceChanged(at=at, version=version, workspace=self.classified(workspace), base=base)
+
         with suppress(NotLeading):
-            await self.propose(version, workspace, base)
+            await self.record(happen)
 
     def _time(self) -> list[Prepared]:
         """A jump of the clock whose turn has come, and that time has passed where something is due."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from router.core.decisions import OfferTo, OpenContact, Refuse
+from router.core.decisions import NotifySupervisors, OfferTo, OpenContact, Refuse
 from router.core.events import DeliveryReported, MessageDeferred, MessageQuarantined, MessageReceived, WorkspaceChanged
 from router.shell.clock import wall_ms
 from router.shell.follower import Applied
@@ -23,6 +23,7 @@ class Metrics:
         self.deferred = Counter("usherd_deferred", "Messages that were not understood in time", registry=self.registry)
         self.quarantined = Counter("usherd_quarantined", "Messages that could not be read", registry=self.registry)
         self.deliveries = Counter("usherd_deliveries", "Delivery reports", ["state"], registry=self.registry)
+        self.alarms = Counter("usherd_alarms", "What supervisors are told of", ["reason"], registry=self.registry)
         self.offer_seconds = Histogram(
             "usherd_offer_seconds",
             "From a message's acknowledgement to the offer that it led to at once",
@@ -49,6 +50,8 @@ class Metrics:
             self.records.labels(type(event).__name__).inc()
             for decision in one.draft.decisions:
                 name = f"Refuse:{decision.code}" if isinstance(decision, Refuse) else type(decision).__name__
+                if isinstance(decision, NotifySupervisors):
+                    self.alarms.labels(decision.reason).inc()
                 self.decisions.labels(name).inc()
             if isinstance(event, MessageReceived):
                 self.messages.labels(event.channel, event.auto or "none").inc()

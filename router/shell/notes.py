@@ -6,7 +6,14 @@ import hashlib
 
 import msgspec
 
-from router.core.events import CustomerErased
+from router.core.events import (
+    CustomerErased,
+    DeliveryReported,
+    ErasureDone,
+    Event,
+    SatisfactionGiven,
+    TierSet,
+)
 from router.core.ports import InboxEntry
 from router.shell.workers import Understood
 
@@ -14,9 +21,10 @@ from router.shell.workers import Understood
 class Internal(msgspec.Struct, kw_only=True):
     """What usherd tells itself through the inbox.
 
-    `what`: understood | delivery | retry | reread | erase | erased | workspace. `kept`: the message's bytes are in
-    their blob already. To erase: `customer`, `contact` or `identities` say whom, `times` as in CustomerErased.
-    `version`, `base`: of a workspace that a node proposes.
+    `what`: understood | delivery | retry | reread | erase | erased | workspace | rating | tier. `kept`: the message's
+    bytes are in their blob already. To erase: `customer`, `contact` or `identities` say whom, `times` as in
+    CustomerErased. `version`, `base`: of a workspace that a node proposes. `state`: of a rating `c12:5`, of a tier its
+    name; whose they are say `identities`.
     """
 
     what: str
@@ -29,6 +37,7 @@ class Internal(msgspec.Struct, kw_only=True):
     times: int = 0
     version: str = ""
     base: str = ""
+    lost: tuple[int, ...] = ()  # of a delivery: recipients in copy whom it never reached
 
 
 _INTERNAL = msgspec.json.Decoder(Internal)
@@ -55,14 +64,36 @@ def note_of(meta: bytes) -> Internal | None:
         return None
 
 
-def erased(entry: str, note: Internal, at: int) -> CustomerErased:
-    """The event of a note that says whom to erase."""
-    return CustomerErased(
-        at=at,
-        inbox=entry,
-        erasure=entry,
-        customer=note.customer,
-        contact=note.contact,
-        identities=note.identities,
-        times=note.times,
+def told(entry: str, note: Internal, at: int) -> Event | None:
+    """The event of a note that says all there is to say; None where more has to be looked at."""
+    match note.what:
+        case "delivery":
+            return DeliveryReported(
+                at=at, inbox=entry, message=note.message, contact=note.contact, state=note.state, lost=note.lost
+            )
+        case "erase":
+            return CustomerErased(
+                at=at,
+                inbox=entry,
+                erasure=entry,
+                customer=note.customer,
+                contact=note.contact,
+                identities=note.identities,
+                times=note.times,
+            )
+        case "erased":
+            return ErasureDone(at=at, inbox=entry, erasure=note.message, problem=note.state)
+        case "rating":
+            return rated(entry, note.state, note.identities[0] if note.identities else "", at)
+        case "tier":
+            return TierSet(at=at, inbox=entry, identities=note.identities, tier=note.state)
+        case _:
+            return None
+
+
+def rated(inbox: str, rates: str, sender: str, at: int) -> SatisfactionGiven:
+    """The event of an answer to the question after a contact, `c12:5`."""
+    contact, _, score = rates.rpartition(":")
+    return SatisfactionGiven(
+        at=at, inbox=inbox, contact=contact, score=int(score) if score.isdecimal() else 0, sender=sender
     )

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import msgspec
 
-from router.core import prospects
+from router.core import learning, prospects
 from router.core.decisions import AssignTo, Explanation, OfferTo, QueueContact
 from router.core.events import LeaderElected, LossAccepted, OfferAccepted
 from router.core.ports import InboxEntry
@@ -97,8 +97,17 @@ class Ops:
         return answer
 
     def _with_outlook(self, answer: dict[str, object], contact: Contact) -> dict[str, object]:
-        """What would have changed it, as things stand now; of what waits, who could take it, and when likely."""
+        """What would have changed it, as things stand now; of what waits, who could take it, and when likely.
+
+        What it is expected to take, and how its customer sounds, count whoever it goes to.
+        """
         engine = self._leader.engine
+        spread = learning.spread(engine.state, contact)
+        answer["moods"] = list(contact.moods)
+        answer["effort_seconds"] = {
+            "expected": learning.expected(engine.state, contact) // 1_000,
+            "spread": None if spread is None else [ms // 1_000 for ms in spread],
+        }
         answer["would_have"] = [msgspec.to_builtins(one) for one in engine.would_have(contact.id)]
         if contact.state is ContactState.WAITING:
             outlook = engine.prospects(contact.id)

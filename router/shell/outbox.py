@@ -18,7 +18,7 @@ import msgspec
 import structlog
 
 from router.core.decisions import SendAutoAnswer, SendReply
-from router.core.errors import Fenced, PermanentError, StoreUnavailable
+from router.core.errors import Fenced, PermanentError, StoreUnavailable, TransientError
 from router.core.events import ClockJumped, DeliveryReported
 from router.core.message import Message
 from router.core.ports import InboxEntry
@@ -49,25 +49,33 @@ class Delivery(msgspec.Struct, kw_only=True):
     first_at: int = 0
     next_at: int = 0
     code: int = 0
+    left: tuple[int, ...] = ()  # of several recipients, by their place: those it is still to go to; (): to all
+    lost: tuple[int, ...] = ()  # those it will never reach
+    open: tuple[int, ...] = ()  # those of whom nobody will ever know
 
 
 class Sent(msgspec.Struct, frozen=True, kw_only=True):
     """What a channel says of one try. `state`: sent | deferred | failed | unknown. `detail` holds no address.
 
-    `wait_ms`: at least so long the other side wants us to wait before the next.
+    `wait_ms`: at least so long the other side wants us to wait before the next. `each`: of a message to several
+    recipients, the state of each that was tried, by their place among `to` and `cc`; `state` is then not looked at.
     """
 
     state: DeliveryState
     code: int = 0
     detail: str = ""
     wait_ms: int = 0
+    each: tuple[tuple[int, DeliveryState], ...] = ()
 
 
 class Sender(Protocol):
     """A channel's way out."""
 
-    async def send(self, message: Message) -> Sent:
-        """Try once."""
+    async def send(self, message: Message) -> Sent | None:
+        """Try once; only to those of its recipients whom `delivered_to` names, if it names any. None: it was sent.
+
+        May raise TransientError to be asked again, PermanentError to give up.
+        """
         ...
 
     def retry_after(self, attempts: int, waited_ms: int) -> int | None:
@@ -116,9 +124,12 @@ class Outbox:
         senders: dict[str, Sender],
         tell: Callable[[InboxEntry], Awaitable[None]],
         now: Callable[[], int],
+        compose: Callable[[str, str], Awaitable[Message | None]] | None = None,
     ) -> None:
+        """`compose`: a message (contact's id, message's id) that was decided on and is composed when it is sent."""
         self._store = store
         self._vault = vault
+        self._compose = compose
         self._leader = leader
         self._senders = senders
         self._tell = tell
@@ -209,7 +220,7 @@ class Outbox:
         ]
         for contact, ref in unsettled:
             delivery = known.pop(ref.id, None) or Delivery(
-                message=ref.id, contact=contact.id, channel=contact.channel, first_at=ref.at
+                message=ref.id, contact=contact.id, channel=ref.channel or contact.channel, first_at=ref.at
             )
             self._pending[ref.id] = delivery
             if delivery.state is DeliveryState.SENDING:
@@ -282,6 +293,8 @@ class Outbox:
     async def _send(self, epoch: int, delivery: Delivery, sender: Sender | None) -> Sent:
         """One try, noted as *sending* before it begins."""
         message = await self._read(delivery.message)
+        if message is None and self._compose is not None:
+            message = await self._compose(delivery.contact, delivery.message)
         if message is None or sender is None:
             why = "the reply was erased" if message is None else f"no way out by {delivery.channel}"
             return Sent(state=DeliveryState.FAILED, detail=why)
@@ -290,9 +303,13 @@ class Outbox:
         delivery.attempts += 1
         await self._put(epoch, delivery)
         await point("outbox.before_send")
+        if delivery.left:
+            recipients = [one.address for one in (*message.to, *message.cc)]
+            left = tuple(recipients[place] for place in delivery.left)
+            message = msgspec.structs.replace(message, delivered_to=left)
         if delivery.attempts > 1 and isinstance(sender, Resuming):
-            return await _attempt(sender.resume, message)
-        return await _attempt(sender.send, message)
+            return await attempt(sender.resume, message)
+        return await attempt(sender.send, message)
 
     async def _read(self, identifier: str) -> Message | None:
         try:
@@ -319,7 +336,13 @@ class Outbox:
         await self._store.outbox_put(epoch, delivery.message, msgspec.json.encode(delivery))
 
     async def _report(self, delivery: Delivery) -> None:
-        note = Internal(what="delivery", message=delivery.message, contact=delivery.contact, state=delivery.state.value)
+        note = Internal(
+            what="delivery",
+            message=delivery.message,
+            contact=delivery.contact,
+            state=delivery.state.value,
+            lost=tuple(place for place in delivery.lost if place),
+        )
         entry = internal_entry(note, distinct=f"{delivery.attempts}.{delivery.doubts}")
         await self._tell(entry)
 
@@ -327,6 +350,8 @@ class Outbox:
 def _after(delivery: Delivery, sent: Sent, sender: Sender | None, now: int) -> Delivery:
     """Where a delivery stands after a try that came to `sent`."""
     after = msgspec.structs.replace(delivery, state=sent.state, code=sent.code)
+    if sent.each:
+        return _after_each(after, sent, sender, now)
     if sent.state is DeliveryState.UNKNOWN:  # perhaps it arrived: once more at most, and then a person decides
         after.doubts += 1
         after.next_at = now + UNKNOWN_RETRY_MS if after.doubts == 1 else NEVER
@@ -339,11 +364,39 @@ def _after(delivery: Delivery, sent: Sent, sender: Sender | None, now: int) -> D
     return after
 
 
-async def _attempt(send: Callable[[Message], Awaitable[Sent]], message: Message) -> Sent:
+def _after_each(after: Delivery, sent: Sent, sender: Sender | None, now: int) -> Delivery:
+    """The same where each of several recipients fared for itself. The state is that of the first, whom it is for."""
+    by = {state: tuple(place for place, one in sent.each if one is state) for state in DeliveryState}
+    doubtful, later = by[DeliveryState.UNKNOWN], by[DeliveryState.DEFERRED]
+    after.lost += by[DeliveryState.FAILED]
+    if doubtful:
+        after.doubts += 1
+    if doubtful and after.doubts == 1:
+        after.state, after.left, after.next_at = DeliveryState.UNKNOWN, (*later, *doubtful), now + UNKNOWN_RETRY_MS
+        return after
+    after.open += doubtful
+    wait = sender.retry_after(after.attempts, now - after.first_at) if later and sender is not None else None
+    if wait is not None:
+        after.state, after.left, after.next_at = DeliveryState.DEFERRED, later, now + max(wait, sent.wait_ms)
+        return after
+    after.lost += later
+    if 0 in after.lost:
+        after.state = DeliveryState.FAILED
+    elif after.open:
+        after.state, after.left, after.next_at = DeliveryState.UNKNOWN, after.open, NEVER
+    else:
+        after.state = DeliveryState.SENT
+    return after
+
+
+async def attempt(send: Callable[[Message], Awaitable[Sent | None]], message: Message) -> Sent:
+    """One try, and what came of it, whatever the channel raises."""
     try:
-        return await send(message)
+        return await send(message) or Sent(state=DeliveryState.SENT)
     except PermanentError as error:
         return Sent(state=DeliveryState.FAILED, detail=error.code)
+    except TransientError as error:
+        return Sent(state=DeliveryState.DEFERRED, detail=error.code)
     except Exception as error:  # a mistake of ours; what the other side has seen of the message, nobody knows
         log.exception("sender_failed", error=type(error).__name__)
         return Sent(state=DeliveryState.UNKNOWN)

@@ -9,20 +9,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Protocol
 
 import msgspec
 import structlog
 
 from router.core.errors import PermanentError, StoreUnavailable, TransientError
-from router.core.events import CommandRefused, DeliveryReported, ErasureDone, MessageDeferred
+from router.core.events import CommandRefused, MessageDeferred
 from router.core.ports import Inbox, InboxEntry
 from router.core.state import State
 from router.shell.actions import Actions
 from router.shell.buggify import point
 from router.shell.channel import Channel
 from router.shell.clock import Clock
-from router.shell.notes import UNDERSTOOD, Internal, erased, internal_entry, note_of, read_note
+from router.shell.insistent import Insistent, InsistentStore
+from router.shell.notes import UNDERSTOOD, Internal, internal_entry, note_of, read_note, told
 from router.shell.store.entries import InboxItem
 from router.shell.understanding import Facts, Prepared, Refused, Source, received, released, sender_of, source_of
 from router.shell.vault import Plain, Vault, raw_blob
@@ -36,30 +36,15 @@ RETRY_SECONDS = 0.5
 FAILED = "usherd failed on it; this was logged"
 
 
-class ReaderStore(Protocol):
-    """What reading ahead asks of the store."""
-
-    async def inbox_get(self, ids: list[str]) -> list[InboxItem]:
-        """Entries by id; those that are gone are left out."""
-        ...
-
-    async def inbox_heads(self, ids: list[str]) -> list[InboxItem]:
-        """The same without bytes that are too large to lie in the store."""
-        ...
-
-    async def blobs_put(self, blobs: dict[str, bytes]) -> None:
-        """Keep blobs, replacing those of the same name; durable when it returns."""
-        ...
-
-
 class Begun(msgspec.Struct):
     """An entry that was read; `future` is the worker's answer where one was asked, due at `deadline` (loop time).
 
-    `understood`: a message's meaning, known before its turn. `originals`: of a deferred message that came back, its
-    first entry, unless it is in its place. `ripe`: nothing has to be waited for in its turn.
+    `note`: of an internal entry. `understood`: a message's meaning, known before its turn. `originals`: of a deferred
+    message that came back, its first entry, unless that is gone. `ripe`: nothing has to be waited for in its turn.
     """
 
     entry: InboxItem
+    note: Internal | None = None
     deadline: float = 0.0
     future: asyncio.Future[Understood] | None = None
     understood: Understood | None = None
@@ -71,6 +56,16 @@ class Begun(msgspec.Struct):
         """Whether there is an answer, or none is waited for any longer."""
         return self.future is None or self.future.done() or now >= self.deadline
 
+    @property
+    def returns(self) -> str:
+        """The deferred message that it brings back, or ""."""
+        return self.note.message if self.note is not None and self.note.what == "understood" else ""
+
+    @property
+    def erases(self) -> bool:
+        """Whether somebody is to be erased."""
+        return self.note is not None and self.note.what == "erase"
+
 
 class Reader:
     """Begins and finishes inbox entries."""
@@ -78,7 +73,7 @@ class Reader:
     def __init__(
         self,
         *,
-        store: ReaderStore,
+        store: InsistentStore,
         inbox: Inbox,
         vault: Vault,
         workers: Workers,
@@ -86,20 +81,21 @@ class Reader:
         channels: dict[str, Channel],
         facts: Facts,
     ) -> None:
-        self._store = store
         self._inbox = inbox
         self._vault = vault
+        self._insistent = Insistent(store, vault)
         self._workers = workers
         self._actions = actions
         self.channels = channels
         self.facts = facts
         self.proposed: Callable[[str, Internal], None] = _nothing  # a node proposes a workspace
-        self._rereading: set[asyncio.Task[None]] = set()
+        self.epoch: Callable[[], int] = int  # in which this node leads, or led last
+        self.rereading: set[asyncio.Task[None]] = set()
 
     def begin(self, items: list[InboxItem], poisoned: set[str]) -> list[Begun]:
         """Start on entries just read; messages from hostile channels go to the workers."""
         loop = asyncio.get_running_loop()
-        begun = [Begun(entry=item, poisoned=item.id in poisoned) for item in items]
+        begun = [Begun(entry=item, note=_note(item), poisoned=item.id in poisoned) for item in items]
         hostile = [one for one in begun if self._is_hostile(one.entry.source) and not one.entry.absent]
         now = loop.time()
         raws = [_raw_of(one.entry, self.channels[one.entry.source]) for one in hostile]
@@ -113,22 +109,22 @@ class Reader:
 
         Keys are fetched for many at once; those that cannot be had now are asked for again in their turn.
         """
-        returned = {}
+        returned: dict[str, list[Begun]] = {}
         identities = set()
         for one in ready:
             if one.poisoned or one.entry.absent or one.entry.lost:
                 continue
             if one.entry.source == "internal":
-                note = note_of(one.entry.meta)
-                if note is not None and note.what == "understood" and note.kept:
-                    returned[note.message] = one
+                if one.returns and one.note is not None and one.note.kept:
+                    returned.setdefault(one.returns, []).append(one)
             elif (channel := self.channels.get(one.entry.source)) is not None:
                 with suppress(Exception):  # its turn meets the same again, and says so
                     identities |= self._foresee(one, channel)
                 await asyncio.sleep(0)
         if returned:
-            for original in await self._insist_heads(list(returned)):
-                returned[original.id].originals = [original]
+            for original in await self._insistent.heads(list(returned)):
+                for one in returned[original.id]:
+                    one.originals = [original]
         with suppress(StoreUnavailable):
             await self._vault.prepare(identities)
 
@@ -156,18 +152,17 @@ class Reader:
             raise  # not the entry's fault
         except Exception as error:
             log.exception("entry_failed", entry=entry.id, source=entry.source, error=type(error).__name__)
-            return await self._given_up(entry, clock)
+            return await self._given_up(begun, state, clock)
 
-    async def _given_up(self, entry: InboxItem, clock: Clock) -> Prepared:
+    async def _given_up(self, begun: Begun, state: State, clock: Clock) -> Prepared:
         """The end of an entry on which usherd itself fails: it must not come back for ever, nor vanish unseen."""
+        entry = begun.entry
         if entry.source == "command":
             return _refused(entry, Refused("internal"), clock)
         if entry.source != "internal":
             return self._problem(entry, self.channels.get(entry.source, self.channels["email"]), FAILED, clock)
-        with suppress(msgspec.MsgspecError, UnicodeDecodeError):
-            note = read_note(entry.meta)
-            originals = await self._insist_get([note.message]) if note.what == "understood" else []
-            for original in originals:
+        if begun.returns in state.deferred:
+            for original in await self._insistent.get([begun.returns]):
                 channel = self.channels.get(original.source, self.channels["email"])
                 return self._problem(original, channel, FAILED, clock, inbox=entry.id)
         return Prepared(event=None, finished=[entry.id])
@@ -175,12 +170,12 @@ class Reader:
     async def _finish(self, begun: Begun, state: State, clock: Clock) -> Prepared:
         entry = begun.entry
         if entry.absent and entry.source in {"command", "internal"}:
-            found = await self._insist_get([entry.id])
+            found = await self._insistent.get([entry.id])
             if not found:  # it was dealt with before
                 return Prepared(event=None, finished=[entry.id])
             entry = begun.entry = found[0]
         if begun.poisoned:
-            return await self._given_up(entry, clock)
+            return await self._given_up(begun, state, clock)
         if entry.source == "command":
             return await self._patiently(begun, state, clock)
         if entry.source == "internal":
@@ -217,46 +212,40 @@ class Reader:
 
     async def resume_when(self, begun: Begun) -> None:
         """Bring a deferred message back when the worker has answered, or its bytes can be had again."""
+        epoch = self.epoch()
         if begun.entry.absent:
             await self.resume(begun.entry.id)
         elif begun.future is not None:
-            await self._bring_back(begun.entry, await begun.future)
+            await self._bring_back(begun.entry, await begun.future, epoch)
 
     async def resume(self, message: str) -> None:
         """Understand a deferred message anew, after a restart."""
-        items = await self._insist_get([message])
-        for item in items:
+        epoch = self.epoch()
+        for item in await self._insistent.get([message]):
             [future] = self._workers.understand([_raw_of(item, self.channels[item.source])])
-            await self._bring_back(item, await future)
+            await self._bring_back(item, await future, epoch)
 
-    async def _bring_back(self, original: InboxItem, understood: Understood) -> None:
+    async def _bring_back(self, original: InboxItem, understood: Understood, epoch: int) -> None:
         """Put a deferred message behind what came meanwhile; if it is large its bytes are stored before its turn."""
         kept = len(original.raw) >= LARGE_BYTES_MIN
         try:
-            if kept:
-                await self._keep_raw(original, understood)
+            if kept and not await self._keep_raw(original, understood, epoch):
+                return
         except Exception as error:  # its turn meets the same again, and quarantines it
             log.exception("large_message_not_kept", message=original.id, error=type(error).__name__)
             kept = False
+        if self._vault.is_gone(original.id):  # it came back by an earlier note, and was erased: not a word of it again
+            return
         note = Internal(what="understood", message=original.id, kept=kept)
         await point("reader.before_return")
         await self.tell(internal_entry(note, msgspec.json.encode(understood)))
         await point("reader.after_return")
 
-    async def _keep_raw(self, original: InboxItem, understood: Understood) -> None:
+    async def _keep_raw(self, original: InboxItem, understood: Understood, epoch: int) -> bool:
         channel = self.channels[original.source]
         blobs = received(_source(channel, original), understood, original.raw, channel, self.facts, 0).blobs
-        await self._insist_put(next(blob for blob in blobs if blob.blob == raw_blob(original.id)))
-
-    async def _insist_put(self, blob: Plain) -> None:
-        while True:
-            try:
-                await self._vault.prepare({blob.identity})
-                await self._store.blobs_put(dict([await self._vault.lock_blob(blob.blob, blob.identity, blob.plain)]))
-            except StoreUnavailable:
-                await asyncio.sleep(RETRY_SECONDS)
-            else:
-                return
+        raw = next(blob for blob in blobs if blob.blob == raw_blob(original.id))
+        return await self._insistent.put_raw(original.id, raw, epoch)
 
     async def tell(self, entry: InboxEntry) -> None:
         """Put an internal entry into the inbox, however long that takes."""
@@ -268,26 +257,14 @@ class Reader:
             else:
                 return
 
-    async def _insist_get(self, ids: list[str]) -> list[InboxItem]:
-        while True:
-            try:
-                return await self._store.inbox_get(ids)
-            except StoreUnavailable:
-                await asyncio.sleep(RETRY_SECONDS)
-
-    async def _insist_heads(self, ids: list[str]) -> list[InboxItem]:
-        while True:
-            try:
-                return await self._store.inbox_heads(ids)
-            except StoreUnavailable:
-                await asyncio.sleep(RETRY_SECONDS)
-
     async def _internal(self, begun: Begun, state: State, clock: Clock) -> Prepared:
         entry = begun.entry
         note = read_note(entry.meta)
+        if (event := told(entry.id, note, clock.now())) is not None:
+            return Prepared(event=event, finished=[entry.id])
         match note.what:
             case "understood":
-                return await self._returned(begun, note, clock)
+                return await self._returned(begun, note, state, clock)
             case "retry":
                 self._reread(entry, note, state)
                 return Prepared(event=None, finished=[entry.id])
@@ -296,24 +273,16 @@ class Reader:
             case "workspace":
                 self.proposed(entry.id, note)
                 return Prepared(event=None, finished=[entry.id])
-            case "delivery":
-                event = DeliveryReported(
-                    at=clock.now(), inbox=entry.id, message=note.message, contact=note.contact, state=note.state
-                )
-                return Prepared(event=event, finished=[entry.id])
-            case "erase":
-                return Prepared(event=erased(entry.id, note, clock.now()), finished=[entry.id])
-            case "erased":
-                done = ErasureDone(at=clock.now(), inbox=entry.id, erasure=note.message, problem=note.state)
-                return Prepared(event=done, finished=[entry.id])
             case _:
                 log.error("unknown_internal_entry", entry=entry.id, what=note.what)
                 return Prepared(event=None, finished=[entry.id])
 
-    async def _returned(self, begun: Begun, note: Internal, clock: Clock) -> Prepared:
+    async def _returned(self, begun: Begun, note: Internal, state: State, clock: Clock) -> Prepared:
         entry = begun.entry
-        originals = await self._insist_get([note.message]) if begun.originals is None else begun.originals
-        if not originals:  # brought back twice; the first time did it
+        if note.message not in state.deferred:  # brought back twice; it may be erased since the first time
+            return Prepared(event=None, finished=[entry.id])
+        originals = await self._insistent.get([note.message]) if begun.originals is None else begun.originals
+        if not originals:
             return Prepared(event=None, finished=[entry.id])
         original = originals[0]
         channel = self.channels[original.source]
@@ -332,13 +301,13 @@ class Reader:
         contact = state.contacts.get(state.quarantined.get(note.message, ""))
         channel = self.channels.get(contact.channel) if contact is not None else None
         if channel is not None:
-            task = asyncio.create_task(self._read_again(entry.id, note.message, channel))
-            self._rereading.add(task)
-            task.add_done_callback(self._rereading.discard)
+            task = asyncio.create_task(self._read_again(entry.id, note.message, channel, self.epoch()))
+            self.rereading.add(task)
+            task.add_done_callback(self.rereading.discard)
 
-    async def _read_again(self, asked: str, message: str, channel: Channel) -> None:
+    async def _read_again(self, asked: str, message: str, channel: Channel, epoch: int) -> None:
         try:
-            raw = await self._insist_raw(message)
+            raw = await self._insistent.raw(message)
         except PermanentError as error:
             log.warning("quarantined_message_lost", message=message, error=str(error))
             return
@@ -348,19 +317,11 @@ class Reader:
         understood = await self._workers.understand([item])[0] if channel.hostile else self._workers.here(item)
         if understood.message is not None:  # its bytes belong to whoever wrote them, and go when those are erased
             source = Source(inbox=asked, message=message, channel=channel.name, kind="", account="")
-            await self._insist_put(
-                Plain(raw_blob(message), sender_of(understood.message, source, self.facts.secret), raw)
-            )
+            theirs = Plain(raw_blob(message), sender_of(understood.message, source, self.facts.secret), raw)
+            if not await self._insistent.put_raw(message, theirs, epoch):
+                return
         note = Internal(what="reread", message=message)
         await self.tell(internal_entry(note, msgspec.json.encode(understood), distinct=asked))
-
-    async def _insist_raw(self, message: str) -> bytes | None:
-        blob = raw_blob(message)
-        while True:
-            try:
-                return (await self._vault.open([blob])).get(blob)
-            except StoreUnavailable:
-                await asyncio.sleep(RETRY_SECONDS)
 
     def _released(self, entry: InboxItem, note: Internal, state: State, clock: Clock) -> Prepared:
         contact = state.contacts.get(state.quarantined.get(note.message, ""))
@@ -378,6 +339,10 @@ class Reader:
 
 def _nothing(_: str, __: Internal) -> None:
     """Nobody here takes proposals; who made one asks again."""
+
+
+def _note(entry: InboxItem) -> Internal | None:
+    return note_of(entry.meta) if entry.source == "internal" else None
 
 
 def _refused(entry: InboxItem, refusal: Refused, clock: Clock) -> Prepared:

@@ -32,8 +32,8 @@ class Stationery(Protocol):
         """The signed Message-ID, made before sending and the same on every try."""
         ...
 
-    def signature(self, agent: str) -> str:
-        """What ends each letter of this agent's, or ""."""
+    def letter(self, written: Written, channel: str, to: Address, subject: str) -> tuple[str, str]:
+        """The words as they leave, with signature and all, as text and as HTML; "" where there is none."""
         ...
 
 
@@ -53,6 +53,8 @@ class Written(msgspec.Struct, frozen=True, kw_only=True):
     at: int  # ms of UTC
     text: str
     cc: tuple[str, ...] = ()
+    closing: str = ""  # stands below the words and above the signature
+    language: str = ""  # the customer's, as far as it is known
 
 
 def reply(written: Written, *, last: Message, earlier: tuple[str, ...], stationery: Stationery) -> Message:
@@ -70,16 +72,19 @@ def reply(written: Written, *, last: Message, earlier: tuple[str, ...], statione
     if strangers:
         msg = f"{len(strangers)} of the addresses in copy were not on the customer's message"
         raise PermanentError(msg)
+    subject = _subject(last.subject)
+    text, html = stationery.letter(written, last.channel, to, subject)
     return Message(
         channel=last.channel,
         from_=stationery.sender(written.account, written.agent),
         to=(to,),
         cc=tuple(copied[address] for address in written.cc),
         reply_to=(stationery.reply_to(written.account, written.contact),),
-        subject=_subject(last.subject),
+        subject=subject,
         sent_at=rfc3339(written.at),
         text=written.text,
-        full_text=signed(written.text, stationery.signature(written.agent)),
+        full_text=text,
+        html=html,
         message_id=stationery.message_id(written.account, written.contact, written.message),
         in_reply_to=last.message_id,
         references=_references(last, earlier),
@@ -88,15 +93,18 @@ def reply(written: Written, *, last: Message, earlier: tuple[str, ...], statione
 
 def opening(written: Written, *, to: str, subject: str, stationery: Stationery) -> Message:
     """The message by which an agent writes to a customer first."""
+    recipient, subject = Address(address=to), " ".join(subject.split())
+    text, html = stationery.letter(written, "email", recipient, subject)
     return Message(
         channel="email",
         from_=stationery.sender(written.account, written.agent),
-        to=(Address(address=to),),
+        to=(recipient,),
         reply_to=(stationery.reply_to(written.account, written.contact),),
-        subject=" ".join(subject.split()),
+        subject=subject,
         sent_at=rfc3339(written.at),
         text=written.text,
-        full_text=signed(written.text, stationery.signature(written.agent)),
+        full_text=text,
+        html=html,
         message_id=stationery.message_id(written.account, written.contact, written.message),
     )
 
@@ -114,7 +122,12 @@ def as_answered(ours: Message) -> Message:
     )
 
 
-def signed(text: str, signature: str) -> str:
+def closed(text: str, closing: str) -> str:
+    """The words, and a paragraph below them."""
+    return f"{text.rstrip()}\n\n{closing}" if closing else text
+
+
+def signed_by(text: str, signature: str) -> str:
     """The words with the agent's signature, set off as mail programs know it (RFC 3676, 4.3)."""
     return f"{text.rstrip()}\n\n-- \n{signature}" if signature else text
 

@@ -12,13 +12,22 @@ from collections.abc import Callable
 import msgspec
 
 from router.core.errors import RouterError
-from router.core.events import AnswerSeen, Event, MessageQuarantined, MessageReceived, MessageReleased
+from router.core.events import (
+    AnswerSeen,
+    Event,
+    MessageQuarantined,
+    MessageReceived,
+    MessageReleased,
+)
 from router.core.message import Address, Message
 from router.core.values import WHOLE
+from router.shell import proofs
 from router.shell.channel import Channel, ThreadMatch
 from router.shell.identities import external_of, identity_of
+from router.shell.notes import rated
 from router.shell.vault import Plain, message_blob, raw_blob
 from router.shell.workers import Understood
+from skills.thanks import only_thanks
 
 PARTICIPANTS_MAX = 50
 ANSWERS_MAX = 20
@@ -69,7 +78,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What understanding needs to know of the workspace.
 
     `own`: our addresses, lower-case. `tier_of`: of an address. `shadow`: nothing is sent, and what people answer is
-    looked for; `staff`: their addresses, lower-case, and who they are.
+    looked for; `staff`: their addresses, lower-case, and who they are. `names`: of agents, whom customers thank.
     """
 
     secret: bytes
@@ -77,6 +86,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     tier_of: Callable[[str], str | None]
     shadow: bool = False
     staff: dict[str, str] = {}
+    names: tuple[str, ...] = ()
 
 
 def source_of(channel: Channel, *, inbox: str, message: str, meta: bytes, conflict: bool) -> Source:
@@ -103,10 +113,13 @@ def received(source: Source, understood: Understood, raw: bytes, channel: Channe
     if message is None:
         return _quarantined(source, understood.problem, raw, at)
     sender = sender_of(message, source, facts.secret)
+    if message.rates:
+        return Prepared(event=rated(source.inbox, message.rates, sender, at), finished=_entries(source))
     colleague = staff_of(message, facts)
     if colleague is not None:
         return _answer_seen(source, message, raw, facts, colleague, at)
     match = channel.thread(message)
+    proof = proofs.check(facts.secret, message.proof, at) if message.proof else None
     place = external_of(facts.secret, channel.place(message)) if channel.place is not None else ""
     event = MessageReceived(
         at=at,
@@ -120,18 +133,32 @@ def received(source: Source, understood: Understood, raw: bytes, channel: Channe
         thread=match.contact if match else None,
         language=understood.language,
         topics=_topics(source, understood),
+        effort=understood.effort,
+        moods=understood.moods,
         tier=facts.tier_of(message.from_.address),
         auto=auto_of(message),
         about=_about(message, match),
         undelivered=message.bounce is not None and message.bounce.kind == "failure",
+        recipient=match.recipient if match is not None and message.bounce is not None else 0,
         model=understood.model,
         conflict=source.conflict,
+        thanks=_says_thanks(message, facts),
         quiet=source.quiet or wants_no_answer(message, source, facts.own),
         external=place or (_external(message, facts) if facts.shadow or channel.editable else ""),
         answers=(place,) if place else (*_revised(message, facts), *(_answers(message, facts) if facts.shadow else ())),
+        proves=proof.identity if proof is not None else "",
+        proof=proof.digest if proof is not None else "",
+        prefers=message.prefers,
+        consent=message.consent,
         shared=bool(place),
     )
     return Prepared(event=event, blobs=_blobs(source.message, sender, message, raw), finished=_entries(source))
+
+
+def _says_thanks(message: Message, facts: Facts) -> bool:
+    if any(not one.inline for one in message.attachments):
+        return False
+    return only_thanks(message.text, (message.from_.name, *facts.names))
 
 
 def _answer_seen(source: Source, message: Message, raw: bytes, facts: Facts, colleague: str, at: int) -> Prepared:
@@ -191,6 +218,8 @@ def released(source: Source, understood: Understood, facts: Facts, at: int) -> P
         sender=sender,
         language=understood.language,
         topics=understood.topics,
+        effort=understood.effort,
+        moods=understood.moods,
         model=understood.model,
     )
     blob = Plain(message_blob(source.message), sender, msgspec.json.encode(message))

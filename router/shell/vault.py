@@ -10,7 +10,7 @@ import asyncio
 import os
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 import msgspec
@@ -31,6 +31,7 @@ PIECE_BYTES = 256 << 10
 MESSAGE = "message:"
 FRESH_MESSAGE_BYTES_MAX = 64 << 10
 FRESH_BYTES_MAX = 16 << 20
+GONE_MAX = 100_000  # names remembered as erased: longer than anything can be under way
 
 _MESSAGE = msgspec.json.Decoder(Message)
 
@@ -79,7 +80,8 @@ class Vault:
     """Locks and opens blobs. Keys are kept in memory, at most KEYS_CACHED_MAX of them.
 
     So are messages that were journaled last: desks ask for them at once, and would each wait for the store. Nothing is
-    kept that was read, so that what a read under way brings back after an erasure is not kept either.
+    kept that was read, so that what a read under way brings back after an erasure is not kept either; nor is a key that
+    was asked for before its erasure and came after it.
     """
 
     def __init__(self, store: KeyStore) -> None:
@@ -87,6 +89,7 @@ class Vault:
         self._keys: dict[str, bytes] = {}
         self._fresh: OrderedDict[str, bytes] = OrderedDict()  # messages just journaled here, by blob, oldest first
         self._fresh_bytes = 0
+        self._gone: OrderedDict[str, None] = OrderedDict()  # erased: names of keys and of blobs, the latest last
         self.key_of: Callable[[str], str] = str  # the name of an identity's key: another after each erasure
 
     async def prepare(self, identities: set[str]) -> None:
@@ -98,8 +101,11 @@ class Vault:
         if len(self._keys) + len(missing) > KEYS_CACHED_MAX:
             self._keys.clear()
             missing = sorted(names)
-        for name, key in (await self._store.keys_get_or_create(missing)).items():
-            self._keys[name] = key
+        self._keep(await self._store.keys_get_or_create(missing))
+
+    def _keep(self, found: dict[str, bytes]) -> None:
+        """Keys just read, but for those that were erased while they were on their way."""
+        self._keys.update((name, key) for name, key in found.items() if name not in self._gone)
 
     def lock(self, blob: str, identity: str, plain: bytes) -> bytes:
         """`plain` encrypted for `identity`, whose key must have been prepared."""
@@ -124,8 +130,7 @@ class Vault:
         owners = {blob: raw[2 : 2 + raw[1]].decode("ascii") for blob, raw in sealed.items()}
         unknown = sorted(set(owners.values()) - self._keys.keys())
         if unknown:
-            found = await self._store.keys_get(unknown)
-            self._keys.update(found)
+            self._keep(await self._store.keys_get(unknown))
         keys = {blob: self._keys[owner] for blob, owner in owners.items() if owner in self._keys}
         return {blob: await self._opened(blob, sealed[blob], key) for blob, key in keys.items()}
 
@@ -152,12 +157,27 @@ class Vault:
         while self._fresh_bytes > FRESH_BYTES_MAX:
             self._fresh_bytes -= len(self._fresh.popitem(last=False)[1])
 
-    def forget(self, keys: set[str]) -> None:
-        """Drop keys, by name, from memory, and all words; the store's copy is the caller's to delete."""
+    def forget(self) -> None:
+        """Drop all words from memory: others may take their place."""
         self._fresh.clear()
         self._fresh_bytes = 0
+
+    def erase(self, keys: Iterable[str], messages: Iterable[str] = ()) -> None:
+        """Drop keys, by name, for good, and all words. What the store has of them is the caller's to delete.
+
+        `messages`: whose blobs nobody may write again, whatever is under way; see `is_gone`.
+        """
+        self.forget()
         for name in keys:
             self._keys.pop(name, None)
+            self._gone[name] = None
+        self._gone |= dict.fromkeys(map(raw_blob, messages))
+        while len(self._gone) > GONE_MAX:
+            self._gone.popitem(last=False)
+
+    def is_gone(self, message: str) -> bool:
+        """Whether a message was erased, as far as this node has heard."""
+        return raw_blob(message) in self._gone
 
 
 def _locked(blob: str, name: str, key: bytes, plain: bytes) -> bytes:

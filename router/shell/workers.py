@@ -47,6 +47,8 @@ class Understood(msgspec.Struct, frozen=True, kw_only=True):
     message: Message | None = None
     language: str | None = None
     topics: tuple[tuple[str, int], ...] = ()
+    effort: tuple[int, ...] = ()
+    moods: tuple[str, ...] = ()
     model: str = ""
     problem: str = ""
 
@@ -113,6 +115,8 @@ def classify(message: Message) -> Understood:
         language=language_model.identify(text, _models.languages)
         or language_model.spoken(message.language, _models.languages),
         topics=_topics.predict(text) if _topics is not None else (),
+        effort=_topics.beside.effort_of(text) if _topics is not None else (),
+        moods=_topics.beside.moods_of(text) if _topics is not None else (),
         model=_topics.version if _topics is not None else "",
     )
 

@@ -26,6 +26,7 @@ class Auditor:
         self._steps = [(step.after, step.lower) for step in self._config.relax if step.lower]
         self._held: dict[str, dict[int, str]] = {plan.id: {} for plan in scenario.plans}
         self._holder: dict[int, str] = {}
+        self._parked: dict[str, dict[int, str]] = {plan.id: {} for plan in scenario.plans}
         self._hopeless = {
             stream.number
             for stream in scenario.streams
@@ -49,10 +50,37 @@ class Auditor:
         held[job.number] = kind
         self._holder[job.number] = person.id
         kinds = list(held.values())
-        units = sum(self._config.unit_costs.get(one, 1) for one in kinds)
-        if kinds.count(kind) > agent.kinds.get(kind, 0) or (agent.units is not None and units > agent.units):
+        asleep = list(self._parked[person.id].values())
+        if self._over(kinds.count(kind), asleep.count(kind), agent.kinds.get(kind, 0)) or (
+            agent.units is not None and self._over(self._units(kinds), self._units(asleep), agent.units)
+        ):
             self.capacity += 1
-            self._note(f"{person.id} holds {len(kinds)} contacts, {kinds.count(kind)} of them {kind}")
+            self._note(
+                f"{person.id} holds {len(kinds)} contacts, {kinds.count(kind)} of them {kind}, and {len(asleep)} wait"
+            )
+
+    def _units(self, kinds: list[str]) -> int:
+        return sum(self._config.unit_costs.get(one, 1) for one in kinds)
+
+    def _over(self, held: int, asleep: int, limit: int) -> bool:
+        """Whether somebody was given too much, what may come back from customers counted as the workspace says."""
+        wakes = self._config.wake_ups
+        if asleep and wakes.margin is not None and held + asleep > limit + wakes.margin:
+            return True
+        return held * 10_000 > limit * 10_000 - asleep * wakes.cost
+
+    def parked(self, job: Job, person: Person) -> None:
+        """A job waits on its customer; the person keeps it."""
+        self._parked[person.id][job.number] = job.stream.arrivals.channel
+
+    def woken(self, job: Job, person: Person) -> None:
+        """It came back to the person who kept it, whose limit does not matter now: it is not given."""
+        kind = self._parked[person.id].pop(job.number, None)
+        if kind is None:
+            self.capacity += 1
+            self._note(f"a contact that waited on its customer came to {person.id}, who had not kept it")
+        self._held[person.id][job.number] = job.stream.arrivals.channel
+        self._holder[job.number] = person.id
 
     def dropped(self, job: Job) -> None:
         """Nobody holds a job any more."""

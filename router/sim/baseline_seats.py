@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
-from router.core.values import Priority
+from router.core.values import WHOLE, Priority
 from skills.model import TRIAGE
 from skills.requirements import able
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from router.sim.reading import Scenario, Stream
     from router.sim.work import Job, Person
+    from skills.model import WakeUpsConfig
 
 RISING = (Priority.LOW, Priority.NORMAL, Priority.HIGH, Priority.URGENT)
 Order = tuple[int, int]  # rank of the priority (0: first come), number: smaller first
@@ -65,13 +66,17 @@ class Seat:
     """One agent as a baseline sees them."""
 
     __slots__ = (
-        "capacity", "effort_left", "held", "here", "idle_since", "idle_turn", "lines", "number", "number_held",
-        "person", "pool", "routed_turn", "served_turn", "skills_held", "spare_all", "taken", "units", "used", "weight",
+        "asleep", "asleep_units", "capacity", "effort_left", "held", "here", "idle_since", "idle_turn", "lines",
+        "number", "number_held", "person", "pool", "routed_turn", "served_turn", "skills_held", "spare_all", "taken",
+        "units", "used", "wakes", "weight",
     )  # fmt: skip
 
-    def __init__(self, person: Person, number: int) -> None:
+    def __init__(self, person: Person, number: int, wakes: WakeUpsConfig) -> None:
         agent = person.plan.agent
         self.person = person
+        self.wakes = wakes
+        self.asleep: dict[str, int] = {}  # by kind: theirs, and waiting on the customer
+        self.asleep_units = 0
         self.number = number
         self.capacity = agent.kinds
         self.units = agent.units
@@ -98,16 +103,28 @@ class Seat:
 
     def fits(self, kind: str, cost: int) -> bool:
         """Whether they can take one more of a kind now."""
-        if not self.here or self.held.get(kind, 0) >= self.capacity.get(kind, 0):
+        held, limit, units = self.held.get(kind, 0), self.capacity.get(kind, 0), self.units
+        if not self.here or held >= limit or (units is not None and self.used + cost > units):
             return False
-        return self.units is None or self.used + cost <= self.units
+        if not self.asleep:
+            return True
+        return self._leaves_room(held + 1, self.asleep.get(kind, 0), limit) and (
+            units is None or self._leaves_room(self.used + cost, self.asleep_units, units)
+        )
+
+    def _leaves_room(self, held: int, asleep: int, limit: int) -> bool:
+        """Whether what may come back from customers fits too, as far as the workspace asks for that."""
+        margin = self.wakes.margin
+        bounded = margin is None or held + asleep <= limit + margin
+        return bounded and held * WHOLE + asleep * self.wakes.cost <= limit * WHOLE
 
 
 class Book:
     """All seats and lines of one run."""
 
     def __init__(self, scenario: Scenario, people: Sequence[Person], lots: Random) -> None:
-        self.seats = [Seat(person, number) for number, person in enumerate(people)]
+        wakes = scenario.workspace_config.wake_ups
+        self.seats = [Seat(person, number, wakes) for number, person in enumerate(people)]
         self.lots = lots
         self.costs = scenario.workspace_config.unit_costs
         self.by_priority = scenario.config.baseline_order == "priority"
@@ -173,7 +190,15 @@ class Book:
         return self.seats[person.number]
 
     def take(self, seat: Seat, job: Job) -> None:
-        """A job goes to a seat."""
+        """A job is given to a seat."""
+        self.hold(seat, job)
+        self.turn += 1
+        seat.served_turn = seat.routed_turn = self.turn
+        seat.taken += 1
+        self._count_block(seat)
+
+    def hold(self, seat: Seat, job: Job) -> None:
+        """A job is in hand."""
         kind = job.stream.arrivals.channel
         if not seat.number_held:
             self._free(seat, -1)
@@ -181,10 +206,6 @@ class Book:
         seat.used += self.costs.get(kind, 1)
         seat.number_held += 1
         seat.effort_left += self.expected.get(job.stream.arrivals.topic, 0)
-        self.turn += 1
-        seat.served_turn = seat.routed_turn = self.turn
-        seat.taken += 1
-        self._count_block(seat)
 
     def drop(self, seat: Seat, job: Job, now: int) -> None:
         """A seat has a job no longer."""
@@ -197,6 +218,12 @@ class Book:
         seat.idle_since, seat.idle_turn = now, self.turn
         if not seat.number_held:
             self._free(seat, 1)
+
+    def park(self, seat: Seat, job: Job, change: int) -> None:
+        """A job of a seat waits on its customer, or no longer."""
+        kind = job.stream.arrivals.channel
+        seat.asleep[kind] = seat.asleep.get(kind, 0) + change
+        seat.asleep_units += change * self.costs.get(kind, 1)
 
     def come(self, seat: Seat, now: int, *, here: bool) -> None:
         """A seat can be given work from now on, or no longer."""

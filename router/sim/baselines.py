@@ -59,6 +59,8 @@ class Baseline:
             self.decisions += 1
         elif what is Told.DECLINED:
             self._refuse(at, thing)
+        elif what in {Told.ANSWERED, Told.WROTE}:
+            self._turn(at, thing, answered=what is Told.ANSWERED)
         else:
             self._gone(at, thing)
         return self._moves
@@ -83,6 +85,19 @@ class Baseline:
             seat = self.book.seat(job.agent)
             self.book.drop(seat, job, at)
             self._fill(at, seat)
+
+    def _turn(self, at: int, job: Job, *, answered: bool) -> None:
+        """It waits on the customer; or comes back to whoever has it, over the limit if need be, as everywhere."""
+        assert job.agent is not None
+        seat = self.book.seat(job.agent)
+        if answered:
+            self.book.park(seat, job, 1)
+            self.book.drop(seat, job, at)
+            self._fill(at, seat)
+        else:
+            self.book.park(seat, job, -1)
+            self.book.hold(seat, job)
+            self._moves.append((Moved.WAKE, job, job.agent))
 
     def _presence(self, at: int, person: Person) -> None:
         seat = self.book.seat(person)

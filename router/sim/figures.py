@@ -28,6 +28,8 @@ def figures(measured: Measured, seconds: float) -> Figures:
     found = counts(measured, every)
     used = utilisation(measured)
     values = list(used.values())
+    if any(stream.arrivals.turns for stream in measured.scenario.streams):
+        found["turns"] = measured.turns
     found |= {
         "utilisation": used,
         "utilisation_cv": variation(values),

@@ -75,24 +75,33 @@ class Live:
             return self._apply(
                 e.OfferDeclined(at=at, agent=agent, contact=contact, offer=self._offer(contact), reason="simulated")
             )
+        if what is Told.ANSWERED:
+            self._numbers += 1
+            return self._apply(e.ReplyWritten(at=at, agent=agent, contact=contact, message=f"r{at}-{self._numbers}"))
+        if what is Told.WROTE:
+            return self._moves(self._decide(self._message(at, job)))
         del self._jobs[contact]
         closer = agent if what is Told.FINISHED else self._closer
         return self._apply(e.ContactResolved(at=at, agent=closer, contact=contact))
 
-    def _arrive(self, at: int, job: Job) -> Sequence[Move]:
+    def _message(self, at: int, job: Job) -> e.MessageReceived:
+        """What the customer of a job writes. Whoever may write again has a name, so that it is known whose it is."""
         line = job.stream.arrivals
         self._numbers += 1
-        event = e.MessageReceived(
+        return e.MessageReceived(
             at=at,
             message=f"{at}-{self._numbers}",
             channel=channel_of(line.channel),
             kind=line.channel,
             account=job.stream.account,
-            sender=job.customer,
+            sender=job.customer or (f"of {job.number}" if line.turns else ""),
+            thread=job.contact or None,
             language=line.language,
             topics=((line.topic, WHOLE),),
         )
-        decided = self._decide(event)
+
+    def _arrive(self, at: int, job: Job) -> Sequence[Move]:
+        decided = self._decide(self._message(at, job))
         for decision in decided:
             if isinstance(decision, d.OpenContact):
                 job.contact = decision.contact
@@ -145,6 +154,9 @@ class Live:
                     moves.append((Moved.ASSIGN, self._jobs[decision.contact], self._people[decision.agent]))
                 case d.OfferTo():
                     moves.append((Moved.OFFER, self._jobs[decision.contact], self._people[decision.agent]))
+                case d.WakeContact():
+                    job = self._jobs[decision.contact]
+                    moves.append((Moved.WAKE, job, job.agent))
                 case d.RescindOffer() | d.ReleaseContact() if decision.contact in self._jobs:
                     moves.append((Moved.TAKE_BACK, self._jobs[decision.contact], None))
                 case d.SetStatus() if decision.reason == "lapses":

@@ -36,6 +36,7 @@ class Measured:
         self.promise = array("b")
         self.available = [0] * len(people)  # ms in which each could be given work, in the end scaled by `share`
         self.done: dict[tuple[int, int], float] = {}  # (stream, hours left) -> work done, in ms at speed 1
+        self.turns = 0  # answers of customers to answers
         self.decisions = 0
         self.skill_violations = 0
         self.capacity_violations = 0
@@ -76,6 +77,10 @@ class Measured:
             return None
         hours = self.scenario.workspace.calendars.get(stream.due.calendar or "")
         return sla.due(at, stream.due.first_response, hours)
+
+    def turn(self, job: Job) -> None:
+        """A customer answered, and so there is more to do."""
+        self.turns += self.begin <= job.at < self.end
 
     def worked(self, person: Person, since: int, until: int) -> None:
         """`person` worked on what they have in hand: the time is split over it, as the engine's ledger does."""

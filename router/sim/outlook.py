@@ -108,11 +108,13 @@ def demand_of(recorded: Recorded, workspace: Workspace) -> Demand:
             tier=event.tier,
             best=best,
             others=others,
+            moods=event.moods,
         )
         outcome = apply_rules(workspace, facts)
         group = Group(outcome.requirement.must, outcome.team, event.kind)
         topic, usual = effort_of(workspace, event.topics)
         effort = blended(usual, recorded.efforts.get(f"{topic} {event.kind}"))
+        effort = effort * event.effort[0] // WHOLE if event.effort else effort
         hours = found.work.setdefault(group, {})
         hour = (event.at // HOUR_MS + MONDAY_HOUR) % WEEK_HOURS
         hours[hour] = hours.get(hour, 0.0) + effort

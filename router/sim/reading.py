@@ -241,7 +241,7 @@ class _Making:
             topics=_topics(self.arrivals, config.topics), rules=config.rules, sla=dict(config.sla),
             priorities=config.priorities, offers=config.offers, stickiness=config.stickiness, relax=config.relax,
             presence=config.presence, reserve=config.reserve or ReserveConfig(), even_out=config.even_out,
-            unit_costs=config.unit_costs,
+            unit_costs=config.unit_costs, wake_ups=config.wake_ups,
         )  # fmt: skip
         self.errors += References(made, self.marks).errors
         return named, made
@@ -296,11 +296,19 @@ def _calendar(people: People, calendars: dict[str, CalendarConfig]) -> str | Non
 
 
 def _topics(arrivals: Iterable[Arrivals], given: dict[str, TopicConfig]) -> dict[str, TopicConfig]:
-    """What handling time to expect of each topic: as given, else the mean of the first stream's effort."""
+    """What handling time to expect of each topic: as given, else the mean of the first stream's, of all its turns."""
     topics = dict(given)
     for line in arrivals:
-        topics.setdefault(line.topic, TopicConfig(effort=round(line.effort.mean)))
+        topics.setdefault(line.topic, TopicConfig(effort=round(line.effort.mean + _further(line))))
     return topics
+
+
+def _further(line: Arrivals) -> float:
+    """The mean handling time of all turns after the first."""
+    turns = line.turns
+    if turns is None:
+        return 0.0
+    return turns.share / (1 - turns.share) * (turns.effort or line.effort).mean
 
 
 def _own_rules(arrivals: Iterable[Arrivals], accounts: Iterable[str]) -> list[RuleConfig]:

@@ -29,9 +29,12 @@ if TYPE_CHECKING:
 
 AT_WORK = (Status.AVAILABLE, Status.BUSY)
 ANSWERED = (ContactState.WAITING_CUSTOMER, ContactState.SNOOZED, ContactState.RESOLVED)  # a message then is a reaction
-OUTSIDE = (e.MessageReceived, e.MessageQuarantined, e.MessageReleased, e.StatusSet, e.ContactStarted)
+OUTSIDE = (e.MessageReceived, e.MessageQuarantined, e.MessageReleased, e.StatusSet, e.ContactStarted, e.TierSet)
 CORRECTIONS = (e.ContactRetagged, e.PrioritySet)
-BY_HAND = (e.ContactTaken, e.TransferAsked, e.ContactSnoozed, e.ContactWoken, e.ContactReopened, e.SenderLetIn)
+BY_HAND = (
+    e.ContactTaken, e.TransferAsked, e.ContactSnoozed, e.ContactWoken, e.ContactReopened, e.SenderLetIn,
+    e.ContactsMerged, e.IdentitiesLinked, e.LinkUndone, e.CustomerDescribed, e.IncidentAnswered, e.IncidentEnded,
+)  # fmt: skip
 ACCEPTED_AFTER = 10_000  # ms, where no offer was ever accepted
 EFFORT = 300_000  # ms of a turn, where none was ever worked
 

@@ -24,6 +24,7 @@ from skills.model import (
     StickinessConfig,
     TeamConfig,
     TopicConfig,
+    WakeUpsConfig,
 )
 from skills.scalars import Count, Duration, Language, Level, Name, Share, SignedDuration, Skill, parse_range
 
@@ -128,6 +129,17 @@ class Retry(Part):
     """How much later."""
 
 
+class Turns(Part):
+    """Customers who answer what an agent answered: the contact waits on them meanwhile, and comes back to its owner."""
+
+    share: Annotated[float, Field(ge=0, le=0.95)]
+    """How many answers are answered; so a conversation has 1 / (1 - share) turns on average."""
+    after: Distribution
+    """How long the customer takes for it."""
+    effort: Distribution | None = None
+    """Handling time of each further turn; like the first one if left out."""
+
+
 class Surge(Part):
     """For a while there is more of it."""
 
@@ -175,6 +187,8 @@ class Arrivals(Part):
     """They come from so many customers, who come again; each from another one if left out."""
     retry: Retry | None = None
     """Who gave up may write again."""
+    turns: Turns | None = None
+    """Conversations of several turns; each is done with one answer if left out."""
     surges: tuple[Surge, ...] = ()
     """When there is more of it."""
     bursts: tuple[Burst, ...] = ()
@@ -251,11 +265,13 @@ class ScenarioConfig(Part):
     """By kind: so long a contact is left to whoever did least."""
     unit_costs: dict[Name, Annotated[int, Field(ge=0, le=100)]] = Field(default_factory=dict)
     """Units that one contact of a kind takes."""
+    wake_ups: WakeUpsConfig = WakeUpsConfig()
+    """What waits on its customer still takes of an agent's room."""
 
 
 ROUTING_KEYS = (
     "teams", "calendars", "topics", "rules", "sla", "priorities", "offers", "stickiness", "relax", "presence",
-    "reserve", "even_out", "unit_costs", "languages",
+    "reserve", "even_out", "unit_costs", "wake_ups", "languages",
 )  # fmt: skip
 """Keys that a workspace has too, so that they cannot stand beside `workspace`."""
 

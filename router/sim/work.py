@@ -22,6 +22,7 @@ class Phase(enum.IntEnum):
     WORKED = 2
     DONE = 3
     LEFT = 4
+    WAITING_CUSTOMER = 5  # its agent answered, and keeps it
 
 
 class Job:
@@ -29,7 +30,7 @@ class Job:
 
     __slots__ = (
         "agent", "at", "attempts", "contact", "customer", "done_at", "effort", "left", "number", "offer", "patience",
-        "phase", "since", "started", "stream",
+        "phase", "since", "started", "stream", "turn",
     )  # fmt: skip
 
     def __init__(self, number: int, at: int, stream: Stream, effort: int, patience: int | None, customer: str) -> None:
@@ -48,6 +49,7 @@ class Job:
         self.since: int | None = None  # worked on since; None: not now
         self.done_at: int | None = None  # when it will be done, as things are
         self.contact = ""  # its id in the engine
+        self.turn = 0  # how often the customer answered
 
 
 class Person:
@@ -98,6 +100,8 @@ class Told(enum.IntEnum):
     DECLINED = 4  # a job's offer
     PRESENCE = 5  # a person: `on_shift` or `here` changed
     TIME = 6  # the instant that `next_timer` named has come
+    ANSWERED = 7  # a job: its agent answered, and it waits on the customer
+    WROTE = 8  # a job: the customer answered
 
 
 class Moved(enum.IntEnum):
@@ -107,6 +111,7 @@ class Moved(enum.IntEnum):
     ASSIGN = 1  # a job to a person, who has it now
     TAKE_BACK = 2  # the offer or the job is no longer theirs
     SET_AWAY = 3  # a person, who let offers lapse
+    WAKE = 4  # a job to the person who has had it, over the limit if need be
 
 
 Move = tuple[Moved, "Job | None", "Person | None"]

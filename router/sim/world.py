@@ -18,7 +18,7 @@ from router.sim.scenario import DAY
 from router.sim.traffic import Drawn, contacts
 from router.sim.work import Job, Moved, Person, Phase, Router, Told
 
-ACCEPTING, DECLINING, RETURNING, RETRYING, RETRY_WHEN = range(5)  # purposes of chance
+ACCEPTING, DECLINING, RETURNING, RETRYING, RETRY_WHEN, ANSWERING, ANSWER_WHEN, TURN = range(8)  # purposes of chance
 DRAIN = DAY  # after the last arrival, at most so long
 
 Event = tuple[int, int, Callable[..., None], object, int]
@@ -101,6 +101,10 @@ class World:
                 assert job is not None
                 assert person is not None
                 self._offer(job, person)
+            elif moved is Moved.WAKE:
+                assert job is not None
+                assert person is not None
+                self._wake(job, person)
             elif moved is Moved.TAKE_BACK:
                 assert job is not None
                 self._take_back(job)
@@ -200,6 +204,9 @@ class World:
     def _assign(self, job: Job, person: Person) -> None:
         if job.phase is not Phase.OFFERED:
             self.auditor.given(job, person, self.now)
+        self._take_in_hand(job, person)
+
+    def _take_in_hand(self, job: Job, person: Person) -> None:
         job.phase, job.agent = Phase.WORKED, person
         self._count(person)
         if not person.plain:
@@ -253,8 +260,31 @@ class World:
         assert person is not None
         self._drop(job, person)
         self.auditor.dropped(job)
-        self._close(job, Phase.DONE)
-        self._tell(Told.FINISHED, job)
+        turns = job.stream.arrivals.turns
+        if turns is None or chance(self.seed, ANSWERING, job.number, job.turn) >= turns.share:
+            self._close(job, Phase.DONE)
+            self._tell(Told.FINISHED, job)
+            return
+        job.phase = Phase.WAITING_CUSTOMER
+        self.auditor.parked(job, person)
+        after = turns.after.at(chance(self.seed, ANSWER_WHEN, job.number, job.turn))
+        job.turn += 1
+        self._push(self.now + after, self._write, job, job.turn)
+        self._tell(Told.ANSWERED, job)
+
+    def _write(self, job: Job, turn: int) -> None:
+        """The customer answers, and there is more to do."""
+        turns = job.stream.arrivals.turns
+        assert turns is not None
+        effort = turns.effort or job.stream.arrivals.effort
+        job.left = float(effort.at(chance(self.seed, TURN, job.number, turn)))
+        self.measured.turn(job)
+        self._tell(Told.WROTE, job)
+
+    def _wake(self, job: Job, person: Person) -> None:
+        """It is back in the hands of whoever has it."""
+        self.auditor.woken(job, person)
+        self._take_in_hand(job, person)
 
     def _take_back(self, job: Job) -> None:
         """The offer is over, or the job is no longer theirs: what is done of it stays done."""

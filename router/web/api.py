@@ -95,7 +95,7 @@ def failures(*statuses: int) -> dict[int | str, dict[str, object]]:
     "/messages",
     status_code=202,
     response_model=Accepted,
-    responses=failures(409, 413, 422, 429, 503),
+    responses=failures(404, 409, 413, 422, 429, 503),
     tags=["messages"],
     summary="Hand in a message",
 )

@@ -17,12 +17,14 @@ from router.web import (
     api,
     chat,
     chat_files,
+    customers,
     desk,
     enclosures,
     imports,
     live,
     operations,
     problems,
+    rating,
     topics,
     wall,
 )
@@ -40,7 +42,8 @@ scope: `messages`, `read` or `admin` (which includes the others). Every error is
 
 
 ROUTES = tuple(
-    module.routes for module in (api, imports, topics, operations, desk, enclosures, live, wall, chat, chat_files)
+    module.routes
+    for module in (api, imports, topics, customers, operations, desk, enclosures, live, wall, chat, chat_files, rating)
 )
 
 
@@ -82,8 +85,11 @@ def create_app(parts: WebParts) -> FastAPI:
     app.state.uploads = enclosures.Uploads(parts.settings.uploads_max)
     app.state.feed = live.Feed(parts, app.state.desk)
     app.state.chat = chat.open_room(parts, app.state.desk.index)
-    if app.state.chat is not None:
-        app.state.chat.feed.on_typing = app.state.feed.together.customer_types
+    visitors = app.state.chat.feed if app.state.chat is not None else None
+    if visitors is not None:
+        visitors.on_typing = app.state.feed.together.customer_types
+        visitors.on_moved = app.state.feed.together.customer_moved
+    app.state.feed.together.connect(visitors, parts.passing)
     problems.install(app, parts.settings.retry_after_seconds)
     for routes in (*ROUTES, *parts.pages):
         app.include_router(routes)

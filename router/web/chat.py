@@ -54,11 +54,12 @@ class Hello(msgspec.Struct, tag="hello"):
 
 
 class Say(msgspec.Struct, tag="say"):
-    """Words for the chat."""
+    """Words for the chat. `proof`: a signed link by which the visitor came, until something of theirs is stored."""
 
     client: str
     text: str
     name: str = ""
+    proof: str = ""
 
 
 class Leave(msgspec.Struct, tag="leave"):
@@ -80,12 +81,19 @@ class Earlier(msgspec.Struct, tag="earlier"):
     before: str
 
 
+class Rate(msgspec.Struct, tag="rate"):
+    """The visitor answers the question that stands under this item."""
+
+    item: str
+    score: int
+
+
 class Pong(msgspec.Struct, tag="pong"):
     """The widget is there."""
 
 
 _HELLO = msgspec.json.Decoder(Hello)
-_FRAME = msgspec.json.Decoder(Say | Leave | Typing | Earlier | Pong)
+_FRAME = msgspec.json.Decoder(Say | Leave | Typing | Earlier | Rate | Pong)
 
 
 @dataclass(frozen=True)
@@ -261,7 +269,7 @@ async def _hear(room: Room, socket: WebSocket, line: Line) -> int:
         await _take(room, line, said)
 
 
-async def _take(room: Room, line: Line, said: Say | Leave | Typing | Earlier | Pong) -> None:
+async def _take(room: Room, line: Line, said: Say | Leave | Typing | Earlier | Rate | Pong) -> None:
     line.heard_at = time.monotonic()
     match said:
         case Say():
@@ -273,6 +281,8 @@ async def _take(room: Room, line: Line, said: Say | Leave | Typing | Earlier | P
         case Earlier():
             with suppress(TransientError):  # the widget asks again
                 await room.feed.earlier(line, said.before)
+        case Rate():
+            await _rate(room, line, said)
         case Typing():
             room.feed.visitor_types(line)
         case Pong():
@@ -294,10 +304,20 @@ async def _store(room: Room, line: Line, said: Say | Leave, wait: int) -> None:
         line.say("stored", client=said.client, id=identifier)
 
 
+async def _rate(room: Room, line: Line, said: Rate) -> None:
+    """Store what a visitor says of a contact of theirs; the widget asks again where nothing comes back."""
+    contact = room.feed.view.asked(line.identity, said.item)
+    if contact is None or room.parts.customers is None or room.gate.wait_message(line.visitor, line.address):
+        return
+    with suppress(TransientError):
+        await room.parts.customers.rate(contact, said.score, line.identity)
+        line.say("rated", item=said.item, score=said.score)
+
+
 def _entry(room: Room, line: Line, said: Say | Leave) -> InboxEntry:
     entries, name = room.chat.entries, said.name[:NAME_CHARACTERS_MAX]
     if isinstance(said, Say):
-        return entries.said(line.visitor, said.client, said.text, name)
+        return entries.said(line.visitor, said.client, said.text, name, said.proof)
     if not room.chat.settings.form:
         raise ValueError("no_form")
     return entries.left(line.visitor, said.client, said.email, said.text, name)

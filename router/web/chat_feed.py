@@ -68,6 +68,7 @@ class ChatFeed:
         self._online = view.online()
         self._end = parts.source.subscribe(self._changed)
         self.on_typing: Callable[[str], None] = lambda _: None  # a visitor types in this contact
+        self.on_moved: Callable[[str], None] = lambda _: None  # its visitor has opened the chat, or closed it
 
     def close(self) -> None:
         """Stop following; end all lines."""
@@ -94,8 +95,11 @@ class ChatFeed:
         for name in changed.contacts:
             contact = contacts.get(name)
             for identity in contact.participants if contact is not None else ():
-                for line in self._lines.get(identity, ()):
+                lines = self._lines.get(identity, ())
+                for line in lines:
                     line.mark()
+                if lines and contact is not None and len(contact.messages) == 1:  # they were there before it was
+                    self.on_moved(name)
 
     # -- typing: said now or never ---------------------------------------------------------------------------------
 
@@ -113,6 +117,21 @@ class ChatFeed:
             for line in self._lines.get(identity, ()):
                 line.say("typing", who=first_name(self._parts.source.names, agent))
 
+    # -- who is there ----------------------------------------------------------------------------------------------
+
+    def is_there(self, contact: str) -> bool:
+        """Whether somebody who takes part in the contact has the chat open."""
+        one = self._parts.source.state.contacts.get(contact)
+        return one is not None and any(identity in self._lines for identity in one.participants)
+
+    def open_contacts(self) -> list[str]:
+        """The latest contact of each visitor who has the chat open."""
+        return [contact.id for identity in self._lines for contact in self.view.contacts(identity)[-1:]]
+
+    def _moved(self, identity: str) -> None:
+        for contact in self.view.contacts(identity)[-1:]:
+            self.on_moved(contact.id)
+
     # -- lines -----------------------------------------------------------------------------------------------------
 
     async def serve(self, socket: WebSocket, line: Line) -> None:
@@ -120,6 +139,8 @@ class ChatFeed:
         settings = self._chat.settings
         lines = self._lines.setdefault(line.identity, set())
         lines.add(line)
+        if len(lines) == 1:
+            self._moved(line.identity)
         try:
             while not self._parts.stopping():
                 line.wake.clear()
@@ -139,6 +160,7 @@ class ChatFeed:
             lines.discard(line)
             if not lines and self._lines.get(line.identity) is lines:
                 del self._lines[line.identity]
+                self._moved(line.identity)
 
     async def _frames(self, line: Line) -> list[bytes]:
         frames, line.said = line.said, []

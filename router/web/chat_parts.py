@@ -19,8 +19,8 @@ class ChatEntries(Protocol):
         """The visitor's address on the channel."""
         ...
 
-    def said(self, visitor: str, client: str, text: str, name: str) -> InboxEntry:
-        """Words for the chat."""
+    def said(self, visitor: str, client: str, text: str, name: str, proof: str = "") -> InboxEntry:
+        """Words for the chat. `proof`: a signed link by which the visitor came."""
         ...
 
     def sent(self, visitor: str, client: str, filename: str, content_type: str, content: bytes) -> InboxEntry:

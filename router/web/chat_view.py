@@ -1,6 +1,6 @@
 """What a visitor may see: their own words, the answers addressed to them, and how it stands. Nothing else.
 
-Three locks, each enough by itself: only contacts of the chat in which this visitor takes part are looked at; of what
+Three locks, each enough by itself: only contacts in which this visitor takes part are looked at; of what
 came in, only what this very visitor wrote; of what went out, only what was addressed to this visitor when it was
 written. Notes are never read.
 """
@@ -17,6 +17,7 @@ from router.desk.ports import Directory, Source, Texts
 from router.web.chat_parts import Chat
 
 CHANNEL = "webchat"
+ASKS = "csat"
 KIND = "chat"
 # An answer is the visitor's to see once the outbox has sent it; one in doubt is in the journal all the same.
 AVAILABLE = (DeliveryState.SENT, DeliveryState.UNKNOWN)
@@ -41,6 +42,8 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     text: str = ""
     client: str = ""
     files: tuple[File, ...] = ()
+    asks: bool = False  # five answers stand below it
+    score: int = 0  # the one that was given
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,10 +86,10 @@ class VisitorView:
         self._chat = chat
 
     def contacts(self, identity: str) -> list[Contact]:
-        """The chats that this visitor takes part in, oldest first."""
+        """The contacts that this visitor takes part in, oldest first: what began elsewhere may go on in the chat."""
         customer = self._source.state.identities.get(identity, "")
         found = self._index.of_customer(customer) if customer else []
-        return [one for one in reversed(found) if one.channel == CHANNEL and identity in one.participants]
+        return [one for one in reversed(found) if identity in one.participants]
 
     def refs(self, identity: str) -> list[MessageRef]:
         """What may be shown of them now or once it is sent, in order."""
@@ -116,9 +119,22 @@ class VisitorView:
                     text=message.text,
                     client=(message.message_id or "") if mine else "",
                     files=files,
+                    asks=bool(message.asks),
+                    score=self._score(message.asks),
                 )
             )
         return items
+
+    def _score(self, contact: str) -> int:
+        found = self._source.state.contacts.get(contact)
+        return (found.score or 0) if found is not None else 0
+
+    def asked(self, identity: str, item: str) -> str | None:
+        """Which contact of the visitor's an item asks about, if it does."""
+        for contact in self.contacts(identity):
+            if any(ref.id == item and ref.auto == ASKS and is_available(ref) for ref in contact.messages):
+                return contact.id
+        return None
 
     async def has(self, visitor: str, identity: str, message: str) -> bool:
         """Whether the visitor may fetch a file of this message. Raises TransientError."""

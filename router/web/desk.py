@@ -194,6 +194,12 @@ async def saved(contact: str, agent: Agent, desk: Model) -> Response:
     return answer({"replies": await desk.saved(agent, contact)})
 
 
+@routes.get("/api/contacts/{contact}/twins")
+async def twins(contact: str, agent: Agent, desk: Model) -> Response:
+    """Open contacts of the same customer that may be merged into this one."""
+    return answer({"twins": await desk.twins(agent, contact)})
+
+
 @routes.get("/api/contacts/{contact}/people")
 async def people(contact: str, agent: Agent, desk: Model) -> Response:
     """Whom it may be handed to, and the topics there are."""

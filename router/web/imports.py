@@ -31,7 +31,7 @@ class AssignmentAsked(pydantic.BaseModel):
     dependencies=ADMIN,
     status_code=202,
     response_model=Accepted,
-    responses=failures(413, 422, 429, 503),
+    responses=failures(404, 413, 422, 429, 503),
     tags=["messages"],
     summary="Hand in a mail as it was received",
 )

@@ -109,6 +109,7 @@ class Feed:
     def close(self) -> None:
         """Stop following; end all lines."""
         self._end()
+        self.together.close()
         if self._queue_timer is not None:
             self._queue_timer.cancel()
         for line in self._lines:
@@ -286,8 +287,8 @@ async def live(socket: WebSocket) -> None:
 
 def _tell_customer(socket: WebSocket, contact: str, agent: str) -> None:
     """Whoever the agent is answering is shown that."""
-    if socket.app.state.chat is not None:
-        socket.app.state.chat.feed.agent_types(contact, agent)
+    feed: Feed = socket.app.state.feed
+    feed.together.agent_answers(contact, agent)
     parts = parts_of(socket)
     if parts.types is not None:
         parts.types(contact, agent, parts.source.state)

@@ -11,6 +11,9 @@ from router.web.parts import Intake
 
 OPEN = {"/livez", "/readyz", "/metrics"}  # asked by machines that carry no token
 REF = "#/components/schemas/{model}"
+# A missing key is answered with what to do, so the header is no required parameter of FastAPI's; and yet it is needed.
+KEY = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]+$"}
+KEY_SAYS = "New for each message, and the same when one is handed in again: then it is stored once."
 
 
 def describe(app: FastAPI, intake: Intake | None) -> dict[str, Any]:
@@ -29,4 +32,6 @@ def describe(app: FastAPI, intake: Intake | None) -> dict[str, Any]:
         reference = {"$ref": REF.format(model=intake.model.__name__)}
         operation = api["paths"]["/v1/messages"]["post"]
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": reference}}}
+        (key,) = (one for one in operation["parameters"] if one["name"].lower() == "idempotency-key")
+        key |= {"name": "Idempotency-Key", "required": True, "description": KEY_SAYS, "schema": KEY}
     return api

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from router.web.access import Parts, Scope
@@ -30,7 +30,7 @@ async def readyz(parts: Parts) -> JSONResponse:
     return JSONResponse({"ready": True})
 
 
-@routes.get("/metrics", summary="Figures for Prometheus")
+@routes.get("/metrics", summary="Figures for Prometheus", response_class=PlainTextResponse)
 async def metrics(request: Request, parts: Parts) -> Response:
     """Open to this machine; from elsewhere with a token of scope `read`."""
     if not _from_this_machine(request):

@@ -14,8 +14,9 @@ from prometheus_client import CollectorRegistry
 
 from router.core.ports import Inbox, InboxEntry
 from router.core.state import State
-from router.desk.ports import Commands, Enclosures, Erasing, Operations, Source, Texts
+from router.desk.ports import Commands, Customers, Enclosures, Erasing, Operations, Source, Texts
 from router.web.chat_parts import Chat
+from router.web.elsewhere import Passing
 
 
 class TokenRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,8 +91,12 @@ class Topics(Protocol):
         """Put an earlier one in force, "" for the one before; the versions as they are then. Raises KeyError."""
         ...
 
-    async def learn(self) -> dict[str, object]:
+    async def learn(self, *, again: bool = False) -> dict[str, object]:
         """Train a new one now."""
+        ...
+
+    async def unsure(self) -> dict[str, object]:
+        """The model in force, and what contacts say whose topic is unsure."""
         ...
 
 
@@ -137,6 +142,7 @@ class WebParts:
     intake: Intake | None = None
     mails: Mails | None = None
     erasing: Erasing | None = None
+    customers: Customers | None = None
     topics: Topics | None = None
     enclosures: Enclosures | None = None  # None: agents send no files
     chat: Chat | None = None
@@ -147,5 +153,6 @@ class WebParts:
     ready: Callable[[], bool] = lambda: True
     stopping: Callable[[], bool] = lambda: False
     clock: Callable[[], int] = wall_clock
+    passing: Passing | None = None  # to the other nodes; None: there never are any
     types: Callable[[str, str, State], None] | None = None  # told of a contact in which an agent writes to the customer
     rehearsed: Callable[[str], Awaitable[bool]] | None = None  # whether `usherd whatif` looked at a version

@@ -15,6 +15,7 @@ from router.web.texts import PROBLEMS
 
 _log = structlog.get_logger()
 
+UNREADABLE = 400  # FastAPI's, for a body that is no JSON in a way of its own; to whoever sent it it is like any other
 _CODE_OF_STATUS = {401: "unauthorized", 403: "forbidden", 404: "not_found", 413: "too_large"}
 
 
@@ -73,6 +74,8 @@ def _problem(error: Exception, retry_after: int) -> Problem:
         return Problem(404, "no_contact")
     if isinstance(error, RequestValidationError):
         return Problem(422, "invalid", detail=_first(error))
+    if isinstance(error, HTTPException) and error.status_code == UNREADABLE:
+        return Problem(422, "invalid", detail="the body is not JSON in UTF-8")
     if isinstance(error, HTTPException):
         return Problem(error.status_code, _CODE_OF_STATUS.get(error.status_code, "not_found"), scope="", limit="")
     return Problem(500, "internal")

@@ -22,6 +22,7 @@ PROBLEMS: dict[str, tuple[str, str]] = {
     "no_message": ("There is no such message.", ""),
     "no_model": ("No topic model of this name is kept.", "`usherd topics versions` lists them."),
     "no_customer": ("Nobody is known by this address or id.", "give an address as it is written in `usherd contacts`"),
+    "no_tier": ("This workspace has no tier `{tier}`.", "Define it under `customers.tiers`."),
     "key_missing": (
         "The header Idempotency-Key is missing.",
         "Send a value of 1 to 200 visible characters that is the same when you retry, and new for each new message.",

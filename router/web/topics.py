@@ -22,13 +22,19 @@ class Back(pydantic.BaseModel):
     )
 
 
+class Learn(pydantic.BaseModel):
+    """Whether to train in any case."""
+
+    again: bool = pydantic.Field(default=False, description="Also where nothing was said since it was trained last.")
+
+
 def _topics(parts: Parts) -> Topics:
     if parts.topics is None:
         raise Problem(404, "not_found")
     return parts.topics
 
 
-@routes.get("", dependencies=READ, responses=failures(), tags=["reports"], summary="The topic models that are kept")
+@routes.get("", dependencies=READ, responses=failures(404), tags=["reports"], summary="The topic models that are kept")
 async def versions(parts: Parts) -> Response:
     """The JSON of `usherd topics versions`."""
     return answer(await _topics(parts).versions())
@@ -44,6 +50,12 @@ async def back(asked: Back, parts: Parts) -> Response:
 
 
 @routes.post("/learn", dependencies=ADMIN, responses=failures(404, 503), tags=["admin"], summary="Learn now")
-async def learn(parts: Parts) -> Response:
+async def learn(parts: Parts, asked: Learn | None = None) -> Response:
     """Train the model anew on all that agents said, and put it in force unless it is worse."""
-    return answer(await _topics(parts).learn())
+    return answer(await _topics(parts).learn(again=asked is not None and asked.again))
+
+
+@routes.get("/unsure", dependencies=ADMIN, responses=failures(404, 503), tags=["admin"], summary="Unsure contacts")
+async def unsure(parts: Parts) -> Response:
+    """What contacts say whose topic is unsure and that nobody has given one, the newest first: for `topics suggest`."""
+    return answer(await _topics(parts).unsure())

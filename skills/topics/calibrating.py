@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from router.core.values import WHOLE
-from skills.topics.model import ALSO_DEFAULT, Floats, shares_of
+from skills.topics.linear import Floats, shares_of
+from skills.topics.model import ALSO_DEFAULT
 
 GATE_SHARE = 0.05  # of the examples held out would be taken for none of ours
 TEMPERATURE_GUESS = 0.6  # where nothing could be held out
@@ -20,6 +21,7 @@ SCALES = (math.log(0.02), math.log(20.0))
 # so the fewer they are: examples held out make the model seem surer than it may be.
 CAUTION_FEW = 1.08
 CAUTION_MANY = 1.1
+CAUTION_ENCODED = 1.03  # an encoder knows more hands than those (BANKING77 and CLINC150, texts not trained on)
 ALSO_TRIED = range(500, 9_600, 100)  # of 10,000
 LEAST_TRIED = range(0, 4_100, 100)
 

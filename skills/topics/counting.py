@@ -10,7 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from skills.topics.features import characters_of, pieces_of, prepared, words_and_pairs
-from skills.topics.model import WORDS_WEIGHT, Floats
+from skills.topics.linear import WORDS_WEIGHT, Floats
 
 Rows = dict[str, int]
 

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from router.core.errors import PermanentError
-from skills.topics.model import Floats
+from skills.topics.linear import Floats
 
 NONE = "none"
 AUTO = "auto"

@@ -1,9 +1,8 @@
 """A trained topic model: predicts with numpy alone, and is stored in a form that cannot run code.
 
-A message's features are rows of one float32 matrix (features x topics, C-ordered); their weighted sum is the raw logit
-of each topic (the same numbers as scikit-learn's, in a tenth of its time). One temperature, found on examples held
-out, makes calibrated probabilities of the logits: shares of one whole where an example has one topic, each by itself
-where examples have several. A best raw logit below the gate says: none of ours.
+One temperature, found on examples held out, makes calibrated probabilities of a linear classifier's logits: shares of
+one whole where an example has one topic, each by itself where examples have several. A best raw logit below the gate
+says: none of ours.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ import json
 import math
 import os
 import zipfile
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,13 +21,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from router.core.errors import PermanentError
 from router.core.values import WHOLE
-from skills.topics.features import characters_of, fold, pieces_of, prepared, words_and_pairs
+from skills.topics.beside import Beside
+from skills.topics.features import fold
 from skills.topics.keywords import Keywords
+from skills.topics.linear import Floats, Linear, ModelBroken, arrays_of, manifest_of, rebuilt, shares_of
 
-FORMAT = 3  # of the files, and of the features: raise it when either changes
-WORDS_WEIGHT = 0.7  # words beside characters
+FORMAT = 4  # of the files, and of the features: raise it when either changes
 ENCODED_WEIGHT = 3.0  # what an encoder says beside characters
 KEYWORD_P = 0.9  # a keyword alone makes a topic this probable
 GATED = 0.3  # probabilities of a message that looks like none of ours are cut to this share
@@ -39,82 +37,7 @@ THRESHOLD_DEFAULT = 5_000
 ALSO_DEFAULT = 5_000  # more than half: of topics that share one whole only the best can have that
 OTHER = "~other"  # what people said is none of the topics; learned like a topic, never predicted
 OUTCOMES_MIN = 50  # held-out examples; with fewer no threshold can be told from them
-PIECES_MAX = 20_000  # pieces of text whose rows are kept
 FILE_BYTES_MAX = 256 * 1024 * 1024
-
-Floats = npt.NDArray[np.float32]
-
-
-class ModelBroken(PermanentError):
-    """A stored topic model cannot be used: train it again. Routing goes on by keywords and rules meanwhile."""
-
-    code = "model_broken"
-
-
-@dataclass(frozen=True)
-class Linear:
-    """The classifier proper. `words` and `characters`: feature → row; rows: features, columns: topics.
-
-    `idf` [features]; `weights` [features, topics]; `bias` [topics]; `confidence`, `right` [examples held out]: how
-    sure of its best topic the model was, and whether that was it. `several`: each topic is decided by itself. `other`:
-    one more column, the last, for what is none of the topics. `encoder`: the name of one whose vectors are features
-    too, "" for none; `encoded` [numbers of a vector, topics]: their weights.
-    """
-
-    words: dict[str, int]
-    characters: dict[str, int]
-    idf: Floats
-    weights: Floats
-    bias: Floats
-    temperature: float
-    gate: float
-    confidence: Floats
-    right: npt.NDArray[np.bool_]
-    several: bool = False
-    other: bool = False
-    encoder: str = ""
-    encoded: Floats = field(default_factory=lambda: np.zeros((0, 0), np.float32))
-
-    _pieces: dict[str, list[int]] = field(default_factory=dict, repr=False, compare=False)
-
-    def logits(self, folded: str, text: str) -> Floats:
-        """The raw logit of each topic, in their order, and of `other`; `text`: as it was before it was folded."""
-        found = self._of_words(folded)
-        if self.encoder:
-            found += _encoder(self.encoder).encode([text])[0] @ self.encoded
-        return found
-
-    def _of_words(self, folded: str) -> Floats:
-        text = prepared(folded)
-        words = [self.words[name] for name in words_and_pairs(text) if name in self.words]
-        characters: list[int] = []
-        for piece in pieces_of(text):
-            characters += self._pieces.get(piece) or self._learn(piece)
-        rows_w, values_w = self._block(words, WORDS_WEIGHT)
-        rows_c, values_c = self._block(characters, 1.0)
-        if not rows_w and not rows_c:
-            return self.bias.copy()
-        result: Floats = np.concatenate((values_w, values_c)) @ self.weights[rows_w + rows_c] + self.bias
-        return result
-
-    def _learn(self, piece: str) -> list[int]:
-        """Rows of a piece's characters, kept because people use the same words again and again."""
-        if len(self._pieces) >= PIECES_MAX:
-            self._pieces.clear()
-        index = self.characters
-        rows = self._pieces[piece] = [index[name] for name in characters_of(piece) if name in index]
-        return rows
-
-    def _block(self, found: list[int], weight: float) -> tuple[list[int], Floats]:
-        """The distinct rows found, and their tf-idf values normed to the length `weight`."""
-        counts = Counter(found)
-        rows = list(counts)
-        values = np.fromiter(counts.values(), np.float32, len(rows))
-        np.log(values, out=values)
-        values += 1.0
-        values *= self.idf[rows]
-        length = math.sqrt(float(values @ values))
-        return rows, values * np.float32(weight / length) if length else values
 
 
 @dataclass(frozen=True)
@@ -122,7 +45,7 @@ class TopicModel:
     """What a workspace's topics look like. `linear` None: there are no examples, keywords alone decide.
 
     `warnings`: what the admin should know of the training, in words. `also`: the probability (of 10,000) from which a
-    topic counts beside the best one; `least`: from which the best one does.
+    topic counts beside the best one; `least`: from which the best one does. `beside`: what else it says of a text.
     """
 
     topics: tuple[str, ...]
@@ -131,6 +54,7 @@ class TopicModel:
     warnings: tuple[str, ...] = ()
     also: int = ALSO_DEFAULT
     least: int = 0
+    beside: Beside = field(default_factory=Beside)
     _finder: Keywords = field(init=False, repr=False, compare=False)
     version: str = field(init=False)  # the first half of `digest`: it stands in the record of each message
     digest: str = field(init=False)  # SHA-256 of all that it holds, hex
@@ -222,65 +146,25 @@ class TopicModel:
     @classmethod
     def _rebuilt(cls, manifest: dict[str, Any], arrays: Mapping[str, Any]) -> TopicModel:
         keywords = {str(topic): tuple(map(str, words)) for topic, words in manifest["keywords"].items()}
-        linear = None
-        if manifest["linear"]:
-            names = bytes(arrays["names"]).decode("utf-8", "surrogatepass").split("\n")
-            split = int(manifest["words"])
-            linear = Linear(
-                words={name: row for row, name in enumerate(names[:split])},
-                characters={name: row for row, name in enumerate(names[split:], split)},
-                idf=arrays["idf"],
-                weights=np.ascontiguousarray(arrays["weights"], dtype=np.float32),
-                bias=arrays["bias"],
-                temperature=float(manifest["temperature"]),
-                gate=float(manifest["gate"]),
-                confidence=arrays["confidence"],
-                right=arrays["right"],
-                several=bool(manifest["several"]),
-                other=bool(manifest["other"]),
-                encoder=str(manifest["encoder"]),
-                encoded=np.ascontiguousarray(arrays["encoded"], dtype=np.float32),
-            )
-            if linear.encoder:
-                _encoder(linear.encoder)  # where it is missing the model cannot be used
-            columns = len(manifest["topics"]) + linear.other
-            if linear.weights.shape != (len(names), columns) or len(linear.idf) != len(names):
-                raise ModelBroken("the model's parts do not fit together")
+        found = rebuilt(manifest, arrays, len(manifest["topics"]))
         warnings = tuple(map(str, manifest["warnings"]))
         thresholds = int(manifest["also"]), int(manifest["least"])
-        return cls(tuple(map(str, manifest["topics"])), keywords, linear, warnings, *thresholds)
+        beside = Beside.rebuilt(manifest["beside"], arrays)
+        return cls(tuple(map(str, manifest["topics"])), keywords, found, warnings, *thresholds, beside)
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
-        linear = self.linear
-        if linear is None:
-            return {}
-        names = "\n".join([*linear.words, *linear.characters]).encode("utf-8", "surrogatepass")
-        return {
-            "names": np.frombuffer(names, np.uint8),
-            "idf": linear.idf,
-            "encoded": linear.encoded.astype(np.float16),
-            "weights": linear.weights.astype(np.float16),  # training rounds to it, so nothing is lost
-            "bias": linear.bias,
-            "confidence": linear.confidence,
-            "right": linear.right,
-        }
+        return ({} if self.linear is None else arrays_of(self.linear)) | self.beside.arrays()
 
     def _manifest(self) -> dict[str, Any]:
-        linear = self.linear
         return {
             "format": FORMAT,
             "topics": list(self.topics),
             "keywords": {topic: list(words) for topic, words in sorted(self.keywords.items())},
             "warnings": list(self.warnings),
-            "linear": linear is not None,
-            "words": len(linear.words) if linear else 0,
-            "temperature": linear.temperature if linear else 1.0,
-            "gate": linear.gate if linear else 0.0,
-            "several": linear.several if linear else False,
-            "other": linear.other if linear else False,
-            "encoder": linear.encoder if linear else "",
+            **manifest_of(self.linear),
             "also": self.also,
             "least": self.least,
+            "beside": self.beside.manifest(),
         }
 
     def _hash(self) -> str:
@@ -288,24 +172,6 @@ class TopicModel:
         for name, array in sorted(self._arrays().items()):
             digest.update(name.encode() + np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
-
-
-def _encoder(name: str) -> Any:  # noqa: ANN401 (encoders.Encoder, which needs this module)
-    from skills.topics import encoders  # noqa: PLC0415 (an extra, and as large as all of usherd)
-
-    return encoders.named(name)
-
-
-def shares_of(logits: npt.NDArray[Any], temperature: float, *, several: bool) -> npt.NDArray[Any]:
-    """Probabilities of raw logits, [topics] or [texts, topics], in their precision."""
-    scaled = logits / logits.dtype.type(temperature)
-    if several:
-        one = logits.dtype.type(1.0)
-        each: npt.NDArray[Any] = (np.tanh(scaled / (one + one)) + one) / (one + one)  # the sigmoid; never overflows
-        return each
-    powers: npt.NDArray[Any] = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
-    powers /= powers.sum(axis=-1, keepdims=True)
-    return powers
 
 
 def _file(path: Path, kind: str) -> Path:

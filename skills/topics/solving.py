@@ -18,7 +18,7 @@ import numpy.typing as npt
 from scipy import linalg
 from scipy.optimize import minimize
 
-from skills.topics.model import Floats
+from skills.topics.linear import Floats
 
 Exact = npt.NDArray[np.float64]
 

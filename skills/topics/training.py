@@ -15,10 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from skills.topics import counting, solving
-from skills.topics.calibrating import CAUTION_FEW, CAUTION_MANY, Calibrated, calibrate
+from skills.topics.calibrating import CAUTION_ENCODED, CAUTION_FEW, CAUTION_MANY, Calibrated, calibrate
 from skills.topics.encoders import Encoder
 from skills.topics.features import fold
-from skills.topics.model import ENCODED_WEIGHT, OTHER, Floats, Linear, TopicModel
+from skills.topics.linear import Floats, Linear
+from skills.topics.model import ENCODED_WEIGHT, OTHER, TopicModel
 
 TOPICS_MIN = 2  # one topic has nothing to be told apart from
 FOLDS = 4
@@ -237,7 +238,7 @@ def _few(
             best, kernel = other, joined
         else:
             encoded = None
-    found = _calibrated(examples, best, held, CAUTION_FEW)
+    found = _calibrated(examples, best, held, CAUTION_FEW if encoded is None else CAUTION_ENCODED)
     last = solving.by_examples(kernel, examples.wanted, several=several, round_=steps.round)
     steps.ended()
     weights = rows.T @ last.of

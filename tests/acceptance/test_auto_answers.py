@@ -12,6 +12,7 @@ from email.utils import formatdate, make_msgid
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
@@ -186,7 +187,7 @@ async def test_two_usherds_that_answer_each_other_fall_silent(
 
 
 async def test_too_many_turn_them_off_and_status_says_so(tmp_path: Path) -> None:
-    """The second answer of an hour that allows one is not given; changing the limit is what turns them on again."""
+    """One over the limit of an hour is not given; changing it turns them on again; a storm of bounces does as much."""
     gateway = Gateway()
     controller = Controller(gateway, hostname="127.0.0.1", port=free_port())
     controller.start()
@@ -207,8 +208,31 @@ async def test_too_many_turn_them_off_and_status_says_so(tmp_path: Path) -> None
             await until(lambda: daemon.ask("/v1/status")["problems"] == [])
             await until(lambda: gateway.carried)
             assert [mail["To"] for _, mail in gateway.carried] == ["ada@customer.example"]
+            await storm(daemon, port, text)
     finally:
         controller.stop()
+
+
+async def storm(daemon: RunningDaemon, port: int, text: str) -> None:
+    """Eleven mails come back where ten may: that is a problem in the status, and an alarm in the metrics."""
+    version = daemon.ask("/v1/status")["config"]
+    (daemon.config / "workspace.yaml").write_text(text + "  bounces_per_hour: 10\n")
+    await until(lambda: daemon.ask("/v1/status")["config"] != version)
+    with smtplib.SMTP("127.0.0.1", port, timeout=60) as client:
+        for number in range(11):
+            report = EmailMessage()
+            report["From"], report["To"] = "MAILER-DAEMON@mx.customer.example", "help@acme.example"
+            report["Subject"], report["Message-ID"] = (
+                "Undelivered Mail Returned to Sender",
+                f"<{number}@mx.customer.example>",
+            )
+            report.set_content(f"<dead{number}@customer.example>: 550 5.1.1 user unknown")
+            client.sendmail("", ["help@acme.example"], report.as_bytes())
+    [problem] = await until(lambda: daemon.ask("/v1/status")["problems"])
+    assert problem.startswith("a storm of bounces: more than 10 mails came back in an hour")
+    await until(lambda: len(daemon.ask("/v1/contacts?auto=true")["auto"]) == 11)
+    metrics = f"http://{daemon.http[0]}:{daemon.http[1]}/metrics"
+    await until(lambda: 'usherd_alarms_total{reason="bounce-storm"} 1.0' in httpx.get(metrics, timeout=30).text)
 
 
 async def test_a_visitor_who_has_to_wait_is_told_their_place(tmp_path: Path) -> None:

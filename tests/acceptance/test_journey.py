@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import time
 from functools import partial
 
+import dkim
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from tests.acceptance.company import HELP, Company, Customer, Mail
 from tests.acceptance.desk_client import DeskClient, Json, Team
+from tests.support.daemons import until
 from tests.support.mailservers import NEEDS_DOVECOT, NEEDS_POSTFIX
 
 pytestmark = [pytest.mark.needs(*NEEDS_POSTFIX, *NEEDS_DOVECOT), pytest.mark.timeout(300)]
@@ -372,3 +377,38 @@ def explained(company: Company, contact: str, *more: str) -> Json:
     assert asked.returncode == 0, asked.stderr
     found: Json = json.loads(asked.stdout)
     return found
+
+
+LETTERS = """channels:
+  email:
+    send: {dkim: {domain: acme.example, selector: s1, key: file:dkim.pem}}
+    letters:
+      en: {reply_above: "-- Please reply above this line --", footer: "Your reference is {reference}, {customer}."}
+"""
+
+
+async def test_letters_and_signatures_come_into_force_and_the_answer_threads(company: Company, team: Team) -> None:
+    """Without a restart: signed for a verifier that asks DNS, in an envelope of its own, and read again when quoted."""
+    key = rsa.generate_private_key(65_537, 1_024)  # noqa: S505 (short keys are made quickly)
+    public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    record = b"v=DKIM1; k=rsa; p=" + base64.b64encode(public)
+    folder, before = company.daemon.config, company.daemon.ask("/v1/status")["config"]
+    (folder / "dkim.pem").touch(0o600)
+    (folder / "dkim.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    (folder / "letters.yaml").write_text(LETTERS)
+    try:
+        await until(lambda: company.daemon.ask("/v1/status")["config"] != before)
+        await until(lambda: company.daemon.ask("/v1/status")["problems"] == [])
+        customer, desk, contact, mail = await answered(company, team)
+        raw = mail.raw[mail.raw.index(b"DKIM-Signature") :]  # below what the servers on the way wrote
+        assert dkim.verify(raw, dnsfunc=lambda name, timeout=5: record)
+        assert mail["Return-Path"].startswith("<help+b_")
+        assert mail.text.splitlines()[0] == "-- Please reply above this line --"
+        assert f"Your reference is {contact}, Ada Byron." in mail.text
+        assert mail.headers.get_body(("html",)) is not None
+        await customer.answer(mail, "Thank you.")
+        card = await desk.card_when(contact, lambda card: len(card["items"]) == 3, "the answer")
+        assert texts(card)[1:] == [("out", "We will look into it at once."), ("in", "Thank you.")]
+    finally:
+        (folder / "letters.yaml").unlink()
+        await until(lambda: company.daemon.ask("/v1/status")["config"] == before)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -108,7 +110,33 @@ async def test_a_visitor_at_one_node_talks_to_an_agent_at_the_other(nodes: Nodes
         await asyncio.to_thread(partial(ana.act, "accept", contact=contact["id"], offer=offers[contact["id"]]))
         await asyncio.to_thread(partial(ana.act, "reply", contact=contact["id"], text="Of course, it is on its way"))
         assert (await visitor.item("Of course, it is on its way"))["id"]
+        await see_each_other_type(visitor, ana, contact["id"])
     ana.close()
+
+
+async def see_each_other_type(visitor: Visitor, agent: Hands, contact: str) -> None:
+    """Both type, again and again as people do, until the other one has been told of it."""
+    async with agent.line() as desk:
+        await desk.send(json.dumps({"contact": contact}))
+
+        async def told() -> None:
+            while "The customer" not in json.loads(await desk.recv()).get("typing", ()):
+                continue
+
+        await until_told(partial(visitor.say, type="typing"), told)
+        typing = json.dumps({"contact": contact, "typing": True, "reply": True})
+        await until_told(partial(desk.send, typing), partial(visitor.frame, "typing", who="Ana"))
+
+
+async def until_told(say: Callable[[], Awaitable[object]], told: Callable[[], Awaitable[object]]) -> None:
+    """Say it until it was told: what is passed on may be lost."""
+    async with asyncio.timeout(60):
+        while True:
+            await say()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(0.5):
+                    await told()
+                    return
 
 
 async def test_actions_at_a_standby_are_answered_there(nodes: Nodes) -> None:

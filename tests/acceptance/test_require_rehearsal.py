@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 
+from router.app import rehearser
+from router.app.rehearser import Job
+from router.desk import rehearsals
 from tests.support.daemons import RunningDaemon, until, write_workspace
 
 
@@ -40,7 +43,7 @@ def level(daemon: RunningDaemon) -> int:
 async def test_the_rehearsal_lets_the_edit_in(daemon: RunningDaemon, tmp_path: Path) -> None:
     """The edit is refused with the remedy, `diff` says so, a rehearsal of that folder lets it in.
 
-    So it is with what was edited while no daemon ran.
+    So it is with what was edited while no daemon ran, which a desk has rehearsed in a process of its own.
     """
     page = daemon.config / "workspace.yaml"
     page.write_text(page.read_text().replace("billing: 4", "billing: 2"))
@@ -64,3 +67,8 @@ async def test_the_rehearsal_lets_the_edit_in(daemon: RunningDaemon, tmp_path: P
     daemon.start()
     await until(lambda: any("usherd whatif" in one for one in daemon.ask("/v1/status")["problems"]))
     assert level(daemon) == 2
+    folder = str(daemon.config)
+    done = await rehearser.ask(Job(config=folder, new=folder, data=str(daemon.data), since_ms=3_600_000))  # as desks do
+    assert done["rehearsed"]
+    assert rehearsals.said(done) == ("Nobody wrote in that time: look further back.",)
+    await until(lambda: level(daemon) == 3)

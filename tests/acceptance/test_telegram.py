@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -195,3 +196,35 @@ async def test_a_kill_in_the_middle_loses_and_doubles_nothing(house: House) -> N
     wanted = [f"telegram:{BOT}:{one['chat']['id']}:{one['message_id']}" for one in posted]
     assert [found.count(one) for one in wanted] == [1] * len(wanted)
     assert TOKEN.partition(":")[2].encode() not in house.daemon.log.read_bytes()
+
+
+async def test_who_has_to_wait_is_told_their_place_once(house: House) -> None:
+    """In the customer's language, in private only, and only by the message that opens; nobody has responded by that."""
+    path, world = house.daemon.config / "workspace.yaml", house.fake.world
+    before, text = house.daemon.ask("/v1/status")["config"], path.read_text()
+    path.write_text(
+        text + 'auto_answers: {queue: {en: "You are number {place}.", es: "Usted es el número {place}."}}\n'
+    )
+    try:
+        await until(lambda: house.daemon.ask("/v1/status")["config"] != before)
+        ada, bob = world.person("Ada", "es"), world.person("Bob", "en")
+        first = world.write(ada, "Quiero mi dinero de vuelta, por favor")
+        await until(lambda: world.sent_to(ada))
+        second = world.write(ada, "¿Hola?")
+        group = world.group("Travellers")
+        named = world.write(bob, f"@{USERNAME} where is my suitcase?", chat=group)
+        contact = await written(house, first)
+        assert (await written(house, second))["id"] == contact["id"]
+        await written(house, named)
+        world.write(bob, "My suitcase did not arrive")
+        await until(lambda: world.sent_to(bob))
+        [said], [other] = world.sent_to(ada), world.sent_to(bob)
+        assert re.fullmatch(r"Usted es el número \d+\.", said)
+        assert re.fullmatch(r"You are number \d+\.", other)
+        assert [one for one in world.sent if one["chat"]["id"] == group["id"]] == []
+        found = next(one for one in house.daemon.contacts() if one["id"] == contact["id"])
+        assert [one["direction"] for one in found["messages"]] == ["in", "out", "in"]
+        assert (found["state"], found["due_at"] is not None) == ("waiting", True)
+    finally:
+        path.write_text(text)
+        await until(lambda: house.daemon.ask("/v1/status")["config"] == before)

@@ -36,6 +36,8 @@ rules:
   - {when: {topic: bags}, require: {baggage: 2}}
   - {when: {topic: pets}, require: {pets: 2}}
   - {when: {topic: trains}, require: {rail: 2}}
+  - {when: {mood: angry}, priority: urgent}
+moods: {angry: {keywords: [outrageous]}}
 offers: {accept_within: {email: 10m}}
 topic_model: {precision: 70%, learn_after: 0}
 channels:
@@ -136,14 +138,25 @@ async def test_an_unsure_contact_goes_to_triage_and_is_asked_about(scene: Scene)
     assert scene.contact(contact)["agent"] == "tom"  # whoever owns it keeps it
 
 
-async def test_only_the_best_topic_of_several_is_a_must(scene: Scene) -> None:
-    """A mail about two topics goes to who can do the better one; the skills of the other are preferred."""
+async def test_only_the_best_topic_of_several_is_a_must_and_the_angry_go_first(scene: Scene) -> None:
+    """A mail about two topics goes to who can do the better one; the skills of the other are preferred.
+
+    One that sounds angry is urgent by the workspace's rule, and whoever is offered it can read why.
+    """
     subject = await scene.mail("Refund me: you charged me twice, please refund my order. And my suitcase is lost.")
     desk, offer = await scene.offered(subject, "ana")
     found = scene.contact(offer["contact"]["id"])
     assert [one["topic"] for one in found["topics"][:2]] == ["refund", "bags"]
     assert found["requirement"] == {"must": {"billing": 2}, "prefer": {"baggage": 2}}
+    assert (found["moods"], found["priority"]) == ([], "normal")
     await desk.accept(offer)
+    subject = await scene.mail("Outrageous! You charged me twice, please refund my order.")
+    desk, offer = await scene.offered(subject, "ana")
+    found = scene.contact(offer["contact"]["id"])
+    assert (found["moods"], found["priority"]) == (["angry"], "urgent")
+    assert "What was written sounds angry." in (await desk.why(found["id"]))["sentences"]
+    beside = scene.usherd("versions")["versions"][0]["beside"]
+    assert (beside["effort"]["on"], beside["angry"]["on"]) == (False, False)  # keywords alone, and no contact handled
 
 
 async def test_a_retag_takes_an_offer_from_who_is_no_longer_able(scene: Scene) -> None:
@@ -168,7 +181,11 @@ async def test_what_agents_say_is_learned_and_an_earlier_model_is_one_command_aw
         desk, offer = await scene.offered(await scene.mail(f"Quokka marsupial transport {number}"), "tom")
         contact = await desk.accept(offer)
         await desk.act("retag", contact=contact, topics=["pets"])
-    await scene.offered(await scene.mail(UNKNOWN), "tom")
+    for number in range(3):
+        await scene.offered(await scene.mail(f"Xylophone quorum zebra fjord, number {number}"), "tom")
+    (group,) = scene.usherd("suggest", "--config", str(scene.daemon.config))["groups"]  # of what nobody has labelled
+    assert len(group["texts"]) == 3
+    assert "zebra" in group["words"]
 
     async def taught() -> dict[str, Any]:
         scene.usherd("learn")

@@ -158,3 +158,22 @@ async def test_a_node_has_it_done_in_a_process_of_its_own(store: Store, tmp_path
     for _ in range(2):  # at first it finds that there is a newer snapshot
         await upkeep.look(node)  # type: ignore[arg-type]
     assert "another state at record 7" in upkeep.problems()[0]
+
+
+async def test_a_long_replay_is_not_done_twice(store: Store, tmp_path: Path) -> None:
+    """A start that replays much leaves the state on the shelf, and the next one begins with that; a short one none."""
+    config = load(write_workspace(tmp_path / "config")).config
+    engine, journal = await begun(store)
+    await toggled(engine, journal, 5)
+    upkeep = Upkeep(config, tmp_path / "data", store, "n1")
+    upkeep.long_replay = journal.n + 1
+    await upkeep.recover()
+    assert await snapshots.listed(upkeep.shelf) == []
+    upkeep.long_replay = journal.n
+    recovered, at = await upkeep.recover()
+    (label,) = await snapshots.listed(upkeep.shelf)
+    left = (await snapshots.load(upkeep.shelf, label.name)).header
+    assert (left.position, left.state_hash, left.checked) == (at.position, recovered.state_hash(), False)
+    await toggled(engine, journal, journal.n - 1)
+    await upkeep.recover()
+    assert len(await snapshots.listed(upkeep.shelf)) == 1

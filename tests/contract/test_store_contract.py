@@ -11,8 +11,8 @@ import pytest
 from router.core.errors import ConfigError, Fenced
 from router.core.ports import Appended
 from router.shell.store import Store
-from router.shell.store.commands import Keys
-from tests.support.stores import at_url, entry, opened
+from router.shell.store.commands import INLINE_BYTES_MAX, Keys
+from tests.support.stores import at_url, entry, opened, passed_on
 
 
 @pytest.fixture(params=["embedded", "url"])
@@ -144,9 +144,13 @@ class TestJournal:
         with pytest.raises(Fenced):
             await store.outbox_put(1, "o2", b"late")
         with pytest.raises(Fenced):
+            await store.blobs_put_leading(1, {"m1": b"late", "large": b"late" * INLINE_BYTES_MAX})
+        with pytest.raises(Fenced):
             await store.outbox_delete(1, ["o1"])
         assert await store.journal_read("0-0", 10) == [("1-0", b"old fence"), ("2-0", b"new fence")]
-        assert await store.blobs_get(["m1"]) == {}
+        assert await store.blobs_get(["m1", "large"]) == {}
+        await store.blobs_put_leading(2, {"m1": b"in time"})
+        assert await store.blobs_get(["m1", "large"]) == {"m1": b"in time"}
         assert await store.outbox_all() == {"o1": b"sending"}
         with pytest.raises(Fenced):
             await store.desk_put(1, "thread", b"late")
@@ -225,6 +229,11 @@ class TestSmallThings:
         await store.outbox_delete(1, ["a"])
         assert await store.outbox_all() == {"b": b"sending"}
 
+    async def test_a_note_is_heard_and_kept_nowhere(self, store: Store) -> None:
+        """What is passed on reaches whoever listens, and no key comes of it."""
+        await passed_on(store)
+        assert "db0" not in await store.facts("keyspace")
+
     async def test_a_desk_outside_is_remembered(self, store: Store) -> None:
         """What came in is kept once under its name; what was posted is replaced and forgotten by name."""
         assert await store.desk_add(1, "in:1", b"click")
@@ -246,6 +255,16 @@ class TestSmallThings:
         await store.doc_put("tokens", b"1")
         await store.doc_put("tokens", b"2")
         assert await store.doc_get("tokens") == b"2"
+
+    async def test_of_two_changes_at_once_the_second_sees_the_first(self, store: Store) -> None:
+        """A document is put in the place of what it was made from only, and the same change once more is fine."""
+        assert (await asyncio.gather(*(store.doc_swap("list", None, b"%d" % n) for n in range(10)))).count(True) == 1
+        first = await store.doc_get("list")
+        assert not await store.doc_swap("list", None, b"x")
+        assert await store.doc_swap("list", first, b"x")
+        assert await store.doc_swap("list", first, b"x")
+        assert not await store.doc_swap("list", first, b"y")
+        assert await store.doc_get("list") == b"x"
 
     async def test_workspaces_do_not_meet(self, store: Store) -> None:
         """Keys of two workspaces differ in all kinds, and a name that could break out of the tag is refused."""

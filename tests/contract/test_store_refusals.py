@@ -12,6 +12,7 @@ from router.core.errors import ConfigError, StoreUnavailable
 from router.shell.store import Store
 from router.shell.store.commands import Command
 from router.shell.store.embedded import EmbeddedStore
+from router.shell.store.passing import NotPassed
 from router.shell.store.wire import Wire
 from tests.support.stores import at_url, bare_server, entry, opened, running, when_up
 
@@ -193,3 +194,15 @@ class TestDurability:
                 await store.inbox_append([entry("a", raw=b"private words")])
             assert "private" not in str(refusal.value)
             await store.close()
+
+
+async def test_a_user_without_the_channel_is_refused_notes_and_nothing_else(tmp_path: Path) -> None:
+    """A store whose user may not publish and subscribe says so, so that an admin can be told; all else goes on."""
+    with bare_server(tmp_path, "user usherd on >secret ~* +@all resetchannels") as url:
+        store = await when_up(url.replace("redis://", "redis://usherd:secret@"), tmp_path / "blobs")
+        with pytest.raises(NotPassed):
+            await store.pass_on(b"note")
+        with pytest.raises(NotPassed):
+            await store.hear(lambda _: None, lambda: None)
+        await store.ping()
+        await store.close()

@@ -19,6 +19,7 @@ from router.core.message import Address, Message
 from router.core.ports import Appended, InboxEntry
 from router.core.transitions import DeliveryState
 from router.shell.log import scrub
+from router.shell.outbox import attempt
 from router.shell.vault import Vault
 from skills.workspace import ConfigErrors, load
 from tests.fakes.telegram.server import FakeTelegram, Fault
@@ -195,7 +196,7 @@ async def test_what_is_not_addressed_to_telegram_is_not_sent(fake: FakeTelegram,
         async def tried(*to: str) -> DeliveryState:
             message = Message(channel="telegram", from_=Address(address=""), text="Hi <b>", message_id="m")
             message.to = tuple(Address(address=address) for address in to)
-            return (await sender.send(message)).state
+            return (await attempt(sender.send, message)).state
 
         for wrong in ((), ("visitor:1",), (f"telegram:{ada['id']}", "telegram:1")):
             assert await tried(*wrong) is DeliveryState.FAILED

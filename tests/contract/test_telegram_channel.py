@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
 import msgspec
@@ -71,12 +71,12 @@ class Stored:
 class Scene:
     """A receiver on the fake; `greeted`: who was said hello to, with the word of their link."""
 
-    def __init__(self, fake: FakeTelegram, inbox: Stored | None = None) -> None:
+    def __init__(self, fake: FakeTelegram, inbox: Stored | None = None, spans: Spans = QUICK) -> None:
         self.inbox = inbox or Stored()
         self.greeted: list[tuple[int, str]] = []
         self.api = BotApi(TOKEN, fake.url)
         entries = Entries(bot=BOT, tidy=lambda name, kind: (name, kind))
-        self.receiver = Receiver(self.api, self.inbox, entries, self._greet, spans=QUICK)
+        self.receiver = Receiver(self.api, self.inbox, entries, self._greet, spans=spans)
 
     async def _greet(self, item: Item, word: str) -> None:
         assert item.posted is not None
@@ -266,6 +266,62 @@ async def test_files_brought_at_once_do_not_fill_the_memory(
     await asyncio.gather(*tasks)
     await scene.api.close()
     assert (most, len(scene.inbox.order)) == (2, 9)
+
+
+PATIENT = Spans(poll=5, album=600, wait_first=0.02, file_retry=0.01)  # what ends an album is what comes after it
+
+
+async def brought(scene: Scene, updates: Sequence[Json]) -> list[BaseException | None]:
+    """Have a webhook bring updates all at the same time; how each ended."""
+    raws = [msgspec.json.encode(one) for one in updates]
+    return await asyncio.gather(*(scene.receiver.brought(raw) for raw in raws), return_exceptions=True)
+
+
+async def test_an_album_that_a_webhook_brings_is_one_message(fake: FakeTelegram) -> None:
+    """Its items wait for each other; what is written next shows that it is whole, and stands below it."""
+    scene, world = Scene(fake, spans=PATIENT), fake.world
+    ada, bob = world.person("Ada"), world.person("Bob")
+    world.write(ada, "Hello")
+    world.album(ada, [world.picture(JPEG + b"%d" % number) for number in range(3)], "My bag")
+    world.write(ada, "All of it")
+    world.album(bob, [world.picture(JPEG + b"%d" % number) for number in range(10)], "Ten")
+    assert set(await brought(scene, world.queue[:1])) == {None}
+    assert set(await brought(scene, world.queue[1:])) == {None}
+    found = [(message.text, len(message.attachments)) for message in scene.inbox.messages()]
+    assert [one for one in found if one[0] != "Ten"] == [("Hello", 0), ("My bag", 3), ("All of it", 0)]
+    assert ("Ten", 10) in found
+    again = [one for one in world.queue if "media_group_id" in one["message"]]
+    assert set(await brought(scene, again)) == {None}  # the answers were lost: it is known
+    assert len(scene.inbox.order) == 4
+    await scene.api.close()
+
+
+async def test_an_album_that_cannot_be_stored_is_brought_again_whole(fake: FakeTelegram) -> None:
+    """While the store is away none of its items is confirmed, and then all are one message, once."""
+    scene, world = Scene(fake, spans=PATIENT), fake.world
+    ada = world.person("Ada")
+    world.write(ada, "Hello")
+    world.album(ada, [world.picture(JPEG), world.picture(JPEG)], "My bag")
+    world.write(ada, "All of it")
+    await brought(scene, world.queue[:1])
+    scene.inbox.errors = [StoreUnavailable("down"), StoreUnavailable("down")]
+    ends = await brought(scene, world.queue[1:])
+    assert [type(one) for one in ends] == [StoreUnavailable] * 3
+    assert set(await brought(scene, world.queue[1:])) == {None}
+    assert [(one.text, len(one.attachments)) for one in scene.inbox.messages()] == [
+        ("Hello", 0), ("My bag", 2), ("All of it", 0),
+    ]  # fmt: skip
+    await scene.api.close()
+
+
+async def test_an_album_after_which_nothing_comes_is_stored_after_a_moment(fake: FakeTelegram) -> None:
+    """Nobody waits for ever; an item that comes too late is a message of its own."""
+    scene, world = Scene(fake), fake.world
+    world.album(world.person("Ada"), [world.picture(JPEG), world.picture(JPEG)], "My bag")
+    for one in world.queue:
+        assert await brought(scene, [one]) == [None]
+    assert [len(one.attachments) for one in scene.inbox.messages()] == [1, 1]
+    await scene.api.close()
 
 
 async def test_a_file_outlasts_a_short_trouble(fake: FakeTelegram) -> None:

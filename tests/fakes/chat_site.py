@@ -17,6 +17,7 @@ from router.core.state import Contact
 from router.shell.identities import identity_of
 from router.web.chat_feed import ChatFeed
 from router.web.chat_parts import Chat, ChatLimits, ChatSettings
+from router.web.elsewhere import Passing
 from router.web.parts import wall_clock
 from tests.fakes.desk_parts import House
 from tests.fakes.desk_site import Site
@@ -118,8 +119,10 @@ class ChatSite(Site):
 
 
 @asynccontextmanager
-async def chatting(limits: ChatLimits | None = None, **settings: Any) -> AsyncIterator[ChatSite]:
-    """A chat on the wall clock; its form is on, and `SHOP` may show it."""
+async def chatting(
+    limits: ChatLimits | None = None, *, passing: Passing | None = None, **settings: Any
+) -> AsyncIterator[ChatSite]:
+    """A chat on the wall clock; its form is on, and `SHOP` may show it. `passing`: to other nodes."""
     house = House(now=wall_clock())
     house.clock = wall_clock
     inbox = ChatInbox(house)
@@ -132,7 +135,7 @@ async def chatting(limits: ChatLimits | None = None, **settings: Any) -> AsyncIt
     )
     chosen = ChatSettings(**{"title": "Acme Air", "origins": frozenset({SHOP}), "form": True, **settings})
     chat = Chat(entries=entries, identity=identity, settings=chosen, limits=given)
-    site = ChatSite(house=house, parts=house.parts(inbox=inbox, secret=SECRET, chat=chat))
+    site = ChatSite(house=house, parts=house.parts(inbox=inbox, secret=SECRET, chat=chat, passing=passing))
     site.inbox = inbox
     await site.start()
     try:

@@ -17,7 +17,7 @@ from router.core.message import Address, Attachment, Message
 from router.core.ports import Appended, InboxEntry
 from router.core.state import Contact, State
 from router.core.values import Agent, Role, Rule, Status, Team, Topic, When, Workspace
-from router.desk.ports import Changed, Directory, Display, Outcome, Person, Saved
+from router.desk.ports import Article, Changed, Directory, Display, Outcome, Person, Saved
 from router.web.parts import Intake, TokenRecord, WebParts, WebSettings
 
 START = 1_790_000_000_000  # ms
@@ -31,6 +31,11 @@ SAVED = (
     Saved(name="booking-code", text="Hello {customer}, which booking code?"),
     Saved(name="hallo", text="Hola {customer}", language="es"),
     Saved(name="underway", text="It is on its way: {reference}.\n\n{agent}", topics=("refund",), language="en"),
+)
+ARTICLES = (
+    Article(title="Refunds, and when they come", url="https://ours.example/refunds", topics=("refund",)),
+    Article(title="Reembolsos", url="https://ours.example/es/refunds", topics=("refund",), language="es"),
+    Article(title="Lost bags", url="https://ours.example/bags", topics=("lost-baggage",)),
 )
 EVENT_OF: dict[str, type[msgspec.Struct]] = {
     "accept": events.OfferAccepted,
@@ -47,6 +52,16 @@ EVENT_OF: dict[str, type[msgspec.Struct]] = {
     "retag": events.ContactRetagged,
     "priority": events.PrioritySet,
     "let_in": events.SenderLetIn,
+    "merge": events.ContactsMerged,
+    "call": events.ColleagueCalled,
+    "leave": events.ColleagueLeft,
+    "spam": events.SpamMarked,
+    "unblock": events.SenderUnblocked,
+    "link": events.IdentitiesLinked,
+    "unlink": events.LinkUndone,
+    "customer": events.CustomerDescribed,
+    "incident": events.IncidentAnswered,
+    "incident_end": events.IncidentEnded,
 }
 
 
@@ -105,6 +120,10 @@ class Names:
     def saved(self) -> tuple[Saved, ...]:
         """From the list."""
         return SAVED
+
+    def articles(self) -> tuple[Article, ...]:
+        """From the list."""
+        return ARTICLES
 
 
 class HttpBody(pydantic.BaseModel):
@@ -405,7 +424,7 @@ class House:
                 topics=((topic, p),),
             )
         )
-        return next(one for one in self.state.contacts.values() if any(ref.id == name for ref in one.messages))
+        return self.state.contacts[self.engine.index.place[name]]
 
     def report(self, contact: str, message: str, state: str) -> None:
         """How an answer fares."""

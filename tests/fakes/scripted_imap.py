@@ -105,13 +105,13 @@ class ScriptedImap:
                     f"* OK [UIDNEXT {following}] ok\r\n* OK [PERMANENTFLAGS (\\Seen \\*)] ok\r\n"
                 ).encode()
             case "SEARCH":
-                return f"* SEARCH {' '.join(map(str, self._named(command)))}\r\n".encode()
+                return f"* SEARCH {' '.join(map(str, self.named(command)))}\r\n".encode()
             case "FETCH about":
-                return b"".join(self._about(uid) for uid in self._named(command))
+                return b"".join(self._about(uid) for uid in self.named(command))
             case "FETCH body":
-                return b"".join(self._body(uid, command) for uid in self._named(command))
+                return b"".join(self._body(uid, command) for uid in self.named(command))
             case "EXPUNGE" | "MOVE":
-                for uid in self._named(command):
+                for uid in self.named(command):
                     del self.mails[uid]
         return b""
 
@@ -129,7 +129,7 @@ class ScriptedImap:
             raw = raw[int(found[1]) : int(found[1]) + int(found[2])]
         return b"* %d FETCH (UID %d BODY[] {%d}\r\n%s)\r\n" % (uid, uid, len(raw), raw)
 
-    def _named(self, command: str) -> list[int]:
+    def named(self, command: str) -> list[int]:
         """The UIDs that a command names; like a real server's, `n:*` always names the last mail."""
         named: set[int] = set()
         words = next(word for word in command.split() if word[0].isdigit())

@@ -16,7 +16,7 @@ from router.shell.store import Store
 from router.shell.store import recent as recent_module
 from tests.support.daemons import RunningDaemon, until, write_workspace
 from tests.support.failover import Slots, Watched, patiently, slots, wait_for, watched
-from tests.support.stores import entry
+from tests.support.stores import entry, passed_on
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -110,12 +110,15 @@ async def test_what_the_replica_lacked_is_written_again(pair: Watched, tmp_path:
         keys = await store.keys_get_or_create(["new"])
         await store.keys_delete(["gone"])
         await store.inbox_delete([first])
+        await store.blobs_put_leading(1, {"b2": b"raw"})
+        assert await store.doc_swap("list", None, b"changed")
         await fail_over(pair)
         await patiently(store.ping)
         assert await store.inbox_length() == 10
         assert (await store.inbox_append([entry("m3")]))[0].duplicate
         assert await store.journal_read("0-0", 10) == [("1-0", b"fence"), ("1-1", b"x"), ("1-2", b"y")]
-        assert await store.blobs_get(["b1"]) == {"b1": b"text"}
+        assert await store.blobs_get(["b1", "b2"]) == {"b1": b"text", "b2": b"raw"}
+        assert await store.doc_get("list") == b"changed"
         assert await store.keys_get(["new", "gone"]) == keys
         await store.journal_append("1-2", [("1-3", b"z")])
         (change,) = store.changes
@@ -195,9 +198,14 @@ async def test_a_restart_of_the_same_server_is_no_loss(pair: Watched, tmp_path: 
     async with opened(url, tmp_path) as store:
         await store.inbox_append([entry("a")])
         await store.journal_append("0-0", [("1-0", b"fence")])
+        hearing = asyncio.create_task(store.hear(lambda _: None, lambda: None))
+        await passed_on(store)  # others listen by then
         pair.primary.kill()
         pair.primary.start()
         await patiently(store.ping)
+        with suppress(StoreUnavailable):
+            await hearing  # it ends, so that whoever listens begins again at the server that answers now
+        await passed_on(store)
         (change,) = store.changes
         assert (change.entries, change.records, change.lost, change.more) == (0, 0, [], False)
         assert await store.inbox_length() == 1
@@ -248,6 +256,7 @@ async def test_in_a_cluster_the_owner_of_our_slot_is_found(cluster: Slots, tmp_p
             await store.keys_get_or_create(["x"])
             assert await store.inbox_length() == 1
             assert await store.lease_acquire("leader", "n1", 1_000)
+            await passed_on(store)
             await store.close()
     assert all(node.asking.dbsize() for node in cluster.nodes)
 

@@ -79,6 +79,20 @@ class TestKilledDaemon:
             await store.close()
         assert not alive(store_pid)
 
+    async def test_a_store_of_another_versions_rules_is_replaced(self, tmp_path: Path) -> None:
+        """What a killed daemon of an earlier version left is started anew: it would refuse what the new one needs."""
+        daemon = DoomedDaemon(tmp_path)
+        left, first = daemon.line()["pid"], daemon.line()
+        daemon.kill()
+        path = tmp_path / "store.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"rules": "earlier"}))
+        async with running(tmp_path) as embedded:
+            assert not embedded.adopted
+            assert embedded.pid != left
+            store = await embedded.open("acme")
+            assert (await store.inbox_append([entry(str(first["name"]))]))[0].duplicate
+            await store.close()
+
     async def test_daemon_and_store_killed_together(self, tmp_path: Path) -> None:
         """When both die at once a new store loads all that was acknowledged."""
         daemon = DoomedDaemon(tmp_path)

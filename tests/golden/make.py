@@ -64,9 +64,12 @@ def workspace(change: int) -> Workspace:
         agents=agents,
         teams={"front": Team(id="front"), "back": Team(id="back")},
         topics={name: Topic(id=name, effort=300_000 + 60_000 * place) for place, name in enumerate(TOPICS)},
-        rules=tuple(
-            Rule(when=When(topic=topic), require=((skill, 2),), sla=Sla(first_response=1_800_000 * (1 + place)))
-            for place, (topic, skill) in enumerate(zip(TOPICS, SKILLS, strict=True))
+        rules=(
+            *(
+                Rule(when=When(topic=topic), require=((skill, 2),), sla=Sla(first_response=1_800_000 * (1 + place)))
+                for place, (topic, skill) in enumerate(zip(TOPICS, SKILLS, strict=True))
+            ),
+            Rule(when=When(mood="angry"), priority=Priority.HIGH),
         ),
         relax=(Relax(after=600_000, lower=1), Relax(after=1_200_000, widen="team")),
         unsure="back",
@@ -133,8 +136,12 @@ class Story:
             thread=chance.choice(contacts) if contacts and chance.random() < 0.2 else None,
             topics=((chance.choice(TOPICS), chance.choice((9_500, 6_000, 3_000))),),
             language="en",
+            effort=chance.choice(((), (), (14_000, 5_000, 30_000))),
+            moods=("angry",) if chance.random() < 0.1 else (),
             auto="auto-reply" if chance.random() < 0.05 else None,
             model="golden",
+            proves=f"{chance.randrange(200):032x}" if chance.random() < 0.1 else "",
+            proof=name,
         )
 
     def command(self) -> e.Event:
@@ -173,9 +180,25 @@ class Story:
             e.ContactReopened(at=at, inbox=name, agent=agent, contact=on),
             e.ContactRetagged(at=at, inbox=name, agent=agent, contact=on, topics=(TOPICS[len(name) % 3],)),
             e.PrioritySet(at=at, inbox=name, agent=agent, contact=on, priority=Priority.HIGH),
+            e.IdentitiesLinked(
+                at=at,
+                inbox=name,
+                agent="agent-00",
+                contact=on,
+                other=chance.choice(list(self.engine.state.contacts)),
+                message=f"n{name}",
+            ),
+            e.LinkUndone(
+                at=at,
+                inbox=name,
+                agent="agent-00",
+                contact=on,
+                link=f"l{self.engine.state.links_made}",
+                message=f"n{name}",
+            ),
             e.DeliveryReported(at=at, message=contact.messages[-1].id, contact=on, state="sent"),
         )
-        return chance.choices(acts, (4, 4, 2, 1, 1, 1, 1, 1, 1, 1, 1, 2))[0]
+        return chance.choices(acts, (4, 4, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2))[0]
 
 
 def make(folder: Path) -> Expected:

@@ -128,6 +128,14 @@ class EngineMachine(RuleBasedStateMachine):
         """A message has the key of another, but other content."""
         self.receive(delay, sender, "email", thread=self.pick(number), conflict=True)
 
+    @rule(
+        delay=DELAYS, sender=st.sampled_from(SENDERS), other=st.sampled_from(SENDERS),
+        channel=st.sampled_from(list(world.KINDS)), number=numbers,
+    )  # fmt: skip
+    def customer_shows_a_link(self, delay: int, sender: str, other: str, channel: str, number: int) -> None:
+        """Somebody shows a link that another address was sent, now and then one that was used."""
+        self.receive(delay, sender, channel, proves=other, proof=f"x{number % 20}", prefers=("", "es")[number % 2])
+
     def receive(self, delay: int, sender: str, channel: str, **more: object) -> None:
         """A message comes in; every third one is deferred first, and every fifth applied twice."""
         message = self.inbox()
@@ -313,6 +321,33 @@ class EngineMachine(RuleBasedStateMachine):
         contact = flagged[number % len(flagged)] if flagged else "c1"
         self.apply(e.SenderLetIn(at=self.later(delay), agent=agent, contact=contact))
 
+    @rule(delay=DELAYS, number=numbers, other=numbers, agent=agents)
+    def merge(self, delay: int, number: int, other: int, agent: str) -> None:
+        """Somebody finds that two contacts are about the same; of one customer, where there are two."""
+        contact, open_ = self.pick(number), self.engine.state.contacts
+        asked = open_.get(contact)
+        alike = [c.id for c in open_.values() if asked is not None and c.customer == asked.customer and c.id != contact]
+        into = alike[other % len(alike)] if alike else self.pick(other)
+        self.apply(e.ContactsMerged(at=self.later(delay), agent=agent, contact=contact, into=into))
+
+    @rule(delay=DELAYS, number=numbers, agent=agents, other=agents)
+    def call(self, delay: int, number: int, agent: str, other: str) -> None:
+        """Somebody calls a colleague in, or leaves."""
+        contact = self.pick(number)
+        if agent == other:
+            self.apply(e.ColleagueLeft(at=self.later(delay), agent=agent, contact=contact))
+        else:
+            self.apply(e.ColleagueCalled(at=self.later(delay), agent=agent, contact=contact, target=other))
+
+    @rule(delay=DELAYS, number=numbers, agent=agents, block=st.booleans(), back=st.booleans())
+    def spam(self, delay: int, number: int, agent: str, *, block: bool, back: bool) -> None:
+        """Somebody has seen enough, or lets who was blocked back in."""
+        contact = self.pick(number)
+        if back:
+            self.apply(e.SenderUnblocked(at=self.later(delay), agent=agent, contact=contact))
+        else:
+            self.apply(e.SpamMarked(at=self.later(delay), agent=agent, contact=contact, block=block))
+
     @rule(
         delay=DELAYS, agent=agents, status=st.sampled_from([*Status, Status.AVAILABLE]), by=st.sampled_from(["", "sue"])
     )
@@ -362,6 +397,56 @@ class EngineMachine(RuleBasedStateMachine):
                 assert not any(f"'{identity}'" in str(held) for identity in gone)
                 if number % 2:
                     self.apply(e.ErasureDone(at=self.at, inbox=self.inbox(), erasure=inbox))
+
+    @rule(delay=DELAYS, number=numbers, other=numbers, agent=st.sampled_from(world.AGENTS))
+    def agent_links(self, delay: int, number: int, other: int, agent: str) -> None:
+        """An agent says that two contacts are of one customer."""
+        contact, message = self.pick(number), self.inbox()
+        self.apply(
+            e.IdentitiesLinked(
+                at=self.later(delay), inbox=message, agent=self.owner(contact, agent), contact=contact,
+                other=self.pick(other), message=message,
+            )
+        )  # fmt: skip
+
+    @rule(delay=DELAYS, number=numbers, agent=st.sampled_from(world.AGENTS))
+    def agent_undoes_a_link(self, delay: int, number: int, agent: str) -> None:
+        """An agent says that a link was wrong."""
+        customer = self.engine.state.contacts[contact].customer if (contact := self.pick(number)) != "c0" else ""
+        links, message = self.engine.state.links.get(customer, []), self.inbox()
+        which = links[number % len(links)].id if links else "l0"
+        self.apply(
+            e.LinkUndone(
+                at=self.later(delay), inbox=message, agent=self.owner(contact, agent), contact=contact, link=which,
+                message=message,
+            )
+        )  # fmt: skip
+
+    @rule(delay=DELAYS, number=numbers, score=st.integers(0, 6), known=st.booleans())
+    def customer_says_how_it_was(self, delay: int, number: int, score: int, known: bool) -> None:
+        """Somebody answers the question after a contact, asked or not."""
+        contact = self.pick(number, ContactState.RESOLVED)
+        self.apply(
+            e.SatisfactionGiven(
+                at=self.later(delay), inbox=self.inbox(), contact=contact, score=score,
+                sender="" if known else SENDERS[number % len(SENDERS)],
+            )
+        )  # fmt: skip
+
+    @rule(delay=DELAYS, number=numbers, agent=st.sampled_from(world.AGENTS), tell=st.booleans())
+    def supervisor_deals_with_an_incident(self, delay: int, number: int, agent: str, tell: bool) -> None:
+        """One answer is prepared, or it is said to be over."""
+        known, message = list(self.engine.state.incidents), self.inbox()
+        incident = known[number % len(known)] if known else "i0"
+        at = self.later(delay)
+        if number % 3:
+            self.apply(
+                e.IncidentAnswered(
+                    at=at, inbox=message, agent=agent, incident=incident, message=message, tell=tell
+                )
+            )  # fmt: skip
+        else:
+            self.apply(e.IncidentEnded(at=at, inbox=message, agent=agent, incident=incident))
 
     @rule(delay=DELAYS, by=st.sampled_from([120_000, 3_600_000, 86_400_000, -3_600_000]), taken=st.booleans())
     def clock_jumps(self, delay: int, by: int, taken: bool) -> None:

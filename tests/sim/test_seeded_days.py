@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 
 import pytest
 
+from tests.support.pythons import runs
 from tests.support.seeded_days import Day
 
 SEEDS = 200
@@ -24,12 +24,11 @@ def test_seeded_days_hold_every_oracle(first: int) -> None:
 def test_a_seed_gives_the_same_state_in_another_process_with_another_hash_seed() -> None:
     """Nothing depends on the order of sets, on addresses in memory or on the process.
 
-    Nor on Python's version: `USHERD_PYTHONS` names other interpreters, with msgspec and numpy, that have to agree too.
+    Nor on Python's version, where there is another one.
     """
     seeds = [str(seed) for seed in range(900, 904)]
     here = [Day(int(seed)).run(60) for seed in seeds]
-    others = os.environ.get("USHERD_PYTHONS", "").split()
-    for python, hash_seed in [(sys.executable, "0"), (sys.executable, "4242"), *((other, "7") for other in others)]:
+    for python, hash_seed in runs():
         done = subprocess.run(
             [python, "-m", "tests.support.seeded_days", *seeds],
             env={**os.environ, "PYTHONHASHSEED": hash_seed}, capture_output=True, text=True, check=True, timeout=120,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import msgspec
 
@@ -94,7 +95,7 @@ async def reading(
     clock: Callable[[], int] | None = None,
 ) -> AsyncIterator[MailboxReader]:
     """Read a mailbox until the block ends."""
-    more = {} if clock is None else {"clock": clock}
+    more: dict[str, Any] = {} if clock is None else {"clock": clock}
     found = documents if documents is not None else Documents()
     reader = MailboxReader(given, inbox or MemoryInbox(), found, Ours(), Password(password), **more)
     task = asyncio.create_task(reader.run())

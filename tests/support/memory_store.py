@@ -78,15 +78,23 @@ class MemoryStore:
         """Keep blobs."""
         self.blobs |= blobs
 
+    async def blobs_put_leading(self, epoch: int, blobs: dict[str, bytes]) -> None:
+        """Keep blobs, unless the epoch is over."""
+        self._require(epoch)
+        self.blobs |= blobs
+
+    def _require(self, epoch: int) -> None:
+        last = int(self.rows[-1][0].partition("-")[0]) if self.rows else epoch
+        if last > epoch:
+            raise Fenced(str(last))
+
     async def blobs_get(self, ids: list[str]) -> dict[str, bytes]:
         """Blobs that there are."""
         return {name: self.blobs[name] for name in ids if name in self.blobs}
 
     async def outbox_put(self, epoch: int, identifier: str, value: bytes) -> None:
         """Keep a delivery, unless the epoch is over."""
-        last = int(self.rows[-1][0].partition("-")[0]) if self.rows else epoch
-        if last > epoch:
-            raise Fenced(str(last))
+        self._require(epoch)
         self.outbox[identifier] = value
 
     async def outbox_all(self) -> dict[str, bytes]:

@@ -15,6 +15,8 @@ from typing import Any, Self
 
 import aiosmtplib
 import httpx
+from websockets.asyncio.client import connect
+from websockets.typing import Origin
 
 from tests.support.daemons import START_SECONDS_MAX, RunningDaemon, write_workspace
 
@@ -108,6 +110,11 @@ class Hands:
         """All that stands on it."""
         found: Json = self._client.get("/desk/api/desk").raise_for_status().json()
         return found
+
+    def line(self) -> connect:
+        """The desk's line for news, as a browser opens it."""
+        cookies = "; ".join(f"{name}={value}" for name, value in self._client.cookies.items())
+        return connect(f"ws{self.url[4:]}/desk/live", origin=Origin(self.url), additional_headers={"Cookie": cookies})
 
     def close(self) -> None:
         """Go home."""

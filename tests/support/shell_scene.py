@@ -24,10 +24,11 @@ from router.shell.actions import Actions
 from router.shell.channel import Channel, ThreadMatch
 from router.shell.dispatch import Dispatcher, Past
 from router.shell.follower import Applied
-from router.shell.leader import Leader
+from router.shell.leader import Compile, Leader
 from router.shell.notes import Internal, internal_entry
 from router.shell.reader import Reader
 from router.shell.records import Record, decode
+from router.shell.replies import Written, closed, signed_by
 from router.shell.store.entries import InboxItem
 from router.shell.understanding import Facts
 from router.shell.vault import Vault
@@ -193,6 +194,14 @@ class ShellStore(MemoryStore):
         self._answer()
         self.documents[name] = value
 
+    async def doc_swap(self, name: str, before: bytes | None, after: bytes) -> bool:
+        """Put one in another's place."""
+        self._answer()
+        if self.documents.get(name) not in (before, after):
+            return False
+        self.documents[name] = after
+        return True
+
     async def doc_delete(self, name: str) -> bool:
         """Forget one."""
         return self.documents.pop(name, None) is not None
@@ -255,9 +264,10 @@ class PlainStationery:
         """Made of its parts."""
         return f"u.{contact}.{message}@acme.example"
 
-    def signature(self, agent: str) -> str:
-        """Of those whose name begins with s."""
-        return f"{agent}\nAcme" if agent.startswith("s") else ""
+    def letter(self, written: Written, channel: str, to: Address, subject: str) -> tuple[str, str]:
+        """With a signature for those whose name begins with s, and no HTML."""
+        text = closed(written.text, written.closing)
+        return signed_by(text, f"{written.agent}\nAcme" if written.agent.startswith("s") else ""), ""
 
 
 def match_thread(message: Message) -> ThreadMatch | None:
@@ -272,7 +282,12 @@ class Stage:
     """One node over a store that may outlive it."""
 
     def __init__(
-        self, store: ShellStore | None = None, node: str = "n1", workspace: Workspace = WORKSPACE, version: str = "v1"
+        self,
+        store: ShellStore | None = None,
+        node: str = "n1",
+        workspace: Workspace = WORKSPACE,
+        version: str = "v1",
+        compile_workspace: Compile | None = None,
     ) -> None:
         self.store = store or ShellStore()
         self.workers = HeldWorkers()
@@ -298,7 +313,7 @@ class Stage:
             store=self.store,
             vault=self.vault,
             reader=self.reader,
-            compile_workspace=compiled,
+            compile_workspace=compile_workspace or compiled,
             node=node,
         )
         self.commands = Dispatcher(self.store, Past(self.store, self.leader))

@@ -14,9 +14,11 @@ from channels.slack.desk import Outside, SlackDesk
 from channels.slack.limits import Limits
 from channels.slack.listening import web_client
 from channels.slack.manifest import manifest
+from channels.slack.ports import Wishes
 from router.app.chat import tidy
 from router.core.errors import StoreUnavailable
 from router.desk.model import Desk
+from router.desk.ports import Rehearsing
 from router.desk.search import Search
 from router.sim.slack import Channel, FakeSlack, Message, Person, Rules
 from tests.fakes.desk_parts import House
@@ -73,6 +75,10 @@ class SlackHouse:
         }
         self.emea = slack.add_channel("emea", members=("ana", "ben", "eva", "zoe", slack.bot))
         self.customers: dict[str, bool] = {}  # channels, and whether agents are customers there
+        self.lead = slack.add_channel("lead", members=("eva", slack.bot))
+        self.wishes = Wishes()
+        self.rehearsing: Rehearsing | None = None
+        self.problems: list[str] = []
         self._running: asyncio.Task[None] | None = None
         self.desk: SlackDesk | None = None
 
@@ -99,7 +105,7 @@ class SlackHouse:
                 commands=house,
                 explain=lambda contact: house.explain(contact, full=False),
                 find=Search(house, house, house.clock).find,
-                problems=list,
+                problems=lambda: self.problems,
                 team_channel=self.emea.id,
                 statuses=lambda: {"palm_tree": "away", "spiral_calendar_pad": "busy"},
                 customers=lambda: self.customers,
@@ -107,6 +113,8 @@ class SlackHouse:
                 tidy=tidy,
                 clock=house.clock,
                 limits=Limits(time.monotonic),
+                wishes=lambda: self.wishes,
+                rehearsing=self.rehearsing,
             )
         )
         self._running = asyncio.create_task(self.desk.run())

@@ -27,7 +27,7 @@ channels:
   email:
     smtp: {{listen: "127.0.0.1:0", recipients: [help@acme.example]}}
     send: {{host: 127.0.0.1, port: {send}, tls: none}}
-  slack: {{bot_token: "file:bot", {way}, api: "{api}"{more}}}
+  slack: {{bot_token: "file:bot", {way}, undo: 1s, api: "{api}"{more}}}
 web: {{listen: "127.0.0.1:{http}"}}
 """
 

@@ -101,6 +101,22 @@ async def when_up(url: str, blobs: Path) -> Store:
             await asyncio.sleep(0.02)
 
 
+async def passed_on(store: Store) -> None:
+    """Pass a note on and hear it."""
+    heard: list[bytes] = []
+    listening = asyncio.Event()
+    hearing = asyncio.create_task(store.hear(heard.append, listening.set))
+    async with asyncio.timeout(60):
+        await asyncio.wait([hearing, asyncio.create_task(listening.wait())], return_when=asyncio.FIRST_COMPLETED)
+        assert not hearing.done(), hearing.exception()
+        await store.pass_on(b"note")
+        while not heard:
+            await asyncio.sleep(0.01)
+    hearing.cancel()
+    await asyncio.wait([hearing])
+    assert set(heard) == {b"note"}
+
+
 class LossyWire:
     """A unix socket before a store's: passes requests on, and replies only while `replies` is set."""
 

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import io
 import os
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
-import msgspec
 import pytest
 
 from router.app import kept_models, learner, models, trainer
 from router.app.kept_models import KeptModels
 from router.app.learner import Learner
-from router.core.events import ContactRetagged
+from router.core.decisions import EraseCustomer
+from router.core.events import ContactResolved, ContactRetagged, CustomerErased
 from router.core.message import Address, Message
-from router.core.state import Contact, MessageRef, State
+from router.core.state import Contact, Erasure, MessageRef, State
 from router.core.transitions import ContactState
 from router.core.values import WHOLE, Requirement, Topic, Workspace
 from router.shell.leader import Leader
@@ -26,6 +28,8 @@ from skills.compile import Classifier
 from skills.model import WorkspaceConfig
 from skills.topics import TopicModel
 from skills.topics.features import TEXT_MAX, fold
+from skills.topics.sounding import Handled
+from skills.topics.training import Labelled
 from tests.support.shell_scene import ShellStore
 
 NIGHT = int(dt.datetime(2026, 11, 28, 3, 0, tzinfo=dt.UTC).timestamp() * 1_000)
@@ -84,7 +88,24 @@ class Scene:
             topics=tuple((topic, WHOLE) for topic in topics), topics_set=True, messages=[ref],
         )  # fmt: skip
         event = ContactRetagged(at=1, agent="ana", contact=name, topics=topics)
-        self.learner.committed(cast("Any", [SimpleNamespace(draft=SimpleNamespace(event=event))]))
+        self.hear(event)
+
+    def took(self, text: str, ms: int) -> None:
+        """A contact is resolved after so long; nobody said what it is about."""
+        name = f"c{len(self.state.contacts) + 1}"
+        ref = MessageRef(id=f"{name}-0", direction="in", at=1)
+        self.texts[ref.id] = text
+        self.state.contacts[name] = Contact(
+            id=name, customer="k", participants=[], channel="http", kind="email", account="",
+            state=ContactState.RESOLVED, opened_at=1, waiting_since=None, requirement=Requirement(), took=ms,
+            messages=[ref],
+        )  # fmt: skip
+        self.hear(ContactResolved(at=1, agent="ana", contact=name))
+
+    def hear(self, event: object, *decisions: object) -> None:
+        """Something is committed."""
+        draft = SimpleNamespace(event=event, decisions=decisions)
+        self.learner.hearing.committed(cast("Any", [SimpleNamespace(draft=draft)]))
 
     async def look(self, node: Learner | None = None) -> None:
         """One look, and the training that it began."""
@@ -159,10 +180,10 @@ async def test_labels_that_a_crash_swallowed_are_found_in_the_contacts(tmp_path:
     scene.say("two", "refund")
     other = scene.node()
     await scene.look(other)
-    assert other.labels.count == 2
+    assert other.hearing.labels.count == 2
     third = scene.node()
     await scene.look(third)
-    assert third.labels.count == 2
+    assert third.hearing.labels.count == 2
 
 
 async def test_who_is_erased_is_not_learned_from(tmp_path: Path) -> None:
@@ -203,6 +224,132 @@ async def test_back_holds_and_learn_goes_on(tmp_path: Path) -> None:
     assert learner.ASKED not in scene.store.documents
 
 
+async def test_again_trains_where_nothing_new_was_said(tmp_path: Path) -> None:
+    """`learn` without new labels does nothing; `learn --again` trains on what there is, and it comes into force."""
+    scene = Scene(tmp_path, learn_after=3)
+    await begun(scene)
+    for number in range(6):
+        scene.say(f"parcel {number}", "bags")
+    await scene.look()
+    assert len(scene.forced) == 2
+    scene.texts = {name: text for name, text in scene.texts.items() if not text.endswith("5")}
+    scene.store.documents[learner.ASKED] = b'{"what":"learn"}'
+    await scene.look()
+    assert len(scene.forced) == 2
+    scene.store.documents[learner.ASKED] = b'{"what":"learn","again":true}'
+    await scene.look()
+    assert len(scene.forced) == 3
+    await scene.look()
+    assert len(scene.forced) == 3
+
+
+ERASED = EraseCustomer(erasure="e1", contacts=("c1",), keys=("k",), messages=("c1-0",))
+
+
+async def test_who_is_erased_is_forgotten_at_once(tmp_path: Path) -> None:
+    """As soon as their words are gone the model is trained anew, and no model that learned from them is kept."""
+    scene = Scene(tmp_path, learn_after=3)
+    await begun(scene)
+    for number in range(6):
+        scene.say(f"quokka {number}" if number == 0 else f"parcel {number}", "bags")
+    await scene.look()
+    knows = scene.forced[-1]
+    assert "quokka" in cast("Any", (await scene.model()).linear).words
+    scene.state.erasing["e1"] = Erasure(at=1, keys=("k",), messages=("c1-0",))
+    scene.hear(CustomerErased(at=1, erasure="e1"), ERASED)
+    await scene.look()
+    assert scene.forced[-1] == knows  # not before they are gone
+    scene.texts.pop("c1-0")
+    scene.state.erasing.clear()
+    await scene.look(scene.node())  # be it on another node, which heard nothing
+    assert scene.forced[-1] != knows
+    scene.learner.kept = KeptModels(scene.store, scene.folder)
+    linear = cast("Any", (await scene.model()).linear)
+    assert "parcel" in linear.words
+    assert "quokka" not in linear.words
+    listed = await scene.learner.kept.look()
+    assert [one.digest for one in listed.kept] == [scene.forced[-1]]
+    assert not listed.forget
+    assert await scene.learner.kept.fetch(knows) is None
+
+
+async def test_forgetting_is_not_put_off_by_worse_labels(tmp_path: Path) -> None:
+    """Where what was said since would make it worse, the rest is learned again without who is erased, and no more."""
+    scene = Scene(tmp_path, learn_after=100_000)
+    await begun(scene)
+    for number in range(6):
+        scene.say(f"quokka {number}" if number == 0 else f"parcel {number}", "bags")
+    scene.store.documents[learner.ASKED] = b'{"what":"learn"}'
+    await scene.look()
+    for number in range(60):
+        scene.say(f"money back please {number}", "bags")
+        scene.say(f"suitcase is lost {number}", "refund")
+    scene.texts.pop("c1-0")
+    scene.hear(CustomerErased(at=1, erasure="e1"), ERASED)
+    await scene.look()
+    shown = cast("Any", await scene.learner.versions())["versions"]
+    assert len(shown) == 1
+    assert shown[0]["labels"] == 6
+    assert trainer.FORGOTTEN in shown[0]["said"]
+    model = await scene.model()
+    assert "quokka" not in cast("Any", model.linear).words
+    assert model.predict("money back please")[0][0] == "refund"
+
+
+async def test_who_went_back_forgets_too_and_stays_there(tmp_path: Path) -> None:
+    """An earlier model that is in force by hand is trained again of what it knew, without who is erased."""
+    scene = Scene(tmp_path, learn_after=3)
+    await begun(scene)
+    for number in range(4):
+        scene.say(f"quokka {number}" if number == 0 else f"parcel {number}", "bags")
+    await scene.look()
+    for number in range(4):
+        scene.say(f"letter {number}", "bags")
+    await scene.look()
+    scene.store.documents[learner.ASKED] = b'{"what":"back","model":"%s"}' % scene.forced[-2].encode()
+    await scene.look()
+    scene.texts.pop("c1-0")
+    scene.hear(CustomerErased(at=1, erasure="e1"), ERASED)
+    await scene.look()
+    linear = cast("Any", (await scene.model()).linear)
+    assert ("parcel" in linear.words, "letter" in linear.words, "quokka" in linear.words) == (True, False, False)
+    assert scene.learner.problems()  # still by hand
+
+
+async def test_what_contacts_took_is_learned_from(tmp_path: Path) -> None:
+    """Contacts that were handled teach effort, each night like labels; the list says whether it is told, or why not."""
+    scene = Scene(tmp_path, learn_after=10)
+    await begun(scene)
+    for number in range(12):
+        scene.took(f"parcel number {number}", 60_000 * (number + 1))
+    await scene.look()
+    assert len(scene.forced) == 2
+    shown = cast("Any", await scene.learner.versions())["versions"][0]
+    assert (shown["labels"], shown["handled"]) == (0, 12)
+    assert shown["beside"]["effort"]["said"] == "12 contacts were handled, 200 are needed"
+    await scene.look()
+    assert len(scene.forced) == 2
+
+
+def test_a_job_is_written_in_lots_and_read_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No line holds more than a few hundred texts, and what is read is what was written."""
+    monkeypatch.setattr(trainer, "LOT", 3)
+    labelled = [Labelled(f"text {n}", ("bags",) if n % 2 else (), outright=n % 3 == 0) for n in range(10)]
+    handled = [Handled(f"text {n}", "bags email", n, raised=(None, True, False)[n % 3]) for n in range(4)]
+    for known in (None, [], labelled[:7]):
+        job = trainer.Job(
+            topics={"bags": trainer.Words(("a",), ())},
+            known=known,
+            labelled=labelled,
+            handled=handled,
+            path="p",
+            nice=1,
+        )
+        lines = list(trainer.lines_of(job))
+        assert all(line.count(b"text ") <= 3 for line in lines)
+        assert trainer.read_job(io.BytesIO(b"".join(lines))) == job
+
+
 async def test_who_leads_no_more_keeps_no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A model that is ready after another node began to lead neither replaces that node's list nor is used."""
     scene = Scene(tmp_path, learn_after=5)
@@ -219,7 +366,8 @@ async def test_who_leads_no_more_keeps_no_model(tmp_path: Path, monkeypatch: pyt
     await scene.learner.look()
     scene.leading = False
     new = KeptModels(scene.store, tmp_path / "of another node")
-    await new.write(msgspec.structs.replace(await new.look(), held=True))  # there an admin went back
+    await new.read()
+    await new.update(held=True)  # there an admin went back
     ready.set()
     await scene.learner.learned()
     assert await new.look() == new.listed
@@ -365,3 +513,19 @@ def test_old_files_leave_the_data_directory(tmp_path: Path, monkeypatch: pytest.
         os.utime(folder / f"m{number}.json", (number, number))
     models.tidy(tmp_path, folder / "m0")
     assert sorted(path.name for path in folder.glob("*.json")) == ["m0.json", "m3.json", "m4.json"]
+
+
+def test_learned_models_that_are_kept_no_more_leave_at_once(tmp_path: Path) -> None:
+    """Of models that were learned the used and the kept ones stay; what was trained of the workspace alone stays."""
+    config = WorkspaceConfig.model_validate({"workspace": "w", "topics": TOPICS})
+    models.train(config, tmp_path)
+    own = models.place(config, tmp_path)
+    model = TopicModel.load(own)
+    for name in ("learned-a", "kept-b", "quick-c"):
+        replace(model, warnings=(name,)).save(own.with_name(name))
+    kept = TopicModel.load(own.with_name("kept-b")).digest
+    models.tidy(tmp_path, own.with_name("quick-c"), [kept])
+    assert sorted(file.stem for file in own.parent.glob("*.json")) == ["kept-b", "quick-c", own.name]
+    assert models.find(tmp_path, kept) == own.with_name("kept-b")
+    assert models.find(tmp_path, model.digest) == own
+    assert models.find(tmp_path, "") is None

@@ -101,10 +101,11 @@ class TestCredentials:
         assert len(await StoredCredentials(store).tokens()) == 3
 
     async def test_two_tokens_at_once_are_both_kept(self, tmp_path: Path) -> None:
-        """Tokens that are made at the same time do not overwrite each other."""
+        """Tokens that are made at the same time, at several nodes, do not overwrite each other."""
         async with opened(tmp_path) as store:
-            credentials = StoredCredentials(store)
-            await asyncio.gather(*(credentials.add_token(self.record(name)) for name in "abcdef"))
+            nodes = [StoredCredentials(store) for _ in range(3)]
+            made = [nodes[place % 3].add_token(self.record(name)) for place, name in enumerate("abcdef")]
+            await asyncio.gather(*made)
             assert sorted(token.id for token in await StoredCredentials(store).tokens()) == list("abcdef")
 
     async def test_a_link_is_spent_once(self, tmp_path: Path) -> None:
@@ -160,14 +161,23 @@ class TestModels:
         assert other.path != first.path
 
     def test_a_broken_model_is_trained_again(self, tmp_path: Path) -> None:
-        """A model file that was damaged is not used: it is made anew."""
+        """Files that were damaged, altered or written by another version are not used: they are made anew."""
         config = load(write_workspace(tmp_path / "config")).config
-        first, _ = models.prepare(config, tmp_path)
-        for path in [Path(first.path), *Path(first.path).glob("*")]:
-            if path.is_file():
-                path.write_bytes(path.read_bytes()[:100])
-        again, _ = models.prepare(config, tmp_path)
-        assert topics.TopicModel.load(Path(again.path)).predict("lost luggage")
+        first, classifier = models.prepare(config, tmp_path)
+        arrays, manifest = (Path(f"{first.path}.{kind}") for kind in ("npz", "json"))
+        whole = arrays.read_bytes(), manifest.read_bytes()
+        for file, content in (
+            (arrays, whole[0][:100]),
+            (arrays, whole[0].replace(b"PK", b"pk")),
+            (manifest, whole[1][:100]),
+            (manifest, whole[1].replace(b'"format": ', b'"format": 9')),
+        ):
+            file.write_bytes(content)
+            with pytest.raises(topics.ModelBroken):
+                topics.TopicModel.load(Path(first.path))
+            again, known = models.prepare(config, tmp_path)
+            assert known == classifier
+            assert topics.TopicModel.load(Path(again.path)).predict("lost luggage")
 
 
 def test_names_follow_the_configuration_in_force(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from router.app.in_force import REFUSALS, STALE, UNREHEARSED, Proposal
+from router.app.in_force import Proposal
+from router.app.proposed import REFUSALS, STALE, UNREHEARSED
 from router.app.reload import Noted, Reloader
 from router.core.errors import ConfigError, StoreUnavailable
 from router.shell.rehearsed import REHEARSED_MS, note_rehearsed, was_rehearsed

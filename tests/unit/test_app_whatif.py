@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from rich.console import Console
 
 from router.app import whatif
+from router.app.rehearser import Job, NotRehearsed, ask
 from router.app.whatif import Rehearsed, read_recorded, rehearse
 from router.cli import output, rehearsing
 from router.core.engine import Engine
@@ -17,16 +18,27 @@ from router.core.errors import ConfigError
 from router.core.version import ENGINE
 from router.shell import journal as journal_module
 from router.shell.journal import Journal, OtherEngine
+from router.shell.labels import HEAD, Label, Labels
+from router.shell.store.client import Store
 from router.sim.difference import difference
 from router.sim.rehearsal import Fate, Outcome
+from skills.workspace import load
 from tests.support.daemons import write_workspace
 from tests.support.journals import DocStore, begun, shelf, taken, toggled
+from tests.support.shell_scene import Stage, until, written
 
 MINUTE = 60_000
 
 
 def unseen(_step: str, _number: int) -> None:
     """Nobody is told."""
+
+
+async def test_a_desk_is_told_why_there_was_no_rehearsal(tmp_path: Path) -> None:
+    """The process of its own says in words what is wrong with the folder."""
+    folder = str(tmp_path / "nowhere")
+    with pytest.raises(NotRehearsed, match="nowhere"):
+        await ask(Job(config=folder, new=folder, data=str(tmp_path), since_ms=1_000))
 
 
 class TestReading:
@@ -174,3 +186,22 @@ class TestTold:
         """--since takes a duration."""
         with pytest.raises(ConfigError, match="--since"):
             rehearsing.whatif(Path("new"), since="yesterday")
+
+
+async def test_reclassifying_learns_what_agents_said(tmp_path: Path) -> None:
+    """The topics are trained with the labels from desks, as the daemon does, as far as their texts are left."""
+    stage = Stage()
+    changed = load(write_workspace(tmp_path / "config"))
+    topic = next(iter(changed.config.topics))
+    async with stage.leading():
+        ids = [await stage.receive(written(f"quokka number {'abcdefgh'[n]}", f"c{n}@x.example")) for n in range(8)]
+        for message in ids:
+            await until(lambda message=message: stage.contact_of(message))
+        labels = Labels(stage.store, Label, HEAD)
+        await labels.add([Label(f"c{n}", message, (topic,), outright=True) for n, message in enumerate([*ids, "gone"])])
+        store = cast("Store", stage.store)
+        model, classifier = await whatif.trained(store, changed, unseen)
+    assert model.linear is not None
+    assert "quokka" in model.linear.words
+    assert model.predict("my quokka")[0][0] == topic
+    assert classifier.model == model.digest

@@ -229,6 +229,64 @@ def test_the_auditor_notices_what_should_not_have_been_answered() -> None:
         return [one.detail for one in found]
 
     assert forged("x1") == [
-        "c1 gets an auto-answer to what did not open it",
+        "c1 gets receipt without a reason",
         "k1 gets the auto-answer receipt twice in a day",
     ]
+
+
+class TestStorm:
+    """A thousand mails that come back."""
+
+    @staticmethod
+    def bounced(scene: Scene, count: int, **more: Any) -> list[str]:
+        """So many reports, a second apart; gives what supervisors are told."""
+        told = []
+        for _ in range(count):
+            scene.wait(1_000)
+            scene.mail("daemon", auto="bounce", **more)
+            told += [one.reason for one in scene.last if isinstance(one, d.NotifySupervisors)]
+        return told
+
+    def test_a_thousand_bounces_open_the_breaker_and_alert_once(self) -> None:
+        """No answer is given for a day, one alarm is raised, every report is filed, and little is remembered."""
+        scene = Scene(answering())
+        assert self.bounced(scene, 1_000) == ["bounce-storm"]
+        state = scene.engine.state
+        assert len(state.autos) == 1_000
+        assert len(state.bounces) <= 101
+        scene.mail("p1")
+        assert scene.none(d.SendAutoAnswer)
+        scene.wait(DAY)
+        scene.mail("p2")
+        assert scene.one(d.SendAutoAnswer).answer == "receipt"
+        assert self.bounced(scene, 101) == ["bounce-storm"]
+
+    def test_a_few_bounces_an_hour_are_no_storm(self) -> None:
+        """As many as are allowed, hour by hour; auto-replies and a report that is told twice count for nothing."""
+        scene = Scene(answering(auto_answers=AutoAnswers(kinds=("receipt",), bounces_per_hour=5)))
+        for _ in range(3):
+            assert self.bounced(scene, 5) == []
+            scene.wait(HOUR)
+        for _ in range(20):
+            scene.mail("daemon", auto="auto-reply")
+            scene.mail("daemon", auto="bounce", message="7-7", inbox="")
+        scene.mail("p1")
+        assert scene.one(d.SendAutoAnswer).answer == "receipt"
+
+    def test_what_came_back_is_its_agents_again_without_an_alarm_each(self) -> None:
+        """In the storm supervisors hear of no single answer, and its contact is open again all the same."""
+        scene = Scene(answering(auto_answers=AutoAnswers(kinds=("receipt",), bounces_per_hour=2)))
+        contact = scene.mail("p1")
+        scene.accept(contact)
+        sent = scene.reply(contact)
+        assert self.bounced(scene, 3) == ["bounce-storm"]
+        assert self.bounced(scene, 1, about=sent, undelivered=True, thread=contact) == []
+        assert scene.contact(contact).state is ContactState.ASSIGNED
+
+    def test_changed_settings_close_the_breaker(self) -> None:
+        """Somebody has looked."""
+        scene = Scene(answering())
+        self.bounced(scene, 101)
+        scene.reload(answering(auto_answers=AutoAnswers(kinds=("receipt",), bounces_per_hour=500)))
+        scene.mail("p1")
+        assert scene.one(d.SendAutoAnswer).answer == "receipt"

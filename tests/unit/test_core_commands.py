@@ -28,7 +28,7 @@ def test_a_reply_goes_out_and_the_ball_with_it() -> None:
     """The response is kept, capacity is free, the owner stays."""
     scene = owned()
     sent = scene.reply("c1")
-    assert scene.one(d.SendReply) == d.SendReply(contact="c1", message=sent, channel="email")
+    assert scene.one(d.SendReply) == d.SendReply(contact="c1", message=sent, channel="email", waited=0, late=False)
     contact = scene.contact("c1")
     assert (contact.state, contact.agent, contact.responded, contact.due) == (
         ContactState.WAITING_CUSTOMER, "ana", True, None,

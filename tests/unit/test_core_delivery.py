@@ -36,6 +36,16 @@ def test_a_notice_of_delay_fails_nothing() -> None:
     assert contact.messages[1].delivery is DeliveryState.SENT
 
 
+def test_a_bounce_from_somebody_in_copy_leaves_the_reply_delivered() -> None:
+    """Who never got it is noted by their place; the customer has it, and nobody is troubled."""
+    scene, sent = answered()
+    scene.mail("daemon", auto="bounce", about=sent, undelivered=True, recipient=2, thread="c1")
+    contact = scene.contact("c1")
+    assert (contact.messages[1].delivery, contact.messages[1].lost) == (DeliveryState.SENT, (2,))
+    assert contact.state is ContactState.WAITING_CUSTOMER
+    assert scene.none(d.NotifySupervisors)
+
+
 def test_the_same_bounce_twice_counts_once() -> None:
     """A report that was applied before changes nothing more."""
     scene, sent = answered()
@@ -52,3 +62,12 @@ def test_a_bounce_that_overtakes_the_report_of_sending_stands() -> None:
     scene.mail("daemon", auto="bounce", about=sent, undelivered=True, thread="c1")
     scene.apply(e.DeliveryReported(at=scene.at, message=sent, contact="c1", state="sent"))
     assert scene.contact("c1").messages[1].delivery is DeliveryState.FAILED
+
+
+def test_what_fails_while_the_agent_has_it_anyway_is_only_told() -> None:
+    """The customer wrote again meanwhile: the contact stays where it is, and a supervisor hears of the failure."""
+    scene, sent = answered()
+    scene.mail("p1", thread="c1")
+    scene.apply(e.DeliveryReported(at=scene.at, message=sent, contact="c1", state="failed"))
+    assert scene.one(d.NotifySupervisors).reason == "delivery-failed"
+    assert scene.contact("c1").state is ContactState.ASSIGNED

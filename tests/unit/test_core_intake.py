@@ -8,7 +8,7 @@ from router.core import decisions as d
 from router.core import events as e
 from router.core.state import Auto
 from router.core.transitions import ContactState
-from router.core.values import Rule, Status, Team, When
+from router.core.values import Priority, Rule, Status, Team, When, Workspace
 from tests.support.engine_scene import ANA, BEN, HOUR, MINUTE, SUE, T0, Scene, agent, desk, pushing
 
 
@@ -351,3 +351,53 @@ def test_a_quarantined_contact_may_have_other_messages_by_then() -> None:
     scene.mail("p1", thread="c1", message="2-0")
     scene.apply(e.MessageReleased(at=scene.at, message="1-0", sender="p2", topics=()))
     assert [ref.sender for ref in scene.contact("c1").messages] == ["p2", "p1"]
+
+
+ANGRY = Rule(when=When(mood="angry"), require=(("calming", 2),), priority=Priority.HIGH)
+
+
+def angry_desk() -> Workspace:
+    """Ana does refunds; Ben can calm people as well."""
+    refunds = Rule(when=When(topic="refund"), require=(("refunds", 2),))
+    return desk(
+        agent("ana", skills={"refunds": 3}),
+        agent("ben", skills={"refunds": 2, "calming": 3, "lang:en": 1, "other": 1}),
+        rules=(refunds, ANGRY),
+    )
+
+
+def offered(scene: Scene, contact: str) -> str:
+    """Whom a contact is offered to."""
+    offer = scene.contact(contact).offer
+    return offer.agent if offer is not None else ""
+
+
+def test_a_mood_that_shows_later_counts_from_then_on() -> None:
+    """A calm mail is offered to Ana; the next sounds angry: the offer is withdrawn, and Ben is asked, with priority."""
+    scene = Scene(angry_desk())
+    contact = scene.mail("p1")
+    assert offered(scene, contact) == "ana"
+    scene.mail("p1", thread=contact, moods=("angry",))
+    assert offered(scene, contact) == "ben"
+    assert scene.contact(contact).priority is Priority.HIGH
+    assert scene.contact(contact).moods == ("angry",)
+    scene.mail("p1", thread=contact, moods=("angry",))
+    assert not [one for one in scene.last if isinstance(one, d.ChangeRequirement)]  # nothing new in that
+
+
+def test_a_mood_lowers_no_priority() -> None:
+    """What a person, or an escalation, made urgent stays urgent, though the rule for the mood says high."""
+    scene = Scene(angry_desk())
+    contact = scene.mail("p1")
+    scene.contact(contact).priority = Priority.URGENT
+    scene.mail("p1", thread=contact, moods=("angry",))
+    assert scene.contact(contact).priority is Priority.URGENT
+
+
+def test_a_mood_that_no_rule_asks_for_changes_nothing() -> None:
+    """It is remembered, and the offer stands."""
+    scene = Scene(angry_desk())
+    contact = scene.mail("p1")
+    scene.mail("p1", thread=contact, moods=("urgent",))
+    assert offered(scene, contact) == "ana"
+    assert scene.contact(contact).moods == ("urgent",)

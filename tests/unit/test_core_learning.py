@@ -140,3 +140,35 @@ def test_in_shadow_mode_nothing_is_learned() -> None:
     scene.apply(e.AnswerSeen(at=scene.at, message="9-9", channel="email", agent="ana", answers=("x1",)))
     assert scene.contact(name).resolved_at is not None
     assert scene.engine.state.efforts == {}
+
+
+def test_what_words_say_of_effort_refines_what_is_usual() -> None:
+    """A contact whose words say half as long again counts twelve minutes instead of eight; another one counts eight."""
+    scene = Scene(pushing(ANA, BEN))
+    scene.mail("p1", effort=(15_000, 5_000, 40_000))
+    scene.mail("p2")
+    assert sorted((credited(scene), credited(scene, "ben"))) == [8, 12]
+    found = scene.contact("c1")
+    assert learning.spread(scene.engine.state, found) == (4 * MINUTE, 32 * MINUTE)
+    assert learning.spread(scene.engine.state, scene.contact("c2")) is None
+
+
+def test_the_share_follows_a_contact_to_another_topic() -> None:
+    """Found to be about bags, which take a minute, it is expected to take half as long again as those."""
+    scene = Scene(pushing(ANA, BEN))
+    scene.mail("p1", effort=(15_000, 5_000, 40_000))
+    scene.contact("c1").topics = (("bags", 10_000),)
+    assert learning.expected(scene.engine.state, scene.contact("c1")) == 3 * MINUTE // 2
+
+
+def test_what_it_took_the_first_time_is_remembered() -> None:
+    """Twenty minutes until it was resolved; reopened and resolved again it still says twenty."""
+    scene = Scene(pushing(ANA))
+    scene.mail("p1")
+    scene.wait(20 * MINUTE)
+    scene.resolve("c1")
+    assert scene.contact("c1").took == 20 * MINUTE
+    scene.mail("p1", thread="c1")
+    scene.wait(3 * MINUTE)
+    scene.resolve("c1")
+    assert scene.contact("c1").took == 20 * MINUTE

@@ -42,6 +42,17 @@ def test_what_a_removed_agent_had_returns_to_the_queue() -> None:
     assert list(scene.engine.state.agents) == ["ben"]
 
 
+def test_what_a_removed_agent_had_stands_in_its_line_once() -> None:
+    """Where nobody can take it yet, one contact waits, not two."""
+    other = agent("ben", skills={"refunds": 2}, capacity={"email": 9})
+    scene = Scene(desk(ANA, other), away=("ben",))
+    scene.mail("p1")
+    scene.accept("c1")
+    scene.reload(desk(other))
+    line = scene.engine.index.profile_of(scene.contact("c1")).line
+    assert (scene.contact("c1").state, line.waiting) == ("waiting", 1)
+
+
 def test_an_agent_without_work_leaves_quietly() -> None:
     """No supervisor needs to hear of it."""
     scene = Scene(desk(ANA, BEN))

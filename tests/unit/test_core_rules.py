@@ -132,3 +132,16 @@ def test_effort_is_that_of_the_first_known_topic() -> None:
     workspace = Workspace(name="w", topics=TOPICS, default_effort=77)
     assert effort_of(workspace, (("gone", 1), ("bags", 1))) == ("bags", 2)
     assert effort_of(workspace, ()) == ("", 77)
+
+
+def test_a_mood_is_asked_for_by_name() -> None:
+    """A rule for angry customers counts for those who sound angry, whatever else they sound; others it leaves alone."""
+    workspace = Workspace(
+        name="w", topics=TOPICS, rules=(Rule(when=When(mood="angry"), priority=Priority.URGENT, team="calmers"),)
+    )
+    calm = facts("refund")
+    both = Facts(channel="email", kind="email", account="help", best="refund", moods=("angry", "urgent"))
+    urgent = Facts(channel="email", kind="email", account="help", best="refund", moods=("urgent",))
+    outcomes = [apply_rules(workspace, found) for found in (calm, both, urgent)]
+    assert [one.priority for one in outcomes] == [Priority.NORMAL, Priority.URGENT, Priority.NORMAL]
+    assert [one.team for one in outcomes] == [None, "calmers", None]

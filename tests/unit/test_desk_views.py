@@ -248,7 +248,7 @@ async def test_actions_follow_role_and_state(house: House) -> None:
     assert {"take", "transfer"} <= set((await desk.contact("eva", contact.id)).actions)
     assert "reply" not in (await desk.contact("eva", contact.id)).actions
     await house.act("ana", "resolve", {"contact": contact.id}, "1")
-    assert (await desk.contact("ana", contact.id)).actions == ("note", "reopen")
+    assert (await desk.contact("ana", contact.id)).actions == ("note", "reopen", "link", "unlink", "customer")
 
 
 async def test_why_me_speaks_to_the_one_who_asks(house: House) -> None:

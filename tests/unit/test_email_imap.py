@@ -98,7 +98,7 @@ async def test_a_mail_that_always_breaks_the_connection_becomes_a_contact_of_its
 
     def breaks(_: str) -> bytes | None:
         command = server.commands[-1]
-        named = server._named(command)  # noqa: SLF001 (the fake's own reading of it)
+        named = server.named(command)
         return DROP if 2 in named and "[]" in command else None
 
     server.odd["FETCH body"] = breaks

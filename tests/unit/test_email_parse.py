@@ -108,7 +108,7 @@ def test_html_alone_is_read_by_its_own_quotes() -> None:
 
 def test_our_marker_ends_the_new_words() -> None:
     """Everything below our own line is quoted."""
-    settings = MailSettings(marker="-- write above this line --")
+    settings = MailSettings(markers=("-- Hier antworten --", "-- write above this line --"))
     found = read("New\n\n-- write above this line --\n\nOld", settings, From="jane@example.com")
     assert found.text == "New"
     assert "Old" in found.quoted

@@ -60,6 +60,16 @@ async def prepared(command: dict[str, object], text: str = "", state: State | No
             e.PrioritySet(**OWN, contact="c1", priority=Priority.URGENT),
         ),
         ({"action": "let_in", "contact": "c1"}, e.SenderLetIn(**OWN, contact="c1")),
+        ({"action": "merge", "contact": "c2", "into": "c1"}, e.ContactsMerged(**OWN, contact="c2", into="c1")),
+        ({"action": "call", "contact": "c1", "target": "ben"}, e.ColleagueCalled(**OWN, contact="c1", target="ben")),
+        ({"action": "leave", "contact": "c1"}, e.ColleagueLeft(**OWN, contact="c1")),
+        ({"action": "spam", "contact": "c1", "block": True}, e.SpamMarked(**OWN, contact="c1", block=True)),
+        ({"action": "unblock", "contact": "c1"}, e.SenderUnblocked(**OWN, contact="c1")),
+        (
+            {"action": "customer", "contact": "c1", "language": "es", "consent": False},
+            e.CustomerDescribed(**OWN, contact="c1", language="es", consent=False),
+        ),
+        ({"action": "incident_end", "incident": "i1"}, e.IncidentEnded(**OWN, incident="i1")),
     ],
 )
 async def test_a_command_becomes_its_event(command: dict[str, object], expected: e.Event) -> None:
@@ -69,13 +79,21 @@ async def test_a_command_becomes_its_event(command: dict[str, object], expected:
     assert (found.finished, found.blobs) == (["5-0"], [])
 
 
+WRITTEN = (
+    ("note", e.NoteWritten),
+    ("reply", e.ReplyWritten),
+    ("transfer", e.TransferAsked),
+    ("call", e.ColleagueCalled),
+)
+
+
 async def test_what_is_written_becomes_a_blob_beside_its_event() -> None:
     """Replies, notes and hand-over notes are blobs under the entry's id, locked with the customer's key."""
     stage = Stage()
     async with stage.leading():
         contact = await stage.holding()
         owner = stage.contacts[0].messages[0].sender
-        for action, kind in (("note", e.NoteWritten), ("reply", e.ReplyWritten), ("transfer", e.TransferAsked)):
+        for action, kind in WRITTEN:
             actions = Actions(stage.vault, PlainStationery(), str.upper)
             meta = msgspec.json.encode({"agent": "ana", "action": action, "contact": contact, "resolve": True})
             found = await actions.prepare("9-0", meta, b'{"text":"Hello"}', stage.leader.engine.state, 7)
@@ -161,7 +179,7 @@ async def test_more_can_be_said_before_the_customer_answers() -> None:
 
 async def test_every_action_that_exists_is_shown_here() -> None:
     """No action is left out of these tests."""
-    shown = {"reply", "note", "start"} | {
+    shown = {"reply", "note", "start", "link", "unlink", "incident"} | {
         case[0]["action"]
         for case in test_a_command_becomes_its_event.pytestmark[0].args[1]  # type: ignore[attr-defined]
     }
@@ -266,3 +284,70 @@ async def test_what_a_stranger_tried_is_refused_and_recorded(agent: str, reason:
     with pytest.raises(Refused) as caught:
         await actions.prepare("5-0", meta, b"", State(), 7)
     assert (caught.value.code, caught.value.detail) == ("not-on-roster", detail)
+
+
+async def test_why_two_are_one_is_a_note_beside_its_event() -> None:
+    """A link and its undoing say why, in a note that is locked with the customer's key; never without words."""
+    stage = Stage()
+    async with stage.leading():
+        contact = await stage.holding()
+        owner = stage.contacts[0].messages[0].sender
+        actions = Actions(stage.vault, PlainStationery(), str.upper)
+        state = stage.leader.engine.state
+        for fields, kind in (
+            ({"action": "link", "other": "c2"}, e.IdentitiesLinked),
+            ({"action": "unlink", "link": "l1"}, e.LinkUndone),
+        ):
+            meta = msgspec.json.encode({"agent": "ana", "contact": contact, **fields})
+            found = await actions.prepare("9-0", meta, b'{"text":"They said so."}', state, 7)
+            assert isinstance(found.event, kind)
+            assert found.event.message == "9-0"
+            assert [(blob.blob, blob.identity) for blob in found.blobs] == [("message:9-0", owner)]
+            with pytest.raises(Refused, match="nothing written"):
+                await actions.prepare("9-0", meta, b"", state, 7)
+
+
+async def test_what_is_told_in_an_incident_is_nobodys() -> None:
+    """Its words are kept under a key that no erasing deletes."""
+    actions = Actions(Vault(ShellStore()), PlainStationery(), str.upper)
+    meta = b'{"agent":"ana","action":"incident","incident":"i1","tell":true}'
+    found = await actions.prepare("5-0", meta, b'{"text":"We are on it."}', State(), 7)
+    assert found.event == e.IncidentAnswered(**OWN, incident="i1", message="5-0", tell=True)
+    assert [(blob.blob, blob.identity) for blob in found.blobs] == [("message:5-0", "system")]
+    with pytest.raises(Refused, match="nothing written"):
+        await actions.prepare("5-0", meta, b"", State(), 7)
+
+
+async def test_an_invitation_goes_to_the_one_reader_of_a_letter() -> None:
+    """It stands below the words and above the signature, for the identity that the letter is sent to."""
+    stage = Stage()
+    asked: list[tuple[str, str | None]] = []
+
+    def invite(identity: str, language: str | None, _: int) -> str:
+        asked.append((identity, language))
+        return "Go on: https://chat"
+
+    async with stage.leading():
+        contact = await stage.holding()
+        actions = Actions(stage.vault, PlainStationery(), str.upper, invite)
+        meta = msgspec.json.encode({"agent": "ana", "action": "reply", "contact": contact})
+        found = await actions.prepare("9-0", meta, b'{"text":"Hello"}', stage.leader.engine.state, 7)
+        message = msgspec.json.decode(found.blobs[0].plain, type=Message)
+        assert (message.text, message.full_text) == ("Hello", "Hello\n\nGo on: https://chat")
+        assert asked == [(message.to[0].address.upper(), "en")]
+
+
+async def test_an_answer_goes_by_the_channel_of_what_it_answers() -> None:
+    """Not by the one that the customer has changed to since the agent looked."""
+    stage = Stage()
+    async with stage.leading():
+        contact = await stage.holding()
+        state = stage.leader.engine.state
+        first = state.contacts[contact].messages[0]
+        first.channel, state.contacts[contact].channel = "email", "webchat"
+        actions = Actions(stage.vault, PlainStationery(), str.upper)
+        for answers, channel in ((first.id, "email"), ("", "")):
+            meta = msgspec.json.encode({"agent": "ana", "action": "reply", "contact": contact, "answers": answers})
+            found = await actions.prepare("9-0", meta, b'{"text":"Hello"}', state, 7)
+            assert isinstance(found.event, e.ReplyWritten)
+            assert found.event.channel == channel

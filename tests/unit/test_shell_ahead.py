@@ -9,6 +9,7 @@ import pytest
 from router.core.events import MessageReceived, WorkspaceChanged
 from router.shell import ahead as ahead_module
 from router.shell import reader as reader_module
+from router.shell.ahead import Ahead
 from router.shell.journal import Drafted
 from tests.support.shell_scene import PATIENCE_SECONDS, WORKSPACE, Stage, until, written
 
@@ -131,3 +132,28 @@ async def test_a_mistake_of_ours_ahead_of_a_turn_ends_leading(monkeypatch: pytes
     assert isinstance(task.exception(), RuntimeError | ExceptionGroup)
     assert not stage.leader.leading
     await until(lambda: asyncio.all_tasks() == before)
+
+
+async def test_what_hangs_on_another_entrys_turn_has_its_own_after_that() -> None:
+    """A message and the notes that bring it back are never in one batch, nor is an erasure with what follows it."""
+    stage = Stage()
+    ahead = Ahead(stage.store, stage.reader, set(), asyncio.Event())
+    message = await stage.receive(written(), source="http")
+    for what, about, state in (
+        ("understood", message, ""),
+        ("understood", message, "again"),
+        ("understood", "another", ""),
+        ("erase", "", ""),
+        ("delivery", "another", ""),
+    ):
+        await stage.tell(what, about, state=state)
+    reading = [asyncio.create_task(ahead.read("0-0")), asyncio.create_task(ahead.ripen())]
+    turns: list[list[str]] = []
+    while sum(map(len, turns)) < 6:
+        await asyncio.sleep(0)
+        if not turns:  # all are ripe by then
+            await until(lambda: len(ahead) == 6)
+        turns.append([one.note.what if one.note else "message" for one in ahead.take(64)])
+    for task in reading:
+        task.cancel()
+    assert turns == [["message"], ["understood"], ["understood", "understood", "erase"], ["delivery"]]

@@ -16,10 +16,12 @@ from router.app.mail import MailSender, MailStationery, loop_mark, normaliser, o
 from router.core.decisions import SendAutoAnswer
 from router.core.events import MessageReceived
 from router.core.message import Address, Message
+from router.core.state import State
 from router.core.transitions import ContactState, DeliveryState
-from router.core.values import AutoAnswers
-from router.shell.autoanswers import AutoAnswerer, Wording, words
+from router.core.values import AutoAnswers, Workspace
+from router.shell.autoanswers import AutoAnswerer, Wording, switched_off, words
 from router.shell.outbox import Outbox, Sent
+from router.shell.replies import Written as AutoWritten
 from router.shell.understanding import Source, wants_no_answer
 from router.shell.vault import Vault
 from skills.model import WorkspaceConfig
@@ -273,7 +275,20 @@ def test_nobody_signs_an_automatic_answer(send: dict[str, str], name: str) -> No
     config = WorkspaceConfig.model_validate({"workspace": "acme", "channels": channels})
     stationery = MailStationery(lambda: config, b"s" * 32)
     assert stationery.sender(HELP, "") == Address(address=HELP, name=name)
-    assert stationery.signature("") == ""
+    machine = AutoWritten(contact="c7", account=HELP, message="5-1", agent="", at=0, text="We have it.")
+    assert stationery.letter(machine, "email", Address(address="ada@customer.example"), "") == ("We have it.", "")
+
+
+def test_status_tells_of_a_storm_and_of_too_many_answers() -> None:
+    """Each with its limit and its end on the workspace's clock; neither once it is over."""
+    quiet = Workspace(name="acme", auto_answers=AutoAnswers(bounces_per_hour=7))
+    state = State(workspace=quiet, bounce_storm_until=1_795_420_800_000, auto_answers_off_until=1_795_420_800_001)
+    storm, many = switched_off(state, 1_795_420_799_999, "Europe/Madrid")
+    assert storm.startswith("a storm of bounces: more than 7 mails came back in an hour")
+    assert "until 2026-11-23 09:00 (Europe/Madrid)" in storm
+    assert many.startswith("automatic answers are off until 2026-11-23 09:00")
+    assert len(switched_off(state, 1_795_420_800_000, "UTC")) == 1
+    assert switched_off(state, 1_795_420_800_001, "UTC") == []
 
 
 def test_two_workspaces_of_one_name_do_not_silence_each_other() -> None:

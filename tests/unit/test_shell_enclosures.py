@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from email import message_from_bytes, policy
 
 import pytest
@@ -80,11 +81,31 @@ async def test_a_file_is_gone_with_its_customers_key() -> None:
         [file] = await enclosed(stage.vault, contact, (identifier,))
         owner = owner_of(stage.leader.engine.state.contacts[contact])
         del stage.store.keys[owner]
-        stage.vault.forget({owner})
+        stage.vault.erase({owner})
         with pytest.raises(PermanentError):
             await content_of(stage.vault, file)
         with pytest.raises(Refused, match="files-gone"):
             await enclosed(stage.vault, contact, (identifier,))
+
+
+async def test_a_file_for_who_is_erased_meanwhile_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes in while its customer is erased is deleted again, and whoever sent it is told of no such contact."""
+    stage = Stage()
+    async with stage.leading():
+        contact = await stage.holding()
+        put = stage.store.blobs_put
+        number = 0
+        stage.vault.key_of = lambda identity: f"{identity}.{number}"
+
+        async def late(blobs: dict[str, bytes]) -> None:
+            nonlocal number
+            number = 1
+            await put(blobs)
+
+        monkeypatch.setattr(stage.store, "blobs_put", late)
+        with pytest.raises(KeyError):
+            await kept_in(stage).keep(contact, "a.pdf", "application/pdf", FILE)
+        assert not [name for name in stage.store.blobs if name.startswith(("file:", "card:"))]
 
 
 async def test_a_reply_names_only_files_of_its_contact_within_limits(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,10 +151,29 @@ async def test_a_file_goes_with_the_letter_that_opens_a_contact() -> None:
         message = stage.leader.engine.state.contacts[opened.contact].messages[-1].id
         [file] = (await stage.vault.messages([message]))[message].attachments
         assert (file.filename, await content_of(stage.vault, file)) == ("safe a.pdf", FILE)
-        stage.vault.forget({"CARLA@EXAMPLE.ORG"})
+        stage.vault.erase({"CARLA@EXAMPLE.ORG"})
         await stage.store.keys_delete(["CARLA@EXAMPLE.ORG"])
         with pytest.raises(PermanentError):
             await content_of(stage.vault, file)
+
+
+async def test_files_that_come_in_at_two_nodes_at_once_are_both_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither node writes the list without what the other has put there: each file is swept in its time."""
+    stage = Stage()
+    reading = stage.store.doc_get
+
+    async def slow(name: str) -> bytes | None:
+        found = await reading(name)
+        await asyncio.sleep(0)
+        return found
+
+    monkeypatch.setattr(stage.store, "doc_get", slow)
+    async with stage.leading():
+        contact = await stage.holding()
+        nodes = [kept_in(stage) for _ in range(4)]
+        found = await asyncio.gather(*(node.keep(contact, "a", "a/b", b"unsent") for node in nodes))
+        monkeypatch.setattr(enclosures_module, "UNUSED_MS", 0)
+        assert await nodes[0].sweep() == len(set(found)) == 4
 
 
 async def test_what_no_letter_has_named_is_swept_in_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,18 +8,23 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from router.core.erasing import key_name
 from router.core.errors import ConfigError, StoreUnavailable
 from router.core.events import CustomerErased, ErasureDone
+from router.shell import erasure as erasure_module
 from router.shell.erased import ErasedList
 from router.shell.erasure import Eraser
 from router.shell.identities import identity_of
+from router.shell.reader import LARGE_BYTES_MIN, Begun
 from router.shell.vault import message_blob, raw_blob
-from tests.support.shell_scene import SECRET, ShellStore, Stage, until, written
+from router.shell.workers import Raw, understand
+from tests.support.shell_scene import SECRET, ShellStore, Stage, read_json, until, written
 
 ADA, BOB = "ada@customer.example", "bob@customer.example"
+ADA_KEYS = {key_name(identity_of(SECRET, "email", ADA), times) for times in range(3)}
 
 
 def identities(address: str) -> list[str]:
@@ -221,3 +226,84 @@ async def test_the_store_may_be_away_for_a_while(tmp_path: Path) -> None:
         assert (await node.eraser.erase(ADA))["done"]
         assert tries >= 2
         assert stage.store.keys == {}
+
+
+async def placed(node: Erasing, stage: Stage, raw: bytes) -> Begun:
+    """A message that came back, and was journaled, while a second worker still reads it."""
+    stage.workers.held.add(raw)
+    message = await stage.receive(raw)
+    await until(lambda: message in stage.leader.engine.state.deferred)
+    begun = Begun(entry=stage.store.inbox[message], future=asyncio.get_running_loop().create_future())
+    await stage.tell("understood", message, msgspec.json.encode(understand(Raw(raw, b"", read_json))))
+    await until(lambda: stage.contact_of(message))
+    return begun
+
+
+@pytest.mark.parametrize("size", [1, LARGE_BYTES_MIN])
+async def test_a_worker_that_answers_after_an_erasure_brings_nothing_back(size: int, tmp_path: Path) -> None:
+    """A message that was read twice, the second time until after its writer was erased, is written nowhere again."""
+    node = Erasing(tmp_path)
+    raw = written("x" * size, ADA)
+    async with node.running() as stage:
+        begun = await placed(node, stage, raw)
+        reading = asyncio.create_task(stage.reader.resume_when(begun))
+        await node.eraser.erase(ADA)
+        before = set(stage.store.known)
+        assert begun.future is not None
+        begun.future.set_result(understand(Raw(raw, b"", read_json)))
+        await reading
+        assert set(stage.store.known) == before  # no note with its words
+        assert raw_blob(begun.entry.id) not in stage.store.blobs
+        assert ADA_KEYS.isdisjoint(stage.store.keys)
+
+
+async def test_what_was_written_while_its_writer_was_erased_goes_as_well(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The bytes of a large message that reach the store just after their erasure are deleted by who wrote them."""
+    node = Erasing(tmp_path)
+    raw = written("x" * LARGE_BYTES_MIN, ADA)
+    async with node.running() as stage:
+        begun = await placed(node, stage, raw)
+        put = stage.store.blobs_put_leading
+
+        async def late(epoch: int, blobs: dict[str, bytes]) -> None:
+            await node.eraser.erase(ADA)
+            await put(epoch, blobs)
+
+        monkeypatch.setattr(stage.store, "blobs_put_leading", late)
+        assert begun.future is not None
+        begun.future.set_result(understand(Raw(raw, b"", read_json)))
+        await stage.reader.resume_when(begun)
+        assert raw_blob(begun.entry.id) not in stage.store.blobs
+
+
+async def test_a_quarantined_message_that_is_erased_while_it_is_read_again_stays_gone(tmp_path: Path) -> None:
+    """Its bytes are not written under the key of whoever turns out to have written it."""
+    node = Erasing(tmp_path)
+    async with node.running() as stage:
+        contact = await node.contact(b"no json")
+        message = contact.messages[0].id
+        stage.workers.held.add(b"no json")
+        stage.channels["email"] = msgspec.structs.replace(
+            stage.channels["email"], normalise=lambda raw, meta: read_json(written("at last", ADA), meta)
+        )
+        await stage.tell("retry", message)
+        await until(lambda: len(stage.workers.asked) == 2 and not stage.store.inbox)
+        await node.eraser.erase(contact.id)
+        stage.workers.release()
+        await until(lambda: not stage.reader.rereading)
+        assert not {message_blob(message), raw_blob(message)} & stage.store.blobs.keys()
+        assert ADA_KEYS.isdisjoint(stage.store.keys)
+
+
+async def test_a_key_that_comes_back_is_deleted_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What another node writes again to a promoted replica, an erased key among it, is gone once more before long."""
+    monkeypatch.setattr(erasure_module, "AGAIN_SECONDS", 0.01)
+    node = Erasing(tmp_path)
+    async with node.running() as stage:
+        await node.contact(written("secret", ADA))
+        key = dict(stage.store.keys)
+        await node.eraser.erase(ADA)
+        stage.store.keys |= key
+        await until(lambda: not stage.store.keys)

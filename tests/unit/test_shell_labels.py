@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
+from router.app.hearing import Hearing
 from router.core.errors import StoreUnavailable
-from router.core.state import Contact, MessageRef
+from router.core.state import Contact, MessageRef, State
 from router.core.transitions import ContactState
-from router.core.values import WHOLE, Requirement, Topic, Workspace
+from router.core.values import WHOLE, Priority, Requirement, Topic, Workspace
 from router.shell import labels
-from router.shell.labels import Label, Labels, label_of
+from router.shell.labels import HEAD, Label, Labels, Took, label_of, took_of
 from tests.support.shell_scene import ShellStore
 
 WORKSPACE = Workspace(
@@ -74,7 +75,7 @@ def said(number: int, *topics: str, contact: str = "") -> Label:
 async def test_labels_are_kept_and_the_last_one_of_a_contact_counts() -> None:
     """Another node reads what one has written; what was known before a later word is still known as it was."""
     store = ShellStore()
-    one, other = Labels(store), Labels(store)
+    one, other = Labels(store, Label, HEAD), Labels(store, Label, HEAD)
     await one.read()
     assert await one.add([said(1, "refund"), said(2, "bags")]) == 2
     assert await one.add([said(1, "refund")]) == 0
@@ -95,11 +96,11 @@ async def test_the_oldest_leave(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(labels, "CHUNK", 4)
     monkeypatch.setattr(labels, "LABELS_MAX", 8)
     store = ShellStore()
-    kept = Labels(store)
+    kept = Labels(store, Label, HEAD)
     await kept.read()
     for number in range(1, 15):
         await kept.add([said(number, "refund")])
-    again = Labels(store)
+    again = Labels(store, Label, HEAD)
     await again.read()
     for one in (kept, again):
         assert one.count == 14
@@ -112,7 +113,7 @@ async def test_the_oldest_leave(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_what_the_store_did_not_take_can_be_said_again() -> None:
     """While the store is down nothing is forgotten: the same labels are added when it is back."""
     store = ShellStore()
-    kept = Labels(store)
+    kept = Labels(store, Label, HEAD)
     await kept.read()
     store.down = True
     with pytest.raises(StoreUnavailable):
@@ -120,3 +121,34 @@ async def test_what_the_store_did_not_take_can_be_said_again() -> None:
     store.down = False
     assert await kept.add([said(1, "refund")]) == 1
     assert kept.count == 1
+
+
+@pytest.mark.parametrize(
+    ("more", "raised"),
+    [
+        ({}, False),
+        ({"priority": Priority.HIGH, "priority_set": True}, True),
+        ({"priority": Priority.URGENT}, None),
+        ({"priority": Priority.LOW, "priority_set": True}, False),
+    ],
+)
+def test_a_handled_contact_teaches_what_it_took(more: dict[str, Any], raised: bool | None) -> None:
+    """How long, of which topic and kind, and whether somebody raised it: nothing of that where it was high anyway."""
+    assert took_of(WORKSPACE, contact(took=60_000, **more)) == Took("c1", "1-0", "refund email", 60_000, raised)
+
+
+@pytest.mark.parametrize("more", [{}, {"took": 1, "messages": [ANSWER]}, {"took": 1, "flag": "erased"}])
+def test_what_was_not_handled_teaches_no_effort(more: dict[str, Any]) -> None:
+    """Nobody worked on it, we began it, or its customer was erased: no example."""
+    assert took_of(WORKSPACE, contact(**more)) is None
+
+
+async def test_a_crash_swallows_neither_kind_of_label() -> None:
+    """What contacts say and no label does is found again by whoever leads next, and kept once."""
+    store = ShellStore()
+    state = State(workspace=WORKSPACE, contacts={"c1": contact(took=60_000)})
+    for _ in range(2):
+        hearing = Hearing(store)
+        await hearing.begin(state)
+        await hearing.note(state)
+        assert (hearing.labels.count, hearing.handled.count) == (1, 1)

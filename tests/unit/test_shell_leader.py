@@ -432,7 +432,13 @@ async def test_the_same_holds_over_the_real_store(tmp_path: Path) -> None:
 async def test_a_leader_that_stays_expands_its_calendars_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody has to restart a daemon for its calendars to go on: while it leads they are looked at, too."""
     monkeypatch.setattr(leader_module, "HORIZON_LOOK_MS", 20)
-    stage = Stage(workspace=Workspace(name="acme", calendars={"day": ((0, 1_000),)}))
+    ending = Workspace(name="acme", calendars={"day": ((0, 1_000),)})
+
+    async def compiled(now: int, in_force: str) -> tuple[str, Workspace]:
+        del now
+        return in_force or "v1", msgspec.structs.replace(ending)
+
+    stage = Stage(workspace=ending, compile_workspace=compiled)
     async with stage.leading():
         await until(lambda: len(stage.store.events(WorkspaceChanged)) >= 3)
     assert await whole(stage.store, stage)

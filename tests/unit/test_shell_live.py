@@ -117,7 +117,7 @@ async def test_texts_are_opened_and_erased_ones_are_absent() -> None:
         owner = stage.store.blobs[raw_blob(message)]
         identity = owner[2 : 2 + owner[1]].decode()
         del stage.store.keys[identity]
-        stage.vault.forget({identity})
+        stage.vault.erase({identity})
         assert await library.messages([message]) == {}
         with pytest.raises(KeyError):
             await library.attachment(message, 1)

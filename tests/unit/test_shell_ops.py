@@ -56,6 +56,20 @@ async def test_explain_names_the_record_that_decided(stage: Stage, ops: Ops) -> 
         assert {one["agent"] for one in full["candidates"]} == {"ana", "ben"}
 
 
+async def test_explain_says_what_is_expected_and_how_the_customer_sounds(stage: Stage, ops: Ops) -> None:
+    """What the model says of its words stands in its explanation, in seconds; without that, only what is usual."""
+    async with stage.leading():
+        message = await stage.receive(written())
+        contact = await until(lambda: stage.contact_of(message))
+        usual: dict[str, Any] = await ops.explain(contact.id, full=False)
+        assert (usual["moods"], usual["effort_seconds"]["spread"]) == ([], None)
+        contact.likely, contact.moods = (20_000, 5_000, 30_000), ("angry",)
+        found: dict[str, Any] = await ops.explain(contact.id, full=False)
+        expected = usual["effort_seconds"]["expected"]
+        assert found["moods"] == ["angry"]
+        assert found["effort_seconds"] == {"expected": 2 * expected, "spread": [expected // 2, 3 * expected]}
+
+
 async def test_explain_says_why_a_contact_waits(stage: Stage, ops: Ops) -> None:
     """A contact that nobody can take is explained by what rules the agents out."""
     async with stage.leading():

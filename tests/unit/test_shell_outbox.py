@@ -325,7 +325,7 @@ async def test_a_reply_that_was_erased_is_not_sent() -> None:
         del office.store.blobs[f"message:{erased}"]
         sealed = office.store.blobs[f"message:{forged}"]
         office.store.blobs[f"message:{forged}"] = sealed[:-1] + bytes([sealed[-1] ^ 1])
-        office.stage.vault.forget(set())  # as after the journal's news of an erasure
+        office.stage.vault.forget()  # as after the journal's news of an erasure
         office.task = asyncio.create_task(office.outbox.run())
         await until(office.known(plain, D.SENT))
         await until(office.known(erased, D.FAILED))

@@ -11,9 +11,12 @@ from router.core.errors import StoreUnavailable
 from router.core.events import MessageDeferred, MessageQuarantined, MessageReceived, MessageReleased
 from router.core.message import Message
 from router.core.ports import InboxEntry
+from router.shell import insistent as insistent_module
 from router.shell import leader as leader_module
 from router.shell import reader as reader_module
 from router.shell.channel import ThreadMatch
+from router.shell.clock import Clock
+from router.shell.notes import Internal, internal_entry
 from router.shell.store.entries import InboxItem
 from router.shell.vault import Vault, raw_blob
 from router.shell.workers import Understood
@@ -25,6 +28,7 @@ def _brisk(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waits between tries are short."""
     monkeypatch.setattr(leader_module, "RETRY_SECONDS", 0.01)
     monkeypatch.setattr(reader_module, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(insistent_module, "RETRY_SECONDS", 0.01)
 
 
 def messages(store: ShellStore, kind: type) -> list[str]:
@@ -233,6 +237,43 @@ class TestMalformed:
             await until(lambda: not stage.store.inbox)
             assert len(stage.store.rows) == records
 
+    async def test_a_second_note_writes_no_word_again(self) -> None:
+        """Also not where the message's first entry still stood when the note was read ahead of its turn."""
+        stage = Stage()
+        async with stage.leading():
+            message = await stage.receive(written())
+            original = stage.store.inbox[message]
+            await until(lambda: stage.contact_of(message) and not stage.store.inbox)
+            note = internal_entry(Internal(what="understood", message=message, kept=True), b'{"problem": "late"}')
+            [begun] = stage.reader.begin(
+                [InboxItem(id="9999-0", source="internal", meta=note.meta, raw=note.raw, key=note.key)], set()
+            )
+            begun.originals = [original]
+            prepared = await stage.reader.finish(begun, stage.leader.engine.state, Clock())
+            begun.poisoned = True
+            given_up = await stage.reader.finish(begun, stage.leader.engine.state, Clock())
+        for one in (prepared, given_up):
+            assert (one.event, one.blobs, one.finished) == (None, [], ["9999-0"])
+
+    async def test_bytes_are_kept_by_who_leads_only(self) -> None:
+        """A node that was stopped while it read a large message, and goes on when another leads, writes none of it."""
+        stage = Stage()
+        large = written("x" * reader_module.LARGE_BYTES_MIN)
+        stage.workers.held.add(large)
+        async with stage.leading() as task:
+            message = await stage.receive(large)
+            await until(lambda: message in stage.leader.engine.state.deferred)
+            await stage.crash(task)
+            reading = asyncio.create_task(stage.reader.resume(message))
+            await until(lambda: len(stage.workers.asked) == 2)
+            async with Stage(stage.store).leading():
+                await until(lambda: not stage.store.inbox)
+                del stage.store.blobs[raw_blob(message)]
+                stage.workers.release()
+                await reading
+                assert raw_blob(message) not in stage.store.blobs
+                assert not stage.store.inbox
+
 
 class TestQuarantine:
     """Reading a quarantined message once more."""
@@ -309,7 +350,7 @@ async def test_a_command_on_a_conversation_that_was_tampered_with_is_refused() -
         for name, sealed in stage.store.blobs.items():
             if sealed:  # a mark of the journal's is empty
                 stage.store.blobs[name] = sealed[:-1] + bytes([sealed[-1] ^ 1])
-        stage.vault.forget(set())  # read anew
+        stage.vault.forget()  # read anew
         outcome = await stage.act("ana", "reply", contact=contact, text="On its way.")
         assert (outcome.ok, outcome.code) == (False, "internal")
         assert (await stage.act("ana", "status", status="busy")).ok

@@ -49,7 +49,7 @@ async def test_without_its_key_it_is_gone() -> None:
     vault = await sealed(store, b"a very secret marker")
     assert b"secret" not in store.blobs["raw:1-0"]
     store.keys.clear()
-    vault.forget({"a" * 32})
+    vault.erase({"a" * 32})
     assert await vault.open(["raw:1-0"]) == {}
 
 
@@ -87,7 +87,7 @@ async def test_a_message_just_journaled_is_read_without_the_store() -> None:
     store.blobs.update(sealed)
     assert len(await vault.messages(["1", "2"])) == 2
     await store.keys_delete(["c"])
-    vault.forget({"c"})
+    vault.erase({"c"})
     assert await vault.messages(["1", "2"]) == {}
 
 
@@ -128,7 +128,62 @@ async def test_a_blob_is_locked_though_its_key_is_forgotten_meanwhile(
     plain = bytes(range(256)) * 1_000
     locking = asyncio.create_task(vault.lock_blob("raw:1", "c", plain))
     await asyncio.sleep(0)  # it is with the thread
-    vault.forget({"c"})
+    vault.erase({"c"})
     forgotten.set()
     store.blobs.update([await locking])
-    assert await vault.open(["raw:1"]) == {"raw:1": plain}
+    assert await Vault(store).open(["raw:1"]) == {"raw:1": plain}
+
+
+class Slow(MemoryStore):
+    """Keys are read at once, and answered when `answers` is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read, self.answers = asyncio.Event(), asyncio.Event()
+
+    async def _late(self, found: dict[str, bytes]) -> dict[str, bytes]:
+        self.read.set()
+        await self.answers.wait()
+        return found
+
+    async def keys_get_or_create(self, names: list[str]) -> dict[str, bytes]:
+        """Keys, made where missing."""
+        return await self._late(await super().keys_get_or_create(names))
+
+    async def keys_get(self, names: list[str]) -> dict[str, bytes]:
+        """Keys that there are."""
+        return await self._late(await super().keys_get(names))
+
+
+@pytest.mark.parametrize("asks", ["prepare", "open"])
+async def test_a_key_that_comes_after_its_erasure_is_not_kept(asks: str) -> None:
+    """Whoever asked for a key before it was erased, and is answered after that, opens nothing with it later."""
+    store = Slow()
+    store.answers.set()
+    await sealed(store, b"secret", identity="c")
+    vault = Vault(store)
+    store.read.clear()
+    store.answers.clear()
+    asking = asyncio.create_task(vault.prepare({"c"}) if asks == "prepare" else vault.open(["raw:1-0"]))
+    await store.read.wait()
+    await store.keys_delete(["c"])
+    vault.erase({"c"})
+    store.answers.set()
+    await asking
+    assert await vault.open(["raw:1-0"]) == {}
+
+
+async def test_what_waited_for_an_erased_key_is_locked_with_the_next() -> None:
+    """A blob whose key was erased while it was asked for is written under the name that came after it."""
+    store = Slow()
+    vault, number = Vault(store), 0
+    vault.key_of = lambda identity: f"{identity}.{number}"
+    locking = asyncio.create_task(vault.lock_blob("raw:1", "c", b"later"))
+    await store.read.wait()
+    await store.keys_delete(["c.0"])
+    number = 1
+    vault.erase({"c.0"})
+    store.answers.set()
+    store.blobs.update([await locking])
+    assert list(store.keys) == ["c.1"]
+    assert await Vault(store).open(["raw:1"]) == {"raw:1": b"later"}

@@ -9,7 +9,20 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from router.core.values import Agent, AutoAnswers, Escalation, Priority, Relax, Role, Rule, Sla, Team, When, Workspace
+from router.core.values import (
+    Agent,
+    AutoAnswers,
+    Escalation,
+    Incidents,
+    Priority,
+    Relax,
+    Role,
+    Rule,
+    Sla,
+    Team,
+    When,
+    Workspace,
+)
 from skills.calendar import DAY_MS
 from skills.compile import Classifier, compile_workspace
 from skills.model import WorkspaceConfig
@@ -150,3 +163,12 @@ def test_auto_answers_without_a_text_are_off() -> None:
     config = WorkspaceConfig.model_validate({"workspace": "w", "auto_answers": texts})
     assert compile_workspace(config, 0).auto_answers == AutoAnswers(kinds=("receipt", "queue"), per_hour=7)
     assert compile_workspace(WorkspaceConfig(workspace="w"), 0).auto_answers.kinds == ()
+
+
+def test_the_question_is_off_without_a_text_and_incidents_are_on() -> None:
+    """Whom it is for is the engine's to know; its words stay outside."""
+    plain = compile_workspace(WorkspaceConfig(workspace="w"), 0)
+    assert (plain.csat, plain.incidents) == ("", Incidents(contacts=10, times=3))
+    given = {"workspace": "w", "csat": {"question": {"en": "Well?"}, "ask": "if-agreed"}, "incidents": {"contacts": 0}}
+    made = compile_workspace(WorkspaceConfig.model_validate(given), 0)
+    assert (made.csat, made.incidents) == ("if-agreed", Incidents(contacts=0, times=3))

@@ -166,3 +166,16 @@ def test_finding_names_file_and_line() -> None:
     (finding,) = check(config, compile_workspace(config, NOW, 30), loaded.marks)
     assert finding.as_dict()["file"] == "workspace.yaml"
     assert finding.line == 12
+
+
+def test_a_rule_waits_for_no_mood_that_cannot_be_told() -> None:
+    """Without keywords and with a few examples only, a rule for a mood is warned of; either mends that."""
+    rules = [*SOUND["rules"], {"when": {"mood": "angry"}, "priority": "high"}]
+    (found,) = findings(rules=rules, moods={"angry": {"examples": ["how dare you"]}})
+    assert found.code == "mood_without_examples"
+    assert "20 examples" in found.message
+    assert "raised" not in found.message
+    assert findings(rules=rules, moods={"angry": {"keywords": ["outrageous"]}}) == []
+    assert findings(rules=rules, moods={"angry": {"examples": [f"how dare you {n}" for n in range(20)]}}) == []
+    (urgent,) = findings(rules=[*SOUND["rules"], {"when": {"mood": "urgent"}, "priority": "high"}])
+    assert "agents have raised" in urgent.message

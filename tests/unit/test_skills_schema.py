@@ -103,7 +103,7 @@ def test_editor_accepts_the_example(path: Path) -> None:
         {"sla": {"default": {"first_response": "soon"}}},
         {"teams": {"a": {"assign": "ask"}}},
         {"rules": [{"require": {}}]},
-        {"customers": {"tiers": {"gold": {}}}},
+        {"customers": {"tiers": {"gold": {"match": "bigco"}}}},
         {"channels": {"email": {"send": {"host": "h", "password": "hunter2"}}}},
     ],
 )

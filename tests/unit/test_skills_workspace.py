@@ -496,3 +496,11 @@ def test_a_rule_may_name_a_telegram_group(tmp_path: Path, account: str, accepted
     with pytest.raises(ConfigErrors) as raised:
         load(tmp_path, {"T": "12345:" + "x" * 30})
     assert [(error.line, "account" in str(error)) for error in raised.value.errors] == [(5, True)]
+
+
+def test_a_question_by_mail_needs_an_address_for_its_links(tmp_path: Path) -> None:
+    """Without `web.url` its links lead to the machine itself: said, and nothing is kept back."""
+    asked = GOOD + "csat: {question: {en: Well?}}\n"
+    assert [one.code for one in load(write(tmp_path / "a", asked), {}).warnings if one.code == "no_url"] == ["no_url"]
+    reached = load(write(tmp_path / "b", asked + "web: {url: 'https://desk.example'}\n"), {})
+    assert "no_url" not in [one.code for one in reached.warnings]

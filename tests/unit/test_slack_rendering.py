@@ -10,9 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from slack_sdk.models.blocks import Block
 
-from channels.slack import blocks, card, home, modals, mrkdwn, notices, team
+from channels.slack import alerting, blocks, card, forms, home, modals, mrkdwn, notices, team
 from channels.slack.blocks import Json
 from channels.slack.card import Post
+from router.desk.digests import Day, Shift, Tally, Worker
 from router.desk.views import (
     AgentLoad,
     Banner,
@@ -22,14 +23,18 @@ from router.desk.views import (
     Colleague,
     Considered,
     DeskView,
+    Done,
     File,
     Item,
+    Matter,
     Me,
     OfferRow,
     Overview,
     Party,
     People,
     Row,
+    SavedReply,
+    Suggestion,
     TeamRow,
     Today,
     Topic,
@@ -100,7 +105,10 @@ items = st.builds(
     auto=st.sampled_from(["", "automatic reply"]),
     warnings=_strings(4),
 )
-ACTIONS = ("reply", "note", "transfer", "snooze", "wake", "resolve", "reopen", "retag", "priority", "let_in", "take")
+ACTIONS = (
+    "reply", "note", "transfer", "snooze", "wake", "resolve", "reopen", "retag", "priority", "let_in", "take", "call",
+    "merge", "spam", "leave", "unblock",
+)  # fmt: skip
 cards = st.builds(
     Card,
     n=st.just(1),
@@ -114,7 +122,10 @@ cards = st.builds(
     banners=st.lists(st.builds(Banner, code=names, text=texts), max_size=8).map(tuple),
     items=st.lists(items, max_size=6).map(tuple),
     replies_to=st.just((Party(name="a", address="a@example.org"),)),
-    cc=st.just(()),
+    cc=st.lists(st.builds(Party, name=texts, address=texts), max_size=5).map(tuple),
+    articles=st.lists(
+        st.builds(Suggestion, title=texts, url=st.just("https://ours.example/a?b=1&c=2")), max_size=3
+    ).map(tuple),
     answers=st.just(""),
     replies_line=texts,
     signature=texts,
@@ -147,6 +158,19 @@ me = st.builds(
     capacity=bars.map(tuple),
 )
 many = st.lists(rows, max_size=10).map(tuple)
+dones = st.builds(
+    Done, answers=st.integers(0, 900), resolved=st.integers(0, 900), first_seconds=st.none() | st.integers(0, 10**6)
+)
+matters = st.builds(
+    Matter,
+    code=st.sampled_from(["promises", "nobody", "quarantine", "undelivered", "escalated", "problems"]),
+    level=st.integers(1, 2),
+    size=st.integers(1, 10**6),
+    text=texts,
+    details=_strings(5),
+    contacts=st.lists(ids, max_size=5).map(tuple),
+    due=st.none() | instants,
+)
 desks = st.builds(
     DeskView,
     n=st.just(1),
@@ -159,7 +183,10 @@ desks = st.builds(
     open=many,
     waiting_customer=many,
     snoozed=many,
-    done=many,
+    done=st.just(()),
+    called=st.lists(rows, max_size=3).map(tuple),
+    today=dones,
+    team=st.none() | dones,
     queue=st.integers(0, 10**6),
     notice=texts,
     more=st.dictionaries(st.sampled_from(["open", "snoozed"]), st.integers(1, 5_000)),
@@ -211,6 +238,10 @@ overviews = st.builds(
         max_size=12,
     ).map(tuple),
     risky=many,
+    matters=st.lists(matters, max_size=3).map(tuple),
+)
+saved = st.lists(
+    st.builds(SavedReply, name=names, label=texts, text=texts, fits=st.booleans(), open=st.just(())), max_size=5
 )
 whys = st.builds(
     Why,
@@ -295,8 +326,10 @@ def test_any_notice_is_within_the_limits(listed: list[Item], contact: str) -> No
 
 
 @QUICK
-@given(cards, people, whys)
-def test_any_modal_is_within_the_limits(view: Card, listed: People, said: Why) -> None:
+@given(cards, people, whys, saved, st.lists(rows, max_size=3))
+def test_any_modal_is_within_the_limits(
+    view: Card, listed: People, said: Why, replies: list[SavedReply], twins: list[Row]
+) -> None:
     """Windows are taken by Slack whatever colleagues, topics and texts are called."""
     contact = view.contact.id
     for made in (
@@ -308,6 +341,12 @@ def test_any_modal_is_within_the_limits(view: Card, listed: People, said: Why) -
         modals.priority(contact, view.contact.priority),
         modals.read(view),
         modals.why(said),
+        forms.reply(view, replies),
+        forms.reply(view, replies, {"cc": ["0"], "then": ["resolve"]}, 0),
+        forms.call(contact, listed),
+        forms.merge(contact, twins),
+        forms.spam(contact),
+        forms.letter(listed.topics, view.signature),
     ):
         accepted_view(made)
 
@@ -316,8 +355,25 @@ def test_any_modal_is_within_the_limits(view: Card, listed: People, said: Why) -
 @given(desks, st.none() | overviews)
 def test_any_home_is_within_the_limits(desk: DeskView, overview: Overview | None) -> None:
     """The Home is taken by Slack however many contacts, topics and agents there are."""
-    accepted_view(home.home(desk, overview, lambda contact: f"https://ours.example/{contact}"))
+    accepted_view(home.home(desk, overview, lambda contact: f"https://ours.example/{contact}", changes=True))
     accepted_view(home.stranger())
+
+
+@QUICK
+@given(matters, overviews, dones, st.lists(texts, max_size=20))
+def test_any_alert_and_digest_is_within_the_limits(
+    matter: Matter, overview: Overview, done: Done, workers: list[str]
+) -> None:
+    """Alerts, reminders and digests are taken by Slack whatever topics and people are called."""
+    tally = Tally(opened=1, resolved=2, answers=3, promised=4, in_time=3)
+    listed = tuple(Worker(name=name, done=done) for name in workers)
+    accepted(alerting.alert(matter))
+    accepted(alerting.over(matter.code, NOW))
+    accepted(alerting.superseded(matter.code))
+    accepted(alerting.reminder([f"<https://ours.example/x|y>: {number}" for number in range(11)]))
+    accepted(alerting.day(Day(tally=tally, board=overview.board, workers=listed), tally))
+    shift = Shift(today=done, team=done, unanswered=1, waiting_customer=2, snoozed=3, next_due=NOW)
+    accepted(alerting.shift(shift))
 
 
 @QUICK

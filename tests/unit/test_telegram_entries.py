@@ -284,3 +284,46 @@ def test_nothing_breaks_reading(raw: bytes) -> None:
     for read in (lambda: normalise(raw, b"{}"), lambda: extract(raw, 0)):
         with suppress(RouterError):
             assert read() is not None
+
+
+def test_a_button_under_the_question_is_an_answer_of_who_pressed_it() -> None:
+    """It is for us, says which contact and how, and nothing else: it opens no contact."""
+    here = world()
+    ada = here.person("Ada")
+    asked = here.message(here.private(ada), **{"from": here.me}, text="All right?")
+    asked["reply_markup"] = {"inline_keyboard": [[{"text": "Good", "callback_data": "rate:c12:4"}]]}
+    here.press(ada, asked, "Good")
+    [one] = items(here)
+    assert is_for_us((one,), ME)
+    found = message(one)
+    assert (found.rates, found.auto, found.from_.address) == ("c12:4", "command", f"telegram:{ada['id']}")
+    assert found.text == ""
+
+
+@pytest.mark.parametrize("data", ["", "rate:c12:6", "rate:c12:", "rate:../x:4", "other", "rate:c12:4 "])
+def test_another_button_is_not_for_us(data: str) -> None:
+    """Whatever it says: it is of another program that uses the bot, or of nobody."""
+    here = world()
+    ada = here.person("Ada")
+    asked = here.message(here.private(ada), **{"from": here.me}, text="?")
+    asked["reply_markup"] = {"inline_keyboard": [[{"text": "x", "callback_data": data}]]}
+    here.press(ada, asked, "x")
+    [one] = items(here)
+    assert not is_for_us((one,), ME)
+    with pytest.raises(PoisonError):
+        message(one)
+
+
+def test_stop_refuses_messages_of_a_machine() -> None:
+    """In private alone; the word of a link comes along as a proof to be checked."""
+    here = world()
+    ada, team = here.person("Ada"), here.group("Team")
+    here.write(ada, "/stop")
+    here.write(ada, "/stop it, please")
+    here.write(ada, "/start " + "a" * 54)
+    here.write(ada, f"/stop@{USERNAME}", chat=team)
+    stop, words, start, group = (message(one) for one in items(here))
+    assert (stop.consent, stop.auto) == (False, "command")
+    assert (words.consent, words.auto) == (None, None)
+    assert (start.proof, start.consent, start.auto) == ("a" * 54, None, "command")
+    assert (group.consent, group.auto) == (None, None)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from skills.topics import TopicModel, encoders, train
-from skills.topics.model import Floats
+from skills.topics.linear import Floats
 from skills.topics.training import Labelled
 
 ENGLISH = {

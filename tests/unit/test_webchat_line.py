@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin
 
+from channels.webchat import normalise
 from router.core.errors import BacklogFull, StoreUnavailable
 from router.core.events import ContactResolved, StatusSet, WorkspaceChanged
 from router.core.transitions import ContactState
@@ -353,7 +354,7 @@ async def test_listed_sites_are_let_in(site: ChatSite) -> None:
 
 
 async def test_desk_and_visitor_see_each_other_typing(site: ChatSite) -> None:
-    """Whoever has the chat open sees its visitor write, and the visitor its agent; of a note nobody outside hears."""
+    """Whoever has the contact open sees its visitor there and writing, and the visitor its agent, but for a note."""
     async with Visitor(site.url) as visitor:
         await visitor.write("client-01", "Hello")
         site.answer("Good morning")
@@ -361,19 +362,24 @@ async def test_desk_and_visitor_see_each_other_typing(site: ChatSite) -> None:
         headers = {"Cookie": site.cookie("ana")}
         async with connect(f"ws{site.url[4:]}/desk/live", origin=Origin(site.url), additional_headers=headers) as desk:
             await desk.send(json.dumps({"contact": contact}))
+            assert await _others(desk) == (contact, [], ["The customer"])
             await visitor.say(type="typing")
-            async with asyncio.timeout(60):
-                while True:
-                    frame = json.loads(await desk.recv())
-                    if frame["type"] == "others" and frame["typing"]:
-                        break
-            assert (frame["id"], frame["typing"]) == (contact, ["The customer"])
+            assert await _others(desk) == (contact, ["The customer"], [])
             await desk.send(json.dumps({"contact": contact, "typing": True}))
             await desk.send(json.dumps({"contact": contact, "typing": True, "reply": True}))
             assert (await visitor.frame("typing"))["who"] == "Ana"
             await visitor.say(type="earlier", before="1-0")
             await visitor.frame("earlier")
             assert not [one for one in visitor.frames if one["type"] == "typing"]
+
+
+async def _others(desk: ClientConnection) -> tuple[str, list[str], list[str]]:
+    """What the desk is told next of who else is there: the contact, who types, who does not."""
+    async with asyncio.timeout(60):
+        while True:
+            frame = json.loads(await desk.recv())
+            if frame["type"] == "others":
+                return frame["id"], frame["typing"], frame["here"]
 
 
 async def test_an_edited_workspace_is_followed(site: ChatSite) -> None:
@@ -397,3 +403,44 @@ async def test_an_edited_workspace_is_followed(site: ChatSite) -> None:
             pass
     async with Visitor(site.url) as visitor:
         assert visitor.welcome["title"] == "Acme Sea"
+
+
+# -- who they are, and how it was --------------------------------------------------------------------------------------
+
+
+async def test_a_link_comes_along_with_the_words_it_was_shown_with(site: ChatSite) -> None:
+    """As it was given; what cannot be one is left out, and the words are taken all the same."""
+    async with Visitor(site.url) as visitor:
+        for client, proof in (("client-01", "a" * 54), ("client-02", "<b>"), ("client-03", "x" * 200)):
+            await visitor.say(type="say", client=client, text=f"Hello {client}", proof=proof)
+            await visitor.frame("stored", client=client)
+    assert [normalise(one.raw, one.meta).proof for one in site.inbox.entries] == ["a" * 54, "", ""]
+
+
+async def test_a_visitor_says_how_it_was_and_nobody_else_does(site: ChatSite) -> None:
+    """Only of their own contact, and only where they were asked."""
+    rated: list[tuple[str, int, str]] = []
+
+    class People:
+        async def rate(self, contact: str, score: int, sender: str = "") -> None:
+            rated.append((contact, score, sender))
+
+    site.parts.__dict__["customers"] = People()
+    async with Visitor(site.url) as visitor, Visitor(site.url) as other:
+        await visitor.write("client-01", "Hello")
+        await other.write("client-02", "Hi")
+        contact = next(iter(site.house.state.contacts.values()))
+        name = site.answer("Was it all right?", contact=contact, sent=False)
+        site.house.written[name].asks = contact.id
+        await visitor.say(type="rate", item=name, score=4)  # it is no question yet
+        await visitor.say(type="earlier", before="9-9")
+        await visitor.frame("earlier")
+        contact.messages[-1].auto = "csat"
+        site.report(name, "sent")
+        assert (await visitor.item("Was it all right?"))["asks"]
+        await other.say(type="rate", item=name, score=1)
+        await other.say(type="earlier", before="9-9")
+        await other.frame("earlier")
+        await visitor.say(type="rate", item=name, score=4)
+        assert (await visitor.frame("rated"))["score"] == 4
+    assert rated == [(contact.id, 4, contact.participants[0])]

@@ -19,9 +19,12 @@ from router.core.decisions import (
     AssignTo,
     AttachMessage,
     Decision,
+    EndIncident,
     Explanation,
     NotifySupervisors,
     OpenContact,
+    RaiseIncident,
+    RecordSatisfaction,
     Refuse,
     ReopenContact,
     ResolveContact,
@@ -82,6 +85,18 @@ def test_records_become_events(told: Record, kinds: list[str]) -> None:
     found = list(events_of(told))
     assert [kind for kind, _ in found] == kinds
     assert {(said["contact"], said["at"]) for _, said in found} <= {("c1", WHEN)}
+
+
+def test_incidents_and_answers_of_customers_are_told() -> None:
+    """An incident by its topic, when it begins and when it is over; how a customer was content by contact and score."""
+    raised = RaiseIncident(incident="i1", topic="bags", count=12, usual=250)
+    ended = EndIncident(incident="i1", topic="bags", reason="over")
+    rated = RecordSatisfaction(contact="c1", score=4, agent="ana")
+    assert list(events_of(record(TimePassed(at=NOON), raised, ended, rated))) == [
+        ("incident.raised", {"at": WHEN, "incident": "i1", "topic": "bags"}),
+        ("incident.ended", {"at": WHEN, "incident": "i1", "topic": "bags"}),
+        ("contact.rated", {"at": WHEN, "contact": "c1", "score": 4}),
+    ]
 
 
 def test_an_event_says_what_it_is_about() -> None:
@@ -256,6 +271,21 @@ async def test_a_restart_goes_on_where_it_was() -> None:
         scene.leading = True
         await until(lambda: len(scene.program.asked) == 3)
     assert scene.program.taken()[-1]["type"] == "contact.assigned"
+
+
+async def test_a_record_that_cannot_be_read_blocks_no_other() -> None:
+    """Bytes that are no record, and one that a newer usherd wrote, are passed over and named; what follows is told."""
+    scene = Scene()
+    async with scene.told() as hooks:
+        await began(scene)
+        scene.happen(record(TAKE, ASSIGN))
+        scene.store.rows.append((f"1-{len(scene.store.rows)}", b"no record\xff"))
+        scene.store.rows.append((f"1-{len(scene.store.rows)}", b'{"v": 9999}'))
+        scene.happen(record(RESOLVE, ResolveContact(contact="c1")))
+        await until(lambda: len(scene.program.asked) == 2)
+        assert [one["type"] for one in scene.program.taken()] == ["contact.assigned", "contact.resolved"]
+        [problem] = hooks.problems()
+        assert "cannot be read: 1-1, 1-2; they stay where they are" in problem
 
 
 async def test_a_store_that_is_away_is_waited_for() -> None:

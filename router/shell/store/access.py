@@ -23,10 +23,14 @@ DAEMON_RULES = (
     f"({_K}desk +hset +hsetnx +hdel +hgetall)",
     f"({_K}nodes +hset +hdel +hgetall)",
     f"({_K}lease:* +get +set +pexpire +del +evalsha)",
-    f"({_K}doc:* +get +set +del)",
+    f"({_K}doc:* +get +set +del +evalsha)",
+    "(&usherd:{*}:passing +spublish +ssubscribe)",  # a channel, no key
 )
 # Only the archiver trims, and only what it has put elsewhere; it also has the file written anew after an erasure.
 ARCHIVER_RULES = ("+ping +info +select +bgrewriteaof", f"({_K}journal +xread +xrange +xrevrange +xinfo +xlen +xtrim)")
+
+
+RULES = hashlib.sha256(repr((DAEMON_RULES, ARCHIVER_RULES)).encode()).hexdigest()[:16]  # names this version of them
 
 
 def acl_lines(daemon_password: str, archiver_password: str) -> list[str]:

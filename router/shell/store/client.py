@@ -21,8 +21,9 @@ from redis.exceptions import ResponseError
 
 from router.core.errors import ConfigError, Fenced, StoreUnavailable
 from router.core.ports import Appended, InboxEntry
+from router.shell.buggify import point
 from router.shell.clock import wall_ms
-from router.shell.store import commands, durability, entries, scripts
+from router.shell.store import commands, durability, entries, passing, scripts
 from router.shell.store.asking import Asking, unavailable
 from router.shell.store.blobs import Blobs
 from router.shell.store.commands import FIRST_ID, Keys
@@ -31,7 +32,7 @@ from router.shell.store.files import BlobFolder, BlobPlace
 from router.shell.store.orphans import Orphans
 from router.shell.store.record_ids import require_ascending
 from router.shell.store.shared import Shared
-from router.shell.store.wire import SignInRefused, Wire
+from router.shell.store.wire import SignInRefused, Wire, code_of
 
 SECONDS_MAX = 10.0
 ORPHAN_SECONDS = 3600.0
@@ -134,6 +135,8 @@ class Store(Asking, Shared):
     async def inbox_append_many(self, groups: list[Group]) -> list[Outcome]:
         """Store several callers' groups in one round trip and one fsync; each group gets its own answer."""
         files = await asyncio.gather(*(entries.write_large(batch, self._files) for batch, _ in groups))
+        if any(isinstance(names, list) and any(names) for names in files):
+            await point("intake.file_written")
         calls = entries.merge(groups, files)
         keys = [self.keys.inbox, *self.keys.seen(self.now())]
         sent = [
@@ -226,6 +229,21 @@ class Store(Asking, Shared):
             return 0
         return max(0, int(now[0]) * 1000 + int(now[1]) // 1000 - int(first[0][0].split(b"-")[0]))
 
+    # --- notes that are kept nowhere ---
+
+    async def pass_on(self, note: bytes) -> None:
+        """Pass a note to whoever listens now, at any node. Raises StoreUnavailable, NotPassed."""
+        (reply,) = await self._exchange([commands.passing_tell(self.keys, note)])
+        if isinstance(reply, ResponseError):
+            raise passing.NotPassed(f"the store refused ({code_of(reply)})")
+
+    async def hear(self, heard: passing.Heard, begun: Callable[[], None]) -> None:
+        """Call `begun` once it listens, and `heard` with what any node passes on, this one too.
+
+        Until cancelled, or another server answers. Raises StoreUnavailable, NotPassed.
+        """
+        await passing.listen(self._wire, self.keys, heard, begun)
+
     # --- journal ---
 
     async def journal_append(
@@ -281,6 +299,11 @@ class Store(Asking, Shared):
     async def blobs_put(self, blobs: dict[str, bytes]) -> None:
         """Store blobs durably, replacing those of the same name."""
         await self._blobs.put(blobs)
+
+    async def blobs_put_leading(self, epoch: int, blobs: dict[str, bytes]) -> None:
+        """The same. Raises Fenced if the journal has a newer epoch than the caller's."""
+        stored = await self._blobs.prepare(blobs)
+        await self._fenced(scripts.BLOBS_PUT, list(map(self.keys.blob, stored)), epoch, *stored.values())
 
     async def blobs_get(self, names: list[str]) -> dict[str, bytes]:
         """Return those of the blobs that exist."""

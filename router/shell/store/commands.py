@@ -45,6 +45,7 @@ class Keys:
         self.keys = f"{tag}keys"
         self.secret = f"{tag}secret"
         self.nodes = f"{tag}nodes"
+        self.passing = f"{tag}passing"  # a channel
         self._tag = tag
 
     def seen(self, now_ms: int) -> list[str]:
@@ -274,3 +275,16 @@ def node_delete(keys: Keys, names: list[str]) -> Command:
 def nodes_all(keys: Keys) -> Command:
     """Read what all nodes say of themselves."""
     return ("HGETALL", keys.nodes)
+
+
+# --- notes that are kept nowhere -----------------------------------------------------------------------------------
+
+
+def passing_tell(keys: Keys, note: bytes) -> Command:
+    """Pass a note to whoever listens."""
+    return ("SPUBLISH", keys.passing, note)
+
+
+def passing_hear(keys: Keys) -> Command:
+    """Have what is passed sent to this connection."""
+    return ("SSUBSCRIBE", keys.passing)

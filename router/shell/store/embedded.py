@@ -24,7 +24,7 @@ import structlog
 
 from router.core.errors import ConfigError, StoreUnavailable
 from router.shell.disk import DiskGuard
-from router.shell.store import server
+from router.shell.store import access, server
 from router.shell.store.client import Store
 from router.shell.store.files import BlobPlace
 from router.shell.store.locks import DataLocks
@@ -183,8 +183,10 @@ class EmbeddedStore:
                 hint="stop the process that answers, then start again",
             )
         self._pidfd, self.pid, self._state = pidfd, pid, state
-        if state.listen != self._listen:
-            await self._end()  # it listens elsewhere than we were told to: the next turn starts ours
+        if (state.listen, state.rules) != (self._listen, access.RULES):
+            # It listens elsewhere than we were told to, or an earlier version of us let itself do other things than we
+            # must: the next turn starts ours.
+            await self._end()
             return False
         self._remember(pid, run_id)
         self.adopted = True
@@ -193,7 +195,7 @@ class EmbeddedStore:
 
     async def _launch(self, lock_handle: int) -> None:
         """Start a server and wait until it has loaded what it holds. Raises ConfigError with its last words."""
-        self._state.listen = self._listen
+        self._state.listen, self._state.rules = self._listen, access.RULES
         self._remember(0, "")
         began = time.monotonic()
         self._process = server.launch(self.data, self._state, lock_handle, self._maxmemory)

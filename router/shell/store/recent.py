@@ -33,7 +33,16 @@ ENTRY_ARGUMENTS = 6
 
 _INBOX = scripts.SHA[scripts.INBOX_APPEND]
 _JOURNAL = scripts.SHA[scripts.JOURNAL_APPEND]
-_OUTBOX = {scripts.SHA[scripts.OUTBOX_PUT], scripts.SHA[scripts.OUTBOX_DELETE], scripts.SHA[scripts.DESK_ADD]}
+_REPEATABLE = {  # each does nothing where it was done, or where more has come since
+    scripts.SHA[script]
+    for script in (
+        scripts.OUTBOX_PUT,
+        scripts.OUTBOX_DELETE,
+        scripts.BLOBS_PUT,
+        scripts.DESK_ADD,
+        scripts.DOC_SWAP,
+    )
+}
 _PLAIN = {"SET", "SETNX", "HSETNX", "HDEL", "UNLINK", "DEL", "XDEL"}
 
 
@@ -162,7 +171,7 @@ def _write(keys: Keys, command: Command, reply: object, now: float) -> _Write | 
         return _inbox(write, reply)
     if script == _JOURNAL and reply in (b"+", b"="):
         return _journal(keys, write)
-    return write if script in _OUTBOX and reply == b"+" else None
+    return write if script in _REPEATABLE and reply == b"+" else None
 
 
 def _inbox(write: _Write, reply: list[bytes]) -> _Write | None:

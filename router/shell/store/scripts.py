@@ -134,7 +134,9 @@ local last = last_id(KEYS[1])
 if tonumber(string.match(last, '^%d+')) > tonumber(ARGV[1]) then return '!' .. last end
 """
 OUTBOX_PUT = "#!lua" + _LAST_ID + _EPOCH + "redis.call('HSET', KEYS[2], ARGV[2], ARGV[3])\nreturn '+'\n"
-# The same for what came in, unless it is there: a newer leader has read the desk already and would not see it.
+# KEYS: journal, blobs. ARGV: epoch of the caller, their values. Answer as above: who leads no more writes none.
+BLOBS_PUT = "#!lua" + _LAST_ID + _EPOCH + "for i = 2, #KEYS do redis.call('SET', KEYS[i], ARGV[i]) end\nreturn '+'\n"
+# As OUTBOX_PUT for what came in, unless it is there: a newer leader has read the desk already and would not see it.
 # Answer: '+', '=' was there already, or fenced as above.
 DESK_ADD = (
     "#!lua"
@@ -149,6 +151,16 @@ OUTBOX_DELETE = (
     + _EPOCH
     + "for i = 2, #ARGV do redis.call('HDEL', KEYS[2], ARGV[i]) end\nreturn '+'\n"
 )
+
+# KEYS: a document. ARGV: what it is taken to be ('': there is none), what it is to be. What several nodes change each
+# reads and puts back in its place only, so that none undoes another's change. Answer: '+', or '!' where it is another.
+DOC_SWAP = """#!lua
+local held = redis.call('GET', KEYS[1]) or ''
+if held == ARGV[2] then return '+' end
+if held ~= ARGV[1] then return '!' end
+redis.call('SET', KEYS[1], ARGV[2])
+return '+'
+"""
 
 # A lease is for liveness only (the store's clock may jump); safety is the fence. Its value is `owner count`, and each
 # keeping counts one up: whoever waits for it sees by a clock of its own whether the owner lives, should the store's be
@@ -175,7 +187,9 @@ SCRIPTS = (
     JOURNAL_APPEND,
     OUTBOX_PUT,
     OUTBOX_DELETE,
+    BLOBS_PUT,
     DESK_ADD,
+    DOC_SWAP,
     LEASE_ACQUIRE,
     LEASE_RENEW,
     LEASE_RELEASE,

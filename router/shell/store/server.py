@@ -38,13 +38,17 @@ ARCHIVER_USER = "archiver"
 
 
 class State(msgspec.Struct, kw_only=True):
-    """What `store.json` holds. `pid` 0: a start was begun and not finished. `listen`: TCP address, '' for none."""
+    """What `store.json` holds. `pid` 0: a start was begun and not finished. `listen`: TCP address, '' for none.
+
+    `rules`: which access rules it was started with.
+    """
 
     password: str
     archiver_password: str
     pid: int = 0
     run_id: str = ""
     listen: str = ""
+    rules: str = ""
 
 
 def find_binary() -> str:

@@ -100,7 +100,7 @@ class Shared(Protocol):
 
     async def outbox_put(self, epoch: int, item_id: str, value: bytes) -> None:
         """Store the state of one outgoing item. Raises Fenced if the journal has a newer epoch than the caller's."""
-        await self._fenced(scripts.OUTBOX_PUT, self.keys.outbox, epoch, item_id, value)
+        await self._fenced(scripts.OUTBOX_PUT, [self.keys.outbox], epoch, item_id, value)
 
     async def outbox_all(self) -> dict[str, bytes]:
         """Return the whole outbox."""
@@ -110,10 +110,12 @@ class Shared(Protocol):
     async def outbox_delete(self, epoch: int, ids: list[str]) -> None:
         """Forget outgoing items that are done. Raises Fenced like `outbox_put`."""
         if ids:
-            await self._fenced(scripts.OUTBOX_DELETE, self.keys.outbox, epoch, *ids)
+            await self._fenced(scripts.OUTBOX_DELETE, [self.keys.outbox], epoch, *ids)
 
-    async def _fenced(self, script: str, key: str, epoch: int, *args: str | bytes, confirm: bool = False) -> bytes:
-        asked = commands.evalsha(script, [self.keys.journal, key], epoch, *args)
+    async def _fenced(
+        self, script: str, keys: list[str], epoch: int, *args: str | bytes, confirm: bool = False
+    ) -> bytes:
+        asked = commands.evalsha(script, [self.keys.journal, *keys], epoch, *args)
         reply: bytes
         (reply,) = await self._ask(asked, confirm=confirm)
         if reply.startswith(b"!"):
@@ -127,11 +129,11 @@ class Shared(Protocol):
 
         Whoever leads next carries it out, and has read all of it by the time that this one is fenced.
         """
-        return await self._fenced(scripts.DESK_ADD, self.keys.desk, epoch, name, value, confirm=True) == b"+"
+        return await self._fenced(scripts.DESK_ADD, [self.keys.desk], epoch, name, value, confirm=True) == b"+"
 
     async def desk_put(self, epoch: int, name: str, value: bytes) -> None:
         """Store one value. Raises Fenced if the journal has a newer epoch than the caller's."""
-        await self._fenced(scripts.OUTBOX_PUT, self.keys.desk, epoch, name, value)
+        await self._fenced(scripts.OUTBOX_PUT, [self.keys.desk], epoch, name, value)
 
     async def desk_all(self) -> dict[str, bytes]:
         """Return all of it."""
@@ -141,7 +143,7 @@ class Shared(Protocol):
     async def desk_delete(self, epoch: int, names: list[str]) -> None:
         """Forget values. Raises Fenced like `desk_put`."""
         if names:
-            await self._fenced(scripts.OUTBOX_DELETE, self.keys.desk, epoch, *names)
+            await self._fenced(scripts.OUTBOX_DELETE, [self.keys.desk], epoch, *names)
 
     # --- documents ---
 
@@ -153,6 +155,13 @@ class Shared(Protocol):
     async def doc_put(self, name: str, value: bytes) -> None:
         """Store a small document, replacing the one of that name."""
         await self._ask(commands.doc_put(self.keys, name, value))
+
+    async def doc_swap(self, name: str, before: bytes | None, after: bytes) -> bool:
+        """Put `after` in the place of `before`, None for no document; False if there is another by now."""
+        (done,) = await self._ask(
+            commands.evalsha(scripts.DOC_SWAP, [self.keys.doc(name)], before or b"", after), confirm=True
+        )
+        return bool(done == b"+")
 
     async def doc_put_new(self, name: str, value: bytes, ttl_ms: int | None = None) -> bool:
         """Store a small document, for `ttl_ms` or for good, if there is none of that name; False if there is."""

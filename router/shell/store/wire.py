@@ -44,7 +44,7 @@ class SignInRefused(StoreUnavailable):
     """The store does not accept our user and password."""
 
 
-class _Line(msgspec.Struct):
+class Line(msgspec.Struct):
     """A connection and the run id of the server it leads to."""
 
     connection: AbstractConnection
@@ -65,7 +65,7 @@ class Wire:
         self.met: Met | None = None
         self._route = route_of(url, user, password, key)
         self._seconds_max = seconds_max
-        self._free: list[_Line] = []
+        self._free: list[Line] = []
         self._slots = asyncio.Semaphore(CONNECTIONS_MAX)
         self._meeting = asyncio.Lock()
         self._closed = False
@@ -84,16 +84,20 @@ class Wire:
                 raise SignInRefused("the store refused to let us in") from None
             raise StoreUnavailable(f"the store did not answer ({code_of(error)})") from None
 
+    async def apart(self) -> Line:
+        """A connection that the caller alone uses, and closes. Raises StoreUnavailable."""
+        try:
+            async with asyncio.timeout(self._seconds_max):
+                return await self._connect()
+        except (RedisError, OSError) as error:
+            raise StoreUnavailable(f"the store did not answer ({code_of(error)})") from None
+
     async def look(self) -> None:
         """See whether the way still leads to the server that answers: a primary that was cut off would not say.
 
         Raises StoreUnavailable.
         """
-        try:
-            async with asyncio.timeout(self._seconds_max):
-                await close((await self._connect()).connection)
-        except (RedisError, OSError) as error:
-            raise StoreUnavailable(f"the store did not answer ({code_of(error)})") from None
+        await close((await self.apart()).connection)
 
     async def _exchange(self, packed: list[bytes]) -> list[Any]:
         line = await self._connected()
@@ -110,13 +114,13 @@ class Wire:
             else:
                 await close(line.connection)
 
-    async def _give_back(self, line: _Line) -> None:
+    async def _give_back(self, line: Line) -> None:
         if self._closed or line.server != self.server:
             await close(line.connection)
         else:
             self._free.append(line)
 
-    async def _connected(self) -> _Line:
+    async def _connected(self) -> Line:
         """Return a connection nobody uses. One the store has closed meanwhile (it restarted) is thrown away."""
         while self._free:
             line = self._free.pop()
@@ -129,10 +133,10 @@ class Wire:
             await close(line.connection)
         return await self._connect()
 
-    async def _connect(self) -> _Line:
+    async def _connect(self) -> Line:
         fresh = await self._route.connect()
         try:
-            line = _Line(fresh, await _server_of(fresh))
+            line = Line(fresh, await _server_of(fresh))
             if line.server != self.server:
                 await self._meet(line)
         except BaseException:
@@ -140,7 +144,7 @@ class Wire:
             raise
         return line
 
-    async def _meet(self, line: _Line) -> None:
+    async def _meet(self, line: Line) -> None:
         """Another server answers than before: first what it lacks, then everything else."""
         async with self._meeting:
             if line.server == self.server:

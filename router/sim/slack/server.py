@@ -75,14 +75,19 @@ class WebApi:
             early = await _strike(fault)
             if early is not None:
                 return early
-        status, answer, headers = self._answer(name, args, token, fault)
-        self.calls.append(Called(name, args, answer, status, self._space.now()))
-        self.heard()
+        status, answer, headers = self.asked(name, args, token, fault)
         if fault is not None and fault.after:
             late = await _strike(fault)
             if late is not None:
                 return late
         return JSONResponse(answer, status, headers)
+
+    def asked(self, name: str, args: Json, token: str, fault: Fault | None = None) -> tuple[int, Json, dict[str, str]]:
+        """Status, answer and headers of one call; what HTTP carries, for whoever measures without it."""
+        status, answer, headers = self._answer(name, args, token, fault)
+        self.calls.append(Called(name, args, answer, status, self._space.now()))
+        self.heard()
+        return status, answer, headers
 
     def _answer(self, name: str, args: Json, token: str, fault: Fault | None) -> tuple[int, Json, dict[str, str]]:
         try:

@@ -106,7 +106,8 @@ class Methods:
 
     def _send_message(self, asked: Json, files: Mapping[str, Upload]) -> Json:
         self._chat(asked)
-        return self._posted(asked, _words(str(asked.get("text") or "")))
+        markup = _decoded(asked.get("reply_markup"), {})
+        return self._posted(asked, _words(str(asked.get("text") or "")) | ({"reply_markup": markup} if markup else {}))
 
     def _caption(self, asked: Json) -> Json:
         caption = str(asked.get("caption") or "")
@@ -168,7 +169,10 @@ class Methods:
         return found
 
     def _answer_callback_query(self, asked: Json, files: Mapping[str, Upload]) -> bool:
-        raise Refusal(400, "Bad Request: query is too old and response timeout expired or query ID is invalid")
+        if str(asked.get("callback_query_id")) not in self.world.pressed:
+            raise Refusal(400, "Bad Request: query is too old and response timeout expired or query ID is invalid")
+        self.world.pressed[str(asked["callback_query_id"])] = str(asked.get("text") or "")
+        return True
 
     # -- files and webhooks ----------------------------------------------------------------------------------------
 

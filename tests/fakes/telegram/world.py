@@ -39,6 +39,7 @@ class World:
         self.queue: list[Json] = []  # updates not confirmed yet
         self.told: list[Json] = []  # every update that ever was
         self.sent: list[Json] = []  # what the bot wrote, in order
+        self.pressed: dict[str, str] = {}  # buttons that were pressed, by their query, and what the bot said to that
         self.typing: list[int] = []  # chats in which it was shown typing
         self._updates = itertools.count(900_000_001)
         self._numbers = itertools.count(11)
@@ -99,6 +100,17 @@ class World:
             self.messages[message["chat"]["id"], message["message_id"]] = edited
             self.tell({"edited_message": edited})
         return edited
+
+    def press(self, user: Json, message: Json, label: str) -> str:
+        """Somebody presses the button of that label under a message; gives the query."""
+        rows = message["reply_markup"]["inline_keyboard"]
+        data = next(one["callback_data"] for row in rows for one in row if one["text"] == label)
+        with self.lock:
+            query = str(next(self._updates))
+            self.pressed[query] = ""
+            said = {"id": query, "from": user, "message": message, "chat_instance": "1", "data": data}
+            self.tell({"callback_query": said})
+        return query
 
     def message(self, chat: Json, **content: Any) -> Json:
         """A message of anybody's, not posted yet."""

@@ -79,6 +79,30 @@ export function askTopics(people, current) {
         h("span", {}, topic.label))))], T.save, (form) => ({ topics: new FormData(form).getAll("topic") }));
 }
 
+// A colleague who is to look on and write notes.
+export function askCall(people) {
+  const select = h("select", { name: "target", "aria-label": T.callWhom, data: { focus: "to" } }, people.agents.map((one) =>
+    h("option", { value: one.id }, [one.name, T.statuses[one.status], one.able ? T.able : null].filter(Boolean).join(" · "))));
+  const note = h("textarea", { name: "note", rows: "3", dir: "auto", "aria-label": T.callNote, placeholder: T.callNote });
+  return ask(T.callTitle, [h("p", { class: "muted" }, T.callText), h("label", { class: "field" }, h("span", {}, T.callWhom), select),
+    h("label", { class: "field" }, h("span", {}, T.callNote), note)], T.call, () => select.value && { target: select.value, text: note.value.trim() });
+}
+
+// Another open contact of the same customer, whose messages come here; its id.
+export function askMerge(twins) {
+  if (!twins.length) return ask(T.mergeTitle, h("p", {}, T.mergeNone), null, () => null);
+  return ask(T.mergeTitle, [h("p", { class: "muted" }, T.mergeText),
+    h("fieldset", {}, h("legend", { class: "unseen" }, T.mergeTitle), twins.map((row, place) =>
+      radio("twin", row.id, place === 0, [row.subject, T.states[row.state], row.by && T.heldBy(row.by)].filter(Boolean).join(" · "))))],
+  T.merge, (form) => new FormData(form).get("twin"));
+}
+
+export function askSpam() {
+  return ask(T.spamTitle, [h("p", { class: "muted" }, T.spamText),
+    h("label", { class: "choice" }, h("input", { type: "checkbox", name: "block" }), h("span", {}, T.spamBlock))], T.spam,
+  (form) => ({ block: new FormData(form).has("block") }));
+}
+
 export function askPriority(current) {
   return ask(T.priorityTitle, h("fieldset", {}, h("legend", { class: "unseen" }, T.priorityTitle),
     Object.entries(T.priorities).map(([value, text]) => radio("priority", value, value === current, text))), T.save,
@@ -115,6 +139,26 @@ export function askNew(coming, draft, enclosing) {
     field("to", T.newTo, to), field("subject", T.newSubject, subject), field("topic", T.newTopic, topic), field("text", T.newWords, text), signature,
     h("div", { class: "new-files" }, files.button, files.limit, files.root));
   return ask(T.newTitle, content, T.send, () => ({ ...read(), files: files.ready().map((one) => one.id) }));
+}
+
+export function askLink() {
+  const other = h("input", { type: "text", required: true, maxlength: "60", autocomplete: "off", placeholder: T.linkHint });
+  const why = h("textarea", { rows: "3", required: true, dir: "auto" });
+  return ask(T.linkTitle, [h("p", { class: "muted" }, T.linkText), h("label", { class: "field" }, h("span", {}, T.linkOther), other),
+    h("label", { class: "field" }, h("span", {}, T.linkWhy), why)], T.save, () => ({ other: other.value.trim(), text: why.value.trim() }));
+}
+
+export function askUnlink() {
+  const why = h("textarea", { rows: "3", required: true, dir: "auto" });
+  return ask(T.unlinkTitle, [h("p", { class: "muted" }, T.unlinkText), h("label", { class: "field" }, h("span", {}, T.linkWhy), why)], T.unlink,
+    () => ({ text: why.value.trim() }));
+}
+
+export function askIncident(said) {
+  const text = h("textarea", { rows: "6", required: true, dir: "auto", value: said });
+  const tell = h("input", { type: "checkbox" });
+  return ask(T.incidentTitle, [h("p", { class: "muted" }, T.incidentText), h("label", { class: "field" }, h("span", {}, T.incidentWords), text),
+    h("label", { class: "choice" }, tell, h("span", {}, T.incidentTellOpen))], T.send, () => ({ text: text.value.trim(), tell: tell.checked }));
 }
 
 export function showWhy(why) {

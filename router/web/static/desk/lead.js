@@ -14,6 +14,7 @@ export class LeadView {
     this.app = app;
     this.figures = h("div", { class: "figures" });
     this.problems = h("ul", { class: "problems", "aria-label": T.problems });
+    this.incidents = h("ul", { class: "problems incidents", "aria-label": T.incidents });
     this.topics = h("tbody");
     this.noTopics = h("p", { class: "empty" }, T.queueEmpty);
     this.topicTable = h("table", { class: "table" },
@@ -23,8 +24,8 @@ export class LeadView {
     this.agents = h("tbody");
     this.root = h("section", { class: "queue-view lead", "aria-label": T.overview },
       h("header", { class: "queue-head" }, h("a", { class: "icon-button back", href: "#/", "aria-label": T.goBack }, icon("back")),
-        h("h1", {}, T.overview), h("a", { href: "/wall", target: "_blank", rel: "noopener" }, T.wallboard)),
-      this.problems, this.figures,
+        h("h1", {}, T.overview), h("a", { href: "/desk/report", target: "_blank", rel: "noopener" }, T.report), h("a", { href: "/wall", target: "_blank", rel: "noopener" }, T.wallboard)),
+      this.problems, this.incidents, this.figures,
       h("div", { class: "lead-panes" },
         h("section", {}, h("h2", {}, T.queueByTopic), h("div", { class: "table-scroll", tabindex: "0", role: "region", "aria-label": T.queueByTopic }, this.topicTable), this.noTopics),
         h("section", {}, h("h2", {}, T.atRisk), this.risky, this.noRisk)),
@@ -40,9 +41,16 @@ export class LeadView {
     fill(this.figures, number(board.waiting, T.figureWaiting),
       number(board.oldest ? since(board.oldest) : "–", T.figureLongest), number(board.late, T.figureLate, board.late ? "bad" : ""),
       number(board.at_risk - board.late, T.figureRisk, board.at_risk - board.late ? "warn" : ""), number(board.open, T.figureOpen),
-      number(board.today.opened, T.figureOpened), number(board.today.answers, T.figureAnswers), number(board.today.resolved, T.figureResolved));
-    patch(this.problems, board.problems.map((text) => ({ text })), (one) => one.text, (one) => h("li", {}, icon("flag"), one.text));
-    this.problems.hidden = !board.problems.length;
+      number(board.today.opened, T.figureOpened), number(board.today.answers, T.figureAnswers), number(board.today.resolved, T.figureResolved),
+      board.today.rated > 0 && number(board.today.csat, T.csatToday));
+    patch(this.incidents, board.incidents.map((one) => ({ ...one, said: view.answers[one.id] || "" })), (one) => one.id, (one) => h("li", {}, icon("flag"),
+      h("span", {}, h("strong", {}, T.incidentLine(one)), h("span", { class: "muted" }, ` ${T.incidentOpen(one.affected)}`), one.said && h("span", { class: "muted" }, ` ${T.incidentTold} ${one.said}`)),
+      h("button", { class: "small", data: { focus: `tell-${one.id}` }, onclick: () => this.app.incident(one.id, one.said) }, T.incidentTell),
+      h("button", { class: "small quiet", data: { focus: `end-${one.id}` }, onclick: () => this.app.act("incident_end", { incident: one.id }) }, T.incidentEnd)));
+    this.incidents.hidden = !board.incidents.length;
+    const wrong = [...view.matters.map((one) => ({ text: [one.text, ...one.details].join(" ") })), ...board.problems.map((text) => ({ text }))];
+    patch(this.problems, wrong, (one) => one.text, (one) => h("li", {}, icon("flag"), one.text));
+    this.problems.hidden = !wrong.length;
     patch(this.topics, board.topics.map((one) => ({ ...one, shown: since(one.oldest) })), (one) => one.topic, (one) =>
       h("tr", {}, h("th", { scope: "row" }, one.label), h("td", { class: "number" }, one.waiting), h("td", { class: "number" }, one.shown),
         h("td", { class: `number ${one.at_risk ? "warn" : ""}` }, one.at_risk || "–"),

@@ -33,6 +33,7 @@ function summary(row, extra) {
     row.snippet && h("span", { class: "snippet" }, row.snippet),
     h("span", { class: "chips" }, channelIcon(row.channel), priorityChip(row.priority),
       row.flag && h("span", { class: "chip flag" }, icon("flag"), row.flag.replace("-", " ")),
+      row.moods.map((mood) => h("span", { class: "chip flag" }, mood)),
       dueChip(row), topicChips(row.topics), extra),
   ];
 }
@@ -63,11 +64,13 @@ export class Lists {
     this.app = app;
     this.sections = new Map();
     this.me = h("div", { class: "me" });
-    this.root = h("nav", { class: "lists", "aria-label": T.lists }, this.me);
+    this.today = h("p", { class: "muted today" });
+    this.root = h("nav", { class: "lists", "aria-label": T.lists }, this.me, this.today);
     for (const [key, title, render] of [
       ["offers", T.offers, offerRow],
       ["open", T.open, contactRow],
       ["waiting_customer", T.waitingCustomer, contactRow],
+      ["called", T.calledIn, (one, row) => contactRow(one, row, row.by && h("span", { class: "chip" }, T.heldBy(row.by)))],
       ["snoozed", T.snoozed, (one, row) => contactRow(one, row, row.snoozed_until &&
         h("span", { class: "chip" }, icon("moon"), T.backAt(at(row.snoozed_until))))],
       ["done", T.done, contactRow],
@@ -87,6 +90,7 @@ export class Lists {
 
   update(desk) {
     this.showMe(desk.me);
+    this.showToday(desk.today, desk.team);
     for (const [key, section] of this.sections) {
       const rows = desk[key];
       const more = desk.more?.[key] || 0;
@@ -125,6 +129,12 @@ export class Lists {
         this.status),
       h("div", { class: "bars", role: "group", "aria-label": T.capacity }, me.capacity.map(capacityBar)));
     if (focused) this.status.focus();
+  }
+
+  // What was done today, beside the team's median where anybody else did anything.
+  showToday(own, team) {
+    const words = T.today(own, team);
+    if (this.today.textContent !== words) this.today.textContent = words;
   }
 
   // All contacts in the order shown, for J and K.

@@ -1,7 +1,7 @@
 // The desk page: signs in, keeps the views up to date, does what is pressed.
 
 import { Refused, act, get, signIn, signOut, whoAmI } from "./api.js";
-import { askDecline, askPriority, askSnooze, askTopics, askTransfer, showHelp, showWhy } from "./dialogs.js";
+import { askCall, askDecline, askIncident, askLink, askMerge, askPriority, askSnooze, askSpam, askTopics, askTransfer, askUnlink, showHelp, showWhy } from "./dialogs.js";
 import { h, icon, say, toast } from "./dom.js";
 import { Live } from "./live.js";
 import { assign, forgetDraft, startContact } from "./handing.js";
@@ -319,7 +319,12 @@ class App {
     try { await showWhy(await get(`contacts/${encodeURIComponent(contact)}/why`)); } catch (error) { toast(error.message || T.failed, "bad"); }
   }
 
-  async press(action, card) {
+  async incident(incident, said) {
+    const chosen = await askIncident(said || "");
+    if (chosen) await this.act("incident", { incident, ...chosen });
+  }
+
+  async press(action, card, which) {
     const contact = card.contact.id;
     const chosen = card.topics.filter((topic) => topic.chosen).map((topic) => topic.id);
     const people = async () => get(`contacts/${encodeURIComponent(contact)}/people`);
@@ -332,6 +337,11 @@ class App {
       confirm: async () => ({ topics: chosen }),
       none: async () => ({ topics: [] }),
       priority: async () => askPriority(card.contact.priority),
+      call: async () => askCall(await people()),
+      merge: async () => { const twin = await askMerge((await get(`contacts/${encodeURIComponent(contact)}/twins`)).twins); return twin && { contact: twin, into: contact }; },
+      spam: async () => askSpam(),
+      link: askLink,
+      unlink: async () => { const chosen = await askUnlink(); return chosen && { link: which, ...chosen }; },
     }[action] || (async () => ({}));
     try {
       const fields = await ask();

@@ -9,7 +9,8 @@ import { Composer } from "./composer.js";
 const BUTTONS = {
   accept: ["check", "good"], decline: ["cross", ""], take: ["check", "good"], let_in: ["check", ""],
   resolve: ["check", ""], transfer: ["hand", ""], snooze: ["moon", ""], wake: ["clock", ""], reopen: ["clock", ""],
-  retag: ["tag", "quiet icon-only"], priority: ["flag", "quiet icon-only"],
+  retag: ["tag", "quiet icon-only"], priority: ["flag", "quiet icon-only"], call: ["people", "quiet icon-only"],
+  merge: ["queue", "quiet icon-only"], spam: ["cross", "quiet icon-only"], leave: ["out", ""], unblock: ["check", ""],
 };
 
 export class Thread {
@@ -154,7 +155,7 @@ export class Thread {
 
   showDetails(card) {
     const row = card.contact;
-    const content = JSON.stringify([card.history, card.earlier, card.requirement, card.topics, card.topics_said, card.actions.includes("retag"), row, card.replies_to]);
+    const content = JSON.stringify([card.links, card.wishes, card.asked, card.score, card.history, card.earlier, card.requirement, card.topics, card.topics_said, card.actions.includes("retag"), row, card.replies_to, card.articles]);
     if (content === this.sideContent) return;
     this.sideContent = content;
     const who = card.replies_to[0];
@@ -166,7 +167,14 @@ export class Thread {
         h("p", { class: "customer" }, h("span", { class: "face in", "aria-hidden": "true" }, initials(row.who)),
           h("span", {}, h("strong", {}, row.who), who && who.address !== row.who && !who.address.startsWith("visitor:") && h("span", { class: "muted" }, who.address))),
         h("p", { class: "muted" }, card.history),
-        card.customer && h("p", {}, h("a", { href: `#/k/${encodeURIComponent(card.customer)}`, data: { focus: "history" } }, T.wholeHistory))),
+        card.customer && h("p", {}, h("a", { href: `#/k/${encodeURIComponent(card.customer)}`, data: { focus: "history" } }, T.wholeHistory)),
+        h("dl", { class: "facts" }, fact(T.wants, card.wishes.language),
+          fact(T.consent, card.wishes.consent !== null && [card.wishes.consent ? T.consentYes : T.consentNo, T.channels[card.wishes.consent_channel], at(card.wishes.consent_at)].filter(Boolean).join(" · ")),
+          fact(T.satisfaction, card.asked && (card.score ? T.scoreOf(card.score) : T.noScore))),
+        card.links.length > 0 && h("ul", { class: "earlier", "aria-label": T.links }, card.links.map((one) => h("li", {}, h("span", {}, one.how),
+          h("span", { class: "muted" }, [at(one.at), one.by, T.addresses(one.addresses)].filter(Boolean).join(" · ")),
+          card.actions.includes("unlink") && h("button", { class: "small quiet", data: { focus: `unlink-${one.id}`, action: "unlink" }, onclick: () => this.app.press("unlink", this.card, one.id) }, T.unlink)))),
+        card.actions.includes("link") && h("p", {}, h("button", { class: "small quiet", data: { focus: "link", action: "link" }, onclick: () => this.app.press("link", this.card) }, T.link))),
       card.topics.length > 0 && h("section", {}, h("h2", {}, T.topics), h("ul", { class: "topics" }, card.topics.map((topic) =>
         h("li", {}, h("span", {}, topic.label), h("span", { class: "muted" }, `${Math.round(topic.p / 100)} %`),
           h("span", { class: "track" }, h("i", { vars: { "--share": topic.p / 10000 } }))))),
@@ -177,6 +185,8 @@ export class Thread {
       h("section", {}, h("h2", {}, T.details), h("dl", { class: "facts" },
         fact(T.language, row.language), fact(T.channel, T.channels[row.channel] || row.channel),
         fact(T.openedAt, at(row.opened_at)), fact(T.dueAt, row.due && at(row.due)), fact(T.id, h("code", {}, row.id)))),
+      card.articles.length > 0 && h("section", {}, h("h2", {}, T.articles), h("ul", { class: "earlier" }, card.articles.map((one) =>
+        h("li", {}, h("a", { href: one.url, target: "_blank", rel: "noopener noreferrer" }, one.title))))),
       card.earlier.length > 0 && h("section", {}, h("h2", {}, T.earlier), h("ul", { class: "earlier" }, card.earlier.map((one) =>
         h("li", {}, h("span", { class: "earlier-top" }, channelIcon(one.channel), h("a", { href: `#/c/${one.id}` }, one.topics.join(", ") || one.id)),
           h("span", { class: "muted" }, [at(one.opened_at), one.state, one.by].filter(Boolean).join(" · ")))))));

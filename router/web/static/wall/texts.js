@@ -2,7 +2,7 @@
 
 export const T = {
   title: (workspace, waiting) => `${waiting ? `(${waiting}) ` : ""}${workspace} · Wallboard`,
-  problems: "Problems",
+  incidents: "Incidents", incident: (one) => `${one.label}: ${one.contacts} contacts, usually ${one.usual} an hour`, problems: "Problems",
   figureWaiting: "waiting",
   longest: "longest wait",
   late: "overdue",

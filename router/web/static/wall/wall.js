@@ -51,6 +51,7 @@ function show(board) {
   const content = fill(h("div", { class: "board" }),
     h("header", {}, h("h1", {}, board.workspace), h("time", {}, clock)),
     board.problems.length > 0 && h("ul", { class: "problems", "aria-label": T.problems }, board.problems.map((text) => h("li", {}, text))),
+    board.incidents.length > 0 && h("ul", { class: "problems", "aria-label": T.incidents }, board.incidents.map((one) => h("li", {}, T.incident(one)))),
     h("div", { class: "figures" }, figure(board.waiting, T.figureWaiting), figure(board.oldest ? since(board.oldest) : "–", T.longest),
       figure(board.late, T.late, board.late ? "bad" : ""), figure(risk, T.atRiskSoon, risk ? "warn" : ""),
       figure(available, T.available(all), available ? "good" : "bad")),

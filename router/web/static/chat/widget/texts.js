@@ -2,6 +2,7 @@
 
 const TEXTS = {
   en: {
+    scores: ["Very good", "Good", "Fair", "Bad", "Very bad"], rate: "Your answer", scored: "Thank you for your answer.",
     open: "Open chat", close: "Close chat", unread: (n) => (n === 1 ? "1 new message" : `${n} new messages`),
     log: "Conversation", write: "Write a message", send: "Send", attach: "Send a file", you: "You",
     online: "We are here.", away: "Nobody is here just now.", waiting: "Somebody will be with you soon.",
@@ -17,6 +18,7 @@ const TEXTS = {
     empty: "Please write a message.", thanks: "Thank you!", thanksText: (email) => `We have your message. The answer goes to ${email}.`, another: "Leave another message",
   },
   es: {
+    scores: ["Muy bien", "Bien", "Regular", "Mal", "Muy mal"], rate: "Su respuesta", scored: "Gracias por su respuesta.",
     open: "Abrir el chat", close: "Cerrar el chat", unread: (n) => (n === 1 ? "1 mensaje nuevo" : `${n} mensajes nuevos`),
     log: "Conversación", write: "Escribe un mensaje", send: "Enviar", attach: "Enviar un archivo", you: "Tú",
     online: "Estamos aquí.", away: "Ahora mismo no hay nadie.", waiting: "Enseguida te atendemos.",
@@ -32,6 +34,7 @@ const TEXTS = {
     empty: "Escribe un mensaje.", thanks: "¡Gracias!", thanksText: (email) => `Tenemos tu mensaje. La respuesta irá a ${email}.`, another: "Dejar otro mensaje",
   },
   pt: {
+    scores: ["Muito boa", "Boa", "Regular", "Ruim", "Muito ruim"], rate: "Sua resposta", scored: "Obrigado pela sua resposta.",
     open: "Abrir o chat", close: "Fechar o chat", unread: (n) => (n === 1 ? "1 mensagem nova" : `${n} mensagens novas`),
     log: "Conversa", write: "Escreva uma mensagem", send: "Enviar", attach: "Enviar um arquivo", you: "Você",
     online: "Estamos aqui.", away: "Não há ninguém agora.", waiting: "Alguém fala com você em instantes.",
@@ -47,6 +50,7 @@ const TEXTS = {
     empty: "Escreva uma mensagem.", thanks: "Obrigado!", thanksText: (email) => `Recebemos a mensagem. A resposta vai para ${email}.`, another: "Deixar outra mensagem",
   },
   de: {
+    scores: ["Sehr gut", "Gut", "Mittel", "Schlecht", "Sehr schlecht"], rate: "Ihre Antwort", scored: "Danke für Ihre Antwort.",
     open: "Chat öffnen", close: "Chat schließen", unread: (n) => (n === 1 ? "1 neue Nachricht" : `${n} neue Nachrichten`),
     log: "Gespräch", write: "Nachricht schreiben", send: "Senden", attach: "Datei senden", you: "Sie",
     online: "Wir sind da.", away: "Gerade ist niemand da.", waiting: "Gleich ist jemand für Sie da.",
@@ -62,6 +66,7 @@ const TEXTS = {
     empty: "Bitte eine Nachricht schreiben.", thanks: "Danke!", thanksText: (email) => `Ihre Nachricht ist da. Die Antwort geht an ${email}.`, another: "Noch eine Nachricht",
   },
   fr: {
+    scores: ["Très bonne", "Bonne", "Moyenne", "Mauvaise", "Très mauvaise"], rate: "Votre réponse", scored: "Merci pour votre réponse.",
     open: "Ouvrir le chat", close: "Fermer le chat", unread: (n) => (n === 1 ? "1 nouveau message" : `${n} nouveaux messages`),
     log: "Conversation", write: "Écrire un message", send: "Envoyer", attach: "Envoyer un fichier", you: "Vous",
     online: "Nous sommes là.", away: "Personne n’est là pour l’instant.", waiting: "Quelqu’un va vous répondre.",

@@ -33,6 +33,8 @@ class Thread {
       this.more = frame.more;
     } else if (frame.type === "stored") {
       this.stored(frame.client, frame.id);
+    } else if (frame.type === "rated") {
+      this.items = this.items.map((one) => (one.id === frame.item ? { ...one, score: frame.score } : one));
     } else if (frame.type === "refused") {
       this.refused(frame.client, frame.code, frame.retry);
     }
@@ -54,6 +56,7 @@ class Thread {
     this.settled(client);
     if (!one) return;
     this.forget(client);
+    if (!one.email && !one.file) this.keep.set("proof", null); // it counts once
     if (one.email) {
       one.done?.(null);
     } else if (!this.items.some((each) => each.id === id)) {
@@ -117,7 +120,8 @@ class Thread {
       return;
     }
     const { client, text, name, email } = one;
-    this.line.say(email ? { type: "leave", client, text, name, email } : { type: "say", client, text, name });
+    const proof = this.keep.get("proof") || "";
+    this.line.say(email ? { type: "leave", client, text, name, email } : { type: "say", client, text, name, proof });
     this.timer = setTimeout(() => this.line.drop(), ANSWER_WAIT);
   }
 

@@ -19,6 +19,11 @@ const lang = language(options.lang ? [options.lang] : navigator.languages);
 const locale = navigator.languages.find((tag) => tag.toLowerCase().split("-")[0] === lang) || lang;
 const T = TEXTS[lang];
 const keep = new Keep(base.host);
+const proof = /^#usherd=([\w-]{54})$/.exec(location.hash)?.[1]; // whoever comes by a link from a mail of ours
+if (proof) {
+  keep.set("proof", proof);
+  history.replaceState(null, "", location.pathname + location.search); // not to stand in the address bar
+}
 
 function h(tag, props = {}, ...kids) {
   const node = document.createElement(tag);
@@ -61,7 +66,8 @@ class Widget {
     this.thread.line = this.line;
     document.addEventListener("visibilitychange", () => this.look());
     if (keep.get("pass")) this.line.start();
-    if (keep.get("open") === "1" && matchMedia("(min-width: 481px)").matches) this.open(false);
+    if (proof) this.open();
+    else if (keep.get("open") === "1" && matchMedia("(min-width: 481px)").matches) this.open(false);
     this.draw();
   }
 
@@ -224,7 +230,7 @@ class Widget {
       const first = !before || before.day !== day || before.mine !== mine || before.who !== one.who || one.at - before.at > GROUP_GAP;
       const stalled = one.state === "sending" && !this.line.up && Date.now() - one.at > STALLED_AFTER;
       const sent = one === last && one.id && !this.thread.waiting.length;
-      const key = `${one.client || one.id} ${first} ${one.state || ""} ${stalled} ${sent} ${one.code || ""}`;
+      const key = `${one.client || one.id} ${first} ${one.state || ""} ${stalled} ${sent} ${one.code || ""} ${one.score || ""}`;
       wanted.push([key, () => this.item(one, mine, first, stalled, sent)]);
       before = { day, mine, who: one.who, at: one.at };
     }
@@ -254,6 +260,10 @@ class Widget {
       const words = [icon("file"), h("span", {}, file.name), h("small", {}, sizeName(file.size))];
       const get = { className: "bubble file", type: "button", "aria-label": T.get(file.name), onclick: () => this.fetch(one.id, file) };
       node.append(one.id ? h("button", get, ...words) : h("div", { className: "bubble file" }, ...words));
+    }
+    if (one.asks) {
+      const choice = (text, place) => h("button", { className: "link", type: "button", onclick: () => this.line.say({ type: "rate", item: one.id, score: 5 - place }) }, text);
+      node.append(one.score ? h("span", { className: "mark", role: "status" }, `${T.scores[5 - one.score]}. ${T.scored}`) : h("div", { className: "mark", role: "group", "aria-label": T.rate }, ...T.scores.map(choice)));
     }
     if (one.state === "failed" || stalled) {
       const why = one.code === "too_large" ? T.tooLarge(this.megabytes()) : one.file && one.state === "failed" ? T.noFile : stalled ? T.unsent : T.failed;

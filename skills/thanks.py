@@ -1,0 +1,48 @@
+"""Whether a message only says thanks: one that comes after a contact was resolved is no reason to open it again.
+
+It must err on one side: a question that is taken for thanks is lost to view, thanks taken for a question cost a click.
+So every word must be known, none may be a number, nothing may be asked, and somebody must be thanked.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+CHARACTERS_MAX = 120
+NAMES_MAX = 2
+
+_SAID = """thanks thank thx cheers appreciated gracias obrigado obrigada valeu danke dank merci grazie bedankt
+dankjewel tack takk tak kiitos dziekuje multumesc"""
+_BESIDE = """you so very much many a lot again great perfect ok okay good cool awesome brilliant excellent lovely
+wonderful super nice all it that works now well for your the help support quick fast answer reply
+response got and have day weekend best kind regards bye solved sorted really appreciate muchas
+muchisimas mil perfecto vale genial por su tu la ayuda rapida respuesta muy amable saludos un saludo
+todo bien muito muita perfeito otimo pela sua ajuda tudo certo bom boa dia tarde abraco vielen
+besten herzlichen schon schoen sehr fur fuer die hilfe schnelle antwort perfekt prima toll passt
+alles klar gruss grusse gruesse liebe viele mit freundlichen schonen schoenen tag beaucoup parfait
+bien votre aide bonne journee cordialement mille perfetto va bene wel je hartelijk"""
+_THANKS, _COURTESIES = frozenset(_SAID.split()), frozenset(_BESIDE.split())
+_FACES = re.compile(r"[\U0001f300-\U0001faff\u2600-\u27bf\ufe0f\u200d\U0001f3fb-\U0001f3ff]|[:;]-?[)D]")
+_WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)?")
+
+
+def only_thanks(text: str, names: Iterable[str] = ()) -> bool:
+    """Whether these new words say thanks and nothing else. `names`: of the writer and of ours, as they are written."""
+    said = text.strip()
+    if not said or len(said) > CHARACTERS_MAX or any(mark in said for mark in "?¿") or re.search(r"\d", said):
+        return False
+    plain = _FACES.sub(" ", said)
+    words = [_folded(word) for word in _WORD.findall(plain)]
+    known = {_folded(part) for name in names for part in name.split()}
+    others = [word for word in words if word not in _THANKS and word not in _COURTESIES]
+    named = all(word in known for word in others) and len(others) <= NAMES_MAX
+    if not words:
+        return bool(_FACES.search(said)) and not re.search(r"\w", plain)
+    return named and any(word in _THANKS for word in words)
+
+
+def _folded(word: str) -> str:
+    plain = unicodedata.normalize("NFKD", word.casefold())
+    return "".join(char for char in plain if not unicodedata.combining(char))

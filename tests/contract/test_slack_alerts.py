@@ -1,0 +1,174 @@
+"""Alerts, reminders and digests in Slack: one message a matter, in time, to those whom it concerns."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from unittest.mock import patch
+
+import msgspec
+import pytest_asyncio
+
+from channels.slack import alerts, digests, nudges
+from channels.slack.ports import Wishes
+from router.core import events
+from router.core.state import Contact
+from router.core.values import Sla
+from router.sim.slack import Message
+from tests.fakes.desk_parts import MINUTE
+from tests.support.slack_house import SlackHouse, slack_house
+
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+
+
+@pytest_asyncio.fixture
+async def desk() -> AsyncIterator[SlackHouse]:
+    """Promised are eight hours; who looks now and then looks all the time; Eva supervises, with a channel."""
+    with (
+        patch.object(alerts, "LOOK_MS", 0),
+        patch.object(alerts, "SHOW_MS", 0),
+        patch.object(nudges, "LOOK_MS", 0),
+        patch.object(digests, "LOOK_MS", 0),
+        patch.object(digests, "KEEP_MS", 0),
+    ):
+        async with slack_house() as made:
+            promised(made, 8 * HOUR)
+            made.wishes = Wishes(supervisors_channel=made.lead.id)
+            yield made
+
+
+def promised(desk: SlackHouse, first: int) -> None:
+    """Another promise from now on."""
+    house = desk.house
+    changed = msgspec.structs.replace(house.state.workspace, sla=Sla(first_response=first))
+    house.apply(events.WorkspaceChanged(at=house.now, version=f"v{first}", workspace=changed))
+
+
+def lead(desk: SlackHouse) -> list[Message]:
+    """What stands in the supervisors' channel."""
+    return [one for one in desk["eva"].sees(desk.lead) if one.user == desk.slack.bot]
+
+
+async def told(desk: SlackHouse, *words: str) -> Message:
+    """The newest alert that says all of this."""
+
+    def found() -> list[Message]:
+        return [one for one in lead(desk) if all(word in one.said for word in words)]
+
+    await desk.until(found, f"an alert with {words}")
+    return found()[-1]
+
+
+def waiting(desk: SlackHouse, number: int) -> list[Contact]:
+    """So many wait for anybody: nobody is there."""
+    return [desk.house.mail("Hello", sender=f"P <p{one}@example.org>", subject=f"Case {one}") for one in range(number)]
+
+
+async def test_promises_at_risk_are_one_message_before_they_break(desk: SlackHouse) -> None:
+    """A quarter of an hour before, all of them in one alert with no customer's word; told anew once they are broken."""
+    waiting(desk, 30)
+    desk.house.now += 8 * HOUR - 14 * MINUTE
+    soon = await told(desk, ":warning:", "30 promises are due soon", "Refund 30")
+    assert "Case" not in soon.said
+    desk.house.now += 15 * MINUTE
+    await told(desk, ":rotating_light:", "30 promises are broken")
+    await told(desk, "Promises at risk: it got worse, see below")
+    assert len(lead(desk)) == 2
+    for contact in tuple(desk.house.state.contacts):
+        await desk.house.act("eva", "resolve", {"contact": contact}, f"done {contact}")
+    await told(desk, ":white_check_mark:", "Promises at risk: over since")
+    assert len(lead(desk)) == 2
+    assert desk.slack.refusals == []
+
+
+async def test_what_is_told_stays_told_over_a_restart(desk: SlackHouse) -> None:
+    """Another process goes on with the message that stands there, and with no second one."""
+    waiting(desk, 3)
+    desk.house.now += 8 * HOUR - 14 * MINUTE
+    await told(desk, "3 promises are due soon")
+    await desk.stop()
+    waiting(desk, 1)
+    await desk.start()
+    contact = next(iter(desk.house.state.contacts))
+    await desk.house.act("eva", "resolve", {"contact": contact}, "k1")
+    await told(desk, "2 promises are due soon")
+    assert len(lead(desk)) == 1
+
+
+async def test_what_stays_bad_is_told_in_person(desk: SlackHouse) -> None:
+    """Half an hour later each supervisor reads it in their own conversation, and nobody else."""
+    contact = desk.house.mail("My cat", topic="lost-pet")
+    desk.problems = ["the disk is nearly full"]
+    await told(desk, "usherd has a problem", "the disk is nearly full")
+    assert contact.due is not None
+    desk.house.now += 31 * MINUTE
+    await desk.card("eva", "usherd has a problem")
+    assert desk.cards("ana") == []
+    desk.problems = []
+    await desk.card("eva", "Problems of usherd: over since")
+
+
+async def test_without_a_channel_each_supervisor_is_told_at_once(desk: SlackHouse) -> None:
+    """An answer that did not arrive, and a message that nobody could read, are told in person."""
+    desk.wishes = Wishes()
+    desk.house.available("ana")
+    contact = desk.house.mail("Hello")
+    await desk.house.act("ana", "take", {"contact": contact.id}, "k1")
+    await desk.house.act("ana", "reply", {"contact": contact.id, "text": "Underway"}, "k2")
+    desk.house.report(contact.id, contact.messages[-1].id, "failed")
+    await desk.card("eva", "An answer was not delivered")
+    desk.house.apply(
+        events.MessageQuarantined(
+            at=desk.house.now, message="9-9", channel="email", kind="email", account="help", reason="too deep"
+        )
+    )
+    await desk.card("eva", "A message could not be read safely")
+
+
+async def test_an_agent_is_reminded_of_their_own_together(desk: SlackHouse) -> None:
+    """All that is due soon stands in one message, by topic and id; what is due later comes in another, once."""
+    desk.house.available("ana")
+    first, second = waiting(desk, 2)
+    desk.house.now += 5 * MINUTE
+    (third,) = waiting(desk, 1)
+    for one in (first, second, third):
+        await desk.house.act("ana", "take", {"contact": one.id}, one.id)
+    desk.house.now += 8 * HOUR - 19 * MINUTE
+    shown = await desk.card("ana", "2 of your contacts are due soon", first.id, second.id)
+    assert "Case" not in shown.said
+    desk.house.now += 11 * MINUTE
+    await desk.card("ana", "One of your contacts is due soon", third.id)
+    assert sum("due soon" in one.said for one in desk.cards("ana")) == 2
+
+
+async def test_the_day_and_the_week_are_told_to_supervisors(desk: SlackHouse) -> None:
+    """At the hour that the workspace names, with the team's figures, and on its day those of seven days."""
+    house = desk.house
+    desk.wishes = Wishes(supervisors_channel=desk.lead.id, digest_at="18:00", digest_week="tue")
+    await desk.until(lambda: desk.memory.left("day:"), "the desk has begun before the hour")
+    house.available("ana")
+    contact = house.mail("Hello")
+    await house.act("ana", "take", {"contact": contact.id}, "k1")
+    house.now += 10 * MINUTE
+    await house.act("ana", "reply", {"contact": contact.id, "text": "Underway", "resolve": True}, "k2")
+    house.now += 2 * HOUR  # a Monday in Madrid, past six
+    await told(desk, "Today", "1 opened, 1 answered, 1 resolved", "1 of 1 first answers", "Ana Souza: 1 answered")
+    house.now += DAY
+    await told(desk, "0 opened", "The last seven days", "1 opened, 1 answered, 1 resolved")
+    assert sum("Today" in one.said for one in lead(desk)) == 2
+    assert desk.slack.refusals == []
+
+
+async def test_who_goes_home_reads_what_they_did_and_what_is_left(desk: SlackHouse) -> None:
+    """Once at the end of their day, with what stays with them."""
+    house = desk.house
+    house.available("ana")
+    for number, action in enumerate(("resolve", "snooze")):
+        contact = house.mail("Hello", subject=f"Case {number}")
+        await house.act("ana", "take", {"contact": contact.id}, f"t{number}")
+        fields = {"until": house.now + DAY} if action == "snooze" else {}
+        await house.act("ana", action, {"contact": contact.id, **fields}, f"a{number}")
+    await house.act("ana", "status", {"status": "offline"}, "off")
+    shown = await desk.card("ana", "Your shift is over")
+    assert "0 answered, 1 resolved" in shown.said
+    assert "1 snoozed" in shown.said
