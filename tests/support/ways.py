@@ -75,7 +75,10 @@ async def until(true: Callable[[], object]) -> None:
 
 
 class Kept:
-    """An inbox with the store's rules. `gate`: appends wait for it; `down`: they fail; `lose`: stored, the answer lost, then down."""
+    """An inbox with the store's rules.
+
+    `gate`: appends wait for it; `down`: they fail; `lose`: stored, the answer lost, then down.
+    """
 
     def __init__(self) -> None:
         self.entries: list[InboxEntry] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -196,7 +197,7 @@ async def test_reclassifying_learns_what_agents_said(tmp_path: Path) -> None:
     async with stage.leading():
         ids = [await stage.receive(written(f"quokka number {'abcdefgh'[n]}", f"c{n}@x.example")) for n in range(8)]
         for message in ids:
-            await until(lambda message=message: stage.contact_of(message))
+            await until(partial(stage.contact_of, message))
         labels = Labels(stage.store, Label, HEAD)
         await labels.add([Label(f"c{n}", message, (topic,), outright=True) for n, message in enumerate([*ids, "gone"])])
         store = cast("Store", stage.store)
