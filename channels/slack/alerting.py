@@ -9,8 +9,9 @@ from channels.slack.blocks import Json
 from channels.slack.card import Post
 from channels.slack.mrkdwn import cut, date, inline
 from router.desk.digests import Day, Shift, Tally
+from router.desk.lead_views import Matter
 from router.desk.matters import NOW
-from router.desk.views import Done, Matter
+from router.desk.views import Done
 
 DETAIL_MAX = 300
 WORKERS_MAX = 15

@@ -16,10 +16,10 @@ from channels.slack.ports import Wishes
 from channels.slack.posting import CARD, Postings
 from channels.slack.threads import Thread, digest
 from channels.slack.work import Work
+from router.desk.lead_views import Matter
 from router.desk.matters import NOW, Told, matters, next_step
 from router.desk.model import Desk
 from router.desk.rights import leads
-from router.desk.views import Matter
 
 PREFIX = "alert:"
 CHANNEL = "#"  # in place of an agent: the supervisors' channel

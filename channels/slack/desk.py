@@ -207,10 +207,7 @@ class SlackDesk:
             losses.recall(kept)
             arrivals.recall(kept)
             self._arrivals = arrivals
-            every = (
-                *(projection.work, homes.work, lines.work, lapses.work),
-                *(losses.work, catching_up.work, whatifs.work),
-            )
+            every = tuple(one.work for one in (projection, homes, lines, lapses, losses, catching_up, whatifs))
             self.works = (*every, *(one.work for one in rounds), arrivals.work, arrivals.work_apart)
             works: Runs = [*(one.run for one in every), *(one.work.run for one in rounds)]
             ticks = (projection.look, lines.look, *(one.look for one in rounds), lambda: self._gap(catching_up))

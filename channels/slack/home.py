@@ -10,7 +10,8 @@ from channels.slack.blocks import Json
 from channels.slack.card import action_id, due
 from channels.slack.mrkdwn import cut, date, inline
 from router.desk import texts as desk_texts
-from router.desk.views import Bar, DeskView, Me, Overview, Row
+from router.desk.lead_views import Overview
+from router.desk.views import Bar, DeskView, Me, Row
 
 ROWS_MAX = 8  # of one list
 TOPICS_MAX = 8

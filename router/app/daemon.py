@@ -59,7 +59,6 @@ from skills.workspace import Loaded
 log = structlog.get_logger()
 
 PRELOAD = ("channels.email.parse", "router.app.mail")
-SWEEP_SECONDS = 3_600.0
 
 
 class Daemon:
@@ -246,28 +245,22 @@ class Daemon:
         self.in_force.connect(self.leader, self.commands, self.intake)
         self.reader.proposed = self.in_force.proposed.take
         self.leader.yields = self._yields
-        self.leader.listeners += [
-            self.in_force.committed,
-            self.commands.committed,
-            self.outbox.committed,
-            self.live.committed,
-            self.metrics.committed,
-        ]
+        told = (self.in_force, self.commands, self.outbox, self.live, self.metrics)
+        self.leader.listeners += [part.committed for part in told]
         self.leader.follower.renewals.append(self.live.renewed)
         self.eraser = erase.begin(self)
         self.learner = learner.begin(self)
         self.leader.compose = AutoAnswerer(self._wording, self.stationery).blobs
-        self._troubles += [
-            self.disk.problems,
-            lambda: switched_off(self.leader.engine.state, self.clock.now(), self.config.timezone),
-        ]
-        self._troubles += [self._nobody_leads, self.in_force.problems, self.nodes.problems, self.mailboxes.problems]
-        self._troubles += [self.learner.problems, self.seals.problems]
+        parts = (self.disk, self.in_force, self.nodes, self.mailboxes, self.learner, self.seals)
+        self._troubles += [self._nobody_leads, self._switched_off, *(part.problems for part in parts)]
         self._exit.callback(self._farewell)
 
     def _yields(self) -> bool:
         """Whether another node can use the workspace in force, and this one cannot."""
         return bool(self.in_force.problems()) and any(about.able for about in self.nodes.living().values())
+
+    def _switched_off(self) -> list[str]:
+        return switched_off(self.leader.engine.state, self.clock.now(), self.config.timezone)
 
     def _nobody_leads(self) -> list[str]:
         return [] if self.leader.leading or self.leader.lease.holder else ["no node leads: nothing is routed"]
@@ -277,8 +270,8 @@ class Daemon:
         self.webhooks = Webhooks(self.config.web.hooks, self.store, lambda: self.leader.leading, self.clock.now)
         self._exit.callback(self.in_force.close)
         self._exit.push_async_callback(self.nodes.leave)
-        self._troubles += [self.reloader.problems, self.upkeep.problems, self.eraser.problems, self.time.problems]
-        self._troubles += [self.acknowledged.problems, self.webhooks.problems]
+        watched = (self.reloader, self.upkeep, self.eraser, self.time, self.acknowledged, self.webhooks)
+        self._troubles += [part.problems for part in watched]
         for name, work in (
             ("in force", self.in_force.run()),
             ("learner", self.learner.run()),
@@ -292,7 +285,7 @@ class Daemon:
             ("time", self.time.run()),
             ("store", self.store.watch()),
             ("acknowledged", self.acknowledged.run()),
-            ("sweep", self._sweep_files()),
+            ("sweep", keeping.sweep(self.store, self.enclosures)),
             ("eraser", self.eraser.run()),
             ("webhooks", self.webhooks.run()),
             ("keeper", keeping.keeper(self).run()),
@@ -301,14 +294,6 @@ class Daemon:
             self._exit.push_async_callback(_cancel, self._begin(name, work))
         if self.passing is not None:
             self._exit.push_async_callback(_cancel, self._begin("passing", self.passing.run()))
-
-    async def _sweep_files(self) -> None:
-        """Delete blob files that no entry and no record refers to any more."""
-        while True:
-            await asyncio.sleep(SWEEP_SECONDS)
-            with suppress(TransientError):
-                await self.store.sweep_files()
-                await self.enclosures.sweep()
 
     def _farewell(self) -> None:
         """Say what replaying the journal must give again."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from router.core import asking, clocks, explain, intake, learning, leaving, placing, unwanted
+from router.core import asking, clocks, explain, intake, joining, learning, leaving, placing, unwanted
 from router.core.decisions import ReleaseContact, ResolveContact, SendReply, SnoozeContact
 from router.core.state import MessageRef
 from router.core.transitions import ContactState, DeliveryState
@@ -233,7 +233,7 @@ def let_in(work: Work, event: SenderLetIn, contact: Contact) -> None:
     elif contact.state is ContactState.RESOLVED:
         work.refuse("not-open")
     else:
-        intake.let_in(work, contact, into)
+        joining.let_in(work, contact, into)
 
 
 def merge(work: Work, event: ContactsMerged, contact: Contact) -> None:
@@ -257,7 +257,7 @@ def merge(work: Work, event: ContactsMerged, contact: Contact) -> None:
     elif len(contact.messages) + len(into.messages) > leaving.MESSAGES_MAX:
         work.refuse("bad-state", into.state.value)
     elif _may_move(work, into, event.agent):
-        intake.merge(work, contact, into)
+        joining.merge(work, contact, into)
 
 
 def call(work: Work, event: ColleagueCalled, contact: Contact) -> None:

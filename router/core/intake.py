@@ -17,7 +17,6 @@ from router.core.chats import CONVERSATIONS
 from router.core.decisions import (
     AttachMessage,
     FileAuto,
-    JoinContacts,
     NotifySupervisors,
     OpenContact,
     ReopenContact,
@@ -107,45 +106,6 @@ def release(work: Work, event: MessageReleased) -> None:
     work.index.chats.note(contact)
     placing.classify(work, contact)
     placing.replace(work, contact, "retagged")
-
-
-def let_in(work: Work, contact: Contact, into: Contact) -> None:
-    """The messages of a flagged contact join the one it claimed; its sender may write there from now on."""
-    _join_contacts(work, contact, into)
-    _answer_customer(work, into)
-
-
-def merge(work: Work, contact: Contact, into: Contact) -> None:
-    """The messages of an open contact join another; an answer that was owed there is owed here, since then."""
-    since = contact.response_from
-    _join_contacts(work, contact, into)
-    contact.called = []
-    if since is None:
-        return
-    if into.state in {ContactState.WAITING_CUSTOMER, ContactState.SNOOZED}:
-        wake(work, into, "customer_wrote")
-    if into.response_from is not None:
-        into.response_from = min(into.response_from, since)
-    clocks.start_response(work.workspace, into, since)
-    work.touch(into)
-
-
-def _join_contacts(work: Work, contact: Contact, into: Contact) -> None:
-    if contact.offer is not None:
-        placing.withdraw(work, contact, "joined")
-    if contact.agent is not None:
-        placing.release(work, contact, "transferred")
-    work.step(contact, "resolve")
-    contact.resolved_at = work.now
-    contact.joined = into.id
-    contact.waiting_since = None
-    clocks.pause_resolution(work.workspace, contact, work.now)
-    into.participants = sorted({*into.participants, *contact.participants})
-    for ref in contact.messages:
-        _insert(work, into, ref)
-    contact.messages = []
-    work.emit(JoinContacts(contact=contact.id, into=into.id))
-    work.touch(contact)
 
 
 def resolve_joined(work: Work, name: str | None) -> Contact | None:
@@ -302,7 +262,7 @@ def enter(work: Work, contact: Contact, ref: MessageRef) -> None:
     """Enter a new contact into the state with its first message, and start its clocks."""
     work.state.contacts[contact.id] = contact
     work.index.customers.count(contact.customer, 1)
-    _insert(work, contact, ref)
+    insert(work, contact, ref)
     clocks.restart(work.workspace, contact, work.now)
     reserve.ask(work, contact)
     work.index.chats.note(contact)
@@ -335,11 +295,11 @@ def _attach(work: Work, contact: Contact, event: MessageReceived) -> None:
         auto=event.auto,
         external=event.external,
     )
-    _insert(work, contact, ref)
+    insert(work, contact, ref)
     work.emit(AttachMessage(contact=contact.id, message=event.message))
 
 
-def _insert(work: Work, contact: Contact, ref: MessageRef) -> None:
+def insert(work: Work, contact: Contact, ref: MessageRef) -> None:
     """Messages of a contact sort by inbox id, so that one that came back late stands where it was written."""
     work.index.place[ref.id] = contact.id
     know(work, ref.external, ref.id)
@@ -365,7 +325,7 @@ def _join(work: Work, contact: Contact, event: MessageReceived) -> None:
         contact.participants = _named(*contact.participants, event.sender, *event.cc)
     links.follow_channel(work, contact, event)
     _attach(work, contact, event)
-    _answer_customer(work, contact)
+    answer_customer(work, contact)
     _feel(work, contact, event.moods)
 
 
@@ -384,7 +344,7 @@ def _sorted(moods: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted(set(moods)))
 
 
-def _answer_customer(work: Work, contact: Contact) -> None:
+def answer_customer(work: Work, contact: Contact) -> None:
     """The customer wrote in a contact: the ball is in our court."""
     if contact.state is ContactState.RESOLVED:
         reopen(work, contact)

@@ -10,10 +10,11 @@ from router.core.state import AgentState, Contact
 from router.core.transitions import ContactState
 from router.core.values import Status
 from router.desk.figures import day_of
+from router.desk.lead_views import Board
 from router.desk.model import Desk
 from router.desk.overview import board
 from router.desk.summaries import person_name
-from router.desk.views import Board, Done, View
+from router.desk.views import Done, View
 
 
 class Shift(View, frozen=True, kw_only=True):

@@ -14,9 +14,10 @@ from zoneinfo import ZoneInfo
 
 from router.core.state import Contact
 from router.core.transitions import ContactState
+from router.desk.lead_views import Today
 from router.desk.ports import Changed, Source
 from router.desk.shadow import promise
-from router.desk.views import Done, Today
+from router.desk.views import Done
 
 
 def day_of(now: int, timezone: str) -> tuple[int, int]:

@@ -15,9 +15,10 @@ import msgspec
 from router.core.state import Contact, State
 from router.core.transitions import ContactState, DeliveryState
 from router.desk import texts
+from router.desk.lead_views import Matter
 from router.desk.overview import OURS, risky
 from router.desk.summaries import shown_topics
-from router.desk.views import Matter, View
+from router.desk.views import View
 
 SOON, NOW = 1, 2  # how bad: it will be, it is
 NAMED_MAX = 5

@@ -15,28 +15,14 @@ from router.desk import rights, roster, texts
 from router.desk.actions import FILES_BYTES_MAX, FILES_MAX
 from router.desk.figures import Figures, middle
 from router.desk.index import DeskIndex
+from router.desk.lead_views import Board, Overview
 from router.desk.matters import matters
 from router.desk.overview import board, overview
 from router.desk.ports import Source, Texts
 from router.desk.saved import saved_replies
 from router.desk.summaries import customer_of, heads, last_at, person_name, row
 from router.desk.thread import card
-from router.desk.views import (
-    Board,
-    Card,
-    DeskView,
-    Done,
-    History,
-    Me,
-    OfferRow,
-    Overview,
-    People,
-    Row,
-    SavedReply,
-    Topic,
-    Waiting,
-    Why,
-)
+from router.desk.views import Card, DeskView, Done, History, Me, OfferRow, People, Row, SavedReply, Topic, Waiting, Why
 from router.desk.words import why
 
 WAITING_ROWS_MAX = 100

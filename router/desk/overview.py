@@ -13,9 +13,9 @@ from router.core.transitions import ContactState
 from router.core.values import WHOLE, Requirement
 from router.desk import roster, texts
 from router.desk.figures import Figures
+from router.desk.lead_views import AgentLoad, Board, IncidentRow, Overview, TopicQueue
 from router.desk.ports import Directory, Source, Texts
 from router.desk.summaries import heads, person_name, row, shown_topics
-from router.desk.views import AgentLoad, Board, IncidentRow, Overview, TopicQueue
 
 RISK_MS = 15 * 60_000  # a promise is at risk when it is due within this, or within a quarter of its time
 RISKY_ROWS_MAX = 50

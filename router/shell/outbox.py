@@ -304,9 +304,8 @@ class Outbox:
         await self._put(epoch, delivery)
         await point("outbox.before_send")
         if delivery.left:
-            recipients = [one.address for one in (*message.to, *message.cc)]
-            left = tuple(recipients[place] for place in delivery.left)
-            message = msgspec.structs.replace(message, delivered_to=left)
+            left = [(*message.to, *message.cc)[place].address for place in delivery.left]
+            message = msgspec.structs.replace(message, delivered_to=tuple(left))
         if delivery.attempts > 1 and isinstance(sender, Resuming):
             return await attempt(sender.resume, message)
         return await attempt(sender.send, message)
@@ -369,8 +368,7 @@ def _after_each(after: Delivery, sent: Sent, sender: Sender | None, now: int) ->
     by = {state: tuple(place for place, one in sent.each if one is state) for state in DeliveryState}
     doubtful, later = by[DeliveryState.UNKNOWN], by[DeliveryState.DEFERRED]
     after.lost += by[DeliveryState.FAILED]
-    if doubtful:
-        after.doubts += 1
+    after.doubts += bool(doubtful)
     if doubtful and after.doubts == 1:
         after.state, after.left, after.next_at = DeliveryState.UNKNOWN, (*later, *doubtful), now + UNKNOWN_RETRY_MS
         return after

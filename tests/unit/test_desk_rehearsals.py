@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from router.desk import matters, rehearsals
+from router.desk.lead_views import Matter
 from router.desk.matters import NOW, SOON, Told, next_step
-from router.desk.views import Matter
 
 T0 = 1_790_000_000_000
 

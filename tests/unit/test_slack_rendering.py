@@ -14,11 +14,10 @@ from channels.slack import alerting, blocks, card, forms, home, modals, mrkdwn, 
 from channels.slack.blocks import Json
 from channels.slack.card import Post
 from router.desk.digests import Day, Shift, Tally, Worker
+from router.desk.lead_views import AgentLoad, Board, Matter, Overview, Today, TopicQueue
 from router.desk.views import (
-    AgentLoad,
     Banner,
     Bar,
-    Board,
     Card,
     Colleague,
     Considered,
@@ -26,19 +25,15 @@ from router.desk.views import (
     Done,
     File,
     Item,
-    Matter,
     Me,
     OfferRow,
-    Overview,
     Party,
     People,
     Row,
     SavedReply,
     Suggestion,
     TeamRow,
-    Today,
     Topic,
-    TopicQueue,
     Why,
 )
 from router.sim.slack.blocks import message_too_long, problems_of_blocks, problems_of_view, view_too_large
