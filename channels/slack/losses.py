@@ -6,13 +6,13 @@ What is lost is remembered until it was told: while Slack is away nobody can be 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
+from typing import Any
 
 import msgspec
 import structlog
 
 from channels.slack import texts
-from channels.slack.api import Api, Doubt
+from channels.slack.api import Api, Doubt, Refusal
 from channels.slack.blocks import section
 from channels.slack.mrkdwn import cut, date
 from channels.slack.people import People
@@ -25,6 +25,7 @@ log = structlog.get_logger()
 
 PREFIX = "lost:"
 HANDS = 1
+DOUBTS_MAX = 3
 TOLD = frozenset({"press", "submit", "say", "react", "command"})  # of what else is lost nobody waits for anything
 
 
@@ -55,6 +56,7 @@ class Losses:
         self._memory = memory
         self._at = at
         self._lost: dict[str, Lost] = {}
+        self._doubts: dict[str, int] = {}
         self.work: Work[str] = Work("losses", self._tell, HANDS)
 
     def recall(self, kept: dict[str, bytes]) -> None:
@@ -78,7 +80,7 @@ class Losses:
         self.work.mark(name)
 
     async def _tell(self, name: str) -> None:
-        """Say so in the contact's thread, or in the conversation with the app. Raises Wait, Refusal."""
+        """Say so in the contact's thread, or in the conversation with the app. Raises Wait, StoreUnavailable."""
         lost = self._lost.get(name)
         if lost is None:
             return
@@ -97,10 +99,21 @@ class Losses:
                 "unfurl_links": False,
                 "unfurl_media": False,
             }
-            with suppress(Doubt):  # most likely it stands there; said twice it would say nothing more
-                await self._api.call("chat.postMessage", arguments, urgent=True)
+            await self._say(name, arguments)
         await self._memory.delete([name])
         self._lost.pop(name, None)
+        self._doubts.pop(name, None)
+
+    async def _say(self, name: str, arguments: dict[str, Any]) -> None:
+        """Say it; if Slack's answer is lost once more, the first stands there: a double is better than silence."""
+        try:
+            await self._api.call("chat.postMessage", arguments, urgent=True)
+        except Doubt:
+            doubts = self._doubts[name] = self._doubts.get(name, 0) + 1
+            if doubts < DOUBTS_MAX:
+                raise
+        except Refusal as refusal:
+            log.warning("slack_loss_not_told", code=refusal.code)
 
 
 def _why(code: str) -> str:

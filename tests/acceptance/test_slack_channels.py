@@ -31,7 +31,7 @@ topics:
   bags: {{examples: [my suitcase did not arrive, lost luggage], keywords: [suitcase]}}
 rules:
   - {{when: {{topic: refund}}, require: {{billing: 2}}}}
-  - {{when: {{topic: bags}}, require: {{baggage: 2}}, sla: {{first_response: 10m}}}}
+  - {{when: {{topic: bags}}, require: {{baggage: 2}}, sla: {{first_response: 1s}}}}
 offers: {{accept_within: {{email: 10m, chat: 10m, messaging: 10m}}}}
 channels:
   email:

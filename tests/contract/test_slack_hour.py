@@ -25,6 +25,7 @@ from router.core.transitions import ContactState
 from router.core.values import Status
 from router.sim.slack import FakeSlack, Rules
 from tests.fakes.desk_parts import START, workspace
+from tests.support import slack_house
 from tests.support.slack_house import SlackHouse
 
 SCALE = 20
@@ -35,6 +36,7 @@ QUICK = (
     (listening, "WATCH_SECONDS", 0.05),
     (api, "AGAIN_SECONDS", 0.1),
     (desk, "TICK_SECONDS", 0.1),
+    (slack_house, "PATIENCE", 120.0),
 )
 MINUTE = 60_000
 TOPICS = (("refund", "Refund"), ("lost-baggage", "Bag"), ("lost-pet", "Dog"))

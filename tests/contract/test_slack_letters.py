@@ -19,7 +19,8 @@ from channels.slack.manifest import manifest
 from router.sim.slack import Channel, FakeSlack, Message, Person, Rules
 
 RULES = Rules(message_pace=0.01, tier_scale=20)
-TIMEOUT_SECONDS = 1
+HASTY_SECONDS = 2  # so short is Slack waited for where it is to hang
+HANG_SECONDS = 60.0
 
 
 class Shop:
@@ -32,9 +33,10 @@ class Shop:
         self.question: Message | None = None
         self.letters = self.process()
 
-    def process(self) -> Letters:
-        """As after a start: nothing is remembered."""
-        client = web_client(self.slack.bot_token, self.slack.api_url)
+    def process(self, patience: int = listening.TIMEOUT_SECONDS) -> Letters:
+        """As after a start: nothing is remembered. `patience`: so many seconds Slack is waited for."""
+        with patch.object(listening, "TIMEOUT_SECONDS", patience):
+            client = web_client(self.slack.bot_token, self.slack.api_url)
         return Letters(Api(client, Limits(time.monotonic)))
 
     def letter(self, text: str, *files: File, key: str = "m1", name: str = "Ana Souza") -> Letter:
@@ -51,11 +53,8 @@ class Shop:
 
 @pytest_asyncio.fixture
 async def shop() -> AsyncIterator[Shop]:
-    """A question was asked; our patience with Slack is short."""
-    with (
-        patch.object(limits, "MESSAGE_SECONDS", 0.02),
-        patch.object(listening, "TIMEOUT_SECONDS", TIMEOUT_SECONDS),
-    ):
+    """A question was asked."""
+    with patch.object(limits, "MESSAGE_SECONDS", 0.02):
         async with FakeSlack(manifest(), rules=RULES) as slack:
             made = Shop(slack)
             made.question = await made.cara.writes("Where is it?", channel=made.channel)
@@ -103,10 +102,10 @@ async def test_files_come_after_the_words(shop: Shop, text: str) -> None:
 @pytest.mark.parametrize("done", [True, False])
 @pytest.mark.parametrize("method", ["chat.postMessage", "files.completeUploadExternal"])
 async def test_an_answer_whose_outcome_is_in_doubt_is_looked_for(shop: Shop, method: str, *, done: bool) -> None:
-    """Slack hangs twenty times as long as we wait: done or not, another process posts only what is missing."""
+    """Slack hangs far longer than we wait: done or not, another process posts only what is missing."""
     letter = shop.letter("One.", File(name="label.pdf", content=b"%PDF"))
-    shop.slack.faults.hang(method, seconds=20.0 * TIMEOUT_SECONDS, times=1, after=done)
-    outcome = await shop.letters.send(letter)
+    shop.slack.faults.hang(method, seconds=HANG_SECONDS, times=1, after=done)
+    outcome = await shop.process(HASTY_SECONDS).send(letter)
     assert outcome.state == "unknown"
     assert outcome.wait_ms > 0
     assert (await shop.process().send(letter, again=True)).state == "sent"
