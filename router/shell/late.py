@@ -26,6 +26,7 @@ from router.shell.vault import Vault, message_blob
 log = structlog.get_logger()
 
 CSAT = "csat"
+ASK_BY_THEMSELVES = frozenset({"webchat", "telegram", "http"})  # with buttons of their own, or by the API
 
 
 class LateStore(Protocol):
@@ -109,8 +110,8 @@ class LateAnswers:
         asked = self._asked()
         text = asked.texts.get(contact.language or "") or asked.texts[asked.language]
         text = text.replace("{reference}", contact.id)
-        if "@" not in last.from_.address:
-            return text  # the channel has buttons of its own
+        if last.channel in ASK_BY_THEMSELVES:
+            return text
         _, words = words_of(contact.language or asked.language)
         lines = [f"{words.answers[score - 1]}: {self._link(contact.id, score)}" for score in reversed(SCORES)]
         return "\n".join((text, "", *lines))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from unittest.mock import AsyncMock
 
 import msgspec
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.app.invitations import Inviter
-from router.core.message import Message
+from router.core.message import Address, Message
 from router.core.state import State
 from router.core.transitions import DeliveryState
 from router.core.values import Incidents, Rule, Topic, When
@@ -160,11 +161,9 @@ class Postman:
         return 1
 
 
-@asynccontextmanager
-async def asking(stage: Stage) -> AsyncIterator[Postman]:
-    """A node that leads, sends, and asks customers once they were answered."""
-    postman = Postman()
-    late = LateAnswers(
+def late_of(stage: Stage) -> LateAnswers:
+    """What composes them, on a stage."""
+    return LateAnswers(
         store=stage.store,
         vault=stage.vault,
         state=lambda: stage.leader.engine.state,
@@ -172,6 +171,13 @@ async def asking(stage: Stage) -> AsyncIterator[Postman]:
         stationery=PlainStationery(),
         link=lambda contact, score: f"https://desk/{contact}/{score}",
     )
+
+
+@asynccontextmanager
+async def asking(stage: Stage) -> AsyncIterator[Postman]:
+    """A node that leads, sends, and asks customers once they were answered."""
+    postman = Postman()
+    late = late_of(stage)
     outbox = Outbox(
         store=stage.store,
         vault=stage.vault,
@@ -209,6 +215,24 @@ async def test_the_question_goes_to_the_writer_alone_with_five_links() -> None:
         name = next(ref.id for ref in stage.contacts[0].messages if ref.auto == "csat")
         assert (await stage.vault.messages([name]))[name] == question
         await until(lambda: stage.contacts[0].messages[-1].delivery is DeliveryState.SENT)
+
+
+@pytest.mark.parametrize(("channel", "links"), [("slack", 5), ("telegram", 0), ("webchat", 0)])
+async def test_who_has_no_buttons_gets_links(monkeypatch: pytest.MonkeyPatch, channel: str, links: int) -> None:
+    """Where a channel asks with buttons the question stands alone; in a thread in Slack links stand below it."""
+    stage = Stage(workspace=msgspec.structs.replace(WORKSPACE, csat="unless-refused"))
+    async with stage.leading():
+        contact = await stage.holding()
+        await stage.act("ana", "reply", contact=contact, text="Done.", resolve=True)
+        await until(lambda: any(ref.auto == "csat" for ref in stage.contacts[0].messages))
+        heard, asked = stage.contacts[0].messages[0].id, stage.contacts[0].messages[-1].id
+        place = Address(address=f"{channel}:C1/1.2")
+        said = Message(channel=channel, from_=Address(address=f"{channel}:U1"), reply_to=(place,), text="Help")
+        monkeypatch.setattr(stage.vault, "messages", AsyncMock(return_value={heard: said}))
+        question = await late_of(stage).compose(contact, asked)
+    assert question is not None
+    assert question.to == (place,)
+    assert question.text.count("https://desk/") == links
 
 
 async def test_what_was_erased_is_not_composed_anew() -> None:
