@@ -273,6 +273,7 @@ MATTERS = {
     "quarantine": "Messages in quarantine",
     "undelivered": "Answers that do not arrive",
     "escalated": "Escalated contacts",
+    "incidents": "Incidents",
     "problems": "Problems of usherd",
 }
 NUDGE_ONE = ":alarm_clock: One of your contacts is due soon."

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from router.core.state import Contact, State
+from router.core.state import Contact, Incident, State
 from router.core.transitions import ContactState, DeliveryState
 from router.desk import texts
 from router.desk.lead_views import Matter
@@ -25,8 +25,8 @@ NAMED_MAX = 5
 AGAIN_MS = 300_000  # between two messages about one matter that only grew
 CALM_MS = 900_000  # a matter that comes back within this is the same one
 GROWN_MIN = 5
-PROMISES, NOBODY, QUARANTINE, UNDELIVERED, ESCALATED, PROBLEMS = (
-    "promises", "nobody", "quarantine", "undelivered", "escalated", "problems",
+PROMISES, NOBODY, QUARANTINE, UNDELIVERED, ESCALATED, INCIDENTS, PROBLEMS = (
+    "promises", "nobody", "quarantine", "undelivered", "escalated", "incidents", "problems",
 )  # fmt: skip
 
 
@@ -52,6 +52,7 @@ def matters(state: State, contacts: list[Contact], problems: Iterable[str], now:
         _about(QUARANTINE, SOON, unread, texts.MATTER_QUARANTINE),
         _undelivered(contacts),
         _about(ESCALATED, SOON, [one for one in contacts if _told_of(one)], texts.MATTER_ESCALATED),
+        _incidents(list(state.incidents.values())),
         _problems(tuple(dict.fromkeys(problems))),
     ]
     return tuple(one for one in found if one is not None)
@@ -124,6 +125,19 @@ def _delivery(contact: Contact) -> DeliveryState | None:
 def _told_of(contact: Contact) -> bool:
     """Whether a step that tells supervisors was taken, and the contact is still ours to answer."""
     return contact.state in OURS and any(step.notify is not None for step in contact.escalate[: contact.escalated])
+
+
+def _incidents(incidents: list[Incident]) -> Matter | None:
+    """What customers keep writing about. It is as large as the contacts of it: when they double it is told again."""
+    if not incidents:
+        return None
+    lines = tuple(
+        texts.INCIDENT_LINE.format(topic=texts.label(one.topic), contacts=one.contacts, usual=f"{one.usual / 100:g}")
+        for one in incidents[:NAMED_MAX]
+    )
+    size = sum(one.contacts for one in incidents)
+    text = texts.counted(texts.MATTER_INCIDENT, len(incidents))
+    return Matter(code=INCIDENTS, level=NOW, size=size, text=text, details=lines)
 
 
 def _problems(problems: tuple[str, ...]) -> Matter | None:

@@ -211,6 +211,8 @@ MATTER_QUARANTINE = ("A message could not be read safely.", "{n} messages could 
 MATTER_FAILED = ("An answer was not delivered.", "{n} answers were not delivered.")
 MATTER_HELD_UP = ("An answer does not get away.", "{n} answers do not get away.")
 MATTER_ESCALATED = ("A contact was escalated.", "{n} contacts were escalated.")
+MATTER_INCIDENT = ("Far more than usual is written of a topic.", "Far more than usual is written of {n} topics.")
+INCIDENT_LINE = "{topic}: {contacts} contacts, usually {usual} an hour"
 MATTER_PROBLEMS = ("usherd has a problem.", "usherd has {n} problems.")
 
 

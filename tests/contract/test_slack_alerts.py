@@ -11,7 +11,7 @@ import pytest_asyncio
 from channels.slack import alerts, digests, nudges
 from channels.slack.ports import Wishes
 from router.core import events
-from router.core.state import Contact
+from router.core.state import Contact, Incident
 from router.core.values import Sla
 from router.sim.slack import Message
 from tests.fakes.desk_parts import MINUTE
@@ -172,3 +172,16 @@ async def test_who_goes_home_reads_what_they_did_and_what_is_left(desk: SlackHou
     shown = await desk.card("ana", "Your shift is over")
     assert "0 answered, 1 resolved" in shown.said
     assert "1 snoozed" in shown.said
+
+
+async def test_an_incident_is_said_with_its_figures_and_ends(desk: SlackHouse) -> None:
+    """What customers keep writing about reaches whoever leads: the topic, how many wrote, and how many usually do."""
+    house = desk.house
+    house.state.incidents["i1"] = Incident(
+        id="i1", topic="lost-baggage", began=house.now, contacts=34, usual=300, look_at=house.now + HOUR
+    )
+    alert = await told(desk, "Far more than usual is written of a topic.")
+    assert "Lost baggage: 34 contacts, usually 3 an hour" in alert.said
+    house.apply(events.IncidentEnded(at=house.now, agent="eva", incident="i1"))
+    assert not house.state.incidents
+    await told(desk, "Incidents: over since")

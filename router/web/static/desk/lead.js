@@ -48,7 +48,7 @@ export class LeadView {
       h("button", { class: "small", data: { focus: `tell-${one.id}` }, onclick: () => this.app.incident(one.id, one.said) }, T.incidentTell),
       h("button", { class: "small quiet", data: { focus: `end-${one.id}` }, onclick: () => this.app.act("incident_end", { incident: one.id }) }, T.incidentEnd)));
     this.incidents.hidden = !board.incidents.length;
-    const wrong = [...view.matters.map((one) => ({ text: [one.text, ...one.details].join(" ") })), ...board.problems.map((text) => ({ text }))];
+    const wrong = [...view.matters.filter((one) => one.code !== "incidents").map((one) => ({ text: [one.text, ...one.details].join(" ") })), ...board.problems.map((text) => ({ text }))];
     patch(this.problems, wrong, (one) => one.text, (one) => h("li", {}, icon("flag"), one.text));
     this.problems.hidden = !wrong.length;
     patch(this.topics, board.topics.map((one) => ({ ...one, shown: since(one.oldest) })), (one) => one.topic, (one) =>
