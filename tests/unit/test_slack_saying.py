@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from channels.slack import answering, letters
+from channels.slack import answering, blocks, holding, letters, mrkdwn, rehearsing
 from channels.slack.answering import Answering
+from channels.slack.api import Wait
 from channels.slack.asking import Questions
 from channels.slack.blocks import Json
 from channels.slack.card import Post
@@ -24,7 +25,7 @@ from channels.slack.reading import Deed
 from router.core.values import Status
 from router.desk.views import Found, Row, Waiting, Why
 from router.sim.slack.mrkdwn import pinged
-from tests.unit.test_slack_rendering import NOW, QUICK, accepted, desks, instants, rows, texts, whys
+from tests.unit.test_slack_rendering import NOW, QUICK, accepted, accepted_view, desks, instants, rows, texts, whys
 from tests.unit.test_slack_rendering import __file__ as rendering
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -133,6 +134,29 @@ def test_any_answer_to_a_customer_is_within_the_limits(text: str, name: str, fil
         assert len(post.get("username", "")) <= 80
         assert "\n" not in post.get("username", "")
         assert "<" not in post.get("username", "")
+
+
+@QUICK
+@given(st.lists(texts, min_size=1, max_size=20))
+def test_any_word_of_a_what_if_is_within_the_limits(said: list[str]) -> None:
+    """Whatever topics, agents and contacts are called that would have gone elsewhere."""
+    accepted_view(rehearsing.window([mrkdwn.cut(one, 400) for one in said]))
+
+
+@QUICK
+@given(st.from_regex(r"[CD][A-Z0-9]{8} [0-9]{10}\.[0-9]{6}", fullmatch=True), st.integers(1, 600_000))
+def test_what_can_be_taken_back_is_said_within_the_limits(key: str, span: int) -> None:
+    """With a button that names it, however long it is held."""
+    told: list[Post] = []
+
+    async def tell(text: str, button: Json) -> None:
+        told.append(Post(text=text, blocks=(blocks.section(text, button),)))
+
+    holds = holding.Holding(hold_ms=lambda: span, find=lambda _: None, remember=AsyncMock(), now=lambda: NOW)
+    deed = Deed(key=key, kind="submit", team="T1", user="U1", at=NOW)
+    with pytest.raises(Wait):
+        asyncio.run(holds.passed(deed, tell))
+    accepted(told[0])
 
 
 def test_every_module_that_makes_blocks_is_looked_at() -> None:
