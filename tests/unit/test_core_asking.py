@@ -155,6 +155,15 @@ def test_on_the_first_day_nothing_is_usual() -> None:
     assert off.engine.state.rates == {}
 
 
+def test_what_nobody_knows_the_topic_of_is_no_incident() -> None:
+    """However many write: an incident is of a topic."""
+    scene = with_history()
+    for number in range(40):
+        scene.mail(f"u{number}", None)
+    assert scene.engine.state.incidents == {}
+    assert list(scene.engine.state.rates) == ["refund"]
+
+
 def test_it_ends_by_itself_after_a_calm_hour() -> None:
     """While the hour that ended was as bad it goes on; counts of eight days are kept, and no more."""
     scene = with_history()
