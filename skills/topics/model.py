@@ -68,7 +68,7 @@ class TopicModel:
         """(topic, probability of 10,000), best first, at most five; () if nothing speaks for any.
 
         Takes any text, of any length; never raises. Keywords are merged in: each makes its topic at least 90 %
-        probable. A message that looks like no example has its probabilities scaled down to 33 % at most, keywords apart.
+        probable. A message that looks like no example has its probabilities scaled to 33 % at most, keywords apart.
         """
         folded = fold(text)
         shares = self._shares(folded, text)
