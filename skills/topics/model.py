@@ -30,7 +30,7 @@ from skills.topics.linear import Floats, Linear, ModelBroken, arrays_of, manifes
 FORMAT = 4  # of the files, and of the features: raise it when either changes
 ENCODED_WEIGHT = 3.0  # what an encoder says beside characters
 KEYWORD_P = 0.9  # a keyword alone makes a topic this probable
-GATED = 0.3  # probabilities of a message that looks like none of ours are cut to this share
+GATED = 0.33  # of a message that looks like none of ours no topic is more probable, and none is sure
 TOPICS_MAX = 5  # in one prediction
 P_MIN = 100  # of 10,000; less is not worth recording
 THRESHOLD_DEFAULT = 5_000
@@ -68,7 +68,7 @@ class TopicModel:
         """(topic, probability of 10,000), best first, at most five; () if nothing speaks for any.
 
         Takes any text, of any length; never raises. Keywords are merged in: each makes its topic at least 90 %
-        probable. A message that looks like no example has its probabilities cut to 30 %, keywords apart.
+        probable. A message that looks like no example has its probabilities scaled to 33 % at most, keywords apart.
         """
         folded = fold(text)
         shares = self._shares(folded, text)
@@ -89,7 +89,9 @@ class TopicModel:
             return np.zeros(len(self.topics), np.float32)
         logits, topics = self.linear.logits(folded, text), len(self.topics)
         shares = shares_of(logits, self.linear.temperature, several=self.linear.several)[:topics]
-        return shares * np.float32(GATED) if logits[:topics].max() <= self.linear.gate else shares
+        most = float(shares.max(initial=0.0))
+        gated = most > GATED and logits[:topics].max() <= self.linear.gate
+        return shares * np.float32(GATED / most) if gated else shares
 
     def raw_score(self, text: str) -> float:
         """The largest raw logit of a topic: how like an example the text is; minus infinity without examples."""
@@ -112,7 +114,8 @@ class TopicModel:
         kept = np.flatnonzero(right >= precision / WHOLE)
         if not len(kept):
             return precision
-        return min(precision, int(float(self.linear.confidence[order[kept[-1]]]) * WHOLE))
+        found = min(precision, int(float(self.linear.confidence[order[kept[-1]]]) * WHOLE))
+        return max(found, int(GATED * WHOLE) + 1)
 
     # -- files -------------------------------------------------------------------------------------------------------
 
