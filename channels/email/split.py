@@ -17,6 +17,7 @@ The work is linear; the text in full is kept by the caller, who shows it when `n
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -44,6 +45,8 @@ SNIP_CHARS_MAX: Final = 12
 ATTRIBUTION_GAP_MAX: Final = 8  # blank lines between an attribution and the quote
 RULE_GAP_MAX: Final = 3  # blank lines between a rule and the headers below it
 LATE_QUOTE_LINES_MAX: Final = 10  # from an attribution to the first `>`, when an answer stands between
+
+_AROUND: Final = re.compile(r"[\W_]+")
 
 
 class Split(msgspec.Struct, frozen=True):
@@ -97,8 +100,10 @@ def mark_lines(page: Page, markers: Sequence[str]) -> list[str]:
     """One mark per line: "t", "q", "a" or "" for a blank line."""
     count = _marker_line(page, markers)
     marks = _mark(page, count)
-    if count < len(page) and page.quoted(count) and "t" not in marks:
-        return _mark(page, len(page))  # written below our quoted mail, against what the marker asks for
+    if count < len(page) and page.quoted(count):
+        whole = _mark(page, len(page))
+        if "t" not in marks or "t" in whole[count:]:
+            return whole  # written below our quoted mail, or between its lines, against what the marker asks for
     return marks
 
 
@@ -134,14 +139,22 @@ def _mark(page: Page, count: int) -> list[str]:
 
 
 def _marker_line(page: Page, markers: Sequence[str]) -> int:
-    """The first line that holds a marker of ours; the number of lines when none does."""
-    wanted = [low for marker in markers for low in Page(marker).low[:1] if low]
+    """The first line that begins with a marker of ours; the number of lines when none does.
+
+    Quote marks and what programs put around bold text do not count. A sentence that speaks of the marker is none.
+    """
+    wanted = tuple(core for marker in markers for low in Page(marker).low[:1] if (core := _bare_start(low) or low))
     if not wanted:
         return len(page)
     for i, low in enumerate(page.low):
-        if any(one in low for one in wanted):
+        if low.startswith(wanted) or _bare_start(low).startswith(wanted):
             return i
     return len(page)
+
+
+def _bare_start(low: str) -> str:
+    found = _AROUND.match(low)
+    return low[found.end() :] if found is not None else low
 
 
 def _header_end(page: Page, i: int, count: int, marks: list[str], floor: int, *, written: bool) -> tuple[int, bool]:
