@@ -260,8 +260,8 @@ class MailSender:
         each: list[tuple[int, DeliveryState]] = []
         result = SendResult(state="failed", text="no recipients")
         for place, address in enumerate(recipients):
-            if message.delivered_to and address not in message.delivered_to:
-                continue
+            if (message.delivered_to and address not in message.delivered_to) or address in recipients[:place]:
+                continue  # it is not to go there any more, or has gone there: somebody is named twice
             back = "" if message.auto else self._envelope(message, place)
             result = await self._sender.send(back, [address], raw)
             each.append((place, DeliveryState(result.state)))

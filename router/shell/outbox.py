@@ -349,6 +349,8 @@ class Outbox:
 def _after(delivery: Delivery, sent: Sent, sender: Sender | None, now: int) -> Delivery:
     """Where a delivery stands after a try that came to `sent`."""
     after = msgspec.structs.replace(delivery, state=sent.state, code=sent.code)
+    if delivery.left and not sent.each:  # what happens to the whole now happens to those it was still to go to
+        sent = msgspec.structs.replace(sent, each=tuple((place, sent.state) for place in delivery.left))
     if sent.each:
         return _after_each(after, sent, sender, now)
     if sent.state is DeliveryState.UNKNOWN:  # perhaps it arrived: once more at most, and then a person decides

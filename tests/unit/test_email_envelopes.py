@@ -167,6 +167,13 @@ class TestSent:
         assert (await sender(wire, config()).send(one)).each == ((1, D.DEFERRED),)
         assert [recipients for _, recipients in wire.sent] == [[BOB.address]]
 
+    async def test_who_is_named_twice_gets_one(self) -> None:
+        """A customer who stands in the copy line too is written to once."""
+        wire = Wire()
+        sent = await sender(wire, config()).send(letter(cc=(ADA, BOB)))
+        assert [recipients for _, recipients in wire.sent] == [[ADA.address], [BOB.address]]
+        assert sent.each == ((0, D.SENT), (2, D.SENT))
+
 
 class Slow(MailSender):
     """Never more than a minute between tries."""
@@ -213,6 +220,18 @@ class TestOutbox:
         assert (twice.state, twice.left, twice.open) == (D.DEFERRED, (1,), (0,))
         done = after(twice, D.SENT, places=(1,))
         assert (done.state, done.next_at) == (D.UNKNOWN, NEVER)
+
+    @pytest.mark.parametrize(
+        ("state", "whole", "lost"), [(D.FAILED, D.SENT, (1,)), (D.UNKNOWN, D.UNKNOWN, ()), (D.DEFERRED, D.DEFERRED, ())]
+    )
+    def test_what_becomes_of_a_later_try_as_a_whole_is_of_those_who_are_left(
+        self, state: DeliveryState, whole: DeliveryState, lost: tuple[int, ...]
+    ) -> None:
+        """A file erased between two tries loses the copy, and does not say that the customer has no answer."""
+        left = after(FRESH, D.SENT, D.DEFERRED)
+        found = _after(left, Sent(state=state), Slow(Wire(), "", Vault(ShellStore())), 0)
+        assert (found.state, found.lost) == (whole, lost)
+        assert found.left == (1,) or whole is D.SENT
 
     def test_who_is_deferred_for_too_long_is_lost(self) -> None:
         """After the last try a copy is lost and the answer has arrived all the same."""
