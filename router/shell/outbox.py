@@ -342,17 +342,15 @@ class Outbox:
             state=delivery.state.value,
             lost=tuple(place for place in delivery.lost if place),
         )
-        entry = internal_entry(note, distinct=f"{delivery.attempts}.{delivery.doubts}")
-        await self._tell(entry)
+        await self._tell(internal_entry(note, distinct=f"{delivery.attempts}.{delivery.doubts}"))
 
 
 def _after(delivery: Delivery, sent: Sent, sender: Sender | None, now: int) -> Delivery:
     """Where a delivery stands after a try that came to `sent`."""
     after = msgspec.structs.replace(delivery, state=sent.state, code=sent.code)
-    if delivery.left and not sent.each:  # what happens to the whole now happens to those it was still to go to
-        sent = msgspec.structs.replace(sent, each=tuple((place, sent.state) for place in delivery.left))
-    if sent.each:
-        return _after_each(after, sent, sender, now)
+    each = sent.each or tuple((place, sent.state) for place in delivery.left)  # a later try is of those who are left
+    if each:
+        return _after_each(after, msgspec.structs.replace(sent, each=each), sender, now)
     if sent.state is DeliveryState.UNKNOWN:  # perhaps it arrived: once more at most, and then a person decides
         after.doubts += 1
         after.next_at = now + UNKNOWN_RETRY_MS if after.doubts == 1 else NEVER

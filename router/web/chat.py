@@ -85,7 +85,7 @@ class Rate(msgspec.Struct, tag="rate"):
     """The visitor answers the question that stands under this item."""
 
     item: str
-    score: int
+    score: Annotated[int, msgspec.Meta(ge=1, le=5)]
 
 
 class Pong(msgspec.Struct, tag="pong"):

@@ -17,6 +17,7 @@ from router.core.errors import BacklogFull, StoreUnavailable
 from router.core.events import ContactResolved, StatusSet, WorkspaceChanged
 from router.core.transitions import ContactState
 from router.core.values import Status
+from router.web.chat import NONSENSE
 from router.web.chat_feed import STOPPING
 from router.web.chat_parts import Chat, ChatLimits, ChatSettings
 from router.web.chat_pass import PASS_DAYS_MAX, RENEWED_AFTER_DAYS, Passes
@@ -441,6 +442,10 @@ async def test_a_visitor_says_how_it_was_and_nobody_else_does(site: ChatSite) ->
         await other.say(type="rate", item=name, score=1)
         await other.say(type="earlier", before="9-9")
         await other.frame("earlier")
+        for none in (0, 6, 10**400):
+            async with Visitor(site.url, held=visitor.held) as same:
+                await same.say(type="rate", item=name, score=none)
+                assert await same.closed() == NONSENSE
         await visitor.say(type="rate", item=name, score=4)
         assert (await visitor.frame("rated"))["score"] == 4
     assert rated == [(contact.id, 4, contact.participants[0])]
