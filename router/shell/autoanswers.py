@@ -22,7 +22,7 @@ from router.core.events import MessageReceived
 from router.core.message import Message
 from router.core.state import State
 from router.shell.journal import Drafted
-from router.shell.replies import Stationery, Written, reply
+from router.shell.replies import Stationery, Written, of_writer, reply
 from router.shell.understanding import Prepared
 from router.shell.vault import Plain, message_blob
 
@@ -79,14 +79,13 @@ class AutoAnswerer:
                 agent="",
                 at=event.at,
                 text=text,
-                language=event.language or "",
+                language=decision.language or "",
             )
-            answer = reply(written, last=last, earlier=(), stationery=self._stationery)
+            answer = reply(written, last=of_writer(last), earlier=(), stationery=self._stationery)
         except (PermanentError, LookupError, StopIteration) as error:
             log.warning("auto_answer_not_composed", message=decision.message, error=type(error).__name__)
             return None
-        # To the writer and nobody else: who is named in Reply-To or in copy did not ask for anything.
-        return msgspec.structs.replace(answer, to=(last.from_,), cc=(), auto=AUTO)
+        return msgspec.structs.replace(answer, auto=AUTO)
 
 
 def words(wording: Wording, decision: SendAutoAnswer, language: str | None) -> str:

@@ -20,7 +20,7 @@ from router.core.state import Contact, MessageRef, State
 from router.desk.satisfaction import SCORES, words_of
 from router.shell.autoanswers import AUTO
 from router.shell.enclosures import owner_of
-from router.shell.replies import Stationery, Written, reply
+from router.shell.replies import Stationery, Written, of_writer, reply
 from router.shell.vault import Vault, message_blob
 
 log = structlog.get_logger()
@@ -97,14 +97,19 @@ class LateAnswers:
 
     def _made(self, contact: Contact, ref: MessageRef, last: Message, said: Message | None) -> Message:
         text = said.text if said is not None else self._question(contact, last)
-        written = Written(contact=contact.id, account=contact.account, message=ref.id, agent="", at=ref.at, text=text)
-        answer = reply(written, last=last, earlier=(), stationery=self._stationery)
-        asks = contact.id if ref.auto == CSAT else ""
-        # to the writer and nobody else: who is named in Reply-To or in copy did not ask for anything
-        to = last.reply_to if last.reply_to and "@" not in last.from_.address else (last.from_,)
-        return msgspec.structs.replace(
-            answer, to=to, cc=(), auto=AUTO, asks=asks, language=contact.language or self._asked().language
+        language = contact.language or self._asked().language
+        written = Written(
+            contact=contact.id,
+            account=contact.account,
+            message=ref.id,
+            agent="",
+            at=ref.at,
+            text=text,
+            language=language,
         )
+        answer = reply(written, last=of_writer(last), earlier=(), stationery=self._stationery)
+        asks = contact.id if ref.auto == CSAT else ""
+        return msgspec.structs.replace(answer, auto=AUTO, asks=asks, language=language)
 
     def _question(self, contact: Contact, last: Message) -> str:
         asked = self._asked()

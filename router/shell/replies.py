@@ -109,6 +109,14 @@ def opening(written: Written, *, to: str, subject: str, stationery: Stationery) 
     )
 
 
+def of_writer(last: Message) -> Message:
+    """A message as a machine answers it: who is named in a mail's Reply-To or copy line did not ask for anything.
+
+    On other channels Reply-To is the place where it was written, and the only one that an answer can go to.
+    """
+    return msgspec.structs.replace(last, reply_to=()) if "@" in last.from_.address else last
+
+
 def as_answered(ours: Message) -> Message:
     """Our own last message as if the customer had written it: what is added before they answer goes to the same."""
     return Message(

@@ -20,10 +20,11 @@ from router.core.state import State
 from router.core.transitions import ContactState, DeliveryState
 from router.core.values import AutoAnswers, Workspace
 from router.shell.autoanswers import AutoAnswerer, Wording, switched_off, words
+from router.shell.journal import Drafted
 from router.shell.outbox import Outbox, Sent
 from router.shell.replies import Written as AutoWritten
-from router.shell.understanding import Source, wants_no_answer
-from router.shell.vault import Vault
+from router.shell.understanding import Prepared, Source, wants_no_answer
+from router.shell.vault import Plain, Vault, message_blob
 from skills.model import WorkspaceConfig
 from tests.support.shell_scene import HELP, WORKSPACE, PlainStationery, ShellStore, Stage, until, written
 
@@ -193,6 +194,40 @@ async def test_a_receipt_goes_to_the_writer_alone_and_changes_nothing(answering:
     assert [one.address for one in message.reply_to] == [f"help+{contact.id}@acme.example"]
     assert (contact.state, contact.responded, contact.response_from) == (ContactState.WAITING, False, opening.at)
     assert answering.outbox.lag == 0
+
+
+class Letterhead(PlainStationery):
+    """Says whom a letter is for, and in which language."""
+
+    def letter(self, written: AutoWritten, channel: str, to: Address, subject: str) -> tuple[str, str]:
+        """One line, and the words."""
+        return f"{written.language} {to.name}\n{written.text}", ""
+
+
+@pytest.mark.parametrize(
+    ("channel", "writer", "to"),
+    [
+        ("email", Address(address="ada@customer.example", name="Ada"), "ada@customer.example"),
+        ("slack", Address(address="slack:U1", name="Ada"), "slack:C1/1.2"),
+        ("telegram", Address(address="telegram:7", name="Ada"), "telegram:-9/4"),
+    ],
+)
+def test_a_machine_answers_the_writer_of_a_mail_and_elsewhere_where_it_was_written(
+    channel: str, writer: Address, to: str
+) -> None:
+    """Nobody else is named in a mail, and a thread is the only place in which its writer can be answered."""
+    place = Address(address=to, name="Ada") if channel != "email" else Address(address="b@other.example", name="Bob")
+    said = Message(channel=channel, from_=writer, reply_to=(place,), text="Help")
+    event = MessageReceived(
+        at=5, inbox="5-0", message="5-0", channel=channel, kind=channel, account=HELP, sender="a", language="en"
+    )
+    prepared = Prepared(event=event, blobs=[Plain(message_blob("5-0"), "a", msgspec.json.encode(said))])
+    decisions = (decided("receipt", language="es"),)
+    draft = Drafted(n=1, event=event, decisions=decisions, config="", inbox="5-0")
+    [blob] = AutoAnswerer(lambda: WORDING, Letterhead()).blobs(prepared, draft)
+    answer = msgspec.json.decode(blob.plain, type=Message)
+    assert [one.address for one in answer.to] == [to]
+    assert answer.full_text == "es Ada\nLo tenemos, referencia c7."
 
 
 async def test_the_words_are_stored_with_the_decision_under_the_customers_key(answering: Answering) -> None:

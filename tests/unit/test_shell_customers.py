@@ -229,8 +229,10 @@ async def test_who_has_no_buttons_gets_links(monkeypatch: pytest.MonkeyPatch, ch
         place = Address(address=f"{channel}:C1/1.2")
         said = Message(channel=channel, from_=Address(address=f"{channel}:U1"), reply_to=(place,), text="Help")
         monkeypatch.setattr(stage.vault, "messages", AsyncMock(return_value={heard: said}))
+        monkeypatch.setattr(PlainStationery, "letter", lambda _, one, *__: (f"in {one.language}", ""))
         question = await late_of(stage).compose(contact, asked)
     assert question is not None
+    assert question.full_text == "in en"
     assert question.to == (place,)
     assert question.text.count("https://desk/") == links
 
