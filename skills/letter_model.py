@@ -65,8 +65,11 @@ def safe(text: str) -> str:
     names = [found[1] for found in BRACED.finditer(text)]
     count = iter(range(len(names)))
     tree = LexborHTMLParser(BRACED.sub(lambda _: f"zq{next(count)}qz", text))
-    for node in tree.root.traverse() if tree.root is not None else ():
+    visible: set[str] = set()
+    for node in tree.root.traverse(include_text=True) if tree.root is not None else ():
         tag = node.tag or ""
+        if tag == "-text":
+            visible |= {names[int(found[1])] for found in _MARK.finditer(node.text_content or "")}
         if tag.startswith(("-", "!")):
             continue  # text, a comment, or what stands before everything
         if tag not in _TAGS:
@@ -74,6 +77,8 @@ def safe(text: str) -> str:
             raise ValueError(f"has the tag <{shown[:40]}>, which is unsafe in a mail, or dropped by mail programs")
         for name, value in node.attributes.items():
             _attribute(tag, name, value or "", names)
+    if "message" in names and "message" not in visible:
+        raise ValueError("has its {message} within a comment: what was written would not be shown")
     return text
 
 

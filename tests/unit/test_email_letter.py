@@ -208,6 +208,7 @@ class TestWrittenWrong:
             ("      en:\n", "      de:\n", "has none in `en`, the first of `languages`", 11),
             ("<h1>{brand}</h1>{message}", "<h1>{brand}</h1>", "has no {message}", 17),
             ("<i>{reply_above}</i><h1>{brand}</h1>{message}", "{message}{reply_above}", "must stand above", 17),
+            ("<h1>{brand}</h1>", "<h1>{brand}</h1><!-- ", "has its {message} within a comment", 17),
             ("<h1>{brand}</h1>", "<script>x</script>", "has the tag <script>", 17),
             ("<h1>{brand}</h1>", "<img src='{logo}' onerror='x()'>", "has the attribute `onerror`", 17),
             ("<h1>{brand}</h1>", "<x-y onclick='x()'>", "has the tag <x-y>", 17),
