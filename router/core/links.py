@@ -76,12 +76,9 @@ def follow_channel(work: Work, contact: Contact, event: MessageReceived) -> None
     if (contact.channel, contact.account) == (event.channel, event.account):
         return
     for ref in contact.messages:
-        ref.channel = ref.channel or contact.channel
         if ref.sender in contact.participants and contact.kind in CONVERSATIONS:
             work.state.going_on[ref.sender] = contact.id  # they may come back to where they began
-    work.index.chats.forget(contact)
-    contact.channel, contact.account = event.channel, event.account
-    work.index.chats.note(contact)
+    _move(work, contact, event.channel, event.account)
 
 
 def language_of(work: Work, customer: str) -> str | None:
@@ -147,6 +144,17 @@ def opener(contact: Contact) -> str:
     # what was merged into it may be older than what opened it
     first = next((ref for ref in written if ref.at == contact.opened_at), written[0] if written else None)
     return (first.sender if first is not None else "") or next(iter(contact.participants), "")
+
+
+def heard(contact: Contact) -> list[MessageRef]:
+    """What people wrote in it whom an answer may reach: nobody who was somebody else after all."""
+    return [
+        ref
+        for ref in contact.messages
+        if ref.direction == "in"
+        and ref.auto is None
+        and (ref.sender in contact.participants or ref.sender not in contact.parted)
+    ]
 
 
 def merge(work: Work, kept: str, gone: str, *, how: str, agent: str = "", contact: str = "") -> None:
@@ -236,6 +244,9 @@ def _part(work: Work, kept: str, link: Link) -> None:
             served = one.agent or served
         one.parted = sorted({*one.parted, *(identity for identity in one.participants if identity in others)})
         one.participants = [identity for identity in one.participants if identity not in others]
+        left = heard(one)
+        if left and left[-1].channel not in {"", one.channel}:  # it had gone on where only they were
+            _move(work, one, left[-1].channel, "")
     if served is not None:
         leaving.remember_agent(work, gone, served)
     for identity in moved:
@@ -256,6 +267,15 @@ def _rename(work: Work, identities: tuple[str, ...], customer: str) -> None:
         work.state.identities.pop(identity, None)
         work.state.identities[identity] = customer
     work.index.customers.identities.setdefault(customer, []).extend(identities)
+
+
+def _move(work: Work, contact: Contact, channel: str, account: str) -> None:
+    """Answers go by another channel from now on; what was said before keeps its own."""
+    for ref in contact.messages:
+        ref.channel = ref.channel or contact.channel
+    work.index.chats.forget(contact)
+    contact.channel, contact.account = channel, account
+    work.index.chats.note(contact)
 
 
 def _give(work: Work, contact: Contact, customer: str) -> None:

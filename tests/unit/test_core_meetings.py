@@ -6,6 +6,7 @@ import pytest
 
 from router.core import decisions as d
 from router.core import events as e
+from router.core.links import heard
 from router.core.transitions import ContactState
 from router.core.values import Priority
 from tests.support.engine_scene import ANA, BEN, HOUR, SUE, Scene, pushing
@@ -194,3 +195,15 @@ def test_going_back_to_the_first_channel() -> None:
     assert scene.chat("v", proves="t", proof="x1") == "c1"
     assert scene.mail("t", **there) == "c1"
     assert scene.chat("v") == "c1"
+
+
+def test_answers_go_back_to_where_those_wrote_who_are_left() -> None:
+    """Mail that went on in a chat of somebody else, as it turned out, is answered by mail, and nobody in the chat."""
+    scene = Scene(pushing(ANA, SUE))
+    scene.mail("m")
+    scene.chat("v", proves="m", proof="x1")
+    undo(scene, "c1")
+    assert [ref.sender for ref in heard(scene.contact("c1"))] == ["m"]
+    scene.reply("c1")
+    assert scene.one(d.SendReply).channel == "email"
+    assert [ref.channel for ref in scene.contact("c1").messages if ref.sender == "v"] == ["webchat"]
