@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest.mock import Mock
+
 import pytest
 
 from router.core import decisions as d
@@ -9,6 +11,7 @@ from router.core import events as e
 from router.core.links import heard
 from router.core.transitions import ContactState
 from router.core.values import Priority
+from router.web.chat_view import VisitorView
 from tests.support.engine_scene import ANA, BEN, HOUR, SUE, Scene, pushing
 from tests.unit.test_core_colleagues import call, merge, spam
 from tests.unit.test_core_intake import ANGRY
@@ -207,3 +210,16 @@ def test_answers_go_back_to_where_those_wrote_who_are_left() -> None:
     scene.reply("c1")
     assert scene.one(d.SendReply).channel == "email"
     assert [ref.channel for ref in scene.contact("c1").messages if ref.sender == "v"] == ["webchat"]
+
+
+def test_a_visitor_whose_contacts_were_merged_is_told_of_the_one_that_goes_on() -> None:
+    """The newer one is closed since its words stand in the other: the conversation is not over for all that."""
+    scene = Scene(pushing(ANA, SUE))
+    scene.mail("p1")
+    scene.mail("p1")
+    merge(scene)
+    state = scene.engine.state
+    source = Mock(state=state)
+    source.names.person.return_value = None
+    index = Mock(of_customer=Mock(return_value=[state.contacts["c2"], state.contacts["c1"]]))
+    assert VisitorView(source, Mock(), index, Mock()).standing("p1").state == "open"
