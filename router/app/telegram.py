@@ -23,6 +23,7 @@ from channels.telegram.send import Courier, File, Letter, Place, place_of, retry
 from channels.telegram.texts import GREETINGS
 from channels.telegram.trouble import Busy, Unreachable
 from router.app import chat
+from router.core import links
 from router.core.errors import PermanentError, RouterError, StoreUnavailable, TransientError
 from router.core.message import Message
 from router.core.ports import Inbox
@@ -232,7 +233,7 @@ class Bot:
         found = state.contacts.get(contact)
         mine = found is not None and found.channel == TELEGRAM and found.agent == agent
         if found is not None and mine and not state.workspace.shadow:
-            inbound = [ref.id for ref in found.messages if ref.direction == "in" and ref.auto is None]
+            inbound = [ref.id for ref in links.heard(found)]
             if inbound:
                 self._do(self._show_typing(inbound[-1]))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from router.core import autoanswers, incidents, intake, leaving, links
+from router.core import autoanswers, incidents, intake, leaving, links, storm
 from router.core.decisions import RecordSatisfaction, SendAutoAnswer
 from router.core.state import MessageRef
 from router.core.transitions import DeliveryState
@@ -34,7 +34,7 @@ def ask(work: Work, event: ContactResolved | ReplyWritten, contact: Contact) -> 
     agreed = links.consents(work, contact.customer)
     if not heard or not answered or agreed is False or (work.workspace.csat == IF_AGREED and not agreed):
         return
-    if not autoanswers.spend(work, CSAT, contact.customer):
+    if storm.rages(work.state, work.now) or not autoanswers.spend(work, CSAT, contact.customer):
         return
     contact.asked = True
     name = autoanswers.answer_id(event.inbox or contact.id)

@@ -224,7 +224,7 @@ def set_priority(work: Work, event: PrioritySet, contact: Contact) -> None:
 def let_in(work: Work, event: SenderLetIn, contact: Contact) -> None:
     """A flagged contact's sender may write in the contact they claimed."""
     into = intake.resolve_joined(work, contact.claims)
-    if contact.joined is not None or contact.claims is None:
+    if contact.joined is not None or contact.claims is None or into is contact:
         work.refuse("bad-state", contact.flag)
     elif into is None:
         work.refuse("no-such-contact", contact.claims)

@@ -60,6 +60,7 @@ def receive(work: Work, event: MessageReceived) -> None:
     elif event.sender not in claimed.participants and not _may_come_in(claimed, event):
         _open(work, event, flag="unknown-sender", claims=claimed.id)
     elif claimed.state is ContactState.RESOLVED and event.thanks:
+        claimed.participants = _named(*claimed.participants, event.sender)
         _attach(work, claimed, event)  # there is nothing to do about it
     elif claimed.state is ContactState.RESOLVED and not _can_reopen(work, claimed):
         _open(work, event, follows=claimed.id)
@@ -77,6 +78,10 @@ def quarantine(work: Work, event: MessageQuarantined) -> None:
     """A message nobody could parse becomes a contact for triage, so that a person looks at it."""
     work.state.deferred.pop(event.message, None)
     if event.message in work.index.place:
+        return
+    if unwanted.blocked(work.state, event.sender):
+        list_auto(work, Auto(message=event.message, channel=event.channel, auto=unwanted.BLOCKED, at=work.now))
+        work.emit(FileAuto(message=event.message, auto=unwanted.BLOCKED))
         return
     contact = new_contact(
         work, sender=event.sender, channel=event.channel, kind=event.kind, account=event.account, flag="quarantined"
@@ -173,10 +178,11 @@ def _file_auto(work: Work, event: MessageReceived, claimed: Contact | None) -> N
 
 
 def _conversation(work: Work, event: MessageReceived) -> Contact | None:
-    """The open contact of this customer on this channel and account, the newest one."""
+    """The newest open contact of theirs on this channel and account; another's, though linked, stays the other's."""
     customer = work.state.identities.get(event.sender, "")
-    known = work.index.chats.open.get((customer, event.channel, event.account, event.kind))
-    newest = work.state.contacts[known[-1]] if known else links.go_on(work, event.sender)
+    known = work.index.chats.open.get((customer, event.channel, event.account, event.kind), ())
+    own = (one for name in reversed(known) if event.sender in (one := work.state.contacts[name]).participants)
+    newest = next(own, None) or links.go_on(work, event.sender, thanks=event.thanks)
     return newest if newest is not None and len(newest.messages) < leaving.MESSAGES_MAX else None
 
 
@@ -190,9 +196,11 @@ def _thanked(work: Work, event: MessageReceived) -> Contact | None:
     """The conversation that ended last and in which its customer may say thanks."""
     customer = work.state.identities.get(event.sender, "")
     known = work.index.chats.ended.get((customer, event.channel, event.account, event.kind), ())
-    for name in reversed(known):
+    for name in (*reversed(known), work.state.going_on.get(event.sender, "")):
         found = work.state.contacts.get(name)
-        if found is not None and found.customer == customer and found.joined is None and found.flag == "":
+        if found is None or event.sender not in found.participants:
+            continue
+        if found.customer == customer and found.joined is None and found.flag == "":
             return found if _can_reopen(work, found) and len(found.messages) < leaving.MESSAGES_MAX else None
     return None
 
@@ -294,6 +302,7 @@ def _attach(work: Work, contact: Contact, event: MessageReceived) -> None:
         sender=event.sender,
         auto=event.auto,
         external=event.external,
+        channel="" if event.channel == contact.channel else event.channel,
     )
     insert(work, contact, ref)
     work.emit(AttachMessage(contact=contact.id, message=event.message))
@@ -326,10 +335,10 @@ def _join(work: Work, contact: Contact, event: MessageReceived) -> None:
     links.follow_channel(work, contact, event)
     _attach(work, contact, event)
     answer_customer(work, contact)
-    _feel(work, contact, event.moods)
+    feel(work, contact, event.moods)
 
 
-def _feel(work: Work, contact: Contact, moods: tuple[str, ...]) -> None:
+def feel(work: Work, contact: Contact, moods: tuple[str, ...]) -> None:
     """A mood that shows only now counts as if it had from the first, where a rule asks for it. No priority falls."""
     before, contact.moods = contact.moods, _sorted((*contact.moods, *moods))
     asked = {rule.when.mood for rule in work.workspace.rules}

@@ -11,11 +11,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from router.core import leaving
+from router.core.chats import CONVERSATIONS
 from router.core.decisions import LinkIdentities, NotifySupervisors, UnlinkIdentities
 from router.core.state import Consent, Link, MessageRef, Preference
 from router.core.transitions import ContactState
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from router.core.events import CustomerDescribed, IdentitiesLinked, LinkUndone, MessageReceived, TierSet
     from router.core.state import Contact
     from router.core.work import Work
@@ -58,12 +61,13 @@ def tier_of(work: Work, customer: str, event: MessageReceived) -> str | None:
     return next((one for one in others if one in work.workspace.tiers), None)
 
 
-def go_on(work: Work, identity: str) -> Contact | None:
-    """The open contact in which somebody goes on from another channel, if they do."""
+def go_on(work: Work, identity: str, *, thanks: bool) -> Contact | None:
+    """The open contact in which somebody goes on from another channel, if they do; thanks may be said once it ended."""
     contact = work.state.contacts.get(work.state.going_on.get(identity, ""))
     if contact is not None and contact.state is not ContactState.RESOLVED and identity in contact.participants:
         return contact
-    work.state.going_on.pop(identity, None)
+    if not thanks:
+        work.state.going_on.pop(identity, None)
     return None
 
 
@@ -72,10 +76,9 @@ def follow_channel(work: Work, contact: Contact, event: MessageReceived) -> None
     if (contact.channel, contact.account) == (event.channel, event.account):
         return
     for ref in contact.messages:
-        ref.channel = ref.channel or contact.channel
-    work.index.chats.forget(contact)
-    contact.channel, contact.account = event.channel, event.account
-    work.index.chats.note(contact)
+        if ref.sender in contact.participants and contact.kind in CONVERSATIONS:
+            work.state.going_on[ref.sender] = contact.id  # they may come back to where they began
+    _move(work, contact, event.channel, event.account)
 
 
 def language_of(work: Work, customer: str) -> str | None:
@@ -137,8 +140,21 @@ def describe(work: Work, event: CustomerDescribed, contact: Contact) -> None:
 
 def opener(contact: Contact) -> str:
     """The identity that a contact goes by: who wrote first or, where we did, to whom."""
-    written = next((ref.sender for ref in contact.messages if ref.direction == "in" and ref.sender), None)
-    return written or next(iter(contact.participants), "")
+    written = [ref for ref in contact.messages if ref.direction == "in" and ref.sender]
+    # what was merged into it may be older than what opened it
+    first = next((ref for ref in written if ref.at == contact.opened_at), written[0] if written else None)
+    return (first.sender if first is not None else "") or next(iter(contact.participants), "")
+
+
+def heard(contact: Contact) -> list[MessageRef]:
+    """What people wrote in it whom an answer may reach: nobody who was somebody else after all."""
+    return [
+        ref
+        for ref in contact.messages
+        if ref.direction == "in"
+        and ref.auto is None
+        and (ref.sender in contact.participants or ref.sender not in contact.parted)
+    ]
 
 
 def merge(work: Work, kept: str, gone: str, *, how: str, agent: str = "", contact: str = "") -> None:
@@ -220,13 +236,17 @@ def _part(work: Work, kept: str, link: Link) -> None:
     contacts: list[str] = []
     served = None
     for one in [one for one in state.contacts.values() if one.customer == kept]:
+        others: Sequence[str] = moved
         if opener(one) in moved:
+            others = _identities(work, kept)
             _give(work, one, gone)
             contacts.append(one.id)
             served = one.agent or served
-        elif any(identity in moved for identity in one.participants):
-            one.parted = sorted({*one.parted, *(identity for identity in one.participants if identity in moved)})
-            one.participants = [identity for identity in one.participants if identity not in moved]
+        one.parted = sorted({*one.parted, *(identity for identity in one.participants if identity in others)})
+        one.participants = [identity for identity in one.participants if identity not in others]
+        left = heard(one)
+        if left and left[-1].channel not in {"", one.channel}:  # it had gone on where only they were
+            _move(work, one, left[-1].channel, "")
     if served is not None:
         leaving.remember_agent(work, gone, served)
     for identity in moved:
@@ -247,6 +267,15 @@ def _rename(work: Work, identities: tuple[str, ...], customer: str) -> None:
         work.state.identities.pop(identity, None)
         work.state.identities[identity] = customer
     work.index.customers.identities.setdefault(customer, []).extend(identities)
+
+
+def _move(work: Work, contact: Contact, channel: str, account: str) -> None:
+    """Answers go by another channel from now on; what was said before keeps its own."""
+    for ref in contact.messages:
+        ref.channel = ref.channel or contact.channel
+    work.index.chats.forget(contact)
+    contact.channel, contact.account = channel, account
+    work.index.chats.note(contact)
 
 
 def _give(work: Work, contact: Contact, customer: str) -> None:

@@ -78,6 +78,7 @@ def assign(work: Work, contact: Contact, agent: str, explanation: Explanation, *
     contact.ask_again_at = None
     contact.snoozed_until = None
     contact.passed = 0
+    contact.called = [one for one in contact.called if one != agent]
     contact.missed = contact.evened = False
     contact.waiting_since = None
     contact.decided_at = work.state.n

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
+from router.core import links
 from router.core.errors import PermanentError
 from router.core.events import ContactStarted, Event
 from router.core.message import Message
@@ -196,7 +197,7 @@ class Actions:
 
     async def _reply(self, inbox: str, command: Command, text: str, contact: Contact, at: int) -> Message:
         recent = contact.messages[-HISTORY_MESSAGES_MAX:]
-        inbound = [ref.id for ref in contact.messages if ref.direction == "in" and ref.auto is None]
+        inbound = [ref.id for ref in links.heard(contact)]
         if command.answers and command.answers not in inbound:
             raise Refused("bad-request", "a message of this contact to answer")
         answers = command.answers or (inbound[-1] if inbound else "")

@@ -17,6 +17,7 @@ import msgspec
 import structlog
 
 from router.core.errors import PermanentError
+from router.core.links import opener
 from router.core.message import Attachment, Message
 from router.core.state import Contact, State
 from router.desk.actions import FILES_BYTES_MAX, FILES_MAX
@@ -85,8 +86,7 @@ def letter_to(recipient: str) -> str:
 
 def owner_of(contact: Contact) -> str:
     """The identity whose key locks what agents write to a contact: its customer's."""
-    owner = next((ref.sender for ref in contact.messages if ref.sender), None)
-    return owner or next(iter(contact.participants), SYSTEM)
+    return opener(contact) or SYSTEM
 
 
 async def enclosed(vault: Vault, contact: str, ids: tuple[str, ...]) -> tuple[Attachment, ...]:

@@ -15,6 +15,7 @@ import structlog
 
 from router.core.errors import PermanentError
 from router.core.intake import ERASED
+from router.core.links import heard
 from router.core.message import Message
 from router.core.state import Contact, MessageRef, State
 from router.desk.satisfaction import SCORES, words_of
@@ -74,9 +75,9 @@ class LateAnswers:
         ref = next((one for one in contact.messages if one.id == message), None) if contact is not None else None
         if contact is None or ref is None or (ref.auto != CSAT and not ref.says):
             return None
-        heard = next((one for one in reversed(contact.messages) if one.direction == "in" and one.auto is None), None)
-        opened = await self._vault.messages([one for one in (heard.id if heard else "", ref.says) if one])
-        last = opened.get(heard.id) if heard is not None else None
+        asked = next(reversed(heard(contact)), None)
+        opened = await self._vault.messages([one for one in (asked.id if asked else "", ref.says) if one])
+        last = opened.get(asked.id) if asked is not None else None
         said = opened.get(ref.says)
         if last is None or (ref.says and said is None):
             return None

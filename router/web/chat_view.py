@@ -89,7 +89,7 @@ class VisitorView:
         """The contacts that this visitor takes part in, oldest first: what began elsewhere may go on in the chat."""
         customer = self._source.state.identities.get(identity, "")
         found = self._index.of_customer(customer) if customer else []
-        return [one for one in reversed(found) if identity in one.participants]
+        return [one for one in reversed(found) if identity in one.participants and one.joined is None]
 
     def refs(self, identity: str) -> list[MessageRef]:
         """What may be shown of them now or once it is sent, in order."""

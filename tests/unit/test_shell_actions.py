@@ -107,6 +107,18 @@ async def test_what_is_written_becomes_a_blob_beside_its_event() -> None:
                 assert found.event.resolve
 
 
+async def test_nobody_is_answered_who_was_somebody_else_after_all() -> None:
+    """Once a link was undone, what they wrote in another's contact is no message of its customer's to answer."""
+    stage = Stage()
+    async with stage.leading():
+        contact = await stage.holding()
+        found = stage.contacts[0]
+        found.parted, found.participants = found.participants, []
+        answered = found.messages[0].id
+        assert (await stage.act("ana", "reply", contact=contact, text="Hi")).code == "no-way-back"
+        assert (await stage.act("ana", "reply", contact=contact, text="Hi", answers=answered)).code == "bad-request"
+
+
 async def started(**personal: str) -> Prepared:
     """What comes of ana's wish to write to somebody first."""
     actions = Actions(Vault(ShellStore()), PlainStationery(), str.upper)

@@ -237,6 +237,18 @@ async def test_who_has_no_buttons_gets_links(monkeypatch: pytest.MonkeyPatch, ch
     assert question.text.count("https://desk/") == links
 
 
+async def test_nobody_is_asked_who_was_somebody_else_after_all() -> None:
+    """The question goes to whoever still takes part, never to the last one who wrote before a link was undone."""
+    stage = Stage(workspace=msgspec.structs.replace(WORKSPACE, csat="unless-refused"))
+    async with stage.leading():
+        contact = await stage.holding()
+        await stage.act("ana", "reply", contact=contact, text="Done.", resolve=True)
+        await until(lambda: any(ref.auto == "csat" for ref in stage.contacts[0].messages))
+        found = stage.contacts[0]
+        found.parted, found.participants = found.participants, []
+        assert await late_of(stage).compose(contact, found.messages[-1].id) is None
+
+
 async def test_what_was_erased_is_not_composed_anew() -> None:
     """Nor is an answer of a person's, nor what the state does not know."""
     stage = Stage(workspace=msgspec.structs.replace(WORKSPACE, csat="unless-refused"))
