@@ -56,6 +56,7 @@ def test_one_way_in_is_enough(tmp_path: Path, way: str) -> None:
         (SOCKET + "\n    customers: {'#help': {}}", "customers", 11),
         (SOCKET + "\n    customers: {C012AB3CD: {agent: true}}", "agents", 11),
         (SOCKET + "\n    team_channel: C012AB3CD\n    customers: {C012AB3CD: {}}", "they would read", 8),
+        (SOCKET + "\n    supervisors_channel: C012AB3CD\n    customers: {C012AB3CD: {}}", "they would read", 8),
     ],
 )
 def test_a_mistake_is_told_with_its_line(tmp_path: Path, keys: str, said: str, line: int) -> None:
