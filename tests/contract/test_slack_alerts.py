@@ -97,6 +97,20 @@ async def test_what_is_told_stays_told_over_a_restart(desk: SlackHouse) -> None:
     assert len(lead(desk)) == 1
 
 
+async def test_what_is_bad_is_told_in_the_channel_that_is_named_now(desk: SlackHouse) -> None:
+    """Another channel takes over at once, though nothing can be changed any more in the one before."""
+    desk.problems = ["the disk is nearly full"]
+    await told(desk, "usherd has a problem")
+    desk.slack.faults.refuse("chat.update", "is_archived", times=100)
+    other = desk.slack.add_channel("leads", members=("eva", desk.slack.bot))
+    desk.wishes = Wishes(supervisors_channel=other.id)
+    await desk.until(lambda: [one for one in desk["eva"].sees(other) if "nearly full" in one.said], "told there")
+    desk.slack.faults.clear()
+    desk.problems = []
+    await desk.until(lambda: [one for one in desk["eva"].sees(other) if "over since" in one.said], "over there")
+    assert len([one for one in desk["eva"].sees(other) if one.user == desk.slack.bot]) == 1
+
+
 async def test_what_stays_bad_is_told_in_person(desk: SlackHouse) -> None:
     """Half an hour later each supervisor reads it in their own conversation, and nobody else."""
     contact = desk.house.mail("My cat", topic="lost-pet")
