@@ -182,8 +182,9 @@ class SlackChannel(ChannelPart):
 
     @model_validator(mode="after")
     def _colleagues_among_themselves(self) -> Self:
-        if self.team_channel in self.customers:
-            raise ValueError("`team_channel` is among `customers`: what is said of them there, they would read")
+        for key in ("team_channel", "supervisors_channel"):
+            if getattr(self, key) in self.customers:
+                raise ValueError(f"`{key}` is among `customers`: what is said of them there, they would read")
         return self
 
 

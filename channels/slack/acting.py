@@ -299,19 +299,21 @@ class Actor:
         if thread is None or thread.agent != agent:
             await self._answering.say(deed, texts.NO_THREAD)
             return
+        if deed.undone:
+            await self._answering.say(deed, texts.TAKEN_BACK)
+            return
         text = spoken.plain(deed.text, self._name_of).strip()
         if text.startswith(NOTE_MARK) or thread.stage == CALLED:
+            deed.going = True
             if deed.files:
                 await self._answering.say(deed, texts.NO_FILES_HERE)
                 return
             await self._written(agent, deed, thread, "note", {"text": text.removeprefix(NOTE_MARK).strip()})
             return
-        if unfilled(text) and not deed.undone:
+        if unfilled(text):
             await self._answering.say(deed, texts.FILL_IN.format(what=unfilled(text)))
             return
-        if not await self._holding.passed(deed):
-            await self._answering.say(deed, texts.TAKEN_BACK)
-            return
+        await self._holding.passed(deed)  # raises while it is held; that it was taken back is dealt with above
         try:
             files = await self._enclosing.kept(deed, thread.contact)
         except CannotEnclose as error:

@@ -47,6 +47,12 @@ def superseded(code: str) -> Post:
     return Post(text=line, blocks=(blocks.section(line),))
 
 
+def elsewhere(code: str) -> Post:
+    """What is told in another channel from now on."""
+    line = texts.ALERT_ELSEWHERE.format(what=texts.MATTERS[code])
+    return Post(text=line, blocks=(blocks.section(line),))
+
+
 def reminder(lines: Sequence[str]) -> Post:
     """An agent's own that are due soon; `lines` are ready, and say nothing of any customer."""
     head = texts.NUDGE_ONE if len(lines) == 1 else texts.NUDGE.format(n=len(lines))

@@ -7,10 +7,12 @@ and at once. An alert names numbers, topics and ids, never what a customer wrote
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import msgspec
 
 from channels.slack import alerting
+from channels.slack.api import Refusal
 from channels.slack.people import People
 from channels.slack.ports import Wishes
 from channels.slack.posting import CARD, Postings
@@ -128,11 +130,22 @@ class Alerts:
         codes = dict.fromkeys([*(code for whom, code in self._alerts if whom == target), *found])
         for code in codes if channel else ():
             alert, matter = self._alerts.get((target, code)), found.get(code)
+            if alert is not None and alert.channel != channel:
+                await self._leave(alert)
+                alert = None
             if alert is not None:
                 await self._postings.settle(alert)
                 await self._postings.late_copies(alert)
             if matter is None or self._concerns(target, matter):
                 await self._one(target, channel, matter, alert)
+
+    async def _leave(self, alert: Alert) -> None:
+        """Alerts go elsewhere now: it stands there no longer as if it were kept up to date. Raises like `_bring`."""
+        with suppress(Refusal):  # that channel may be archived, or we were put out of it
+            if alert.ts:
+                await self._postings.update(alert.channel, alert.ts, alerting.elsewhere(alert.code))
+        del self._alerts[alert.agent, alert.code]
+        await self._forget([alert.name])
 
     async def _place(self, target: str) -> str:
         if target == CHANNEL:

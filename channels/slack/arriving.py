@@ -159,7 +159,7 @@ class Arrivals:
             self._waiting.discard(name)
             self._tries.pop(name, None)
             self._done[name] = None
-            if len(self._done) > DONE_KEPT:
+            while len(self._done) > DONE_KEPT:
                 self._done.popitem(last=False)
         self._lanes.pop(lane, None)
 

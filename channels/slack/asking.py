@@ -21,7 +21,7 @@ from router.desk.ports import Commands
 from router.desk.views import Answer, Found, Row
 
 ROWS_MAX = 10
-WORDS = frozenset({"", "help", "status", "away", "back", "queue", "take", "find", "explain"})
+WORDS = frozenset({"", "help", "status", "away", "back", "queue", "take", "find", "explain", "new", "whatif"})
 _SPAN = re.compile(r"(\d{1,4})\s*(m|min|h)")
 _UNITS = {"m": 60_000, "min": 60_000, "h": 3_600_000}
 

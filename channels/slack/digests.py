@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from channels.slack import alerting
-from channels.slack.api import Api, Doubt
+from channels.slack.api import Api, Doubt, Refusal
 from channels.slack.card import Post
 from channels.slack.people import People
 from channels.slack.ports import Memory, Wishes
@@ -22,7 +22,7 @@ from router.desk.figures import day_of
 from router.desk.model import Desk, NotOnRoster
 from router.desk.rights import leads
 
-TOLD = "digest:"  # agent, or TEAM -> the day that was told
+TOLD = "digest:"  # agent, or TEAM, or TEAM and supervisor -> the day that was told
 DAY = "day:"  # what was done on a day
 TEAM = "#"
 HANDS = 2
@@ -143,17 +143,34 @@ class Digests:
             for one in self._days.values():
                 week.add(one)
         post = alerting.day(digests.day(self._desk, self._problems(), self._clock()), week)
-        for channel in await self._supervisors():
-            await self._post(channel, post)
+        refused: Refusal | None = None
+        for target in self._targets():
+            try:
+                await self._told_once(target, today, post)
+            except Refusal as refusal:  # the others are told all the same, and this one tried again
+                refused = refusal
+        if refused is not None:
+            raise refused
         return True
 
-    async def _supervisors(self) -> list[str]:
+    def _targets(self) -> list[str]:
+        """The supervisors' channel, or each supervisor."""
+        state, channel = self._desk.source.state, self._wishes().supervisors_channel
+        return [TEAM] if channel else [one for one in state.workspace.agents if leads(state, one)]
+
+    async def _told_once(self, target: str, today: str, post: Post) -> None:
+        """Tell one of them of the day, unless it was before another had to wait. Raises like `_tell`."""
+        name = f"{TEAM}{target}"
+        if self._told.get(name) == today:
+            return
         channel = self._wishes().supervisors_channel
+        if target != TEAM:
+            seat = await self._people.found(target)
+            channel = seat.dm if seat is not None else ""
         if channel:
-            return [channel]
-        state = self._desk.source.state
-        seats = [await self._people.found(one) for one in state.workspace.agents if leads(state, one)]
-        return [seat.dm for seat in seats if seat is not None]
+            await self._post(channel, post)
+        self._told[name] = today
+        await self._memory.put(TOLD + name, msgspec.json.encode(today))
 
     async def _post(self, channel: str, post: Post) -> None:
         arguments = {"channel": channel, "text": post.text, "blocks": list(post.blocks), **PLAIN}

@@ -42,14 +42,26 @@ class Holding:
             return False
         span = self._hold_ms()
         left = min(deed.at + span - self._now(), span)  # a clock that was set back holds nothing for longer
-        if deed.going or deed.hurry or left <= 0:
+        if deed.going or left <= 0:
             deed.going = True
+            return True
+        if deed.hurry:
+            await self._goes_early(deed)
             return True
         if tell is not None and not deed.told:
             deed.told = True
             button = blocks.button(texts.BUTTONS["undo"], action_id("undo"), {"deed": deed.key})
             await tell(texts.HELD.format(n=-(-left // 1_000)), button)
         raise Wait(left / 1_000)
+
+    async def _goes_early(self, deed: Deed) -> None:
+        """Keep on disk that it is too late: after a crash right now its time would not be over yet."""
+        deed.going = True
+        try:
+            await self._remember(deed)
+        except BaseException:
+            deed.going = False
+            raise
 
     async def take_back(self, key: str, user: str) -> bool:
         """Take back what this person wrote; False if it is too late. Raises StoreUnavailable, Fenced."""

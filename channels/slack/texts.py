@@ -267,6 +267,7 @@ ALERT_CONTACTS = "{contacts}: `/usherd explain CONTACT` says why; the app's Home
 ALERT_FIRST = "first due {when}"
 ALERT_OVER = ":white_check_mark: {what}: over since {when}"
 ALERT_SUPERSEDED = ":arrow_down: {what}: it got worse, see below"
+ALERT_ELSEWHERE = ":arrow_right: {what}: how it goes on is told elsewhere"
 MATTERS = {
     "promises": "Promises at risk",
     "nobody": "Contacts that nobody can take",

@@ -30,6 +30,10 @@ from skills.workspace import Loaded, load
 
 log = structlog.get_logger()
 
+SLACK_FOLLOWED = frozenset(
+    {"statuses", "customers", "supervisors_channel", "digest_at", "digest_week", "undo", "emoji"}
+)  # asked for whenever they are needed
+
 LOOK_SECONDS = 0.1
 AGAIN_SECONDS = 1.0  # until an edit is tried again that could not be proposed
 SURE_SECONDS = 2.5  # then a folder is read once more: file systems that count in seconds hide a second edit
@@ -303,7 +307,7 @@ def _doors(config: WorkspaceConfig) -> object:
     channels = config.channels
     rest = (
         channels.model_dump(
-            exclude={"email": True, "webchat": True, "telegram": {"greeting"}, "slack": {"statuses", "customers"}}
+            exclude={"email": True, "webchat": True, "telegram": {"greeting"}, "slack": set(SLACK_FOLLOWED)}
         ),
         channels.webchat is None,
     )

@@ -12,6 +12,7 @@ from router.core.errors import ConfigError, PermanentError, TransientError
 
 SECONDS_MAX = 60.0
 UNAUTHORIZED = (401, 403)
+GONE = 404
 
 
 def address(data: Path, url: str | None, token: str | None) -> tuple[str, str]:
@@ -47,7 +48,11 @@ class Daemon:
             answer = httpx.get(self._url + path, headers=self._headers, timeout=SECONDS_MAX, trust_env=False)
         except httpx.TransportError as error:
             raise TransientError(f"the daemon at {self._url} does not answer ({type(error).__name__})") from error
-        return answer.content if answer.is_success else None
+        if answer.status_code == GONE:
+            return None
+        if not answer.is_success:  # it may be there: what is made of files must not go without it unnoticed
+            raise TransientError(f"the daemon at {self._url} does not give a file now ({answer.status_code})")
+        return answer.content
 
     def post(self, path: str, body: dict[str, object]) -> dict[str, Any]:
         """The JSON answer to `body`."""

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 from unittest.mock import patch
 
 import msgspec
 import pytest_asyncio
 
-from channels.slack import alerts, digests, nudges
+from channels.slack import alerts, digests, nudges, work
+from channels.slack.api import Api, Refusal
 from channels.slack.ports import Wishes
 from router.core import events
 from router.core.state import Contact, Incident
-from router.core.values import Sla
+from router.core.values import Role, Sla
 from router.sim.slack import Message
 from tests.fakes.desk_parts import MINUTE
 from tests.support.slack_house import SlackHouse, slack_house
@@ -95,6 +97,20 @@ async def test_what_is_told_stays_told_over_a_restart(desk: SlackHouse) -> None:
     assert len(lead(desk)) == 1
 
 
+async def test_what_is_bad_is_told_in_the_channel_that_is_named_now(desk: SlackHouse) -> None:
+    """Another channel takes over at once, though nothing can be changed any more in the one before."""
+    desk.problems = ["the disk is nearly full"]
+    await told(desk, "usherd has a problem")
+    desk.slack.faults.refuse("chat.update", "is_archived", times=100)
+    other = desk.slack.add_channel("leads", members=("eva", desk.slack.bot))
+    desk.wishes = Wishes(supervisors_channel=other.id)
+    await desk.until(lambda: [one for one in desk["eva"].sees(other) if "nearly full" in one.said], "told there")
+    desk.slack.faults.clear()
+    desk.problems = []
+    await desk.until(lambda: [one for one in desk["eva"].sees(other) if "over since" in one.said], "over there")
+    assert len([one for one in desk["eva"].sees(other) if one.user == desk.slack.bot]) == 1
+
+
 async def test_what_stays_bad_is_told_in_person(desk: SlackHouse) -> None:
     """Half an hour later each supervisor reads it in their own conversation, and nobody else."""
     contact = desk.house.mail("My cat", topic="lost-pet")
@@ -157,6 +173,29 @@ async def test_the_day_and_the_week_are_told_to_supervisors(desk: SlackHouse) ->
     await told(desk, "0 opened", "The last seven days", "1 opened, 1 answered, 1 resolved")
     assert sum("Today" in one.said for one in lead(desk)) == 2
     assert desk.slack.refusals == []
+
+
+async def test_one_whom_slack_cannot_reach_costs_nobody_a_second_digest(desk: SlackHouse) -> None:
+    """Each supervisor is told once, whatever becomes of another: who was told before is not told over and over."""
+    house, workspace = desk.house, desk.house.state.workspace
+    desk.wishes = Wishes(digest_at="18:00")
+    await desk.until(lambda: desk.memory.left("day:"), "the desk has begun before the hour")
+    ben = msgspec.structs.replace(workspace.agents["ben"], role=Role.SUPERVISOR)
+    changed = msgspec.structs.replace(workspace, agents={**workspace.agents, "ben": ben})
+    house.apply(events.WorkspaceChanged(at=house.now, version="more", workspace=changed))
+    call, tried = Api.call, list[str]()
+
+    async def refusing(self: Api, method: str, arguments: dict[str, Any], **more: Any) -> dict[str, Any]:
+        if method == "chat.postMessage" and "Today" in str(arguments["text"]):
+            tried.append(arguments["channel"])
+            if arguments["channel"] != tried[0] and len(tried) <= 3:
+                raise Refusal("user_disabled")
+        return await call(self, method, arguments, **more)
+
+    with patch.object(work, "FAILED_SECONDS", 0.01), patch.object(Api, "call", refusing):
+        house.now += 3 * HOUR
+        await desk.until(lambda: desk.memory.kept.get("digest:#", b'""') != b'""', "all are told")
+    assert [sum("Today" in one.said for one in desk.cards(name)) for name in ("eva", "ben")] == [1, 1]
 
 
 async def test_who_goes_home_reads_what_they_did_and_what_is_left(desk: SlackHouse) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from unittest.mock import AsyncMock, patch
 
 import pytest
 import pytest_asyncio
 
 from channels.slack.ports import Wishes
-from router.core.errors import TransientError
+from router.core.errors import StoreUnavailable, TransientError
 from router.core.transitions import ContactState
 from tests.contract.test_slack_desk import accepted
 from tests.support.slack_house import SlackHouse, slack_house
@@ -48,6 +49,36 @@ async def test_an_answer_is_taken_back_by_deleting_it(desk: SlackHouse) -> None:
     )  # who goes on waits for nothing
     await desk.until(lambda: desk.house.state.contacts[name].state is ContactState.RESOLVED, "resolved")
     assert said(desk, name) == ["Hello Carla"]
+
+
+async def test_a_note_behind_a_held_answer_is_taken_back_as_well(desk: SlackHouse) -> None:
+    """What waits its turn and was deleted meanwhile is written down nowhere, be it for colleagues alone."""
+    desk.wishes = NEVER
+    card, name = await accepted(desk)
+    await desk["ana"].writes("On its way", thread=card)
+    wrong = await desk["ana"].writes("// they shout a lot", thread=card)
+    await desk.until(lambda: len(desk.memory.left("in:")) == 2, "both wait")
+    await desk["ana"].deletes(wrong)
+    await desk.until(lambda: b'"undone":true' in b"".join(desk.memory.kept.values()), "taken back")
+    await desk["ana"].clicks(await desk.card("ana", "Write in this thread"), "usherd.resolve")
+    await desk.until(lambda: desk.house.state.contacts[name].state is ContactState.RESOLVED, "resolved")
+    assert (said(desk, name), said(desk, name, "note")) == (["On its way"], [])
+
+
+async def test_what_went_out_early_is_too_late_to_take_back_after_a_restart(desk: SlackHouse) -> None:
+    """A process that ends as an answer goes out before its time leaves word of it: nobody is told that it was not."""
+    desk.wishes = NEVER
+    card, name = await accepted(desk)
+    wrong = await desk["ana"].writes("On its way", thread=card)
+    await desk.until(lambda: desk.memory.left("in:"), "held")
+    with patch.object(desk.memory, "delete", AsyncMock(side_effect=StoreUnavailable("it ends here"))):
+        await desk["ana"].clicks(card, "usherd.resolve")
+        await desk.until(lambda: said(desk, name) == ["On its way"], "sent")
+        await desk.stop()
+    await desk.start()
+    await desk["ana"].deletes(wrong)
+    await desk.told("ana", card, "deleted a message after it was sent")
+    assert "Not sent" not in str([one.said for one in desk["ana"].sees()])
 
 
 async def test_an_answer_that_is_held_outlives_the_process(desk: SlackHouse) -> None:

@@ -80,10 +80,12 @@ async def test_a_stranger_can_do_nothing(desk: SlackHouse) -> None:
     await desk.until(lambda: len([one for one in zoe.sees() if one.only_for]) == 2, "told twice")
     await zoe.command("/usherd", f"take {name}")
     await desk.until(lambda: len([one for one in zoe.sees() if one.only_for]) == 3, "told again")
+    await zoe.command("/usherd", "whatif 7d")
+    await desk.until(lambda: len([one for one in zoe.sees() if one.only_for]) == 4, "and again")
     assert desk.house.state.contacts[name].agent == "ana"
     tried = [(agent, action, fields["reason"]) for agent, action, fields in desk.house.acts if agent != "ana"]
     who = f"slack:{zoe.id}"
-    said = ["say", "command queue", "command take"]
+    said = ["say", "command queue", "command take", "command whatif"]
     assert tried == [(who, "tried", what) for what in said]
 
 

@@ -20,7 +20,7 @@ from router.cli import output
 from router.cli.client import Daemon
 from router.cli.commands import app
 from router.cli.running import spin
-from router.core.errors import ConfigError, PermanentError
+from router.core.errors import ConfigError, PermanentError, TransientError
 from router.shell.store.locks import DataLocks
 from tests.support.daemons import write_workspace
 
@@ -319,3 +319,18 @@ def test_markup_in_a_message_is_shown_as_it_is(usherd: Usherd, tmp_path: Path) -
 def test_the_loop_is_given_back() -> None:
     """`spin` runs a coroutine to its end and gives its value."""
     assert spin(asyncio.sleep(0, "done")) == "done"
+
+
+@pytest.mark.parametrize("status", [401, 429, 500, 503])
+def test_a_file_that_cannot_be_had_now_is_not_taken_for_gone(
+    status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An export ends with an error rather than without a file that is there; only one that is gone is left out."""
+    said = {404: None, 200: b"%PDF"}
+    daemon = Daemon(tmp_path, "http://127.0.0.1:1", "token")
+    monkeypatch.setattr(httpx, "get", lambda *_, **__: httpx.Response(status))
+    with pytest.raises(TransientError):
+        daemon.file("/v1/messages/1-1/files/0")
+    for code, content in said.items():
+        monkeypatch.setattr(httpx, "get", lambda *_, code=code, **__: httpx.Response(code, content=b"%PDF"))
+        assert daemon.file("/v1/messages/1-1/files/0") == content

@@ -56,6 +56,7 @@ def test_one_way_in_is_enough(tmp_path: Path, way: str) -> None:
         (SOCKET + "\n    customers: {'#help': {}}", "customers", 11),
         (SOCKET + "\n    customers: {C012AB3CD: {agent: true}}", "agents", 11),
         (SOCKET + "\n    team_channel: C012AB3CD\n    customers: {C012AB3CD: {}}", "they would read", 8),
+        (SOCKET + "\n    supervisors_channel: C012AB3CD\n    customers: {C012AB3CD: {}}", "they would read", 8),
     ],
 )
 def test_a_mistake_is_told_with_its_line(tmp_path: Path, keys: str, said: str, line: int) -> None:
@@ -92,9 +93,12 @@ def test_a_rule_can_be_about_a_customers_channel(tmp_path: Path) -> None:
 
 
 def test_customers_channels_need_no_restart(tmp_path: Path) -> None:
-    """They and the emoji of people's statuses are followed while it runs; another channel of the team is not."""
+    """They, emoji, and what is said of alerts, digests and undo hold while it runs; another channel of the team not."""
     before = load(write(tmp_path), ENV).config
     more = load(write(tmp_path, SOCKET + "\n    customers: {C034EF5GH: {}}\n    statuses: {bee: busy}"), ENV).config
     assert takes_restart(before, more) == []
+    wishes = "supervisors_channel: C034EF5GJ, digest_at: '17:00', digest_week: mon, undo: 5s, emoji: {take: bee}"
+    wished = load(write(tmp_path, SOCKET + "".join(f"\n    {one}" for one in wishes.split(", "))), ENV).config
+    assert takes_restart(before, wished) == []
     other = load(write(tmp_path, SOCKET + "\n    team_channel: C012AB3CD"), ENV).config
     assert takes_restart(before, other) == ["channels"]
