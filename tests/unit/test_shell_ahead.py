@@ -80,7 +80,7 @@ async def test_a_commit_carries_all_that_has_gathered() -> None:
     assert [contact.messages[0].id for contact in stage.contacts] == ids
 
 
-@pytest.mark.parametrize(("limit", "most", "begun"), [("AHEAD_ENTRIES_MAX", 4, 4), ("AHEAD_BYTES_MAX", 3_000, 3)])
+@pytest.mark.parametrize(("limit", "most", "begun"), [("AHEAD_ENTRIES_MAX", 4, 4), ("AHEAD_BYTES_MAX", 4_000, 3)])
 async def test_reading_ahead_is_bounded(monkeypatch: pytest.MonkeyPatch, limit: str, most: int, begun: int) -> None:
     """Behind a slow message so many, or so many bytes, are begun and no more; all come in their turn after it."""
     monkeypatch.setattr(ahead_module, "READ_MESSAGES_MAX", 1)
