@@ -42,6 +42,8 @@ def _with(index: Index, seats: list[Seat], skill: str, level: int) -> list[Seat]
 
     Of all seats it is found once; after a reload many profiles ask for the same language before anything else.
     """
+    if level <= 0:  # where nobody is said to speak a language, everybody may be written in it
+        return seats
     if len(seats) < len(index.seats):
         return [seat for seat in seats if seat.agent.skills.get(skill, 0) >= level]
     found = index.skilled.get((skill, level))

@@ -48,6 +48,15 @@ def test_only_the_able_are_considered() -> None:
     )
 
 
+def test_where_nobody_is_said_to_speak_a_language_everybody_may_be_written_in_it() -> None:
+    """A language at level 0 rules nobody out, whatever else is asked for."""
+    scene = Scene(desk(agent("able", skills={"refunds": 2}), agent("low"), language_level=0))
+    scene.mail(language="en")
+    explanation = scene.one(d.OfferTo).explanation
+    assert (scene.one(d.OfferTo).agent, explanation.able) == ("able", 1)
+    assert explanation.ruled_out == (("skill refunds below 2", 1),)
+
+
 def test_capacity_counts_by_kind_and_in_units() -> None:
     """Two mails fill the kind; a message that costs two units does not fit beside one mail of three."""
     scene = Scene(pushing(agent("ana", skills=SKILLED, capacity={"email": 2, "messaging": 2}, units=3), unit_costs={

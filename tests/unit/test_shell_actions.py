@@ -346,7 +346,7 @@ async def test_an_invitation_goes_to_the_one_reader_of_a_letter() -> None:
         found = await actions.prepare("9-0", meta, b'{"text":"Hello"}', stage.leader.engine.state, 7)
         message = msgspec.json.decode(found.blobs[0].plain, type=Message)
         assert (message.text, message.full_text) == ("Hello", "Hello\n\nGo on: https://chat")
-        assert asked == [(message.to[0].address.upper(), "en")]
+        assert asked == [(message.to[0].address.upper(), stage.contacts[0].language)]
 
 
 async def test_an_answer_goes_by_the_channel_of_what_it_answers() -> None:
