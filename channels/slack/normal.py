@@ -12,11 +12,9 @@ from channels.slack import spoken, texts
 from channels.slack.packing import SLACK, Posted, unpack
 from router.core.errors import PoisonError
 from router.core.message import Address, Attachment, Message
+from router.core.plain import clean, first_words, one_line
 
-SUBJECT_CHARACTERS_MAX = 70
 NAME_CHARACTERS_MAX = 120
-_TEXT_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
-_LINE_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _PLACE = re.compile(r"slack:([CG][A-Z0-9]{6,30})/([0-9]{9,11}\.[0-9]{6})")
 
 
@@ -24,15 +22,15 @@ def normalise(raw: bytes, meta: bytes) -> Message:  # noqa: ARG001 - the shape o
     """Read an entry as a message. Raises PoisonError if it is none."""
     posted, _ = unpack(raw)
     own = external(posted.channel, posted.ts)
-    who = _line(posted.name) or texts.CUSTOMER_NO_NAME
+    who = one_line(posted.name, NAME_CHARACTERS_MAX) or texts.CUSTOMER_NO_NAME
     gone = posted.what == "delete"
     said = texts.CUSTOMER_DELETED if gone else spoken.plain(posted.text, lambda user: posted.names.get(user, ""))
-    text = _clean(said)
+    text = clean(said)
     return Message(
         channel=SLACK,
         from_=Address(address=f"{SLACK}:{posted.user}", name=who),
         reply_to=(Address(address=f"{SLACK}:{posted.channel}/{posted.thread}", name=who),),
-        subject=_subject(text or ", ".join(file.name for file in posted.files)),
+        subject=first_words(text or ", ".join(file.name for file in posted.files)),
         sent_at=_instant(posted.stamp or posted.ts),
         text=text,
         full_text=text,
@@ -90,20 +88,3 @@ def _instant(ts: str) -> str | None:
         return datetime.fromtimestamp(int(ts.partition(".")[0]), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     except (ValueError, OverflowError, OSError):
         return None
-
-
-def _clean(text: str) -> str:
-    return _TEXT_CONTROLS.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n")).strip()
-
-
-def _line(name: str) -> str:
-    """A name somebody gave themselves: one line, without control and direction characters, cut to its limit."""
-    return " ".join(_LINE_CONTROLS.sub(" ", name).split())[:NAME_CHARACTERS_MAX].strip()
-
-
-def _subject(text: str) -> str:
-    """The first words: what lists show of it."""
-    words = " ".join(text.split())
-    if len(words) <= SUBJECT_CHARACTERS_MAX:
-        return words
-    return words[:SUBJECT_CHARACTERS_MAX].rsplit(" ", 1)[0].rstrip(" .,;:") + "…"

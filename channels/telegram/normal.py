@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 
 import msgspec
@@ -14,12 +13,10 @@ from channels.telegram.model import Posted, Pressed, Update, User, read
 from channels.telegram.packing import TELEGRAM, Packed, unpack
 from router.core.errors import PoisonError
 from router.core.message import Address, Attachment, Message
+from router.core.plain import clean, first_words, one_line
 
-SUBJECT_CHARACTERS_MAX = 70
 NAME_CHARACTERS_MAX = 120
 QUOTED_CHARACTERS_MAX = 2_000
-_TEXT_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
-_LINE_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def normalise(raw: bytes, meta: bytes) -> Message:  # noqa: ARG001 - the shape of every channel's `normalise`
@@ -41,7 +38,7 @@ def normalise(raw: bytes, meta: bytes) -> Message:  # noqa: ARG001 - the shape o
         channel=TELEGRAM,
         from_=from_,
         reply_to=() if place.address == from_.address else (place,),
-        subject=_subject(text or ", ".join(file.name for file in packed.files)),
+        subject=first_words(text or ", ".join(file.name for file in packed.files)),
         sent_at=_instant(first.edit_date or first.date),
         text=text,
         quoted=_quoted(first),
@@ -94,23 +91,26 @@ def _writer(posted: Posted) -> Address:
     if posted.from_ is not None and posted.sender_chat is None:
         return Address(address=f"{TELEGRAM}:{posted.from_.id}", name=_name(posted.from_))
     chat = posted.sender_chat or posted.chat
-    return Address(address=f"{TELEGRAM}:{chat.id}", name=_line(chat.title) or texts.NO_NAME)
+    return Address(address=f"{TELEGRAM}:{chat.id}", name=one_line(chat.title, NAME_CHARACTERS_MAX) or texts.NO_NAME)
 
 
 def _name(user: User) -> str:
-    name = _line(f"{user.first_name} {user.last_name}") or texts.NO_NAME
-    return f"{name} (@{_line(user.username)})" if user.username else name
+    name = one_line(f"{user.first_name} {user.last_name}", NAME_CHARACTERS_MAX) or texts.NO_NAME
+    return f"{name} (@{one_line(user.username, NAME_CHARACTERS_MAX)})" if user.username else name
 
 
 def _place(posted: Posted) -> Address:
     """Where the answer goes."""
     thread = posted.message_thread_id if posted.is_topic_message else None
     address = f"{TELEGRAM}:{posted.chat.id}" + (f"/{thread}" if thread is not None else "")
-    return Address(address=address, name=_line(posted.chat.title) or (_name(posted.from_) if posted.from_ else ""))
+    return Address(
+        address=address,
+        name=one_line(posted.chat.title, NAME_CHARACTERS_MAX) or (_name(posted.from_) if posted.from_ else ""),
+    )
 
 
 def _text(posted: Posted) -> str:
-    lines = [_clean(posted.words)]
+    lines = [clean(posted.words)]
     if posted.venue is not None:
         lines.append(texts.VENUE.format(title=posted.venue.get("title"), address=posted.venue.get("address")))
     elif posted.location is not None:
@@ -119,14 +119,14 @@ def _text(posted: Posted) -> str:
     if posted.contact is not None:
         who = " ".join(str(posted.contact.get(name) or "") for name in ("first_name", "last_name")).strip()
         lines.append(texts.CONTACT.format(name=who, phone=posted.contact.get("phone_number")))
-    return "\n".join(_clean(line) for line in lines if line)
+    return "\n".join(clean(line) for line in lines if line)
 
 
 def _quoted(posted: Posted) -> str:
     """What it answers, as far as Telegram tells: the stretch that the writer chose, or all of it."""
     answered = posted.reply_to_message
     chosen = str((posted.quote or {}).get("text") or "") or (answered.words if answered is not None else "")
-    return _clean(chosen)[:QUOTED_CHARACTERS_MAX]
+    return clean(chosen)[:QUOTED_CHARACTERS_MAX]
 
 
 def _attachments(packed: Packed) -> tuple[Attachment, ...]:
@@ -156,7 +156,7 @@ def _forwarded(origin: dict[str, object]) -> str:
         who = f"{user.get('first_name') or ''} {user.get('last_name') or ''}"
     elif isinstance(chat, dict):
         who = str(chat.get("title") or "")
-    who = _line(who)
+    who = one_line(who, NAME_CHARACTERS_MAX)
     return texts.FORWARDED.format(who=who) if who else texts.FORWARDED_HIDDEN
 
 
@@ -165,20 +165,3 @@ def _instant(seconds: int) -> str | None:
         return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     except (ValueError, OverflowError, OSError):
         return None
-
-
-def _clean(text: str) -> str:
-    return _TEXT_CONTROLS.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n")).strip()
-
-
-def _line(name: str) -> str:
-    """A name somebody gave themselves: one line, without control and direction characters, cut to its limit."""
-    return " ".join(_LINE_CONTROLS.sub(" ", name).split())[:NAME_CHARACTERS_MAX].strip()
-
-
-def _subject(text: str) -> str:
-    """The first words: what lists show of it."""
-    words = " ".join(text.split())
-    if len(words) <= SUBJECT_CHARACTERS_MAX:
-        return words
-    return words[:SUBJECT_CHARACTERS_MAX].rsplit(" ", 1)[0].rstrip(" .,;:") + "…"

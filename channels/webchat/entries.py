@@ -9,6 +9,7 @@ import msgspec
 
 from channels.webchat.files import safe_name, safe_type
 from channels.webchat.packing import Said, SentFile, pack
+from router.core.plain import clean, one_line
 from router.core.ports import InboxEntry
 
 CHAT = "webchat"  # source of what is answered in the chat
@@ -20,8 +21,6 @@ _DIGEST_BYTES = 16
 _CLIENT = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _PROOF = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _EMAIL = re.compile(r"[^\s@<>(),;:\"\[\]\\\x00-\x1f\x7f]{1,64}@[^\s@<>(),;:\"\[\]\\_\x00-\x1f\x7f]{1,190}")
-_TEXT_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
-_LINE_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def address_of(visitor: str) -> str:
@@ -50,7 +49,13 @@ class Entries(msgspec.Struct, frozen=True, kw_only=True):
     def said(self, visitor: str, client: str, text: str, name: str, proof: str = "") -> InboxEntry:
         """Words for the chat. `proof`: a signed link by which the visitor came; what is none is left out."""
         shown = proof if _PROOF.fullmatch(proof) else ""
-        said = Said(visitor=visitor, client=_client(client), text=self._text(text), name=one_line(name), proof=shown)
+        said = Said(
+            visitor=visitor,
+            client=_client(client),
+            text=self._text(text),
+            name=one_line(name, NAME_CHARACTERS_MAX),
+            proof=shown,
+        )
         return self._entry(CHAT, said, said.text.encode(), kind="chat")
 
     def sent(self, visitor: str, client: str, filename: str, content_type: str, content: bytes) -> InboxEntry:
@@ -70,7 +75,7 @@ class Entries(msgspec.Struct, frozen=True, kw_only=True):
             visitor=visitor,
             client=_client(client),
             text=self._text(text),
-            name=one_line(name),
+            name=one_line(name, NAME_CHARACTERS_MAX),
             email=self._email(email),
         )
         return self._entry(FORM, said, f"{said.email}\0{said.text}".encode(), kind="email")
@@ -91,10 +96,10 @@ class Entries(msgspec.Struct, frozen=True, kw_only=True):
     def _text(self, text: str) -> str:
         if len(text) > self.text_characters_max:
             raise ValueError("too_long")
-        clean = _TEXT_CONTROLS.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n")).strip()
-        if not clean:
+        cleaned = clean(text)
+        if not cleaned:
             raise ValueError("empty")
-        return clean
+        return cleaned
 
     def _email(self, email: str) -> str:
         address = email.strip().lower()
@@ -104,11 +109,6 @@ class Entries(msgspec.Struct, frozen=True, kw_only=True):
         if not named or len(address) > EMAIL_CHARACTERS_MAX or f"{local.partition('+')[0]}@{domain}" in self.own:
             raise ValueError("bad_email")
         return address
-
-
-def one_line(name: str) -> str:
-    """A name somebody gave themselves: one line, without control and direction characters, cut to its limit."""
-    return " ".join(_LINE_CONTROLS.sub(" ", name).split())[:NAME_CHARACTERS_MAX].strip()
 
 
 def _client(client: str) -> str:

@@ -6,8 +6,8 @@ from channels.webchat.entries import CHAT, address_of
 from channels.webchat.packing import Said, unpack
 from router.core.errors import PoisonError
 from router.core.message import Address, Attachment, Message
+from router.core.plain import first_words
 
-SUBJECT_CHARACTERS_MAX = 70
 UNPROVEN = "Left in the chat's form: nobody has proven that this address is theirs."
 
 
@@ -18,7 +18,7 @@ def normalise(raw: bytes, meta: bytes) -> Message:  # noqa: ARG001 - the shape o
         return Message(
             channel=CHAT,
             from_=Address(address=said.email, name=said.name),
-            subject=_subject(said.text),
+            subject=first_words(said.text),
             text=said.text,
             full_text=said.text,
             warnings=(UNPROVEN,),
@@ -26,7 +26,7 @@ def normalise(raw: bytes, meta: bytes) -> Message:  # noqa: ARG001 - the shape o
     return Message(
         channel=CHAT,
         from_=Address(address=address_of(said.visitor), name=said.name or _alias(said.visitor)),
-        subject=_subject(said.file.name if said.file is not None else said.text),
+        subject=first_words(said.file.name if said.file is not None else said.text),
         text=said.text,
         full_text=said.text,
         attachments=_attachments(said),
@@ -54,11 +54,3 @@ def _attachments(said: Said) -> tuple[Attachment, ...]:
 def _alias(visitor: str) -> str:
     """What agents call a visitor who gave no name: the same each time, and not enough to guess the id by."""
     return f"Visitor {visitor[:4].upper()}"
-
-
-def _subject(text: str) -> str:
-    """The first words: what lists show of it, and what the subject of a mailed answer says."""
-    words = " ".join(text.split())
-    if len(words) <= SUBJECT_CHARACTERS_MAX:
-        return words
-    return words[:SUBJECT_CHARACTERS_MAX].rsplit(" ", 1)[0].rstrip(" .,;:") + "…"
