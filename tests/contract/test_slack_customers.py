@@ -77,10 +77,11 @@ async def test_what_is_worded_anew_or_deleted_says_so(shop: Shop) -> None:
     first = await shop.cara.writes("Order 11.", channel=shop.channel)
     second = await shop.cara.writes("Please.", thread=first)
     await shop.comes(2)
+    card = await shop.desk.card("ana", "Please.")  # from here on what is new goes into its thread
     await shop.cara.edits(first, "Order 12.")
     [edit] = await shop.comes(3)
     assert (edit.text, edit.revises) == ("Order 12.", f"slack:{shop.channel.id}:{first.ts}")
-    card = await shop.desk.card("ana", "Order 12.")
+    await shop.desk.told("ana", card, "Order 12.")
     await shop.desk["ana"].clicks(card, "usherd.read")
     await shop.desk.until(lambda: shop.desk["ana"].modal, "the window")
     assert shop.desk["ana"].modal is not None
