@@ -1,7 +1,9 @@
 """Worker processes for input that cannot be trusted: limits on time and memory, and a worker kept for small mail.
 
 A task is a handful of small inputs or one large one. A task of small ones that fails is taken apart and each input
-tried alone among the large, so that a poison mail harms nobody else.
+tried alone among the large, so that a poison mail harms nobody else. A pool as a whole may break as well: pebble gives
+one up if a worker dies while none is known to be at a task, being idle or not yet heard to begin. It is replaced, and
+what it held is tried again; what breaks the next one too is read in a pool of its own.
 """
 
 from __future__ import annotations
@@ -13,8 +15,9 @@ import resource
 import signal
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import TimeoutError as TaskTimeout
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -93,7 +96,11 @@ def _begin(models: Models) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (WORKER_BYTES_MAX, WORKER_BYTES_MAX))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.nice(5)
-    use_models(models)
+    try:
+        use_models(models)
+    except Exception as error:  # noqa: BLE001  # whatever became of the file: mail is read, and rules route it
+        log.warning("worker_without_model", error=type(error).__name__)
+        use_models(msgspec.structs.replace(models, path=""))
     _load_late()
 
 
@@ -146,6 +153,8 @@ class Workers:
         self._sizes = {"small": small, "large": large}
         self._pools: dict[str, ProcessPool] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._one_alone = asyncio.Lock()
+        self._stopping = False
 
     def start(self) -> None:
         """Start the processes, ahead of the first message. Raises ConfigError where they cannot be talked to."""
@@ -172,7 +181,7 @@ class Workers:
         self._pools = new
         use_models(models)
         for pool in old.values():
-            pool.close()  # type: ignore[no-untyped-call]  # as above
+            pool.close()  # type: ignore[no-untyped-call]  # pebble leaves this one untyped
         await asyncio.gather(*(asyncio.to_thread(pool.join) for pool in old.values()))
 
     async def warm(self) -> None:
@@ -188,11 +197,10 @@ class Workers:
 
     async def stop(self) -> None:
         """End the processes; what they were at is tried again at the next start."""
+        self._stopping = True
         for task in self._tasks:
             task.cancel()
-        for pool in self._pools.values():
-            pool.stop()  # type: ignore[no-untyped-call]  # pebble leaves this one untyped
-        await asyncio.gather(*(asyncio.to_thread(pool.join, 5) for pool in self._pools.values()))
+        await asyncio.gather(*map(_end, self._pools.values()))
         self._pools.clear()
 
     def here(self, item: Raw) -> Understood:
@@ -219,14 +227,27 @@ class Workers:
             self._run("small", [items[i] for i in group], [futures[i] for i in group])
         return futures
 
-    def _run(self, pool: str, items: list[Raw], futures: list[asyncio.Future[Understood]]) -> None:
-        task = asyncio.get_running_loop().create_task(self._answer(pool, items, futures))
+    def _run(
+        self, pool: str, items: list[Raw], futures: list[asyncio.Future[Understood]], *, again: bool = False
+    ) -> None:
+        self._keep(self._answer(pool, items, futures, again=again))
+
+    def _keep(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _answer(self, pool: str, items: list[Raw], futures: list[asyncio.Future[Understood]]) -> None:
+    async def _answer(
+        self, pool: str, items: list[Raw], futures: list[asyncio.Future[Understood]], *, again: bool
+    ) -> None:
         try:
             results = await self._schedule(pool, _understand_all, items)
+        except BrokenProcessPool:  # whoever broke it, all that it held is back
+            log.warning("worker_pool_broke", messages=len(items), pool=pool)
+            if not again:
+                self._run(pool, items, futures, again=True)
+                return
+            results = [await self._alone(item) for item in items]
         except (TaskTimeout, ProcessExpired, MemoryError, OSError) as error:
             if pool == "large":
                 results = [Understood(problem=_why(error))]
@@ -246,8 +267,34 @@ class Workers:
         self, pool: str, function: Callable[[list[Raw]], list[Understood]], items: list[Raw]
     ) -> list[Understood]:
         limit = SMALL_TASK_SECONDS_MAX if pool == "small" else TASK_SECONDS_MAX
-        future = self._pools[pool].schedule(function, args=(items,), timeout=limit)
+        try:
+            future = self._pools[pool].schedule(function, args=(items,), timeout=limit)
+        except RuntimeError:  # what pebble says of a pool that broke
+            if self._stopping:
+                raise
+            log.warning("worker_pool_replaced", pool=pool)
+            self._keep(_end(self._pools[pool]))
+            self._pools[pool] = self._new_pool(self._sizes[pool])
+            future = self._pools[pool].schedule(function, args=(items,), timeout=limit)
         return await asyncio.wrap_future(future)
+
+    async def _alone(self, item: Raw) -> Understood:
+        """Read one input in a pool of its own: what breaks it is this input's fault and nobody else's."""
+        async with self._one_alone:
+            pool = self._new_pool(1)
+            try:
+                future = pool.schedule(_understand_all, args=([item],), timeout=TASK_SECONDS_MAX)
+                [result] = await asyncio.wrap_future(future)
+            except (TaskTimeout, ProcessExpired, MemoryError, OSError, BrokenProcessPool) as error:
+                return Understood(problem=_why(error))
+            finally:
+                await _end(pool)
+            return result
+
+
+async def _end(pool: ProcessPool) -> None:
+    pool.stop()  # type: ignore[no-untyped-call]  # as above
+    await asyncio.to_thread(pool.join, 5)
 
 
 def _why(error: BaseException) -> str:
