@@ -153,6 +153,7 @@ class Workers:
         self._sizes = {"small": small, "large": large}
         self._pools: dict[str, ProcessPool] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._ending: set[asyncio.Task[None]] = set()  # pools that broke; not cancelled, or their processes would stay
         self._one_alone = asyncio.Lock()
         self._stopping = False
 
@@ -200,7 +201,8 @@ class Workers:
         self._stopping = True
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*map(_end, self._pools.values()))
+        await asyncio.gather(*self._tasks, return_exceptions=True)  # one that reads alone ends its pool as it goes
+        await asyncio.gather(*map(_end, self._pools.values()), *self._ending)
         self._pools.clear()
 
     def here(self, item: Raw) -> Understood:
@@ -230,12 +232,7 @@ class Workers:
     def _run(
         self, pool: str, items: list[Raw], futures: list[asyncio.Future[Understood]], *, again: bool = False
     ) -> None:
-        self._keep(self._answer(pool, items, futures, again=again))
-
-    def _keep(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        _keep(self._tasks, self._answer(pool, items, futures, again=again))
 
     async def _answer(
         self, pool: str, items: list[Raw], futures: list[asyncio.Future[Understood]], *, again: bool
@@ -273,7 +270,7 @@ class Workers:
             if self._stopping:
                 raise
             log.warning("worker_pool_replaced", pool=pool)
-            self._keep(_end(self._pools[pool]))
+            _keep(self._ending, _end(self._pools[pool]))
             self._pools[pool] = self._new_pool(self._sizes[pool])
             future = self._pools[pool].schedule(function, args=(items,), timeout=limit)
         return await asyncio.wrap_future(future)
@@ -290,6 +287,13 @@ class Workers:
             finally:
                 await _end(pool)
             return result
+
+
+def _keep(tasks: set[asyncio.Task[None]], work: Coroutine[None, None, None]) -> None:
+    """Begin this, and hold it among `tasks` until it is done: the loop holds a task by a weak reference only."""
+    task = asyncio.get_running_loop().create_task(work)
+    tasks.add(task)
+    task.add_done_callback(tasks.discard)
 
 
 async def _end(pool: ProcessPool) -> None:
