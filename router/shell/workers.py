@@ -1,7 +1,9 @@
 """Worker processes for input that cannot be trusted: limits on time and memory, and a worker kept for small mail.
 
 A task is a handful of small inputs or one large one. A task of small ones that fails is taken apart and each input
-tried alone among the large, so that a poison mail harms nobody else.
+tried alone among the large, so that a poison mail harms nobody else. A pool as a whole may break as well: pebble gives
+one up if a worker dies while none is known to be at a task, being idle or not yet heard to begin. It is replaced, and
+what it held is tried again; what breaks the next one too is read in a pool of its own.
 """
 
 from __future__ import annotations
@@ -14,8 +16,9 @@ import signal
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import TimeoutError as TaskTimeout
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -97,7 +100,11 @@ def _begin(models: Models) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (WORKER_BYTES_MAX, WORKER_BYTES_MAX))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.nice(5)
-    use_models(models)
+    try:
+        use_models(models)
+    except Exception as error:  # noqa: BLE001  # whatever became of the file: mail is read, and rules route it
+        log.warning("worker_without_model", error=type(error).__name__)
+        use_models(msgspec.structs.replace(models, path=""))
     _load_late()
 
 
@@ -140,7 +147,7 @@ def _understand_all(items: list[Raw]) -> list[Understood]:
     return [understand(item) for item in items]
 
 
-Job: TypeAlias = tuple[list[Raw], list[asyncio.Future[Understood]]]
+Job: TypeAlias = tuple[list[Raw], list[asyncio.Future[Understood]], bool]  # True: it broke a pool, or was in one
 
 
 class Workers:
@@ -156,6 +163,8 @@ class Workers:
         self._given = dict.fromkeys(self._sizes, 0)
         self._pools: dict[str, ProcessPool] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._one_alone = asyncio.Lock()
+        self._stopping = False
 
     def start(self) -> None:
         """Start the processes, ahead of the first message. Raises ConfigError where they cannot be talked to."""
@@ -182,7 +191,7 @@ class Workers:
         self._pools = new
         use_models(models)
         for pool in old.values():
-            pool.close()  # type: ignore[no-untyped-call]  # as above
+            pool.close()  # type: ignore[no-untyped-call]  # pebble leaves this one untyped
         await asyncio.gather(*(asyncio.to_thread(pool.join) for pool in old.values()))
 
     async def warm(self) -> None:
@@ -198,13 +207,12 @@ class Workers:
 
     async def stop(self) -> None:
         """End the processes; what they were at is tried again at the next start."""
+        self._stopping = True
         for waiting in self._waiting.values():
             waiting.clear()
         for task in self._tasks:
             task.cancel()
-        for pool in self._pools.values():
-            pool.stop()  # type: ignore[no-untyped-call]  # pebble leaves this one untyped
-        await asyncio.gather(*(asyncio.to_thread(pool.join, 5) for pool in self._pools.values()))
+        await asyncio.gather(*map(_end, self._pools.values()))
         self._pools.clear()
 
     def here(self, item: Raw) -> Understood:
@@ -234,30 +242,43 @@ class Workers:
             self._run("small", [items[i] for i in group], [futures[i] for i in group])
         return futures
 
-    def _run(self, pool: str, items: list[Raw], futures: list[asyncio.Future[Understood]]) -> None:
-        self._waiting[pool].append((items, futures))
+    def _run(
+        self, pool: str, items: list[Raw], futures: list[asyncio.Future[Understood]], *, again: bool = False
+    ) -> None:
+        self._waiting[pool].append((items, futures, again))
         self._give(pool)
 
     def _give(self, pool: str) -> None:
         """Give a pool what it can begin soon, but for what nobody waits for any more."""
         waiting = self._waiting[pool]
         while waiting and self._given[pool] < GIVEN_AHEAD * self._sizes[pool]:
-            items, futures = waiting.popleft()
+            items, futures, again = waiting.popleft()
             if all(future.cancelled() for future in futures):
                 continue
             self._given[pool] += 1
-            task = asyncio.get_running_loop().create_task(self._answer(pool, items, futures))
-            self._tasks.add(task)
-            task.add_done_callback(partial(self._answered, pool))
+            self._keep(self._answer(pool, items, futures, again=again)).add_done_callback(partial(self._answered, pool))
 
-    def _answered(self, pool: str, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+    def _answered(self, pool: str, _: asyncio.Task[None]) -> None:
         self._given[pool] -= 1
         self._give(pool)
 
-    async def _answer(self, pool: str, items: list[Raw], futures: list[asyncio.Future[Understood]]) -> None:
+    def _keep(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _answer(
+        self, pool: str, items: list[Raw], futures: list[asyncio.Future[Understood]], *, again: bool
+    ) -> None:
         try:
             results = await self._schedule(pool, _understand_all, items)
+        except BrokenProcessPool:  # whoever broke it, all that it held is back
+            log.warning("worker_pool_broke", messages=len(items), pool=pool)
+            if not again:
+                self._run(pool, items, futures, again=True)
+                return
+            results = [await self._alone(item) for item in items]
         except (TaskTimeout, ProcessExpired, MemoryError, OSError) as error:
             if pool == "large":
                 results = [Understood(problem=_why(error))]
@@ -277,8 +298,34 @@ class Workers:
         self, pool: str, function: Callable[[list[Raw]], list[Understood]], items: list[Raw]
     ) -> list[Understood]:
         limit = SMALL_TASK_SECONDS_MAX if pool == "small" else TASK_SECONDS_MAX
-        future = self._pools[pool].schedule(function, args=(items,), timeout=limit)
+        try:
+            future = self._pools[pool].schedule(function, args=(items,), timeout=limit)
+        except RuntimeError:  # what pebble says of a pool that broke
+            if self._stopping:
+                raise
+            log.warning("worker_pool_replaced", pool=pool)
+            self._keep(_end(self._pools[pool]))
+            self._pools[pool] = self._new_pool(self._sizes[pool])
+            future = self._pools[pool].schedule(function, args=(items,), timeout=limit)
         return await asyncio.wrap_future(future)
+
+    async def _alone(self, item: Raw) -> Understood:
+        """Read one input in a pool of its own: what breaks it is this input's fault and nobody else's."""
+        async with self._one_alone:
+            pool = self._new_pool(1)
+            try:
+                future = pool.schedule(_understand_all, args=([item],), timeout=TASK_SECONDS_MAX)
+                [result] = await asyncio.wrap_future(future)
+            except (TaskTimeout, ProcessExpired, MemoryError, OSError, BrokenProcessPool) as error:
+                return Understood(problem=_why(error))
+            finally:
+                await _end(pool)
+            return result
+
+
+async def _end(pool: ProcessPool) -> None:
+    pool.stop()  # type: ignore[no-untyped-call]  # as above
+    await asyncio.to_thread(pool.join, 5)
 
 
 def _why(error: BaseException) -> str:

@@ -146,7 +146,7 @@ async def test_bolt_comes_back_when_asked_to_leave_its_socket() -> None:
         ana = slack.add_user("ana")
         async with over_sockets(slack, an_app(slack)):
             await slack.disconnects("refresh_requested")
-            await slack.until(lambda: slack.sockets.greeted == 2 and slack.sockets.count == 1)
+            await slack.until(lambda: slack.sockets.greeted >= 2 and slack.sockets.count == 1)
             written = await ana.writes("still there?")
             await slack.until(lambda: len(ana.thread(written)) == 2)
 

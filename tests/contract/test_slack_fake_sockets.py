@@ -105,7 +105,7 @@ async def test_the_app_is_asked_to_leave_its_sockets() -> None:
 
 async def test_events_in_the_gap_between_two_sockets_come_by_retry() -> None:
     """What happens while the only socket is cut arrives once there is another."""
-    async with FakeSlack(rules=Rules(ack=0.1, retries=(0.0, 0.3, 0.6))) as slack, raw_app(slack) as app:
+    async with FakeSlack(rules=Rules(ack=0.1, retries=(0.0, 1.0, 4.0, 8.0))) as slack, raw_app(slack) as app:
         ana = slack.add_user("ana")
         slack.drops_sockets()
         await slack.until(lambda: slack.sockets.count == 0)
@@ -113,7 +113,8 @@ async def test_events_in_the_gap_between_two_sockets_come_by_retry() -> None:
         await app.opens()
         await slack.settled()
         assert [one["text"] for one in app.events("message")] == ["into the gap"]
-        assert [one["retry_attempt"] for one in app.envelopes] == [2]
+        [attempt] = [one["retry_attempt"] for one in app.envelopes]
+        assert attempt >= 2, "the first two were sent while no socket was there"
 
 
 async def test_there_are_ten_sockets_at_most() -> None:

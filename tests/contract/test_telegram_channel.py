@@ -13,7 +13,7 @@ from channels.telegram import extract, normalise, receive
 from channels.telegram.api import BotApi
 from channels.telegram.entries import Entries, Item
 from channels.telegram.pace import CHAT, GROUP, Meter, Pace
-from channels.telegram.receive import Receiver, Spans
+from channels.telegram.receive import ALBUM_SECONDS, Receiver, Spans
 from channels.telegram.send import Courier, File, Letter, Outcome, Place, place_of, retry_after
 from channels.telegram.trouble import BadToken, Doubtful, Unreachable
 from router.core.errors import BacklogFull, StoreUnavailable
@@ -25,6 +25,7 @@ from tests.fakes.telegram.world import BOT, TOKEN, Json
 JPEG = b"\xff\xd8\xff\xe0" + b"a picture" * 40
 BUSY = Fault(429, "Too Many Requests: retry after 7", {"retry_after": 7})
 QUICK = Spans(poll=5, album=0.05, wait_first=0.02, file_retry=0.01)
+STEADY = Spans(poll=5, album=ALBUM_SECONDS, wait_first=0.02, file_retry=0.01)
 
 
 class Stored:
@@ -170,7 +171,7 @@ async def test_a_lower_number_after_a_silence_is_no_old_one(fake: FakeTelegram) 
 
 async def test_an_album_is_stored_once_and_whole(fake: FakeTelegram) -> None:
     """The items of an album that come one after the other are one message with all files; others do not wait long."""
-    scene = Scene(fake)
+    scene = Scene(fake, spans=STEADY)  # the second picture is sent long before that
     world = fake.world
     ada, bob = world.person("Ada"), world.person("Bob")
     async with polling(scene):

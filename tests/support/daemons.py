@@ -129,10 +129,10 @@ class RunningDaemon:
         """Wait for the end; gives the exit code."""
         return self._process.wait(60) if self._process is not None else 0
 
-    def usherd(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a command on the same configuration and data."""
+    def usherd(self, *arguments: str, guard: float = 120) -> subprocess.CompletedProcess[str]:
+        """Run a command on the same configuration and data; `guard`: seconds, against hanging."""
         command = [sys.executable, "-m", "router", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=guard)
 
     def ask(self, path: str, method: str = "GET", **rest: Any) -> Any:  # noqa: ANN401  # JSON
         """The JSON that the HTTP API gives to the local admin."""

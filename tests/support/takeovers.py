@@ -107,7 +107,8 @@ class Takeovers:
         for one in nodes.all:
             one.stop()
         hashes = {one.said("stopped")["records"]: one.said("stopped")["state_hash"] for one in nodes.all}
-        done = node.usherd("journal", "verify", "--config", str(node.config), "--data", str(node.data), "--json")
+        where = ("--config", str(node.config), "--data", str(node.data))
+        done = node.usherd("journal", "verify", *where, "--json", guard=1_800)  # fifty kills are a long journal
         found = json.loads(done.stdout)
         if not found["ok"] or found["state_hash"] != hashes.get(found["records"], found["state_hash"]):
             self.wrong.append(f"the journal does not verify: {found} {hashes}")

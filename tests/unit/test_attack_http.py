@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 
 import httpx
 import pytest_asyncio
@@ -17,10 +17,15 @@ from router.app.server import WebServer
 WAIT_SECONDS_MAX = 20  # a guard against hanging
 
 
-class Hasty(GuardedHttp):
-    """Waits for nobody."""
+class Patient(GuardedHttp):
+    """Has few seats, and waits for whoever has one."""
 
     connections_max = 5
+
+
+class Hasty(Patient):
+    """Waits for nobody."""
+
     head_seconds_max = 0.3
     body_seconds_max = 0.3
 
@@ -48,13 +53,22 @@ def app() -> FastAPI:
     return made
 
 
+@asynccontextmanager
+async def served(protocol: type[GuardedHttp]) -> AsyncIterator[int]:
+    """Where it listens."""
+    server = WebServer(app(), "127.0.0.1", 0, protocol=protocol)
+    _, bound = await server.start()
+    try:
+        yield bound
+    finally:
+        await server.stop()
+
+
 @pytest_asyncio.fixture
 async def port() -> AsyncIterator[int]:
-    """Where it listens."""
-    server = WebServer(app(), "127.0.0.1", 0, protocol=Hasty)
-    _, bound = await server.start()
-    yield bound
-    await server.stop()
+    """Where one listens that waits for nobody."""
+    async with served(Hasty) as bound:
+        yield bound
 
 
 async def ended(port: int, said: bytes) -> bytes:
@@ -102,21 +116,22 @@ async def test_an_open_line_has_no_clock(port: int) -> None:
             assert await line.recv() == "still there"
 
 
-async def test_there_is_a_last_seat(port: int) -> None:
+async def test_there_is_a_last_seat() -> None:
     """Over the limit a connection is closed at once, and when others leave there is room again."""
-    held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(Hasty.connections_max)]
-    for _, writer in held:  # in the middle of a body: they hold their seats a while
-        writer.write(b"POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
-    await asyncio.sleep(0.05)
-    good = b"POST /read HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"
-    with suppress(ConnectionResetError):  # closed with our bytes unread
-        assert await ended(port, good) == b""
-    for _, writer in held:
-        writer.close()
-    async with asyncio.timeout(WAIT_SECONDS_MAX):
-        while True:
-            try:
-                if b"200 OK" in await ended(port, good):
-                    break
-            except ConnectionResetError:
-                await asyncio.sleep(0.05)
+    async with served(Patient) as port:
+        held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(Patient.connections_max)]
+        for _, writer in held:  # in the middle of a body: they hold their seats a while
+            writer.write(b"POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
+        await asyncio.sleep(0.05)
+        good = b"POST /read HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"
+        with suppress(ConnectionResetError):  # closed with our bytes unread
+            assert await ended(port, good) == b""
+        for _, writer in held:
+            writer.close()
+        async with asyncio.timeout(WAIT_SECONDS_MAX):
+            while True:
+                try:
+                    if b"200 OK" in await ended(port, good):
+                        break
+                except ConnectionResetError:
+                    await asyncio.sleep(0.05)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
+import signal
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import msgspec
@@ -144,6 +147,55 @@ async def test_a_function_that_cannot_reach_a_worker_is_a_problem_not_a_wait(wor
         [result] = await asyncio.gather(*workers.understand([item]))
     assert result.problem
     assert texts(await read(workers, "next")) == ["next"]
+
+
+async def test_workers_killed_while_idle_are_replaced(workers: Workers) -> None:
+    """After the system has killed workers that had nothing to do, for want of memory, mail is read as before."""
+    results = await read(workers, "small", b"large\n" + b"x" * SMALL_BYTES_MAX)
+    for one in results:
+        assert one.message is not None
+        os.kill(int(one.message.message_id or 0), signal.SIGKILL)
+    async with asyncio.timeout(GUARD_SECONDS):
+        while any(pool.active for pool in workers._pools.values()):  # noqa: SLF001  # until pebble has given them up
+            await asyncio.sleep(0.01)
+    assert texts(await read(workers, "before", "die", "after")) == ["before", None, "after"]
+    assert texts(await read(workers, b"large\n" + b"x" * SMALL_BYTES_MAX))[0] is not None
+
+
+async def test_what_was_held_by_a_pool_that_breaks_is_read_again(
+    workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever broke it, the others are read; where the next pool breaks as well, each is read alone and one is bad."""
+    schedule = workers._schedule  # noqa: SLF001  # a pool breaks in a moment that no test can hit
+    broken: list[str] = []
+
+    async def breaking(
+        pool: str, function: Callable[[list[Raw]], list[Understood]], items: list[Raw]
+    ) -> list[Understood]:
+        if len(broken) < times:
+            broken.append(pool)
+            raise BrokenProcessPool
+        return await schedule(pool, function, items)
+
+    monkeypatch.setattr(workers, "_schedule", breaking)
+    for times in (1, 2):
+        broken.clear()
+        results = await read(workers, "before", "kill", "after")
+        assert texts(results) == ["before", None, "after"]
+        assert results[1].problem == "the worker that was reading it died"
+        assert broken == ["small"] * times
+
+
+async def test_a_model_that_is_gone_leaves_mail_readable(tmp_path: Path) -> None:
+    """A worker that cannot load its model reads all the same, without topics."""
+    pools = Workers(Models(path=str(tmp_path / "gone")), large=1, small=1, preload=("tests.support.hostile_inputs",))
+    pools.start()
+    try:
+        [result] = await read(pools, "hello")
+        assert texts([result]) == ["hello"]
+        assert (result.topics, result.model) == ((), "")
+    finally:
+        await pools.stop()
 
 
 def test_here_it_never_raises() -> None:

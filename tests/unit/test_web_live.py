@@ -233,10 +233,10 @@ async def test_a_removed_agents_line_ends(site: Site) -> None:
 
 async def test_a_session_that_ends_takes_its_line_along(site: Site) -> None:
     """A line does not outlive the session it was opened with."""
-    async with line(site, seconds=1) as socket:
+    async with line(site, seconds=60) as socket:
         await frame(socket, "desk")
         clock = site.house.clock
-        site.house.clock = lambda: clock() + 2_000
+        site.house.clock = lambda: clock() + 61_000
         site.house.mail("I want my money back.")
         assert await closed(socket) == 4401
 
