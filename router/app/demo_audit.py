@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import statistics
-from collections import deque
+from collections import Counter, deque
 from typing import Protocol
 
 import msgspec
 
 from router.app.daemon import Daemon
-from router.core.decisions import AssignTo, Explanation, OfferTo, OpenContact
+from router.core.decisions import AssignTo, Explanation, OfferTo, OpenContact, WakeContact
 from router.core.events import MessageReceived, OfferAccepted
 from router.core.intake import stream_order
 from router.core.state import Contact
@@ -72,32 +72,41 @@ class Audit:
     def committed(self, applied: list[Applied]) -> None:
         """Judge a commit."""
         self._news.set()
-        for one in applied:
-            event = one.draft.event
-            for decision in one.draft.decisions:
-                if isinstance(decision, OpenContact) and isinstance(event, MessageReceived):
-                    self._opened_at[decision.contact] = int(event.message.partition("-")[0])
-                elif isinstance(decision, OfferTo | AssignTo):
-                    if not isinstance(event, OfferAccepted):  # the offer said why
-                        self.why[decision.contact] = decision.explanation
-                    self._judge(decision)
+        made = [(one.draft.event, decision) for one in applied for decision in one.draft.decisions]
+        # What wakes up comes back to its agent over the limit if need be, but after what was given to them before that.
+        asleep = Counter(decision.contact for _, decision in made if isinstance(decision, WakeContact))
+        for event, decision in made:
+            if isinstance(decision, OpenContact) and isinstance(event, MessageReceived):
+                self._opened_at[decision.contact] = int(event.message.partition("-")[0])
+            elif isinstance(decision, WakeContact):
+                asleep[decision.contact] -= 1
+            elif isinstance(decision, OfferTo | AssignTo):
+                self._given(decision)
+                if not isinstance(event, OfferAccepted):  # the offer said why, and was judged
+                    self.why[decision.contact] = decision.explanation
+                    self._judge(decision, set(+asleep))
 
-    def _judge(self, decision: OfferTo | AssignTo) -> None:
-        contact, agent = decision.contact, decision.agent
+    def _given(self, decision: OfferTo | AssignTo) -> None:
+        contact = decision.contact
         self._reached[contact] = None
         if contact not in self._first_asked and contact in self._opened_at:
             self._first_asked[contact] = max(0, wall_ms() - self._opened_at[contact]) / 1_000
         self.news.append(contact)
+
+    def _judge(self, decision: OfferTo | AssignTo, asleep: set[str]) -> None:
+        """Whether the router may give it to them. `asleep`: contacts that woke up after it did, and before now."""
+        contact, agent = decision.contact, decision.agent
         state = self._daemon.leader.engine.state
         found, member = state.contacts.get(contact), self._daemon.config.agents.get(agent)
-        if found is None or member is None:
+        if found is None or member is None or decision.explanation.manual:
             return
-        if not decision.explanation.manual and not able(member.skills, found):
+        if not able(member.skills, found):
             self._skill_violations += 1
         holding = [
             one
             for one in state.contacts.values()
-            if (one.offer is not None and one.offer.agent == agent) or (one.state in HELD and one.agent == agent)
+            if (one.offer is not None and one.offer.agent == agent)
+            or (one.state in HELD and one.agent == agent and one.id not in asleep)
         ]
         of_kind = sum(1 for one in holding if one.kind == found.kind)
         over_kind = of_kind > member.kinds.get(found.kind, 0)
@@ -111,14 +120,14 @@ class Audit:
             self._news.clear()
             await self._news.wait()
 
-    def ok(self) -> bool:
-        """Whether nothing was lost or wrong, and every contact reached an able agent."""
-        figures = self.figures()
-        return is_settled(figures) and not figures.skill_violations and not figures.capacity_violations
+    def verdict(self, *, over: bool) -> tuple[Figures, bool]:
+        """What it came to, and whether nothing was lost or wrong and, if it is `over`, every contact reached somebody.
 
-    def unharmed(self) -> bool:
-        """Whether nothing is lost or wrong so far; something may still be under way."""
-        return not self.lost_by_now() and not self._skill_violations and not self._capacity_violations
+        Who ends it in the middle finds mail that is being read and contacts that wait: that is nobody's loss.
+        """
+        figures = self.figures(over=over)
+        missed = not is_settled(figures) if over else figures.lost
+        return figures, not (missed or figures.skill_violations or figures.capacity_violations)
 
     def lost_by_now(self) -> int:
         """What was acknowledged and is nowhere, but for what is still under way."""
@@ -133,13 +142,13 @@ class Audit:
         autos = self._daemon.leader.engine.state.autos
         return [name for one in self._senders for name in one.sent if name not in placed and name not in autos]
 
-    def figures(self) -> Figures:
-        """As of now."""
+    def figures(self, *, over: bool = True) -> Figures:
+        """As of now. Unless it is `over`, what is still under way is not lost."""
         state = self._daemon.leader.engine.state
         placed = {ref.id for contact in state.contacts.values() for ref in contact.messages}
         autos = [name for name in state.autos if name not in placed]
         inbound = sum(1 for one in state.contacts.values() for ref in one.messages if ref.direction == "in")
-        lost = len(self._unplaced(placed))
+        lost = len(self._unplaced(placed)) if over else self.lost_by_now()
         asked = sorted(self._first_asked.values())
         return Figures(
             received=inbound + len(autos) + lost,

@@ -115,9 +115,9 @@ class View:
                 self._announce()
                 live.update(self._draw(await self._recent()), refresh=True)
 
-    def farewell(self) -> None:
-        """What it came to, in a sentence."""
-        figures = self._audit.figures()
+    def farewell(self, *, over: bool) -> None:
+        """What it came to, in a sentence; `over`: nothing was under way any more."""
+        figures = self._audit.figures(over=over)
         self._console.print(FAREWELL.format(**{name: getattr(figures, name) for name in figures.__struct_fields__}))
 
     def _welcome(self) -> str:

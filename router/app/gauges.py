@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from router.app.daemon import Daemon
 
 GAUGE_SECONDS = 0.5
+MEASURE_SECONDS_MAX = 3.0  # whoever asks how things are hears of it also while the store is away
 
 
 class Gauges:
@@ -20,15 +21,23 @@ class Gauges:
 
     def __init__(self, daemon: Daemon) -> None:
         self._daemon = daemon
-        self._inbox_lag = 0
+        self._inbox_lag = self._outbox_lag = 0
 
     async def run(self) -> None:
-        """Measure what takes a question to the store, until cancelled."""
+        """Measure now and then, until cancelled."""
         while True:
-            with suppress(TransientError):
-                self._inbox_lag = await self._daemon.store.inbox_length()
+            await self.measure()
             self._show()
             await asyncio.sleep(GAUGE_SECONDS)
+
+    async def measure(self) -> None:
+        """Measure what is under way; nothing is overlooked on its way from the inbox to the outbox or back."""
+        outbox = self._daemon.outbox
+        sending = outbox.lag
+        with suppress(TransientError, TimeoutError):
+            async with asyncio.timeout(MEASURE_SECONDS_MAX):
+                self._inbox_lag = await self._daemon.store.inbox_length()
+        self._outbox_lag = max(sending, outbox.lag)  # what was sent meanwhile has its report in the inbox, not counted
 
     def about(self) -> About:
         """What this node says of itself to the others."""
@@ -45,7 +54,7 @@ class Gauges:
         channels |= daemon.mailboxes.status()
         return {
             "inbox_lag": self._inbox_lag,
-            "outbox_lag": daemon.outbox.lag,
+            "outbox_lag": self._outbox_lag,
             "leader": daemon.leader.lease.holder or None,
             "standbys": self._standbys(),
             "waiting": self._show(),
@@ -58,7 +67,7 @@ class Gauges:
         daemon, metrics = self._daemon, self._daemon.metrics
         waiting = sum(1 for one in daemon.leader.engine.state.contacts.values() if one.waiting_since is not None)
         metrics.inbox_lag.set(self._inbox_lag)
-        metrics.outbox_lag.set(daemon.outbox.lag)
+        metrics.outbox_lag.set(self._outbox_lag)
         metrics.waiting.set(waiting)
         metrics.clock_ahead.set((daemon.clock.node - daemon.clock.now()) / 1_000)
         metrics.leading.set(daemon.leader.leading)

@@ -21,6 +21,7 @@ import structlog
 from router.app import lessons, models, trainer
 from router.app.hearing import Hearing, unsure_messages
 from router.app.kept_models import Kept, KeptModels, Listed, ModelStore
+from router.core.erasing import pending
 from router.core.errors import RouterError, TransientError
 from router.shell.labels import Documents
 from router.shell.leader import Leader
@@ -161,7 +162,7 @@ class Learner:
             await self.kept.update(forget=True)
             self.hearing.erased = False
         await self._do_what_is_asked()
-        erasing = bool(state.erasing)
+        erasing = bool(pending(state))
         if (self._learning is None or self._learning.done()) and self._is_due(self._now(), erasing=erasing):
             self._learning = asyncio.create_task(self._try(erasing=erasing))
 

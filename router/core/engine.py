@@ -100,6 +100,7 @@ class Engine:
             levelling.release(work)
         _dispatch(work, event)
         settling.settle(work)
+        erasing.settle(work)
         if isinstance(event, events.MessageReceived):
             incidents.count(work)
             autoanswers.answer(work, event)
@@ -159,9 +160,10 @@ def _order(inbox: str) -> tuple[int, int]:
 def _dispatch(work: Work, event: Event) -> None:  # noqa: C901, PLR0912 one line an event
     match event:
         case events.MessageReceived():
-            intake.receive(work, event)
-            storm.watch(work, event)
-            delivery.bounced(work, event)
+            if (received := erasing.receive(work, event)) is not None:
+                intake.receive(work, received)
+                storm.watch(work, received)
+                delivery.bounced(work, received)
         case events.AnswerSeen():
             shadow.answer_seen(work, event)
         case events.TimePassed():
@@ -177,7 +179,8 @@ def _dispatch(work: Work, event: Event) -> None:  # noqa: C901, PLR0912 one line
         case events.MessageQuarantined():
             intake.quarantine(work, event)
         case events.MessageReleased():
-            intake.release(work, event)
+            if not erasing.release(work, event):
+                intake.release(work, event)
         case events.DeliveryReported():
             delivery.report(work, event)
         case events.SatisfactionGiven():

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 BOUNCE = "bounce"
 MOOD = "mood"  # why an offer is withdrawn: what the customer wrote since asks for somebody else
 ERASED = leaving.ERASED
+QUARANTINED = "quarantined"  # a flag: nobody knows yet who wrote it
 
 
 def receive(work: Work, event: MessageReceived) -> None:
@@ -84,7 +85,7 @@ def quarantine(work: Work, event: MessageQuarantined) -> None:
         work.emit(FileAuto(message=event.message, auto=unwanted.BLOCKED))
         return
     contact = new_contact(
-        work, sender=event.sender, channel=event.channel, kind=event.kind, account=event.account, flag="quarantined"
+        work, sender=event.sender, channel=event.channel, kind=event.kind, account=event.account, flag=QUARANTINED
     )
     contact.sla = work.workspace.sla
     contact.team = TRIAGE if TRIAGE in work.workspace.teams else None
@@ -96,7 +97,7 @@ def quarantine(work: Work, event: MessageQuarantined) -> None:
 def release(work: Work, event: MessageReleased) -> None:
     """A quarantined message was understood after all: its contact goes on as an ordinary one."""
     contact = work.state.contacts.get(work.state.quarantined.pop(event.message, ""))
-    if contact is None or contact.flag != "quarantined":
+    if contact is None or contact.flag != QUARANTINED:
         return
     contact.flag = ""
     contact.participants = _named(event.sender, *contact.participants)

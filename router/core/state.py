@@ -191,11 +191,15 @@ class Incident(msgspec.Struct, kw_only=True):
 
 
 class Erasure(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be deleted outside the engine: keys by name, and what messages said. It is redone until it is done."""
+    """What is to be deleted outside the engine: keys by name, and what messages said. It is redone until it is done.
+
+    `done`: it is, and is remembered until all that was received before it is read, since some of that may be theirs.
+    """
 
     at: int
     keys: tuple[str, ...]
     messages: tuple[str, ...]
+    done: bool = False
 
 
 class State(msgspec.Struct, kw_only=True):
@@ -230,7 +234,7 @@ class State(msgspec.Struct, kw_only=True):
     efforts: dict[str, Learned] = {}  # "topic kind", the topic "" where none is known -> what such contacts took
     blocked: dict[str, int] = {}  # keyed hash of who may open nothing -> since when; the oldest first
     erased: dict[str, int] = {}  # keyed hash -> how often it was erased: its keys are numbered
-    erasing: dict[str, Erasure] = {}  # by the id of the entry that asked for it: not yet carried out
+    erasing: dict[str, Erasure] = {}  # by the id of the entry that asked for it, oldest first
     links: dict[str, list[Link]] = {}  # by customer, oldest first
     links_made: int = 0
     proofs: dict[str, int] = {}  # digest of a signed link that was used -> at, oldest first

@@ -222,8 +222,12 @@ class Customers(Protocol):
 class Operations(Protocol):
     """What supervisors and admins ask of the running daemon; the JSON shapes are those of DESIGN.md."""
 
+    async def measured(self) -> dict[str, object]:
+        """The JSON of `usherd status`; nothing in it is older than the question."""
+        ...
+
     def status(self) -> dict[str, object]:
-        """The JSON of `usherd status`."""
+        """The same, with numbers of a moment ago."""
         ...
 
     async def explain(self, contact: str, *, full: bool) -> dict[str, object]:

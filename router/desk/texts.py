@@ -46,6 +46,7 @@ AUTO = {
     "loop": "mail loop",
     "spam": "spam",
     "blocked": "a blocked sender's message",
+    "erased": "of a customer who was erased before it was read",
     "staff": "a colleague's mail",
     "command": "a button of the channel",
     "deleted": "deleted by its writer",

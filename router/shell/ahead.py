@@ -70,6 +70,12 @@ class Ahead:
             self._room.set()
         return taken
 
+    def give_up(self) -> None:
+        """Nobody takes any of it any more: whoever leads next reads it again."""
+        for one in self._entries:
+            if one.future is not None:
+                one.future.cancel()
+
     async def read(self, cursor: str) -> None:
         """Read and begin what stands behind `cursor`, a bounded number ahead, until cancelled."""
         while True:

@@ -2,7 +2,8 @@
 
 In this order: the names of the keys are listed beside the store; then the keys, what they locked, and inbox entries
 that still stand are deleted; then the store's file is written anew. Each step may be repeated, and all are until the
-journal says that it is done. After a restore from a backup what reappears is deleted again.
+journal says that it is done. After a restore from a backup what reappears is deleted again. What was received before
+and is read only afterwards is an erasure of its own, of that message.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import msgspec
 import structlog
 
 from router.core.decisions import EraseCustomer, Refuse
-from router.core.erasing import key_name
+from router.core.erasing import key_name, pending
 from router.core.errors import PermanentError, TransientError
 from router.core.events import CustomerErased, ErasureDone
 from router.core.intake import stream_order
@@ -40,8 +41,9 @@ ANSWER_SECONDS_MAX = 45.0  # a caller waits so long; it goes on without them
 PENDING_SECONDS_MAX = 20.0  # mail that is being read when somebody asks is waited for
 STANDING_SECONDS_MAX = 600.0
 ANSWERS_KEPT_MAX = 100
-# An entry of this size begins a node of the stream of its own (`stream-node-max-bytes`, 4096), and deleted entries stay
-# in memory and in the file until their node is empty: so none that came before shares one with any that comes later.
+# A mark stands behind all that has words of who is erased. An entry of its size begins a node of the stream of its own
+# (`stream-node-max-bytes`, 4096), and deleted entries stay in memory and in the file until their node is empty: so none
+# that came before shares one with any that comes later.
 PADDING = b"\0" * 4_096
 
 
@@ -135,7 +137,8 @@ class Eraser:
                         await self._store.keys_delete(list(told_of(await self._leader.settled())))
                         again_at = loop.time() + AGAIN_SECONDS
                     self._news.clear()
-                    for name, erasure in tuple((await self._leader.settled()).erasing.items()):
+                    state = await self._leader.settled()
+                    for name, erasure in [(name, state.erasing[name]) for name in pending(state)]:
                         if name not in carried:
                             await self._carry_out(name, erasure)
                             carried[name] = 1
@@ -158,20 +161,22 @@ class Eraser:
             await self._store.blobs_delete([blob(one) for one in lot for blob in (message_blob, raw_blob)])
             await self._store.inbox_delete([one for one in lot if stream_order(one) is not None])
         await point("erase.blobs_deleted")
-        problem = "" if await self._nothing_older_stands(name) else "older messages are still being read"
-        problem = self._left = problem or await self._rewrite()
+        mark = await self._tell(Internal(what="mark", message=name), PADDING, distinct=name)
+        older = "" if await self._nothing_older_stands(mark) else "older messages are still being read"
+        rewritten = await self._rewrite()
+        problem = self._left = older or rewritten
         await point("erase.rewritten")
         log.info("customer_erased", erasure=name, keys=len(erasure.keys), messages=len(messages), problem=problem)
         await self._tell(Internal(what="erased", message=name, state=problem), distinct=name)
         await point("erase.told")
 
-    async def _nothing_older_stands(self, name: str) -> bool:
-        """Wait until all entries before the one that asked are gone, and so the stream's nodes that held them."""
+    async def _nothing_older_stands(self, mark: str) -> bool:
+        """Wait until all entries up to the mark are gone, and so the stream's nodes that held them."""
         with suppress(TimeoutError):
             async with asyncio.timeout(STANDING_SECONDS_MAX):
                 while True:
                     items = await self._store.inbox_read("0-0", 1, 0)
-                    if not items or (stream_order(items[0].id) or (0, 0)) > (stream_order(name) or (0, 0)):
+                    if not items or (stream_order(items[0].id) or (0, 0)) > (stream_order(mark) or (0, 0)):
                         return True
                     await asyncio.sleep(RETRY_SECONDS / 5)
         return False
@@ -190,7 +195,7 @@ class Eraser:
         for identity, times in unknown.items():
             log.warning("erased_customer_reappeared", identity=identity)
             note = Internal(what="erase", message="", identities=(identity,), times=times)
-            await self._tell(note, PADDING, distinct=str(state.epoch))
+            await self._tell(note, distinct=str(state.epoch))
 
     async def _tell(self, note: Internal, raw: bytes = b"", *, distinct: str) -> str:
         [appended] = await self._inbox.append([internal_entry(note, raw, distinct=distinct)])
@@ -198,8 +203,8 @@ class Eraser:
 
     def problems(self) -> list[str]:
         """What an admin should know: it is not done yet, or the store's file was not written anew."""
-        pending = len(self._leader.engine.state.erasing)
-        found = [f"{pending} erased customers are still being deleted"] if pending else []
+        left = len(pending(self._leader.engine.state))
+        found = [f"{left} erased customers are still being deleted"] if left else []
         return found + ([f"the store's file still holds what was erased: {self._left}"] if self._left else [])
 
     # -- asking ------------------------------------------------------------------------------------------------------
@@ -239,10 +244,10 @@ class Eraser:
 
         Raises KeyError if nobody is; StoreUnavailable if it could not be stored.
         """
+        await self._read_first(set((await self._leader.settled()).deferred))
         state = await self._leader.settled()
         note = await self._meant(state, named)
-        await self._read_first(set(state.deferred))
-        erasure = await self._tell(note, PADDING, distinct=f"{state.n}")
+        erasure = await self._tell(note, distinct=f"{state.n}")
         report = self._answers.get(erasure) or await self._answered(erasure)
         if report.problem.startswith("no-such-"):
             raise KeyError(named)
@@ -273,7 +278,7 @@ class Eraser:
         return Internal(what="erase", message="", identities=found)
 
     async def _read_first(self, deferred: set[str]) -> None:
-        """What was received before somebody asked belongs to it, also what a worker still reads."""
+        """What is still being read may be all that there is of somebody; for others the erasure covers it anyway."""
         with suppress(TimeoutError):
             async with asyncio.timeout(PENDING_SECONDS_MAX):
                 while True:

@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 
 import structlog
 
-from router.core.errors import Fenced, StoreUnavailable
+from router.core.errors import Fenced, TransientError
 from router.shell.store.entries import InboxItem
 from router.shell.vault import Plain, Vault, raw_blob
 
@@ -52,28 +52,28 @@ class Insistent:
 
     async def get(self, ids: list[str]) -> list[InboxItem]:
         """Entries by id; those that are gone are left out."""
-        return await _insisted(lambda: self._store.inbox_get(ids))
+        return await insisted(lambda: self._store.inbox_get(ids))
 
     async def heads(self, ids: list[str]) -> list[InboxItem]:
         """The same without bytes that are too large to lie in the store."""
-        return await _insisted(lambda: self._store.inbox_heads(ids))
+        return await insisted(lambda: self._store.inbox_heads(ids))
 
     async def raw(self, message: str) -> bytes | None:
         """A message as it was received; None if it was erased. Raises PermanentError if it was tampered with."""
         blob = raw_blob(message)
-        return (await _insisted(lambda: self._vault.open([blob]))).get(blob)
+        return (await insisted(lambda: self._vault.open([blob]))).get(blob)
 
     async def put_raw(self, message: str, raw: Plain, epoch: int) -> bool:
         """Keep the bytes of a message; False if they are nobody's to keep: erased, or another node leads by now."""
         if self._vault.is_gone(message):
             return False
         try:
-            await _insisted(lambda: self._put(raw, epoch))
+            await insisted(lambda: self._put(raw, epoch))
         except Fenced as error:
             log.warning("large_message_not_ours", message=message, error=str(error))
             return False
         if self._vault.is_gone(message):
-            await _insisted(lambda: self._store.blobs_delete([raw.blob]))
+            await insisted(lambda: self._store.blobs_delete([raw.blob]))
             return False
         return True
 
@@ -84,9 +84,10 @@ class Insistent:
         )
 
 
-async def _insisted(asked: Callable[[], Awaitable[_T]]) -> _T:
+async def insisted(asked: Callable[[], Awaitable[_T]]) -> _T:
+    """Ask until there is an answer; what is asked may be repeated."""
     while True:
         try:
             return await asked()
-        except StoreUnavailable:
+        except TransientError:
             await asyncio.sleep(RETRY_SECONDS)

@@ -194,8 +194,9 @@ class Leader:
             self._vault.forget()  # the next leader may put other words in their place
             if self.follower.ahead:
                 self.follower.throw_away()
-            for task in helpers:
+            for task in (*helpers, *self._background):  # what was deferred is brought back by whoever leads next
                 task.cancel()
+            self._ahead.give_up()
             for task in helpers:  # one that failed raises here
                 with suppress(asyncio.CancelledError, RouterError):
                     await task

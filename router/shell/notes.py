@@ -21,10 +21,10 @@ from router.shell.workers import Understood
 class Internal(msgspec.Struct, kw_only=True):
     """What usherd tells itself through the inbox.
 
-    `what`: understood | delivery | retry | reread | erase | erased | workspace | rating | tier. `kept`: the message's
-    bytes are in their blob already. To erase: `customer`, `contact` or `identities` say whom, `times` as in
-    CustomerErased. `version`, `base`: of a workspace that a node proposes. `state`: of a rating `c12:5`, of a tier its
-    name; whose they are say `identities`.
+    `what`: understood | delivery | retry | reread | erase | mark | erased | workspace | rating | tier. `kept`: the
+    message's bytes are in their blob already. A mark says nothing but where it stands. To erase: `customer`, `contact`
+    or `identities` say whom, `times` as in CustomerErased. `version`, `base`: of a workspace that a node proposes.
+    `state`: of a rating `c12:5`, of a tier its name; whose they are say `identities`.
     """
 
     what: str

@@ -41,6 +41,10 @@ class Gauges(Protocol):
         """Keys of `usherd status`: inbox_lag, outbox_lag, channels, problems, …."""
         ...
 
+    async def measure(self) -> None:
+        """Bring those up to date that take a question to the store."""
+        ...
+
 
 class Ops:
     """Implements the desk's `Operations`."""
@@ -66,8 +70,13 @@ class Ops:
         self._node = node
         self._retries = 0
 
+    async def measured(self) -> dict[str, object]:
+        """The JSON of `usherd status`; nothing in it is older than the question."""
+        await self._gauges.measure()
+        return self.status()
+
     def status(self) -> dict[str, object]:
-        """The JSON of `usherd status`."""
+        """The same, with numbers of a moment ago."""
         state, journal = self._leader.engine.state, self._leader.journal
         return {
             "node": self._node,

@@ -279,7 +279,7 @@ class Outbox:
             if sent is None:
                 sent = self._outcomes[delivery.message] = await self._send(epoch, delivery, sender)
                 await point("outbox.after_send")
-            # Until the outcome is stored it is kept, so that a store that fails just then sends nothing twice.
+            # Until the outcome is stored and told it is kept: a store that fails just then sends nothing twice.
             log.info("delivery", message=delivery.message, state=sent.state, code=sent.code, attempt=delivery.attempts)
             await self._note(epoch, _after(delivery, sent, sender, self._now()))
         except StoreUnavailable as error:
@@ -318,17 +318,17 @@ class Outbox:
             return None
 
     async def _note(self, epoch: int, delivery: Delivery) -> None:
-        """Store where a delivery stands, then tell."""
+        """Store where a delivery stands, then tell; if either fails, the same outcome is stored and told again."""
         await self._put(epoch, delivery)
-        self._outcomes.pop(delivery.message, None)
-        self._pending[delivery.message] = delivery
         await self._announce(delivery)
 
     async def _announce(self, delivery: Delivery) -> None:
-        if delivery.state in _FINAL:
-            self._pending.pop(delivery.message, None)
         await point("outbox.before_report")
         await self._report(delivery)
+        self._outcomes.pop(delivery.message, None)
+        self._pending[delivery.message] = delivery
+        if delivery.state in _FINAL:  # not sooner: until it is told it is under way
+            del self._pending[delivery.message]
         await point("outbox.after_report")
 
     async def _put(self, epoch: int, delivery: Delivery) -> None:

@@ -13,7 +13,7 @@ from contextlib import suppress
 import msgspec
 import structlog
 
-from router.core.errors import PermanentError, StoreUnavailable, TransientError
+from router.core.errors import PermanentError, StoreUnavailable
 from router.core.events import CommandRefused, MessageDeferred
 from router.core.ports import Inbox, InboxEntry
 from router.core.state import State
@@ -21,7 +21,7 @@ from router.shell.actions import Actions
 from router.shell.buggify import point
 from router.shell.channel import Channel
 from router.shell.clock import Clock
-from router.shell.insistent import Insistent, InsistentStore
+from router.shell.insistent import Insistent, InsistentStore, insisted
 from router.shell.notes import UNDERSTOOD, Internal, internal_entry, note_of, read_note, told
 from router.shell.store.entries import InboxItem
 from router.shell.understanding import Facts, Prepared, Refused, Source, received, released, sender_of, source_of
@@ -33,6 +33,7 @@ log = structlog.get_logger()
 DEFER_SECONDS = 0.25
 LARGE_BYTES_MIN = 256 << 10
 RETRY_SECONDS = 0.5
+RESUMED_AT_ONCE_MAX = 4  # large messages that are read into memory again after a restart
 FAILED = "usherd failed on it; this was logged"
 
 
@@ -91,6 +92,7 @@ class Reader:
         self.proposed: Callable[[str, Internal], None] = _nothing  # a node proposes a workspace
         self.epoch: Callable[[], int] = int  # in which this node leads, or led last
         self.rereading: set[asyncio.Task[None]] = set()
+        self._resumed = asyncio.Semaphore(RESUMED_AT_ONCE_MAX)
 
     def begin(self, items: list[InboxItem], poisoned: set[str]) -> list[Begun]:
         """Start on entries just read; messages from hostile channels go to the workers."""
@@ -221,9 +223,10 @@ class Reader:
     async def resume(self, message: str) -> None:
         """Understand a deferred message anew, after a restart."""
         epoch = self.epoch()
-        for item in await self._insistent.get([message]):
-            [future] = self._workers.understand([_raw_of(item, self.channels[item.source])])
-            await self._bring_back(item, await future, epoch)
+        async with self._resumed:
+            for item in await self._insistent.get([message]):
+                [future] = self._workers.understand([_raw_of(item, self.channels[item.source])])
+                await self._bring_back(item, await future, epoch)
 
     async def _bring_back(self, original: InboxItem, understood: Understood, epoch: int) -> None:
         """Put a deferred message behind what came meanwhile; if it is large its bytes are stored before its turn."""
@@ -237,8 +240,12 @@ class Reader:
         if self._vault.is_gone(original.id):  # it came back by an earlier note, and was erased: not a word of it again
             return
         note = Internal(what="understood", message=original.id, kept=kept)
+        entry = internal_entry(note, msgspec.json.encode(understood))
+        await insisted(lambda: self._return(entry))
+
+    async def _return(self, entry: InboxEntry) -> None:
         await point("reader.before_return")
-        await self.tell(internal_entry(note, msgspec.json.encode(understood)))
+        await self._inbox.append([entry])
         await point("reader.after_return")
 
     async def _keep_raw(self, original: InboxItem, understood: Understood, epoch: int) -> bool:
@@ -249,13 +256,7 @@ class Reader:
 
     async def tell(self, entry: InboxEntry) -> None:
         """Put an internal entry into the inbox, however long that takes."""
-        while True:
-            try:
-                await self._inbox.append([entry])
-            except TransientError:
-                await asyncio.sleep(RETRY_SECONDS)
-            else:
-                return
+        await insisted(lambda: self._inbox.append([entry]))
 
     async def _internal(self, begun: Begun, state: State, clock: Clock) -> Prepared:
         entry = begun.entry
@@ -272,6 +273,8 @@ class Reader:
                 return self._released(entry, note, state, clock)
             case "workspace":
                 self.proposed(entry.id, note)
+                return Prepared(event=None, finished=[entry.id])
+            case "mark":
                 return Prepared(event=None, finished=[entry.id])
             case _:
                 log.error("unknown_internal_entry", entry=entry.id, what=note.what)

@@ -15,11 +15,14 @@ import resource
 import signal
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Coroutine
 from concurrent.futures import TimeoutError as TaskTimeout
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
+from typing import TypeAlias
 
 import msgspec
 import structlog
@@ -40,6 +43,7 @@ TERM_SECONDS_MAX = 0.2  # pebble's own 3 s would be three seconds of everybody's
 WORKER_BYTES_MAX = 2 << 30
 SMALL_BYTES_MAX = 64 << 10
 TASK_MESSAGES_MAX = 8
+GIVEN_AHEAD = 2  # jobs that a pool is given for each of its workers
 TEMPORARY_BYTES_MAX = 107 - len("/pymp-12345678/listener-12345678")  # of a socket's address, less what Python adds
 TEXT_CHARACTERS_MAX = 20_000  # of a message, for its topics
 
@@ -143,6 +147,9 @@ def _understand_all(items: list[Raw]) -> list[Understood]:
     return [understand(item) for item in items]
 
 
+Job: TypeAlias = tuple[list[Raw], list[asyncio.Future[Understood]], bool]  # True: it broke a pool, or was in one
+
+
 class Workers:
     """Two pools, one of them kept for small input. `understand` gives one future per input."""
 
@@ -151,6 +158,9 @@ class Workers:
         self._context = multiprocessing.get_context("forkserver")  # a fork of a process with threads may hang
         self._context.set_forkserver_preload([__name__, *preload])
         self._sizes = {"small": small, "large": large}
+        # Jobs wait here: what was given to a pool can be taken back only by ending the worker that comes upon it.
+        self._waiting: dict[str, deque[Job]] = {name: deque() for name in self._sizes}
+        self._given = dict.fromkeys(self._sizes, 0)
         self._pools: dict[str, ProcessPool] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._ending: set[asyncio.Task[None]] = set()  # pools that broke; not cancelled, or their processes would stay
@@ -199,6 +209,8 @@ class Workers:
     async def stop(self) -> None:
         """End the processes; what they were at is tried again at the next start."""
         self._stopping = True
+        for waiting in self._waiting.values():
+            waiting.clear()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)  # one that reads alone ends its pool as it goes
@@ -210,7 +222,10 @@ class Workers:
         return understand(item)
 
     def understand(self, items: list[Raw]) -> list[asyncio.Future[Understood]]:
-        """Start on `items`; the futures never raise, they hold a problem instead."""
+        """Start on `items`; the futures never raise, they hold a problem instead.
+
+        Cancel those that nobody waits for any more: what no worker has begun is not read then.
+        """
         loop = asyncio.get_running_loop()
         futures: list[asyncio.Future[Understood]] = [loop.create_future() for _ in items]
         group: list[int] = []
@@ -232,7 +247,23 @@ class Workers:
     def _run(
         self, pool: str, items: list[Raw], futures: list[asyncio.Future[Understood]], *, again: bool = False
     ) -> None:
-        _keep(self._tasks, self._answer(pool, items, futures, again=again))
+        self._waiting[pool].append((items, futures, again))
+        self._give(pool)
+
+    def _give(self, pool: str) -> None:
+        """Give a pool what it can begin soon, but for what nobody waits for any more."""
+        waiting = self._waiting[pool]
+        while waiting and self._given[pool] < GIVEN_AHEAD * self._sizes[pool]:
+            items, futures, again = waiting.popleft()
+            if all(future.cancelled() for future in futures):
+                continue
+            self._given[pool] += 1
+            task = _keep(self._tasks, self._answer(pool, items, futures, again=again))
+            task.add_done_callback(partial(self._answered, pool))
+
+    def _answered(self, pool: str, _: asyncio.Task[None]) -> None:
+        self._given[pool] -= 1
+        self._give(pool)
 
     async def _answer(
         self, pool: str, items: list[Raw], futures: list[asyncio.Future[Understood]], *, again: bool
@@ -289,11 +320,12 @@ class Workers:
             return result
 
 
-def _keep(tasks: set[asyncio.Task[None]], work: Coroutine[None, None, None]) -> None:
+def _keep(tasks: set[asyncio.Task[None]], work: Coroutine[None, None, None]) -> asyncio.Task[None]:
     """Begin this, and hold it among `tasks` until it is done: the loop holds a task by a weak reference only."""
     task = asyncio.get_running_loop().create_task(work)
     tasks.add(task)
     task.add_done_callback(tasks.discard)
+    return task
 
 
 async def _end(pool: ProcessPool) -> None:

@@ -167,7 +167,7 @@ Model = Annotated[Desk, Depends(desk_of)]
 @routes.get("/status", dependencies=READ, responses=failures(), tags=["reports"], summary="How the daemon fares")
 async def status(parts: Parts) -> Response:
     """The JSON of `usherd status`."""
-    return answer(parts.operations.status())
+    return answer(await parts.operations.measured())
 
 
 @routes.get("/queue", dependencies=READ, responses=failures(), tags=["reports"], summary="Who waits")

@@ -159,5 +159,9 @@ class Company:
                 await asyncio.sleep(0.1)
 
     def _busy(self) -> bool:
+        """A look at each in turn, twice: what goes over to where we have looked already is seen the second time."""
+        return any(self.mta.queue() or self._lags() for _ in range(2))
+
+    def _lags(self) -> bool:
         status = self.daemon.ask("/v1/status")
-        return bool(status["inbox_lag"] or status["outbox_lag"] or self.mta.queue())
+        return bool(status["inbox_lag"] or status["outbox_lag"])

@@ -172,6 +172,14 @@ class DeskClient:
         await self.until_in(contact, "open")
         return contact
 
+    async def have(self, contact: str, subject: str) -> None:
+        """Have a contact among the open ones, whoever accepts its offer: we, or the one who plays this agent."""
+        await self.until(lambda _: bool(self.offer_about(subject)) or contact in self.rows("open"), subject)
+        offer = self.offer_about(subject)
+        if offer is not None:
+            await self.try_to("accept", contact=contact, offer=offer["offer"])
+        await self.until_in(contact, "open")
+
 
 class Team:
     """Several desks side by side."""

@@ -238,7 +238,7 @@ async def test_a_snoozed_contact_comes_back_by_itself_or_when_the_customer_write
     """Snoozing takes it off the open list; its time, or a mail of the customer's, brings it back to the same agent."""
     customer, desk, contact, mail = await answered(company, team)
     await desk.act("wake", contact=contact)
-    await desk.act("snooze", contact=contact, until=time.time_ns() // 1_000_000 + 3_000)
+    await desk.act("snooze", contact=contact, until=time.time_ns() // 1_000_000 + 6_000)
     await desk.until_in(contact, "snoozed")
     await desk.until_in(contact, "open")
     await desk.act("snooze", contact=contact, until=time.time_ns() // 1_000_000 + 3_600_000)

@@ -174,6 +174,7 @@ async def test_of_two_edits_at_once_one_is_in_force_and_the_other_is_told(nodes:
     for node, text, span in zip(nodes.all, texts, ("11m", "12m"), strict=True):
         (node.config / "workspace.yaml").write_text(text.replace("email: 10m", f"email: {span}"))
     await until(lambda: leader.ask("/v1/status")["config"] != before)
+    await until(lambda: leader.ask("/v1/status")["config"] == standby.ask("/v1/status")["config"])
     await until(lambda: sum(bool(problems(node)) for node in nodes.all) == 1)
     assert leader.ask("/v1/status")["config"] == standby.ask("/v1/status")["config"]
     for node, text in zip(nodes.all, texts, strict=True):

@@ -120,12 +120,14 @@ class Jumping:
         """The journal."""
         return [json.loads(fields[b"r"]) for _, fields in self.store.asking.xrange("usherd:{acme}:journal")]
 
-    def lapsed(self, message: str) -> bool:
-        """Whether an offer of its contact has lapsed."""
+    def lapsed(self, message: str) -> tuple[int, int] | None:
+        """When its contact was offered first, and when that lapsed, in ms by the engine's clock; None before that."""
         contact = self.contact(message)
-        made = [one for record in self.records() for one in record.get("decisions", [])]
-        gone = [one["contact"] for one in made if one["type"] == "RescindOffer" and one["reason"] == "lapsed"]
-        return contact is not None and contact["id"] in gone
+        made = [(record["event"].get("at", 0), one) for record in self.records() for one in record.get("decisions", [])]
+        of_it = [(at, one) for at, one in made if contact is not None and one.get("contact") == contact["id"]]
+        offered = [at for at, one in of_it if one["type"] == "OfferTo"]
+        gone = [at for at, one in of_it if one["type"] == "RescindOffer" and one["reason"] == "lapsed"]
+        return (offered[0], gone[0]) if gone else None
 
     def jumps(self) -> list[tuple[int, bool]]:
         """The jumps that were journaled: hours, and whether they were taken."""
@@ -156,9 +158,10 @@ async def lives_on(scene: Jumping, standing: list[str]) -> None:
     assert all(scene.offered(message) for message in standing)
     standing.append(scene.send("email"))
     chat = scene.send("chat")
-    await until(lambda: scene.offered(standing[-1]) and scene.offered(chat))
-    assert not scene.lapsed(chat)
-    await until(lambda: scene.lapsed(chat))
+    await until(lambda: scene.offered(standing[-1]))
+    lapsed = await until(lambda: scene.lapsed(chat))
+    assert lapsed is not None
+    assert lapsed[1] - lapsed[0] >= CHAT_SECONDS * 1_000
     assert all(scene.offered(message) for message in standing)
 
 

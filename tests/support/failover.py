@@ -93,7 +93,7 @@ class Server:
 
 
 class Watched:
-    """A primary with replicas, watched by Sentinels that promote one within a second or two."""
+    """A primary with replicas, watched by Sentinels that promote one within seconds."""
 
     def __init__(self, folder: Path, replicas: int = 1, sentinels: int = 3) -> None:
         self.primary = Server(folder / "primary", *DURABLE)
@@ -104,7 +104,7 @@ class Watched:
         wait_for(lambda: all(replica.in_step for replica in self.replicas))
         watch = (
             f"sentinel monitor mymaster 127.0.0.1 {self.primary.port} {sentinels // 2 + 1}",
-            "sentinel down-after-milliseconds mymaster 800",
+            "sentinel down-after-milliseconds mymaster 2000",  # a busy machine is no reason to promote anybody
             "sentinel failover-timeout mymaster 4000",
         )
         self.sentinels = [Server(folder / f"sentinel{number}", *watch, sentinel=True) for number in range(sentinels)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from pathlib import Path
 
 from router.core.errors import PoisonError
 from router.core.message import Address, Message
@@ -39,6 +40,10 @@ def obey(raw: bytes, meta: bytes) -> Message:  # noqa: C901, PLR0912  # a line f
             raise PoisonError("it is too deep")
         case b"exit":
             raise SystemExit(1)
+        case b"nap":
+            time.sleep(0.2)
+        case b"touch":
+            Path(meta.decode()).touch()
         case b"unpicklable":
             return Message(channel="email", from_=Address(address=""), subject=lambda: None)  # type: ignore[arg-type]
         case _:

@@ -75,6 +75,7 @@ class Town:
         self.answered: dict[str, int] = {}  # contacts whose answer was taken
         self.struck: list[str] = []  # points reached, in order
         self.enough = asyncio.Event()
+        self._closed = asyncio.Event()  # agents go home
         self._numbers = itertools.count(1)
 
     # -- the daemon --------------------------------------------------------------------------------------------------
@@ -115,13 +116,18 @@ class Town:
 
     @asynccontextmanager
     async def busy(self) -> AsyncIterator[None]:
-        """Customers write and agents answer, until `enough` and then until every mail is acknowledged."""
+        """Customers write and agents answer, until `enough` and then until every mail is acknowledged.
+
+        Agents end what they are at: what is asked for and not waited for would come about whenever it likes.
+        """
         clients = [asyncio.create_task(self._client()) for _ in range(CLIENTS)]
         agents = [asyncio.create_task(self._agent(name)) for name in ("ana", "ben")]
         try:
             yield
             self.enough.set()
             await asyncio.wait_for(asyncio.gather(*clients), STRIKE_SECONDS_MAX)
+            self._closed.set()
+            await asyncio.wait_for(asyncio.gather(*agents), STRIKE_SECONDS_MAX)
         finally:
             for task in (*clients, *agents):
                 task.cancel()
@@ -144,7 +150,7 @@ class Town:
         self.acknowledged.add(number)
 
     async def _agent(self, name: str) -> None:
-        while True:
+        while not self._closed.is_set():
             with suppress(httpx.HTTPError, OSError, ValueError, KeyError):
                 await self._at_desk(name)
             await asyncio.sleep(PAUSE_SECONDS)
@@ -160,7 +166,7 @@ class Town:
             answer = await desk.post("/desk/session", json={"link": link.partition("link=")[2]})
             answer.raise_for_status()
             await self._act(desk, "status", f"{name}-{link[-12:]}", status="available")
-            while self.daemon is daemon:
+            while self.daemon is daemon and not self._closed.is_set():
                 await self._work(desk, (await desk.get("/desk/api/desk")).raise_for_status().json())
                 await asyncio.sleep(PAUSE_SECONDS)
 
@@ -259,8 +265,13 @@ async def rampage(folder: Path, points: list[str], seed: int) -> Town:
     return town
 
 
-async def storm(folder: Path, seed: int, *, answers: int) -> Town:
-    """Refuse and delay at all points now and then, in one daemon, until so many are answered; then heal and check."""
+def _strikes(daemon: RunningDaemon) -> list[str]:
+    """What its log says of points that struck."""
+    return [line.decode() for line in daemon.log.read_bytes().splitlines() if b'"buggify"' in line]
+
+
+async def storm(folder: Path, seed: int, *, answers: int, strikes: int = 0) -> Town:
+    """Refuse and delay at all points now and then, in one daemon, until so much has happened; then heal and check."""
     chance = random.Random(seed)
     what = ",".join(f"{name}:{chance.choice(['raise', 'delay=0.05'])}:0.02" for name in JOURNEY if "fence" not in name)
     sink = ScriptedSmtp()
@@ -269,9 +280,12 @@ async def storm(folder: Path, seed: int, *, answers: int) -> Town:
         try:
             async with town.busy():
                 daemon = await town.start(f"{what};{seed}")
-                await until(lambda: daemon.ended or len(town.answered) >= answers, seconds=STRIKE_SECONDS_MAX)
+                await until(
+                    lambda: daemon.ended or (len(town.answered) >= answers and len(_strikes(daemon)) >= strikes),
+                    seconds=STRIKE_SECONDS_MAX,
+                )
                 assert not daemon.ended, daemon.log.read_text()[-4_000:]
-            town.struck = [line.decode() for line in daemon.log.read_bytes().splitlines() if b'"buggify"' in line]
+            town.struck = _strikes(daemon)
             await town.heal()
             await town.check()
         finally:

@@ -240,6 +240,10 @@ class HeldWorkers(Workers):
                 future.set_result(understand(one))
         return futures
 
+    def futures(self) -> list[asyncio.Future[Understood]]:
+        """Of what is held."""
+        return [future for _, future in self._open]
+
     def release(self) -> None:
         """Answer what is held."""
         for one, future in self._open:

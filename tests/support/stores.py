@@ -124,7 +124,6 @@ class LossyWire:
         """Listen at `path` once entered; `target` is the store's own socket."""
         self.path = str(path)
         self.replies = True
-        self.swallowed = asyncio.Event()  # a reply was not passed on
         self._target = target
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -136,9 +135,14 @@ class LossyWire:
     async def __aexit__(self, *error: object) -> None:
         """Close all connections."""
         self._server.close()
+        tasks = tuple(self._tasks)
+        self.hang_up()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def hang_up(self) -> None:
+        """Close all connections that there are; new ones may be made."""
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -159,7 +163,6 @@ class LossyWire:
     async def _copy(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, answers: bool) -> None:
         while chunk := await source.read(65_536):
             if answers and not self.replies:
-                self.swallowed.set()
                 continue
             sink.write(chunk)
             await sink.drain()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 
 from router.core import decisions as d
 from router.core import events as e
-from router.core.erasing import key_name
+from router.core.erasing import key_name, pending
+from router.core.state import Erasure
 from router.core.transitions import ContactState
 from router.core.values import AutoAnswers, Team
 from tests.support.engine_scene import ANA, BEN, HOUR, SUE, Scene, agent, desk, pushing
@@ -190,3 +193,130 @@ def test_an_erased_contact_leaves_like_any_other() -> None:
     erase(scene, customer="k1")
     scene.wait(30 * 24 * HOUR)
     assert scene.engine.state.contacts == {}
+
+
+def asked(scene: Scene, **named: object) -> str:
+    """Ask for it as it is done in fact, by an entry that stands behind what came before; gives its id."""
+    scene.seq += 1
+    name = f"{scene.at}-{scene.seq}"
+    scene.apply(e.CustomerErased(at=scene.at, inbox=name, erasure=name, **named))  # type: ignore[arg-type]
+    return name
+
+
+def deferred(scene: Scene) -> str:
+    """A message that takes long to read; gives its id."""
+    scene.seq += 1
+    name = f"{scene.at}-{scene.seq}"
+    scene.apply(e.MessageDeferred(at=scene.at, inbox=name, message=name))
+    return name
+
+
+def quarantined(scene: Scene) -> str:
+    """A message that could not be read; gives its id."""
+    scene.seq += 1
+    name = f"{scene.at}-{scene.seq}"
+    scene.apply(
+        e.MessageQuarantined(
+            at=scene.at, inbox=name, message=name, channel="email", kind="email", account="", reason="deep",
+            sender=f"quarantine-{name}",
+        )
+    )  # fmt: skip
+    return name
+
+
+def back(scene: Scene, message: str, sender: str = "p1", **more: Any) -> str:
+    """It is read at last; gives the contact that has it now."""
+    scene.seq += 1
+    return scene.mail(sender, message=message, inbox=f"{scene.at}-{scene.seq}", **more)
+
+
+def done(scene: Scene, *erasures: str) -> None:
+    """These are carried out."""
+    for name in erasures:
+        scene.apply(e.ErasureDone(at=scene.at, erasure=name))
+
+
+def test_what_came_before_an_erasure_and_is_read_after_it_goes_as_well() -> None:
+    """It opens nothing, is listed, and is to be deleted: itself, and not the key of what its writer wrote since."""
+    scene = Scene(pushing(ANA, auto_answers=AutoAnswers(kinds=("receipt",))))
+    scene.mail("p1")
+    late, others = deferred(scene), deferred(scene)
+    first = asked(scene, customer="k1")
+    done(scene, first)
+    anew = scene.mail("p1")
+    assert back(scene, late, language="en", prefers="en", consent=True) == ""
+    state = scene.engine.state
+    assert [type(made) for made in scene.last] == [d.FileAuto, d.EraseCustomer]
+    made = scene.one(d.EraseCustomer)
+    assert (made.contacts, made.keys, made.messages) == ((), (), (late,))
+    assert (state.autos[late].auto, list(state.deferred), list(state.contacts)) == ("erased", [others], ["c1", anew])
+    assert (state.languages, state.consents) == ({}, {})
+    assert pending(state) == [made.erasure]
+    done(scene, made.erasure)
+    assert list(state.erasing) == [first, made.erasure]  # another is unread that came before the first
+    assert back(scene, late) == ""
+    assert scene.last == ()  # once is enough
+    assert back(scene, others, "p2") == "c3"
+    assert state.erasing == {}
+
+
+def test_what_comes_after_an_erasure_is_somebody_new_however_long_it_takes_to_read() -> None:
+    """Also while something is unread that came before."""
+    scene = Scene(pushing(ANA))
+    scene.mail("p1")
+    deferred(scene)
+    first = asked(scene, customer="k1")
+    late = deferred(scene)
+    done(scene, first)
+    assert back(scene, late) == "c2"
+    assert scene.engine.state.erasing.keys() == {first}
+
+
+def test_a_late_mail_of_somebody_else_names_nobody_who_was_erased_since() -> None:
+    """Who was in copy is let in no more than if it had been read in time."""
+    scene = Scene(pushing(ANA))
+    scene.mail("p1")
+    late = deferred(scene)
+    asked(scene, customer="k1")
+    name = back(scene, late, "p2", cc=("p1", "p3"))
+    assert scene.contact(name).participants == ["p2", "p3"]
+
+
+def test_an_erasure_that_is_carried_out_is_remembered_in_order() -> None:
+    """One that is done stays behind one that is not; what is kept of it is whom it meant."""
+    scene = Scene(pushing(ANA))
+    scene.mail("p1")
+    scene.mail("p2")
+    late = deferred(scene)
+    one, two = asked(scene, customer="k1"), asked(scene, customer="k2")
+    done(scene, two, two)
+    state = scene.engine.state
+    assert pending(state) == [one]
+    assert state.erasing[two] == Erasure(at=scene.at, keys=("p2",), messages=(), done=True)
+    back(scene, late, "p3")
+    assert list(state.erasing) == [one, two]
+    done(scene, one)
+    assert state.erasing == {}
+
+
+def test_what_could_not_be_read_before_an_erasure_goes_when_it_can() -> None:
+    """Its contact is closed and empty, its bytes go, and nobody new is known."""
+    scene = Scene(desk(ANA, teams={"triage": Team(id="triage", members=("ana",))}))
+    scene.mail("p1")
+    message, other = quarantined(scene), quarantined(scene)
+    first = asked(scene, customer="k1")
+    done(scene, first)
+    later = quarantined(scene)
+    scene.apply(e.MessageReleased(at=scene.at, inbox=f"{scene.at}-50", message=message, sender="p1"))
+    made = scene.one(d.EraseCustomer)
+    assert (made.contacts, made.keys, made.messages) == (("c2",), (), (message,))
+    assert (scene.contact("c2").flag, scene.contact("c2").state) == ("erased", ContactState.RESOLVED)
+    state = scene.engine.state
+    assert state.quarantined.keys() == {other, later}
+    assert state.identities.keys() == {f"quarantine-{other}", f"quarantine-{later}"}
+    done(scene, made.erasure)
+    scene.apply(e.MessageReleased(at=scene.at, inbox=f"{scene.at}-51", message=other, sender="p2"))
+    assert (scene.contact("c3").flag, scene.contact("c3").participants) == ("", ["p2", f"quarantine-{other}"])
+    assert first not in state.erasing
+    scene.apply(e.MessageReleased(at=scene.at, inbox=f"{scene.at}-52", message=later, sender="p1"))
+    assert (scene.contact("c4").flag, state.erasing) == ("", {})

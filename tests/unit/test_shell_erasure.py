@@ -307,3 +307,46 @@ async def test_a_key_that_comes_back_is_deleted_again(monkeypatch: pytest.Monkey
         await node.eraser.erase(ADA)
         stage.store.keys |= key
         await until(lambda: not stage.store.keys)
+
+
+@pytest.mark.parametrize("size", [1, LARGE_BYTES_MIN])
+async def test_what_is_read_long_after_its_writer_was_erased_goes_as_they_did(
+    size: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """No contact, no words, no entry; it is listed, and the store's file is written anew once more."""
+    monkeypatch.setattr(erasure_module, "PENDING_SECONDS_MAX", 0.0)
+    monkeypatch.setattr(erasure_module, "STANDING_SECONDS_MAX", 0.0)
+    node = Erasing(tmp_path)
+    slow = written("x" * size, ADA)
+    async with node.running() as stage:
+        await node.contact(written("one", ADA))
+        stage.workers.held.add(slow)
+        late = await stage.receive(slow)
+        await until(lambda: late in stage.leader.engine.state.deferred)
+        assert (await node.eraser.erase(ADA))["problem"] == "older messages are still being read"
+        monkeypatch.undo()
+        anew = await node.contact(written("two", ADA))
+        stage.workers.release()
+        await until(lambda: len(stage.store.events(ErasureDone)) == 2)
+        await until(lambda: not stage.store.inbox)
+        state = stage.leader.engine.state
+        assert (state.autos[late].auto, stage.contact_of(late), state.erasing) == ("erased", None, {})
+        assert not {message_blob(late), raw_blob(late)} & stage.store.blobs.keys()
+        assert (await stage.vault.messages([late, anew.messages[0].id])).keys() == {anew.messages[0].id}
+        assert node.rewritten == 2
+        assert node.eraser.problems() == []
+
+
+async def test_who_is_known_by_a_mail_that_is_being_read_can_be_erased(tmp_path: Path) -> None:
+    """It is waited for, and is theirs."""
+    node = Erasing(tmp_path)
+    slow = written("slow", ADA)
+    async with node.running() as stage:
+        stage.workers.held.add(slow)
+        late = await stage.receive(slow)
+        await until(lambda: late in stage.leader.engine.state.deferred)
+        asked = asyncio.create_task(node.eraser.erase(ADA))
+        await asyncio.sleep(0)
+        stage.workers.release()
+        report = await asked
+        assert (report["done"], report["messages"], report["keys"]) == (True, 1, 1)

@@ -234,6 +234,23 @@ async def test_a_fenced_leader_throws_its_engine_away() -> None:
     assert await whole(old.store, old)
 
 
+async def test_who_leads_no_more_has_nothing_read_for_nobody() -> None:
+    """What was read ahead or deferred is read by whoever leads next, and not a second time behind what is left over."""
+    stage = Stage()
+    slow, next_one = written("slow"), written("next")
+    stage.workers.held |= {slow, next_one}
+    async with stage.leading():
+        message = await stage.receive(slow)
+        await until(lambda: message in stage.leader.engine.state.deferred)
+        await stage.receive(next_one)
+        await until(lambda: stage.workers.asked == [slow, next_one])
+    assert [future.cancelled() for future in stage.workers.futures()] == [True, True]
+    again = Stage(stage.store)
+    async with again.leading():
+        await until(lambda: len(again.contacts) == 2 and not again.store.inbox)
+        assert sorted(again.workers.asked) == sorted([slow, next_one])
+
+
 async def test_a_leader_without_the_lease_waits() -> None:
     """While another node holds the lease nothing is journaled, and it leads when the lease is free."""
     stage = Stage()

@@ -16,6 +16,21 @@ def stage() -> Stage:
     return Stage()
 
 
+class Numbers:
+    """Gauges that count how often something was measured."""
+
+    def __init__(self) -> None:
+        self.measured = 0
+
+    async def measure(self) -> None:
+        """Once more."""
+        self.measured += 1
+
+    def __call__(self) -> dict[str, object]:
+        """What is shown."""
+        return {"inbox_lag": self.measured, "problems": ["the disk is nearly full"]}
+
+
 @pytest.fixture
 def ops(stage: Stage) -> Ops:
     """Its operations."""
@@ -24,20 +39,21 @@ def ops(stage: Stage) -> Ops:
         leader=stage.leader,
         vault=stage.vault,
         tell=stage.reader.tell,
-        gauges=lambda: {"inbox_lag": 3, "problems": ["the disk is nearly full"]},
+        gauges=Numbers(),
         node="n1",
     )
 
 
 async def test_status_says_who_leads_and_what_is_wrong(stage: Stage, ops: Ops) -> None:
-    """Status names node, leader, epoch and the end of the journal, and takes in the gauges."""
-    assert ops.status()["leader"] is None
+    """Status names node, leader, epoch and the end of the journal, and measures as often as somebody asks."""
+    assert (await ops.measured())["leader"] is None
     async with stage.leading():
-        found = ops.status()
+        found = await ops.measured()
         assert (found["node"], found["leader"], found["epoch"], found["config"]) == ("n1", "n1", 1, "v1")
         assert found["journal"] == {"records": len(stage.store.rows), "last": stage.store.rows[-1][0], "losses": []}
-        assert (found["inbox_lag"], found["problems"]) == (3, ["the disk is nearly full"])
+        assert (found["inbox_lag"], found["problems"]) == (2, ["the disk is nearly full"])
     assert ops.status()["leader"] is None
+    assert ops.status()["inbox_lag"] == 2
 
 
 async def test_explain_names_the_record_that_decided(stage: Stage, ops: Ops) -> None:

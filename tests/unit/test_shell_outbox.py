@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from router.core.errors import Fenced, PermanentError
+from router.core.errors import Fenced, PermanentError, StoreUnavailable
 from router.core.events import DeliveryReported
 from router.core.message import Message
 from router.core.state import State
@@ -527,3 +527,25 @@ async def test_a_reply_whose_report_is_not_journaled_yet_is_not_sent_again() -> 
         await until(second.known(message, D.SENT))
     assert len(first.postman.taken) == 1
     assert second.postman.taken == []
+
+
+async def test_an_outcome_that_cannot_be_told_at_once_is_told_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until it is told the reply counts as under way, and nothing is sent again."""
+    office = Office()
+    struck: list[str] = []
+
+    async def point(name: str) -> None:
+        if name == "outbox.before_report" and not struck:
+            struck.append(name)
+            raise StoreUnavailable("no answer")
+
+    monkeypatch.setattr(outbox_module, "point", point)
+    async with office.open():
+        message = await office.answer(await office.stage.holding())
+        await until(lambda: struck)
+        assert office.outbox.lag == 1
+        office.now += 1_000
+        await until(office.known(message, D.SENT))
+        await until(lambda: not office.outbox.lag)
+    assert len(office.postman.taken) == 1
+    assert office.reports() == ["sent"]

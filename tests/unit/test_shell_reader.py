@@ -50,11 +50,31 @@ class TestDeferral:
             await until(lambda: len(stage.contacts) == 1)
             assert stage.contacts[0].messages[0].id == second
             assert list(stage.leader.engine.state.deferred) == [first]
-            assert list(stage.store.inbox) == [first]  # not lost while it waits
+            await until(lambda: list(stage.store.inbox) == [first])  # not lost while it waits
             stage.workers.release()
             await until(lambda: stage.contact_of(first) and not stage.store.inbox)
             assert not stage.leader.engine.state.deferred
         assert messages(stage.store, MessageReceived) == [second, first]
+
+    async def test_a_message_comes_back_though_the_store_fails_just_then(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Nobody else would bring it back before another leads."""
+        stage = Stage()
+        slow = written("slow")
+        stage.workers.held.add(slow)
+        struck: list[str] = []
+
+        async def point(name: str) -> None:
+            if name.startswith("reader.") and name not in struck:
+                struck.append(name)
+                raise StoreUnavailable("no answer")
+
+        monkeypatch.setattr(reader_module, "point", point)
+        async with stage.leading():
+            first = await stage.receive(slow)
+            await until(lambda: stage.leader.engine.state.deferred)
+            stage.workers.release()
+            await until(lambda: stage.contact_of(first) and not stage.store.inbox)
+        assert struck == ["reader.before_return", "reader.after_return"]
 
     async def test_a_message_within_the_time_is_not_deferred(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A message that is understood before its time is over is journaled in its turn, after waiting for it."""

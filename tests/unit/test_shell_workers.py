@@ -244,3 +244,16 @@ def test_a_folder_whose_name_no_socket_takes_is_refused(monkeypatch: pytest.Monk
     with pytest.raises(ConfigError, match="too long for a socket") as raised:
         Workers(Models()).start()
     assert "TMPDIR" in (raised.value.hint or "")
+
+
+async def test_what_nobody_waits_for_any_more_is_not_read(workers: Workers, tmp_path: Path) -> None:
+    """Inputs that were given up before a worker was given them cost those behind them no time."""
+    large = b"\n" + b"x" * SMALL_BYTES_MAX
+    marks = [tmp_path / str(number) for number in range(4)]
+    naps = [Raw(b"nap" + large, b"", obey)] * workers_module.GIVEN_AHEAD
+    futures = workers.understand([*naps, *(Raw(b"touch" + large, str(mark).encode(), obey) for mark in marks)])
+    for future in futures[-4:-1]:
+        future.cancel()
+    async with asyncio.timeout(GUARD_SECONDS):
+        await asyncio.gather(*futures[: len(naps)], futures[-1])
+    assert [mark.exists() for mark in marks] == [False, False, False, True]
