@@ -63,7 +63,9 @@ def test_a_long_traceback_keeps_its_end(monkeypatch: pytest.MonkeyPatch, as_json
     shown = logged(Screen(), monkeypatch, as_json=as_json)
     assert shown.count("ValueError") >= 2  # ours and the foreign logger's
     if as_json:
-        (ours, _) = (json.loads(line) for line in shown.splitlines())
+        lines = [json.loads(line) for line in shown.splitlines()]
+        assert [line["event"] for line in lines] == ["it_failed", "foreign failed"]
+        ours = lines[0]
         assert ours["exception"].rstrip().endswith("***@example.org")
         assert len(ours["exception"]) < 10_000
 
