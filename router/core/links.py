@@ -110,8 +110,8 @@ def by_agent(work: Work, event: IdentitiesLinked, contact: Contact) -> None:
         merge(work, kept, gone, how="agent", agent=event.agent)
 
 
-def undo(work: Work, event: LinkUndone, contact: Contact) -> None:
-    """It was somebody else after all."""
+def undo(work: Work, event: LinkUndone, contact: Contact) -> tuple[str, ...]:
+    """It was somebody else after all; gives the customers who are two again, () if it was refused."""
     link = next((one for one in work.state.links.get(contact.customer, ()) if one.id == event.link), None)
     if not _open_to(work, contact, event.agent):
         work.refuse("not-yours", contact.agent or "")
@@ -119,7 +119,9 @@ def undo(work: Work, event: LinkUndone, contact: Contact) -> None:
         work.refuse("no-such-link", event.link)
     else:
         _note(work, contact, event.agent, event.message)
-        _part(work, contact.customer, link)
+        kept = contact.customer  # the contact may be the other's in a moment
+        return kept, _part(work, kept, link)
+    return ()
 
 
 def describe(work: Work, event: CustomerDescribed, contact: Contact) -> None:
@@ -221,8 +223,8 @@ def _newest_open(work: Work, identity: str) -> Contact | None:
     return next((one for one in reversed(work.state.contacts.values()) if goes(one)), None)
 
 
-def _part(work: Work, kept: str, link: Link) -> None:
-    """Give back what a link brought."""
+def _part(work: Work, kept: str, link: Link) -> str:
+    """Give back what a link brought; gives whose it is."""
     state = work.state
     moved = tuple(one for one in work.index.customers.identities.get(kept, ()) if one in link.identities)
     gone = link.gone
@@ -259,6 +261,7 @@ def _part(work: Work, kept: str, link: Link) -> None:
     work.emit(UnlinkIdentities(customer=gone, kept=kept, link=link.id, identities=moved, contacts=tuple(contacts)))
     for customer in (gone, kept):
         leaving.forget_customer(work, customer)
+    return gone
 
 
 def _rename(work: Work, identities: tuple[str, ...], customer: str) -> None:
