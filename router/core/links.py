@@ -46,9 +46,10 @@ def set_tier(work: Work, event: TierSet) -> None:
         work.refuse("bad-tier")
         return
     for identity in event.identities:
-        work.state.tiers.pop(identity, None)
         if event.tier:
-            work.state.tiers[identity] = event.tier
+            leaving.remember_said(work.state.tiers, identity, event.tier)
+        else:
+            work.state.tiers.pop(identity, None)
 
 
 def tier_of(work: Work, customer: str, event: MessageReceived) -> str | None:
@@ -318,11 +319,11 @@ def _identities(work: Work, customer: str) -> list[str]:
 
 
 def _prefer(work: Work, identity: str, language: str) -> None:
-    work.state.languages[identity] = Preference(at=work.now, value=language)
+    leaving.remember_said(work.state.languages, identity, Preference(at=work.now, value=language))
 
 
 def _consent(work: Work, identity: str, channel: str, *, given: bool) -> None:
-    work.state.consents[identity] = Consent(at=work.now, given=given, channel=channel)
+    leaving.remember_consent(work.state.consents, identity, Consent(at=work.now, given=given, channel=channel))
 
 
 def _forget_proofs(work: Work) -> None:
