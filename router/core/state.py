@@ -243,5 +243,6 @@ class State(msgspec.Struct, kw_only=True):
     tiers_seen: dict[str, str] = {}  # keyed hash -> tier, as the workspace had it when they wrote last
     rates: dict[str, dict[int, int]] = {}  # topic -> hour -> contacts opened, of eight days
     rates_since: int | None = None  # the first whole hour that was counted
+    unattended: list[int] = []  # hours of eight days in half of which or more nobody led, in order
     incidents: dict[str, Incident] = {}  # those that are not over
     incidents_raised: int = 0
