@@ -273,6 +273,8 @@ class Reader:
             case "workspace":
                 self.proposed(entry.id, note)
                 return Prepared(event=None, finished=[entry.id])
+            case "claim":
+                return Prepared(event=None, finished=[entry.id])
             case _:
                 log.error("unknown_internal_entry", entry=entry.id, what=note.what)
                 return Prepared(event=None, finished=[entry.id])

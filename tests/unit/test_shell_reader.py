@@ -324,6 +324,16 @@ class TestQuarantine:
             stage.workers.release()
 
 
+async def test_a_claim_is_done_with_as_soon_as_it_is_read() -> None:
+    """It stood in the inbox so that its key is known; nothing is journaled of it."""
+    stage = Stage()
+    async with stage.leading():
+        records = len(stage.store.rows)
+        await stage.tell("claim", "")
+        await until(lambda: not stage.store.inbox)
+        assert len(stage.store.rows) == records
+
+
 async def test_a_commands_reading_waits_for_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer whose conversation cannot be opened for a moment is written once the store is back."""
     stage = Stage()
