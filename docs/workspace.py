@@ -46,6 +46,8 @@ MORE_EXAMPLES = {
     "replies.ID.text": "Hello {customer}, your refund is on its way.",
     "customers.list": "customers.csv",
     "customers.listed": "{ceo@other.example: gold, other.example: gold}",
+    "customers.lookup.url": "https://crm.acme.example/tier",
+    "customers.lookup.secret": "${CRM_SECRET}",
     "customers.invite": '{en: "Go on in our chat: {chat}"}',
     "csat.question": '{en: "Did we help you with {reference}?"}',
     "channels.webchat.page": "https://acme.example/help",

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from channels.email.send import SmtpSender
 from router.app import chat, http, mail, telegram
+from router.app.erase import identities
 from router.app.names import staff_of
 from router.app.slack_channel import slack_channel
 from router.app.telegram import telegram_channel
+from router.app.tiers import TierLookup
 from router.shell.channel import Channel
 from router.shell.outbox import Sender
 from router.shell.understanding import Facts
@@ -47,12 +49,23 @@ def more_senders(bot: Bot | None, slack: SlackPart | None) -> dict[str, Sender]:
     return telegram.sender_of(bot) | ({"slack": slack.sender} if slack is not None else {})
 
 
-def facts_of(config: WorkspaceConfig, secret: bytes) -> Facts:
+def tiers_of(daemon: Daemon) -> TierLookup:
+    """The program that knows of which tier somebody is, if the workspace names one."""
+
+    def seen(address: str) -> str:
+        known = daemon.leader.engine.state.tiers_seen
+        return next((known[one] for one in identities(daemon.secret, address) if one in known), "")
+
+    return TierLookup(lambda: daemon.config, seen, daemon.clock.now)
+
+
+def facts_of(daemon: Daemon) -> Facts:
     """What understanding a message needs to know of the workspace."""
+    config = daemon.config
     return Facts(
-        secret=secret,
+        secret=daemon.secret,
         own=frozenset(config.accounts),
-        tier_of=http.tier_of(config),
+        tier_of=daemon.tiers.of(http.tier_of(config)),
         shadow=config.mode == "shadow",
         staff=staff_of(config),
         names=tuple(agent.name for agent in config.agents.values()),

@@ -7,7 +7,7 @@ an internal entry under its first id. Large input is deferred at once.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 
 import msgspec
@@ -15,6 +15,7 @@ import structlog
 
 from router.core.errors import PermanentError, StoreUnavailable, TransientError
 from router.core.events import CommandRefused, MessageDeferred
+from router.core.message import Message
 from router.core.ports import Inbox, InboxEntry
 from router.core.state import State
 from router.shell.actions import Actions
@@ -24,7 +25,17 @@ from router.shell.clock import Clock
 from router.shell.insistent import Insistent, InsistentStore
 from router.shell.notes import UNDERSTOOD, Internal, internal_entry, note_of, read_note, told
 from router.shell.store.entries import InboxItem
-from router.shell.understanding import Facts, Prepared, Refused, Source, received, released, sender_of, source_of
+from router.shell.understanding import (
+    Facts,
+    Prepared,
+    Refused,
+    Source,
+    auto_of,
+    received,
+    released,
+    sender_of,
+    source_of,
+)
 from router.shell.vault import Plain, Vault, raw_blob
 from router.shell.workers import Raw, Understood, Workers
 
@@ -90,6 +101,9 @@ class Reader:
         self.facts = facts
         self.proposed: Callable[[str, Internal], None] = _nothing  # a node proposes a workspace
         self.epoch: Callable[[], int] = int  # in which this node leads, or led last
+        self.ask: Callable[[Iterable[str]], Awaitable[None]] = (
+            _nobody_asks  # of which tier who writes is; never for long
+        )
         self.rereading: set[asyncio.Task[None]] = set()
 
     def begin(self, items: list[InboxItem], poisoned: set[str]) -> list[Begun]:
@@ -110,7 +124,8 @@ class Reader:
         Keys are fetched for many at once; those that cannot be had now are asked for again in their turn.
         """
         returned: dict[str, list[Begun]] = {}
-        identities = set()
+        identities: set[str] = set()
+        writers: list[str] = []
         for one in ready:
             if one.poisoned or one.entry.absent or one.entry.lost:
                 continue
@@ -119,7 +134,9 @@ class Reader:
                     returned.setdefault(one.returns, []).append(one)
             elif (channel := self.channels.get(one.entry.source)) is not None:
                 with suppress(Exception):  # its turn meets the same again, and says so
-                    identities |= self._foresee(one, channel)
+                    if (message := self._foresee(one, channel)) is not None:
+                        identities.add(sender_of(message, _source(channel, one.entry), self.facts.secret))
+                        writers += _writer(message)
                 await asyncio.sleep(0)
         if returned:
             for original in await self._insistent.heads(list(returned)):
@@ -127,15 +144,15 @@ class Reader:
                     one.originals = [original]
         with suppress(StoreUnavailable):
             await self._vault.prepare(identities)
+        await self.ask(writers)
 
-    def _foresee(self, one: Begun, channel: Channel) -> set[str]:
-        """Understand a message, here where no worker is needed; whose key will lock it."""
+    def _foresee(self, one: Begun, channel: Channel) -> Message | None:
+        """Understand a message, here where no worker is needed."""
         if one.future is None:
             one.understood = self._workers.here(Raw(one.entry.raw, one.entry.meta, channel.normalise))
         elif one.future.done():
             one.understood = one.future.result()
-        message = one.understood.message if one.understood is not None else None
-        return set() if message is None else {sender_of(message, _source(channel, one.entry), self.facts.secret)}
+        return one.understood.message if one.understood is not None else None
 
     def _is_hostile(self, source: str) -> bool:
         channel = self.channels.get(source)
@@ -228,6 +245,7 @@ class Reader:
     async def _bring_back(self, original: InboxItem, understood: Understood, epoch: int) -> None:
         """Put a deferred message behind what came meanwhile; if it is large its bytes are stored before its turn."""
         kept = len(original.raw) >= LARGE_BYTES_MIN
+        await self.ask(_writer(understood.message))
         try:
             if kept and not await self._keep_raw(original, understood, epoch):
                 return
@@ -341,6 +359,17 @@ class Reader:
 
 def _nothing(_: str, __: Internal) -> None:
     """Nobody here takes proposals; who made one asks again."""
+
+
+async def _nobody_asks(_: Iterable[str]) -> None:
+    """Tiers stand in the workspace."""
+
+
+def _writer(message: Message | None) -> list[str]:
+    """Whose tier counts: nobody's, of what a machine wrote."""
+    if message is None or message.rates or auto_of(message) is not None or not message.from_.address:
+        return []
+    return [message.from_.address]
 
 
 def _note(entry: InboxItem) -> Internal | None:

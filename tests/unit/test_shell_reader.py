@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 
 import msgspec
 import pytest
@@ -322,6 +323,32 @@ class TestQuarantine:
             later = await stage.receive(written("later"))
             await until(lambda: stage.contact_of(later))
             stage.workers.release()
+
+
+async def test_it_is_asked_of_which_tier_a_writer_is_before_their_turn() -> None:
+    """Also where a mail comes back from being deferred; nobody is asked about what a machine wrote."""
+    stage = Stage()
+    asked: list[str] = []
+
+    async def ask(addresses: Iterable[str]) -> None:
+        asked.extend(addresses)
+        stage.reader.facts = msgspec.structs.replace(stage.reader.facts, tier_of=lambda address: f"of {address}")
+
+    stage.reader.ask = ask
+    slow = written("slow", sender="bob@customer.example")
+    stage.workers.held.add(slow)
+    async with stage.leading():
+        await stage.receive(written("x", auto="bounce"))
+        message = await stage.receive(written("y", sender="ada@customer.example"))
+        await until(lambda: stage.contact_of(message))
+        deferred = await stage.receive(slow)
+        await until(lambda: deferred in stage.leader.engine.state.deferred)
+        assert asked == ["ada@customer.example"]
+        stage.workers.release()
+        await until(lambda: stage.contact_of(deferred))
+    assert asked == ["ada@customer.example", "bob@customer.example"]
+    tiers = [event.tier for event in stage.store.events(MessageReceived)]  # type: ignore[union-attr]
+    assert tiers[-2:] == ["of ada@customer.example", "of bob@customer.example"]
 
 
 async def test_a_claim_is_done_with_as_soon_as_it_is_read() -> None:
