@@ -40,6 +40,11 @@ class Tls(ChannelPart):
     """Path of the certificate chain."""
     key: Annotated[str, StringConstraints(min_length=1)]
     """Path of the private key."""
+    required: Flag = False
+    """Takes no mail in the clear."""
+
+
+Login = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\s\x00]+$")]
 
 
 class Smtp(ChannelPart):
@@ -53,6 +58,16 @@ class Smtp(ChannelPart):
     """The largest mail that is taken in."""
     tls: Tls | None = None
     """Offers STARTTLS."""
+    users: dict[Login, Secret] = Field(default_factory=dict)
+    """Servers that sign in before they hand mail in (AUTH, over TLS only): login → ${NAME} or file:PATH."""
+    auth: Literal["required", "offered"] = "required"
+    """Whether, once there are users, only they may hand mail in, or others too."""
+
+    @model_validator(mode="after")
+    def _over_tls(self) -> Self:
+        if self.users and self.tls is None:
+            raise ValueError("has users, and nobody may sign in without TLS: add tls")
+        return self
 
 
 class Send(ChannelPart):
