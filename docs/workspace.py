@@ -70,6 +70,8 @@ MORE_EXAMPLES = {
     "channels.email.imap.[].move_to": "Taken in",
     "channels.email.imap.[].begin": "new",
     "channels.email.imap.[].size_max": "50MB",
+    "channels.email.filters.rspamd": "http://127.0.0.1:11333",
+    "channels.email.filters.clamd": "/run/clamav/clamd.ctl",
     "channels.email.brand.name": "Acme Air",
     "channels.email.brand.url": "https://acme.example",
     "channels.email.brand.logo": "https://acme.example/logo.png",

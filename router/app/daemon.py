@@ -29,7 +29,7 @@ from router.app.reload import Noted, Reloader
 from router.app.sealing import Seals
 from router.app.server import WebServer
 from router.app.upkeep import Upkeep
-from router.app.ways import channels_of, facts_of, more_senders, senders_of, slack_of, tiers_of
+from router.app.ways import Asked, channels_of, facts_of, more_senders, senders_of, slack_of
 from router.app.web_parts import web_parts
 from router.app.webhooks import Webhooks
 from router.core.errors import TransientError
@@ -181,8 +181,8 @@ class Daemon:
         self.bot = telegram.bot_of(lambda: self.config, self.secret, self.intake, self.vault, self._exit)
         self.slack = slack_of(self)
         self.stationery = mail.MailStationery(lambda: self.config, self.secret)
-        self.tiers = tiers_of(self)
-        self._exit.push_async_callback(self.tiers.close)
+        self.asked = Asked(self)
+        self._exit.push_async_callback(self.asked.close)
         self.reader = Reader(
             store=self.store,
             inbox=self.intake,
@@ -197,7 +197,7 @@ class Daemon:
             channels=channels_of(self.config, self.secret),
             facts=facts_of(self),
         )
-        self.reader.ask = self.tiers.ask
+        self.asked.attach(self.reader)
         self.leader = Leader(
             store=self.store,
             vault=self.vault,
@@ -254,7 +254,7 @@ class Daemon:
         self.eraser = erase.begin(self)
         self.learner = learner.begin(self)
         self.leader.compose = AutoAnswerer(self._wording, self.stationery).blobs
-        parts = (self.disk, self.in_force, self.nodes, self.mailboxes, self.learner, self.seals, self.tiers)
+        parts = (self.disk, self.in_force, self.nodes, self.mailboxes, self.learner, self.seals, self.asked)
         self._troubles += [self._nobody_leads, self._switched_off, *(part.problems for part in parts)]
         self._exit.callback(self._farewell)
 

@@ -104,6 +104,7 @@ class Reader:
         self.ask: Callable[[Iterable[str]], Awaitable[None]] = (
             _nobody_asks  # of which tier who writes is; never for long
         )
+        self.sift: Callable[[InboxItem, asyncio.Future[Understood]], asyncio.Future[Understood]] = _as_read
         self.rereading: set[asyncio.Task[None]] = set()
 
     def begin(self, items: list[InboxItem], poisoned: set[str]) -> list[Begun]:
@@ -114,7 +115,7 @@ class Reader:
         now = loop.time()
         raws = [_raw_of(one.entry, self.channels[one.entry.source]) for one in hostile]
         for one, future in zip(hostile, self._workers.understand(raws), strict=True):
-            one.future = future
+            one.future = self.sift(one.entry, future)
             one.deadline = now + (0.0 if len(one.entry.raw) >= LARGE_BYTES_MIN else DEFER_SECONDS)
         return begun
 
@@ -240,7 +241,7 @@ class Reader:
         epoch = self.epoch()
         for item in await self._insistent.get([message]):
             [future] = self._workers.understand([_raw_of(item, self.channels[item.source])])
-            await self._bring_back(item, await future, epoch)
+            await self._bring_back(item, await self.sift(item, future), epoch)
 
     async def _bring_back(self, original: InboxItem, understood: Understood, epoch: int) -> None:
         """Put a deferred message behind what came meanwhile; if it is large its bytes are stored before its turn."""
@@ -359,6 +360,11 @@ class Reader:
 
 def _nothing(_: str, __: Internal) -> None:
     """Nobody here takes proposals; who made one asks again."""
+
+
+def _as_read(_: InboxItem, reading: asyncio.Future[Understood]) -> asyncio.Future[Understood]:
+    """No filter looks at it."""
+    return reading
 
 
 async def _nobody_asks(_: Iterable[str]) -> None:

@@ -325,6 +325,39 @@ class TestQuarantine:
             stage.workers.release()
 
 
+async def test_a_mail_is_sifted_while_others_go_on() -> None:
+    """A filter that takes its time defers the mail; what it finds counts when it comes back, also after a restart."""
+    stage = Stage()
+    held = asyncio.Event()
+    sifted: list[str] = []
+
+    def sift(entry: InboxItem, reading: asyncio.Future[Understood]) -> asyncio.Future[Understood]:
+        async def marked() -> Understood:
+            understood = await reading
+            if b"cheap pills" in entry.raw:
+                await held.wait()
+                sifted.append(entry.id)
+                assert understood.message is not None
+                spam = msgspec.structs.replace(understood.message, spam=True)
+                return msgspec.structs.replace(understood, message=spam)
+            return understood
+
+        return asyncio.ensure_future(marked())
+
+    stage.reader.sift = sift
+    async with stage.leading():
+        spam = await stage.receive(written("cheap pills"))
+        message = await stage.receive(written("y"))
+        await until(lambda: stage.contact_of(message))
+        assert list(stage.leader.engine.state.deferred) == [spam]
+        held.set()
+        await until(lambda: spam in stage.leader.engine.state.autos)
+        await stage.reader.resume(spam)
+    assert stage.leader.engine.state.autos[spam].auto == "spam"
+    assert sifted[0] == spam
+    assert len(stage.leader.engine.state.contacts) == 1
+
+
 async def test_it_is_asked_of_which_tier_a_writer_is_before_their_turn() -> None:
     """Also where a mail comes back from being deferred; nobody is asked about what a machine wrote."""
     stage = Stage()
