@@ -31,6 +31,7 @@ from channels.telegram.receive import Receiver
 from router.shell import log
 from router.shell.disk import DiskGuard
 from router.shell.intake import Intake
+from router.shell.notes import CLAIM
 from router.shell.store.embedded import EmbeddedStore
 from tests.fakes.telegram.server import FakeTelegram
 from tests.fakes.telegram.world import BOT, TOKEN
@@ -157,7 +158,7 @@ async def _stored(url: str, messages: int) -> float:
         await embedded.start()
         store, api = await embedded.open("bench"), BotApi(TOKEN, url)
         intake = Intake(store, guard)
-        entries = Entries(bot=BOT, tidy=lambda name, kind: (name, kind))
+        entries = Entries(bot=BOT, tidy=lambda name, kind: (name, kind), claim=CLAIM)
         receiver = Receiver(api, intake, entries, _greeted)
         begun = time.perf_counter()
         task = asyncio.create_task(receiver.poll())

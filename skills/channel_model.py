@@ -226,12 +226,16 @@ def _signing(secret: Secret) -> Secret:
     return secret
 
 
+HookUrl = Annotated[str, AfterValidator(_bare_url)]
+HookSecret = Annotated[Secret, AfterValidator(_signing)]
+
+
 class Hook(ChannelPart):
     """A program that is told what happens."""
 
-    url: Annotated[str, AfterValidator(_bare_url)]
+    url: HookUrl
     """Where it is told, by POST: https://crm.example.com/usherd."""
-    secret: Annotated[Secret, AfterValidator(_signing)]
+    secret: HookSecret
     """What signs each request, so that the program knows it is ours: ${NAME} or file:PATH."""
     events: Annotated[tuple[HookEvent, ...], Listed] = ()
     """Of what it is told; of everything if left out."""

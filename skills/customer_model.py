@@ -7,9 +7,10 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from router.core.values import Priority
+from skills.channel_model import HookSecret, HookUrl
 from skills.part import ChannelPart
 from skills.placeholders import only
-from skills.scalars import Email, Language, Listed, Name, Words
+from skills.scalars import Duration, Email, Language, Listed, Name, Words
 
 Invitation = Annotated[Words, only("chat", "telegram")]
 Question = Annotated[Words, only("reference")]
@@ -34,6 +35,19 @@ class TierConfig(ChannelPart):
     """The priority their contacts begin with."""
 
 
+class LookupConfig(ChannelPart):
+    """A program that is asked of which tier somebody is, when they write."""
+
+    url: HookUrl
+    """Where it is asked, by POST: https://crm.example.com/tier."""
+    secret: HookSecret
+    """What signs each request, so that the program knows it is ours: ${NAME} or file:PATH."""
+    wait: Annotated[Duration, Field(le=2_000)] = 300
+    """So long routing waits for an answer; what comes later counts for the customer's next contact."""
+    keep: Annotated[Duration, Field(ge=1_000)] = 3_600_000
+    """So long an answer counts before it is asked again."""
+
+
 class CustomersConfig(ChannelPart):
     """What is known of customers beforehand."""
 
@@ -43,6 +57,8 @@ class CustomersConfig(ChannelPart):
     """A CSV file in this folder, with the columns `customer` (an address, or a domain) and `tier`."""
     listed: dict[Customer, Name] = Field(default_factory=dict)
     """The same here: address or domain → tier. An address counts before a domain."""
+    lookup: LookupConfig | None = None
+    """A program of yours that knows it: what it answers counts before the list."""
     invite: dict[Language, Invitation] = Field(default_factory=dict)
     """By language, what stands under each mailed answer: {chat} and {telegram} are links by which the customer goes on
     there as themselves. A line whose link there is none for is left out."""

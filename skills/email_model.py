@@ -10,9 +10,10 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from skills.dkim_model import Dkim
 from skills.letter_model import Brand, LetterConfig
 from skills.part import ChannelPart
-from skills.scalars import Also, Email, Flag, Language, Listed, Listen, Size
+from skills.scalars import Also, Duration, Email, Flag, Language, Listed, Listen, Size
 from skills.secret import Secret
 
+_PORT_MAX = 65_535
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -40,6 +41,34 @@ class Tls(ChannelPart):
     """Path of the certificate chain."""
     key: Annotated[str, StringConstraints(min_length=1)]
     """Path of the private key."""
+    required: Flag = False
+    """Takes no mail in the clear."""
+
+
+Login = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\s\x00]+$")]
+
+
+def _clamd(text: str) -> str:
+    host, colon, port = text.strip().rpartition(":")
+    here = host.strip("[]") in _LOOPBACK and colon and port.isdecimal() and 0 < int(port) <= _PORT_MAX
+    if not here and not text.strip().startswith("/"):
+        raise ValueError("is the path of its socket, or 127.0.0.1:3310: mails are sent there in the clear")
+    return text.strip()
+
+
+def _bare(text: str) -> str:
+    return _token_url(text).rstrip("/")
+
+
+class FiltersConfig(ChannelPart):
+    """Programs that look at each mail before it is routed."""
+
+    rspamd: Annotated[str, AfterValidator(_bare)] | None = None
+    """Where rspamd is: http://127.0.0.1:11333. What it would mark or reject is listed as spam, not routed."""
+    clamd: Annotated[str, AfterValidator(_clamd)] | None = None
+    """clamd's socket, as a path or 127.0.0.1:3310. What it finds something in is listed, without its files."""
+    wait: Annotated[Duration, Field(ge=100, le=60_000)] = 10_000
+    """So long they may take with one mail, while others go on; then it comes in as it is, and says so."""
 
 
 class Smtp(ChannelPart):
@@ -53,6 +82,16 @@ class Smtp(ChannelPart):
     """The largest mail that is taken in."""
     tls: Tls | None = None
     """Offers STARTTLS."""
+    users: dict[Login, Secret] = Field(default_factory=dict)
+    """Servers that sign in before they hand mail in (AUTH, over TLS only): login → ${NAME} or file:PATH."""
+    auth: Literal["required", "offered"] = "required"
+    """Whether, once there are users, only they may hand mail in, or others too."""
+
+    @model_validator(mode="after")
+    def _over_tls(self) -> Self:
+        if self.users and self.tls is None:
+            raise ValueError("has users, and nobody may sign in without TLS: add tls")
+        return self
 
 
 class Send(ChannelPart):
@@ -171,6 +210,8 @@ class EmailChannel(ChannelPart):
     """Names under which your own mail servers write Authentication-Results; all others' are not believed."""
     spam_headers: Annotated[tuple[str, ...], Listed] = ()
     """Headers of your own spam filter and how they begin: "X-Spam-Flag: yes". Such mail is listed, not routed."""
+    filters: FiltersConfig | None = None
+    """Filters of your own that no mail server asks on the way to usherd."""
     marker: Annotated[tuple[Annotated[str, StringConstraints(min_length=3, strip_whitespace=True)], ...], Listed] = ()
     """Lines of mails that were sent otherwise, or before: of what comes back, nothing below is the customer's."""
     plus_addresses: Flag = True

@@ -135,10 +135,11 @@ def stopped(unit: Unit) -> bool:
 
 
 class Entries(msgspec.Struct, frozen=True, kw_only=True):
-    """Makes the entries of one bot. `tidy` makes a file's name and type safe."""
+    """Makes the entries of one bot. `tidy` makes a file's name and type safe; `claim`: see `claims`."""
 
     bot: int
     tidy: Callable[[str, str], tuple[str, str]]
+    claim: bytes
 
     def entry(self, unit: Unit, files: Sequence[tuple[Fetched, bytes]] = ()) -> InboxEntry:
         """The entry of one message. Files make no difference to which message it is. Reads them: call it in a thread.
@@ -158,15 +159,29 @@ class Entries(msgspec.Struct, frozen=True, kw_only=True):
         return InboxEntry(
             source=TELEGRAM,
             key=_digest(f"{TELEGRAM}\0{self.bot}\0{unit[0].number}"),
-            body=_digest("\0".join(_stamp(one) for one in unit)),
+            body=_body(unit),
             meta=msgspec.json.encode(meta),
             raw=pack(packed, tuple(content for _, content in files)),
         )
+
+    def claims(self, unit: Unit) -> list[InboxEntry]:
+        """Entries of usherd's own that say nothing: one for each item of an album, to be stored with it in one go.
+
+        The album's own key is that of its first item alone. Whoever is brought some of its items again, others or
+        fewer of them together than before, sees by these which were stored: the key is known, in another message.
+        """
+        body = _body(unit)
+        keys = [_digest(f"{TELEGRAM}\0{self.bot}\0item\0{_stamp(one)}") for one in unit]
+        return [InboxEntry(source="internal", key=key, body=body, meta=self.claim) for key in keys]
 
     def _checked(self, file: Fetched, content: bytes) -> Fetched:
         name, content_type = self.tidy(file.name, file.type)
         digest = hashlib.sha256(content).hexdigest() if content else ""
         return Fetched(name=name, type=content_type, size=len(content), sha256=digest, problem=file.problem)
+
+
+def _body(unit: Unit) -> bytes:
+    return _digest("\0".join(_stamp(one) for one in unit))
 
 
 def _stamp(one: Item) -> str:

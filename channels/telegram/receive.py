@@ -193,7 +193,7 @@ class Receiver:
         files = await asyncio.gather(*(self._fetched(unit) for unit in units))
         run: list[tuple[Unit, InboxEntry]] = []
         for unit, content in zip(units, files, strict=True):
-            if len(unit) > 1:
+            if unit[0].album is not None:
                 await self._store_run(run)
                 run = []
                 await self._store_album(unit, content)
@@ -218,24 +218,16 @@ class Receiver:
                 await self._greet(unit[0], word)
 
     async def _store_album(self, unit: Unit, files: _Files) -> None:
-        """Store an album; of one that was stored before it had grown, only what is new."""
-        entry = await self._entry(unit, files)
-        [answer] = await self._inbox.append([entry], conflict="refuse")
-        if not answer.conflict:
+        """Store an album. Of one of which some was stored before, in whatever company, only what is new."""
+        entries = [await self._entry(unit, files), *self._entries.claims(unit)]
+        answers = await self._inbox.append(entries, conflict="refuse")
+        if not any(answer.conflict for answer in answers):
             return
-        stored = await self._stored(unit)
-        if not stored:
-            await self._inbox.append([entry])
-        else:
-            await self._store([unit[stored:]])
-
-    async def _stored(self, unit: Unit) -> int:
-        """How many of an album's items were stored as it is known; 0: it is another one. The known key adds nothing."""
-        for length in range(len(unit) - 1, 0, -1):
-            [answer] = await self._inbox.append([self._entries.entry(unit[:length])], conflict="refuse")
-            if answer.duplicate:
-                return length
-        return 0
+        rest = tuple(one for one, answer in zip(unit, answers[1:], strict=True) if not answer.conflict)
+        if rest == unit:  # its number was another message's
+            await self._inbox.append(entries)
+        elif rest:
+            await self._store([rest])
 
     # -- files -----------------------------------------------------------------------------------------------------
 

@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from router.app.daemon import Daemon
 
 
-SLACK_MS = 3_600_000  # between the engine's time and a node's clock
-
-
 def late_answers(daemon: Daemon) -> LateAnswers:
     """What the outbox composes by itself."""
     return LateAnswers(
@@ -102,6 +99,7 @@ class Customers:
     async def report(self, since: int, until: int, hourly: float) -> Report:
         """How customers were served in a span of ms, from the journal."""
         tally = Tally(since, until)
-        async for record in records_since(self._daemon.store, self._daemon.upkeep.shelf, since - SLACK_MS):
+        daemon = self._daemon
+        async for record in records_since(daemon.store, daemon.upkeep.shelf, daemon.leader.journal, since):
             tally.take(record.event, record.decisions)
         return tally.report(hourly)

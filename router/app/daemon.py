@@ -29,7 +29,7 @@ from router.app.reload import Noted, Reloader
 from router.app.sealing import Seals
 from router.app.server import WebServer
 from router.app.upkeep import Upkeep
-from router.app.ways import channels_of, facts_of, more_senders, senders_of, slack_of
+from router.app.ways import Asked, channels_of, facts_of, more_senders, senders_of, slack_of
 from router.app.web_parts import web_parts
 from router.app.webhooks import Webhooks
 from router.core.errors import TransientError
@@ -181,6 +181,8 @@ class Daemon:
         self.bot = telegram.bot_of(lambda: self.config, self.secret, self.intake, self.vault, self._exit)
         self.slack = slack_of(self)
         self.stationery = mail.MailStationery(lambda: self.config, self.secret)
+        self.asked = Asked(self)
+        self._exit.push_async_callback(self.asked.close)
         self.reader = Reader(
             store=self.store,
             inbox=self.intake,
@@ -193,8 +195,9 @@ class Daemon:
                 Inviter(lambda: self.config, self.secret, lambda: self.bot.name if self.bot is not None else ""),
             ),
             channels=channels_of(self.config, self.secret),
-            facts=facts_of(self.config, self.secret),
+            facts=facts_of(self),
         )
+        self.asked.attach(self.reader)
         self.leader = Leader(
             store=self.store,
             vault=self.vault,
@@ -251,7 +254,7 @@ class Daemon:
         self.eraser = erase.begin(self)
         self.learner = learner.begin(self)
         self.leader.compose = AutoAnswerer(self._wording, self.stationery).blobs
-        parts = (self.disk, self.in_force, self.nodes, self.mailboxes, self.learner, self.seals)
+        parts = (self.disk, self.in_force, self.nodes, self.mailboxes, self.learner, self.seals, self.asked)
         self._troubles += [self._nobody_leads, self._switched_off, *(part.problems for part in parts)]
         self._exit.callback(self._farewell)
 
@@ -377,7 +380,7 @@ class Daemon:
         """Use another configuration from here on: names, addresses, tiers, how mail is read."""
         self.config = loaded.config
         self.reader.channels = channels_of(self.config, self.secret)
-        self.reader.facts = facts_of(self.config, self.secret)
+        self.reader.facts = facts_of(self)
         if self.smtp is not None:
             self.receiver.take_mail_for(mail.handed_to(self.config))
         self.mailboxes.follow(self.config)

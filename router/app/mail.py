@@ -94,7 +94,14 @@ def smtp_settings(smtp: Smtp) -> SmtpSettings:
     settings = SmtpSettings(recipients=smtp.recipients, host=host, port=port, size_max=smtp.size_max)
     if smtp.tls is None:
         return settings
-    return msgspec.structs.replace(settings, certificate=Path(smtp.tls.certificate), private_key=Path(smtp.tls.key))
+    return msgspec.structs.replace(
+        settings,
+        certificate=Path(smtp.tls.certificate),
+        private_key=Path(smtp.tls.key),
+        tls_required=smtp.tls.required,
+        users={login: secret.reveal() for login, secret in smtp.users.items()},
+        auth_required=bool(smtp.users) and smtp.auth == "required",
+    )
 
 
 ENCRYPTION: dict[str, Literal["none", "offered", "starttls", "tls"]] = {

@@ -33,6 +33,7 @@ from router.desk.satisfaction import words_of
 from router.shell.channel import Channel
 from router.shell.enclosures import content_of
 from router.shell.lease import LOOK_SECONDS, Lease, LeaseStore
+from router.shell.notes import CLAIM
 from router.shell.outbox import Sender, Sent
 from router.shell.vault import Vault
 from skills.channel_model import TelegramChannel
@@ -91,7 +92,7 @@ class Bot:
         self._typed: dict[Place, float] = {}
         self._acts: set[asyncio.Task[None]] = set()
         self._hook_problem = ""
-        entries = Entries(bot=self.api.bot, tidy=chat.tidy)
+        entries = Entries(bot=self.api.bot, tidy=chat.tidy, claim=CLAIM)
         self.receiver = Receiver(self.api, inbox, entries, self._greet, file_bytes_max=given.file_size)
         self.sender = TelegramSender(Courier(self.api, self._pace), vault)
 

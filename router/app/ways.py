@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING
 
 from channels.email.send import SmtpSender
 from router.app import chat, http, mail, telegram
+from router.app.erase import identities
+from router.app.filters import Filters
 from router.app.names import staff_of
 from router.app.slack_channel import slack_channel
 from router.app.telegram import telegram_channel
+from router.app.tiers import TierLookup
 from router.shell.channel import Channel
 from router.shell.outbox import Sender
+from router.shell.reader import Reader
 from router.shell.understanding import Facts
 from skills.model import WorkspaceConfig
 
@@ -47,12 +51,38 @@ def more_senders(bot: Bot | None, slack: SlackPart | None) -> dict[str, Sender]:
     return telegram.sender_of(bot) | ({"slack": slack.sender} if slack is not None else {})
 
 
-def facts_of(config: WorkspaceConfig, secret: bytes) -> Facts:
+class Asked:
+    """Programs of the admin's that are asked about what comes in: who is of which tier, whether a mail is spam."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        def seen(address: str) -> str:
+            known = daemon.leader.engine.state.tiers_seen
+            return next((known[one] for one in identities(daemon.secret, address) if one in known), "")
+
+        self.tiers = TierLookup(lambda: daemon.config, seen, daemon.clock.now)
+        self.filters = Filters(lambda: daemon.config)
+
+    def attach(self, reader: Reader) -> None:
+        """Have it ask them."""
+        reader.ask, reader.sift = self.tiers.ask, self.filters.sift
+
+    def problems(self) -> list[str]:
+        """Which of them do not answer, in plain words."""
+        return [*self.tiers.problems(), *self.filters.problems()]
+
+    async def close(self) -> None:
+        """Ask them no more."""
+        await self.tiers.close()
+        await self.filters.close()
+
+
+def facts_of(daemon: Daemon) -> Facts:
     """What understanding a message needs to know of the workspace."""
+    config = daemon.config
     return Facts(
-        secret=secret,
+        secret=daemon.secret,
         own=frozenset(config.accounts),
-        tier_of=http.tier_of(config),
+        tier_of=daemon.asked.tiers.of(http.tier_of(config)),
         shadow=config.mode == "shadow",
         staff=staff_of(config),
         names=tuple(agent.name for agent in config.agents.values()),

@@ -22,6 +22,7 @@ from router.core import (
     explain,
     incidents,
     intake,
+    joining,
     jumps,
     levelling,
     links,
@@ -253,7 +254,8 @@ def _on_contact(work: Work, event: ContactCommand, contact: Contact) -> None:  #
         case events.IdentitiesLinked():
             links.by_agent(work, event, contact)
         case events.LinkUndone():
-            links.undo(work, event, contact)
+            if customers := links.undo(work, event, contact):
+                joining.come_apart(work, *customers)
         case events.CustomerDescribed():
             links.describe(work, event, contact)
         case events.ContactsMerged():

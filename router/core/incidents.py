@@ -1,7 +1,8 @@
 """Incidents: far more is written of a topic than usual for that hour of the day.
 
 The usual is the mean of the same hour on the seven days before, as far as they were counted; on the first day nothing
-is usual, and nothing raises an incident. An incident is over after the first whole hour that would raise none.
+is usual, and nothing raises an incident. An incident is over after the first whole hour that would raise none. An hour
+in half of which or more nobody led says neither.
 """
 
 from __future__ import annotations
@@ -65,13 +66,27 @@ def current(work: Work, topic: str) -> Incident | None:
 def look(work: Work, name: str) -> None:
     """An hour is over: does it go on?"""
     incident = work.state.incidents[name]
+    hour = incident.look_at // HOUR - 1
     if not work.workspace.incidents.contacts or incident.topic not in work.workspace.topics:
         _end(work, incident, "off")
-    elif not _too_many(work, incident.topic, incident.look_at // HOUR - 1):
-        _end(work, incident, "over")
-    else:
+    elif hour in work.state.unattended or _too_many(work, incident.topic, hour):
         incident.look_at = (work.now // HOUR + 1) * HOUR
         work.index.timers.arm(INCIDENT, incident.id, 0, incident.look_at)
+    else:
+        _end(work, incident, "over")
+
+
+def leave_out(work: Work, since: int) -> None:
+    """Nobody led from an instant until now: what was written then came later, or was not counted."""
+    state, last = work.state, work.now // HOUR
+    first = max(since // HOUR, last - KEPT_HOURS)
+    known = [hour for hour in state.unattended if hour > last - KEPT_HOURS]
+    missed = [
+        hour
+        for hour in range(first, last + 1)
+        if min(work.now, (hour + 1) * HOUR) - max(since, hour * HOUR) >= HOUR // 2
+    ]
+    state.unattended = sorted(dict.fromkeys([*known, *missed]))
 
 
 def end(work: Work, event: IncidentEnded) -> None:
@@ -100,10 +115,10 @@ def affected(work: Work, incident: Incident) -> list[Contact]:
 
 def _usual(work: Work, topic: str, hour: int) -> tuple[int, int] | None:
     """Contacts in that hour of the days before, and of how many days; None where none was counted."""
-    since = work.state.rates_since
+    since, unattended = work.state.rates_since, work.state.unattended
     hours = work.state.rates.get(topic, {})
     days = [hour - DAY_HOURS * day for day in range(1, DAYS + 1)]
-    known = [one for one in days if since is not None and one >= since]
+    known = [one for one in days if since is not None and one >= since and one not in unattended]
     return (sum(hours.get(one, 0) for one in known), len(known)) if known else None
 
 

@@ -34,6 +34,33 @@ def merge(work: Work, contact: Contact, into: Contact) -> None:
     intake.feel(work, into, contact.moods)
 
 
+def come_apart(work: Work, kept: str, gone: str) -> None:
+    """Two customers were one by mistake: a contact of the one that was joined into the other's stands by itself again.
+
+    What its own people wrote there is its own again. It is open if the other is: its answer would have gone to the
+    wrong one. The latest comes first, so that of several each has what was written since it was opened.
+    """
+    parted = {kept, gone}
+    for contact in [one for one in reversed(work.state.contacts.values()) if one.joined is not None]:
+        into = work.state.contacts.get(contact.joined or "")
+        if into is None or {contact.customer, into.customer} != parted:
+            continue
+        contact.joined = None
+        _take_back(work, contact, into)
+        if contact.messages and into.state is not ContactState.RESOLVED:
+            intake.reopen(work, contact)
+
+
+def _take_back(work: Work, contact: Contact, into: Contact) -> None:
+    own = work.index.customers.identities.get(contact.customer, [])
+    theirs = {ref.id: ref for ref in into.messages if ref.sender in own and ref.at >= contact.opened_at}
+    into.messages = [ref for ref in into.messages if ref.id not in theirs]
+    for ref in theirs.values():
+        came = ref.channel or into.channel
+        ref.channel = "" if came == contact.channel else came
+        intake.insert(work, contact, ref)
+
+
 def _join_contacts(work: Work, contact: Contact, into: Contact) -> None:
     if contact.offer is not None:
         placing.withdraw(work, contact, "joined")

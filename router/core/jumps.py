@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from router.core import incidents
 from router.core.transitions import ContactState
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ def jump(work: Work, event: ClockJumped) -> None:
     """Engine time is already behind the jump. One to the back changes nothing: engine time goes on without a step."""
     if not event.taken or event.by_ms <= 0:
         return
+    incidents.leave_out(work, work.now - event.by_ms)
     for contact in work.state.contacts.values():
         if contact.state is not ContactState.RESOLVED:
             _move_contact(contact, event.by_ms, work.now)

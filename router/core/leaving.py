@@ -1,21 +1,26 @@
 """What leaves the state, so that it does not grow for ever: closed contacts, and customers whom nothing refers to.
 
 A closed contact stays as long as it may be reopened. A customer is known while one of their contacts is in the state,
-or while it is remembered who served them last; of these memories the oldest go first.
+or while it is remembered who served them last; of these memories the oldest go first. So they do of what was said of
+an address: its language, its tier, and whether a machine may write there; these outlive the customer, since a program
+says them of who never wrote, and a refusal holds for who comes back. Refusals go last.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from router.core.decisions import ForgetContact
 
 if TYPE_CHECKING:
-    from router.core.state import Contact, State
+    from router.core.state import Consent, Contact, State
     from router.core.work import Work
+
+Said = TypeVar("Said")
 
 ERASED = "erased"  # a flag: nothing joins such a contact
 LAST_AGENTS_MAX = 200_000
+SAID_MAX = 200_000  # addresses of which a language is known; a tier; a consent
 AUTOS_MAX = 100_000
 MESSAGES_MAX = 2_000  # of one contact; the next opens another
 PARTICIPANTS_MAX = 200  # of one contact; who is named beyond that may not write in it
@@ -83,3 +88,24 @@ def remember_agent(work: Work, customer: str, agent: str) -> None:
         oldest = next(iter(last))
         del last[oldest]
         forget_customer(work, oldest)
+
+
+def remember_said(known: dict[str, Said], identity: str, value: Said) -> None:
+    """What was said of an address; what was said longest ago goes first."""
+    known.pop(identity, None)
+    known[identity] = value
+    if len(known) > SAID_MAX:
+        del known[next(iter(known))]
+
+
+def remember_consent(known: dict[str, Consent], identity: str, value: Consent) -> None:
+    """The same of a consent. Who agreed and is forgotten is only asked anew; who refused must not be written to.
+
+    A hundredth goes at once, so that looking through all of them is rare.
+    """
+    known.pop(identity, None)
+    known[identity] = value
+    if len(known) > SAID_MAX:
+        oldest = sorted(known, key=lambda one: not known[one].given)
+        for one in oldest[: len(known) - SAID_MAX + SAID_MAX // 100]:
+            del known[one]

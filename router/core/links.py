@@ -46,9 +46,10 @@ def set_tier(work: Work, event: TierSet) -> None:
         work.refuse("bad-tier")
         return
     for identity in event.identities:
-        work.state.tiers.pop(identity, None)
         if event.tier:
-            work.state.tiers[identity] = event.tier
+            leaving.remember_said(work.state.tiers, identity, event.tier)
+        else:
+            work.state.tiers.pop(identity, None)
 
 
 def tier_of(work: Work, customer: str, event: MessageReceived) -> str | None:
@@ -110,8 +111,8 @@ def by_agent(work: Work, event: IdentitiesLinked, contact: Contact) -> None:
         merge(work, kept, gone, how="agent", agent=event.agent)
 
 
-def undo(work: Work, event: LinkUndone, contact: Contact) -> None:
-    """It was somebody else after all."""
+def undo(work: Work, event: LinkUndone, contact: Contact) -> tuple[str, ...]:
+    """It was somebody else after all; gives the customers who are two again, () if it was refused."""
     link = next((one for one in work.state.links.get(contact.customer, ()) if one.id == event.link), None)
     if not _open_to(work, contact, event.agent):
         work.refuse("not-yours", contact.agent or "")
@@ -119,7 +120,9 @@ def undo(work: Work, event: LinkUndone, contact: Contact) -> None:
         work.refuse("no-such-link", event.link)
     else:
         _note(work, contact, event.agent, event.message)
-        _part(work, contact.customer, link)
+        kept = contact.customer  # the contact may be the other's in a moment
+        return kept, _part(work, kept, link)
+    return ()
 
 
 def describe(work: Work, event: CustomerDescribed, contact: Contact) -> None:
@@ -221,8 +224,8 @@ def _newest_open(work: Work, identity: str) -> Contact | None:
     return next((one for one in reversed(work.state.contacts.values()) if goes(one)), None)
 
 
-def _part(work: Work, kept: str, link: Link) -> None:
-    """Give back what a link brought."""
+def _part(work: Work, kept: str, link: Link) -> str:
+    """Give back what a link brought; gives whose it is."""
     state = work.state
     moved = tuple(one for one in work.index.customers.identities.get(kept, ()) if one in link.identities)
     gone = link.gone
@@ -259,6 +262,7 @@ def _part(work: Work, kept: str, link: Link) -> None:
     work.emit(UnlinkIdentities(customer=gone, kept=kept, link=link.id, identities=moved, contacts=tuple(contacts)))
     for customer in (gone, kept):
         leaving.forget_customer(work, customer)
+    return gone
 
 
 def _rename(work: Work, identities: tuple[str, ...], customer: str) -> None:
@@ -315,11 +319,11 @@ def _identities(work: Work, customer: str) -> list[str]:
 
 
 def _prefer(work: Work, identity: str, language: str) -> None:
-    work.state.languages[identity] = Preference(at=work.now, value=language)
+    leaving.remember_said(work.state.languages, identity, Preference(at=work.now, value=language))
 
 
 def _consent(work: Work, identity: str, channel: str, *, given: bool) -> None:
-    work.state.consents[identity] = Consent(at=work.now, given=given, channel=channel)
+    leaving.remember_consent(work.state.consents, identity, Consent(at=work.now, given=given, channel=channel))
 
 
 def _forget_proofs(work: Work) -> None:

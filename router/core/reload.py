@@ -32,7 +32,8 @@ def change_workspace(work: Work, event: WorkspaceChanged) -> None:
     state.version = event.version
     work.workspace = state.workspace = event.workspace
     if former.auto_answers != event.workspace.auto_answers:
-        state.auto_answers_off_until = state.bounce_storm_until = 0  # somebody has looked at them
+        # somebody has looked at them
+        state.auto_answers_off_until = state.bounce_storm_until = state.bounces_heeded_from = 0
     homeless = _remove_agents(work)
     for name, agent in sorted(event.workspace.agents.items()):
         if name not in state.agents:

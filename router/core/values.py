@@ -153,7 +153,7 @@ class Relax(msgspec.Struct, frozen=True, kw_only=True):
 class AutoAnswers(msgspec.Struct, frozen=True, kw_only=True):
     """Which auto-answers are given; their words stay outside. One more than `per_hour`, and all are off for a day.
 
-    So they are after one more bounce in an hour than `bounces_per_hour`.
+    So they are after one more bounce in an hour than `bounces_per_hour`; see `storm`.
     """
 
     kinds: tuple[str, ...] = ()  # of receipt | out_of_hours | queue

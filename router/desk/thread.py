@@ -18,6 +18,7 @@ from router.desk.views import Banner, Card, Earlier, File, Item, LinkRow, Party,
 EARLIER_MAX = 5
 TOPICS_SHOWN_MAX = 4
 ARTICLES_MAX = 3
+UNPROVEN_SHOWN_MAX = 3
 SIGNED = ("email", "http")  # channels on which an answer is a letter
 HISTORY_MS = 30 * 86_400_000
 
@@ -50,6 +51,7 @@ async def card(source: Source, read: Texts, contact: Contact, agent: str, of_cus
                 contact, names, shadow=state.workspace.shadow, unsure=_unsure(state, contact, actions), guessed=guessed
             ),
             *_company(state, contact, agent, names),
+            *_unproven(refs, messages),
         ),
         items=_items(refs, messages, agent, names),
         replies_to=to,
@@ -131,6 +133,24 @@ def _company(state: State, contact: Contact, agent: str, names: Directory) -> li
         text = texts.SPAM_BLOCKED if blocked else texts.SPAM
         found.append(Banner(code="spam", text=text, action="unblock" if blocked else ""))
     return found
+
+
+def _unproven(refs: tuple[MessageRef, ...], messages: Mapping[str, Message]) -> list[Banner]:
+    """Whose mails may be somebody else's, by what our own mail server wrote down of them, where it did.
+
+    DMARC decides where it says pass or fail, as it compares with the address that is shown; else SPF or DKIM may vouch.
+    """
+    found: dict[str, None] = {}
+    for ref in refs:
+        message = messages.get(ref.id)
+        said = message.authentication if message is not None and ref.direction == "in" and ref.auto is None else {}
+        dmarc = said.get("dmarc")
+        vouched = dmarc == "pass" or (dmarc != "fail" and "pass" in {said.get("spf"), said.get("dkim")})
+        if said and message is not None and not vouched:
+            found[message.from_.address] = None
+    if not found:
+        return []
+    return [Banner(code="unproven", text=texts.UNPROVEN.format(who=", ".join(list(found)[:UNPROVEN_SHOWN_MAX])))]
 
 
 def _signature(contact: Contact, agent: str, names: Directory) -> str:

@@ -17,7 +17,7 @@ import msgspec
 from router.core.errors import JournalBroken
 from router.shell.buggify import point
 from router.shell.journal import Journal, JournalStore
-from router.shell.records import digest, id_before
+from router.shell.records import EMPTY, NEVER_TOO_OLD, at_of, digest, id_before
 from router.shell.shelf import Shelf
 
 FOLDER = "journal"
@@ -96,6 +96,25 @@ class Archive:
             self._held = (segment.name, await asyncio.to_thread(_unpacked, raw, segment))
         return self._held[1]
 
+    async def before(self, at: int) -> str:
+        """The id of the last record of a segment, the latest all of which is older than an instant (engine time, ms).
+
+        Unpacks about log2(number of segments). One that is damaged may be newer.
+        """
+        segments = await self.segments()
+        low, high = 0, len(segments)
+        while low < high:
+            middle = (low + high) // 2
+            if await self._ends(segments[middle]) < at:
+                low = middle + 1
+            else:
+                high = middle
+        return "-".join(map(str, segments[low - 1].last_id)) if low else EMPTY
+
+    async def _ends(self, segment: Segment) -> int:
+        raw = await self._shelf.get(segment.name)
+        return NEVER_TOO_OLD if raw is None else await asyncio.to_thread(_end_of, raw, segment)
+
     async def put(self, rows: list[Row], last: int) -> str:
         """Store records that end with number `last` as a segment, and read it back; gives its name.
 
@@ -127,6 +146,15 @@ def _unpacked(raw: bytes, segment: Segment) -> list[Row]:
     if len(rows) != segment.last - segment.first + 1 or digest(rows[-1][1])[:16] != segment.hash:
         raise JournalBroken(f"segment {segment.name} of the archive is not what its name says", segment.first)
     return rows
+
+
+def _end_of(raw: bytes, segment: Segment) -> int:
+    """The engine time of a segment's last record."""
+    try:
+        _, last = from_line(gzip.decompress(raw).rstrip(b"\n").rpartition(b"\n")[2])
+    except (OSError, EOFError, zlib.error, JournalBroken):
+        return NEVER_TOO_OLD
+    return at_of(last) if digest(last)[:16] == segment.hash else NEVER_TOO_OLD
 
 
 class History:

@@ -21,10 +21,11 @@ from router.shell.workers import Understood
 class Internal(msgspec.Struct, kw_only=True):
     """What usherd tells itself through the inbox.
 
-    `what`: understood | delivery | retry | reread | erase | mark | erased | workspace | rating | tier. `kept`: the
-    message's bytes are in their blob already. A mark says nothing but where it stands. To erase: `customer`, `contact`
-    or `identities` say whom, `times` as in CustomerErased. `version`, `base`: of a workspace that a node proposes.
-    `state`: of a rating `c12:5`, of a tier its name; whose they are say `identities`.
+    `what`: understood | delivery | retry | reread | erase | mark | erased | workspace | rating | tier | claim. `kept`:
+    the message's bytes are in their blob already. A mark says nothing but where it stands; so does a claim, but for its
+    key: what it is of is stored beside it. To erase: `customer`, `contact` or `identities` say whom, `times` as in
+    CustomerErased. `version`, `base`: of a workspace that a node proposes. `state`: of a rating `c12:5`, of a tier its
+    name; whose they are say `identities`.
     """
 
     what: str
@@ -41,6 +42,7 @@ class Internal(msgspec.Struct, kw_only=True):
 
 
 _INTERNAL = msgspec.json.Decoder(Internal)
+CLAIM = msgspec.json.encode(Internal(what="claim", message=""))
 UNDERSTOOD = msgspec.json.Decoder(Understood)
 
 

@@ -7,7 +7,7 @@ an internal entry under its first id. Large input is deferred at once.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 
 import msgspec
@@ -15,6 +15,7 @@ import structlog
 
 from router.core.errors import PermanentError, StoreUnavailable
 from router.core.events import CommandRefused, MessageDeferred
+from router.core.message import Message
 from router.core.ports import Inbox, InboxEntry
 from router.core.state import State
 from router.shell.actions import Actions
@@ -24,7 +25,17 @@ from router.shell.clock import Clock
 from router.shell.insistent import Insistent, InsistentStore, insisted
 from router.shell.notes import UNDERSTOOD, Internal, internal_entry, note_of, read_note, told
 from router.shell.store.entries import InboxItem
-from router.shell.understanding import Facts, Prepared, Refused, Source, received, released, sender_of, source_of
+from router.shell.understanding import (
+    Facts,
+    Prepared,
+    Refused,
+    Source,
+    auto_of,
+    received,
+    released,
+    sender_of,
+    source_of,
+)
 from router.shell.vault import Plain, Vault, raw_blob
 from router.shell.workers import Raw, Understood, Workers
 
@@ -91,6 +102,10 @@ class Reader:
         self.facts = facts
         self.proposed: Callable[[str, Internal], None] = _nothing  # a node proposes a workspace
         self.epoch: Callable[[], int] = int  # in which this node leads, or led last
+        self.ask: Callable[[Iterable[str]], Awaitable[None]] = (
+            _nobody_asks  # of which tier who writes is; never for long
+        )
+        self.sift: Callable[[InboxItem, asyncio.Future[Understood]], asyncio.Future[Understood]] = _as_read
         self.rereading: set[asyncio.Task[None]] = set()
         self._resumed = asyncio.Semaphore(RESUMED_AT_ONCE_MAX)
 
@@ -102,7 +117,7 @@ class Reader:
         now = loop.time()
         raws = [_raw_of(one.entry, self.channels[one.entry.source]) for one in hostile]
         for one, future in zip(hostile, self._workers.understand(raws), strict=True):
-            one.future = future
+            one.future = self.sift(one.entry, future)
             one.deadline = now + (0.0 if len(one.entry.raw) >= LARGE_BYTES_MIN else DEFER_SECONDS)
         return begun
 
@@ -112,7 +127,8 @@ class Reader:
         Keys are fetched for many at once; those that cannot be had now are asked for again in their turn.
         """
         returned: dict[str, list[Begun]] = {}
-        identities = set()
+        identities: set[str] = set()
+        writers: list[str] = []
         for one in ready:
             if one.poisoned or one.entry.absent or one.entry.lost:
                 continue
@@ -121,7 +137,9 @@ class Reader:
                     returned.setdefault(one.returns, []).append(one)
             elif (channel := self.channels.get(one.entry.source)) is not None:
                 with suppress(Exception):  # its turn meets the same again, and says so
-                    identities |= self._foresee(one, channel)
+                    if (message := self._foresee(one, channel)) is not None:
+                        identities.add(sender_of(message, _source(channel, one.entry), self.facts.secret))
+                        writers += _writer(message)
                 await asyncio.sleep(0)
         if returned:
             for original in await self._insistent.heads(list(returned)):
@@ -129,15 +147,15 @@ class Reader:
                     one.originals = [original]
         with suppress(StoreUnavailable):
             await self._vault.prepare(identities)
+        await self.ask(writers)
 
-    def _foresee(self, one: Begun, channel: Channel) -> set[str]:
-        """Understand a message, here where no worker is needed; whose key will lock it."""
+    def _foresee(self, one: Begun, channel: Channel) -> Message | None:
+        """Understand a message, here where no worker is needed."""
         if one.future is None:
             one.understood = self._workers.here(Raw(one.entry.raw, one.entry.meta, channel.normalise))
         elif one.future.done():
             one.understood = one.future.result()
-        message = one.understood.message if one.understood is not None else None
-        return set() if message is None else {sender_of(message, _source(channel, one.entry), self.facts.secret)}
+        return one.understood.message if one.understood is not None else None
 
     def _is_hostile(self, source: str) -> bool:
         channel = self.channels.get(source)
@@ -226,11 +244,12 @@ class Reader:
         async with self._resumed:
             for item in await self._insistent.get([message]):
                 [future] = self._workers.understand([_raw_of(item, self.channels[item.source])])
-                await self._bring_back(item, await future, epoch)
+                await self._bring_back(item, await self.sift(item, future), epoch)
 
     async def _bring_back(self, original: InboxItem, understood: Understood, epoch: int) -> None:
         """Put a deferred message behind what came meanwhile; if it is large its bytes are stored before its turn."""
         kept = len(original.raw) >= LARGE_BYTES_MIN
+        await self.ask(_writer(understood.message))
         try:
             if kept and not await self._keep_raw(original, understood, epoch):
                 return
@@ -274,7 +293,7 @@ class Reader:
             case "workspace":
                 self.proposed(entry.id, note)
                 return Prepared(event=None, finished=[entry.id])
-            case "mark":
+            case "mark" | "claim":
                 return Prepared(event=None, finished=[entry.id])
             case _:
                 log.error("unknown_internal_entry", entry=entry.id, what=note.what)
@@ -342,6 +361,22 @@ class Reader:
 
 def _nothing(_: str, __: Internal) -> None:
     """Nobody here takes proposals; who made one asks again."""
+
+
+def _as_read(_: InboxItem, reading: asyncio.Future[Understood]) -> asyncio.Future[Understood]:
+    """No filter looks at it."""
+    return reading
+
+
+async def _nobody_asks(_: Iterable[str]) -> None:
+    """Tiers stand in the workspace."""
+
+
+def _writer(message: Message | None) -> list[str]:
+    """Whose tier counts: nobody's, of what a machine wrote."""
+    if message is None or message.rates or auto_of(message) is not None or not message.from_.address:
+        return []
+    return [message.from_.address]
 
 
 def _note(entry: InboxItem) -> Internal | None:

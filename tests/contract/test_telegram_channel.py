@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 import msgspec
 import pytest
 
-from channels.telegram import extract, normalise, receive
+from channels.telegram import TELEGRAM, extract, normalise, receive
 from channels.telegram.api import BotApi
 from channels.telegram.entries import Entries, Item
 from channels.telegram.pace import CHAT, GROUP, Meter, Pace
@@ -19,6 +19,7 @@ from channels.telegram.trouble import BadToken, Doubtful, Unreachable
 from router.core.errors import BacklogFull, StoreUnavailable
 from router.core.message import Message
 from router.core.ports import Appended, InboxEntry
+from router.shell.notes import CLAIM
 from tests.fakes.telegram.server import FakeTelegram, Fault
 from tests.fakes.telegram.world import BOT, TOKEN, Json
 
@@ -54,7 +55,8 @@ class Stored:
             duplicate = bool(held) and not strange
             if not duplicate:
                 held.append(one)
-                self.order.append(one)
+                if one.source == TELEGRAM:
+                    self.order.append(one)
             answers.append(Appended(str(len(self.order)), duplicate=duplicate, conflict=strange))
         if self.errors:
             raise self.errors.pop(0)
@@ -76,7 +78,7 @@ class Scene:
         self.inbox = inbox or Stored()
         self.greeted: list[tuple[int, str]] = []
         self.api = BotApi(TOKEN, fake.url)
-        entries = Entries(bot=BOT, tidy=lambda name, kind: (name, kind))
+        entries = Entries(bot=BOT, tidy=lambda name, kind: (name, kind), claim=CLAIM)
         self.receiver = Receiver(self.api, self.inbox, entries, self._greet, spans=spans)
 
     async def _greet(self, item: Item, word: str) -> None:
@@ -294,6 +296,42 @@ async def test_an_album_that_a_webhook_brings_is_one_message(fake: FakeTelegram)
     again = [one for one in world.queue if "media_group_id" in one["message"]]
     assert set(await brought(scene, again)) == {None}  # the answers were lost: it is known
     assert len(scene.inbox.order) == 4
+    await scene.api.close()
+
+
+@pytest.mark.parametrize("again", [(2,), (1, 2), (0,), (0, 2), (2, 3), (0, 1, 2, 3)])
+async def test_an_album_of_which_some_is_brought_again_after_a_crash_is_not_doubled(
+    fake: FakeTelegram, again: tuple[int, ...]
+) -> None:
+    """Stored, some of the answers lost, and the process gone: whatever comes again, only what is new is stored."""
+    inbox, world = Stored(), fake.world
+    ada = world.person("Ada")
+    world.write(ada, "Hello")
+    world.album(ada, [world.picture(JPEG + b"%d" % number) for number in range(3)], "My bag", group="g")
+    world.send(ada, media_group_id="g", **world.picture(JPEG + b"3"))
+    hello, *album = world.queue
+    for numbers in ((0, 1, 2), again, again):
+        scene = Scene(fake, inbox)
+        assert await brought(scene, [hello]) == [None]  # so that the bot knows its name, and all of an album meet
+        assert set(await brought(scene, [album[number] for number in numbers])) == {None}
+        await scene.api.close()
+    found = [(one.text, len(one.attachments)) for one in inbox.messages()]
+    assert found == [("Hello", 0), ("My bag", 3), *([("", 1)] if 3 in again else [])]
+    assert not any(len(held) > 1 for held in inbox.entries.values())
+
+
+async def test_an_album_under_the_number_of_another_message_is_flagged(fake: FakeTelegram) -> None:
+    """Numbers begin anew after a silence: it is stored beside the other, whole."""
+    scene, world = Scene(fake), fake.world
+    ada = world.person("Ada")
+    world.write(ada, "Hello")
+    world.album(ada, [world.picture(JPEG), world.picture(JPEG)], "My bag")
+    number = world.queue[0]["update_id"]
+    twins = [world.queue[1] | {"update_id": number}, world.queue[2] | {"update_id": number + 1}]
+    assert set(await brought(scene, world.queue[:1])) == {None}
+    for _ in range(2):
+        assert set(await brought(scene, twins)) == {None}
+    assert [(one.text, len(one.attachments)) for one in scene.inbox.messages()] == [("Hello", 0), ("My bag", 2)]
     await scene.api.close()
 
 

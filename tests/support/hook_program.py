@@ -12,10 +12,11 @@ import msgspec
 
 
 class Program:
-    """`requests`: (headers, body), as they came."""
+    """`requests`: (headers, body), as they came. `answer`: what it says to each; b"": nothing."""
 
     def __init__(self) -> None:
         self.requests: list[tuple[dict[str, str], bytes]] = []
+        self.answer = b""
         self.url = ""
 
     def told(self, contact: str) -> list[dict[str, Any]]:
@@ -32,8 +33,10 @@ class Program:
             def do_POST(self) -> None:  # the library's name
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 program.requests.append((dict(self.headers), body))
-                self.send_response(204)
+                self.send_response(200 if program.answer else 204)
+                self.send_header("Content-Length", str(len(program.answer)))
                 self.end_headers()
+                self.wfile.write(program.answer)
 
             def log_message(self, *_: object) -> None:
                 """Say nothing."""

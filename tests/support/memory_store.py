@@ -46,6 +46,10 @@ class MemoryStore:
             start = bisect_right(self.rows, _order(after), key=lambda row: _order(row[0]))
         return self.rows[start : start + count]
 
+    async def journal_get(self, identifier: str) -> bytes | None:
+        """One record."""
+        return dict(self.rows).get(identifier)
+
     async def journal_last(self) -> str:
         """The id of the newest record."""
         return self.rows[-1][0] if self.rows else "0-0"

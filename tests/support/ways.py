@@ -40,6 +40,7 @@ from router.app.telegram import TelegramSender
 from router.core.errors import StoreUnavailable
 from router.core.message import Address, Message
 from router.core.ports import Appended, InboxEntry
+from router.shell.notes import CLAIM
 from router.shell.outbox import Sender
 from router.shell.vault import Vault
 from router.web.app import create_app
@@ -303,7 +304,7 @@ class TelegramWay(Way):
     async def running(self) -> AsyncIterator[None]:
         """A bot."""
         api = BotApi(TOKEN, self.fake.url)
-        entries = Entries(bot=BOT, tidy=lambda name, kind: (name, kind))
+        entries = Entries(bot=BOT, tidy=lambda name, kind: (name, kind), claim=CLAIM)
         receiver = Receiver(api, self.inbox, entries, self._greet, spans=QUICK)
         task = asyncio.create_task(receiver.poll())
         try:

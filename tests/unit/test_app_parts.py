@@ -11,13 +11,14 @@ from types import SimpleNamespace
 import pytest
 
 from router.app import credentials as credentials_module
-from router.app import http, local, models
+from router.app import http, local, mail, models
 from router.app.credentials import StoredCredentials
 from router.app.local import Running
 from router.app.names import Names
 from router.core.errors import ConfigError
 from router.web.parts import TokenRecord
 from skills import topics
+from skills.findings import ConfigErrors
 from skills.workspace import load
 from tests.support.daemons import write_workspace
 from tests.support.shell_scene import ShellStore
@@ -195,6 +196,47 @@ def test_names_follow_the_configuration_in_force(tmp_path: Path) -> None:
     changed = names.person("ana")
     assert changed is not None
     assert changed.name == "Ana Lima"
+
+
+@pytest.mark.parametrize(
+    ("more", "required"),
+    [
+        ("", (False, False, {})),
+        (", tls: {certificate: c.pem, key: k.pem, required: true}", (True, False, {})),
+        (', tls: {certificate: c.pem, key: k.pem}, users: {mx: "${MX}"}', (False, True, {"mx": "s3cret"})),
+        (
+            ', tls: {certificate: c.pem, key: k.pem}, users: {mx: "${MX}"}, auth: offered',
+            (False, False, {"mx": "s3cret"}),
+        ),
+    ],
+)
+def test_who_hands_mail_in_may_have_to_sign_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: str, required: tuple[bool, bool, dict[str, str]]
+) -> None:
+    """The server is told the workspace's users and whether it takes mail of others, and in the clear."""
+    monkeypatch.setenv("MX", "s3cret")
+    config = load(with_smtp(tmp_path, more)).config
+    assert config.channels.email is not None
+    assert config.channels.email.smtp is not None
+    settings = mail.smtp_settings(config.channels.email.smtp)
+    assert (settings.tls_required, settings.auth_required, settings.users) == required
+
+
+def test_users_without_tls_are_a_mistake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody's secret goes over a line in the clear."""
+    monkeypatch.setenv("MX", "s3cret")
+    with pytest.raises(ConfigErrors, match="add tls"):
+        load(with_smtp(tmp_path, ', users: {mx: "${MX}"}'))
+
+
+def with_smtp(folder: Path, more: str) -> Path:
+    """A workspace whose SMTP server has more settings."""
+    (folder / "workspace.yaml").write_text(
+        "workspace: acme\nlanguages: [en]\n"
+        "agents: {ana: {name: Ana, skills: {lang:en: 5}, capacity: {email: 2}}}\n"
+        f"channels: {{email: {{smtp: {{recipients: [help@acme.example]{more}}}}}}}\n"
+    )
+    return folder
 
 
 def test_an_address_finds_its_tier(tmp_path: Path) -> None:

@@ -192,6 +192,49 @@ def test_hours_that_nobody_counted_are_not_taken_for_calm_ones() -> None:
     assert scene.engine.state.incidents == {}
 
 
+def nobody_leads(scene: Scene, span: int) -> None:
+    """The node is down for so long; whoever leads next says so."""
+    scene.at += span
+    scene.apply(e.LeaderElected(at=scene.at - span, epoch=scene.engine.state.epoch + 1, node="n1"))
+    scene.apply(e.ClockJumped(at=scene.at, by_ms=span))
+    scene.wait(0)
+
+
+def test_hours_in_which_nobody_led_are_not_taken_for_calm_ones() -> None:
+    """What is usual is the mean of the other days; hours before and after count, and so does a short stop."""
+    scene = with_history(days=1, usual=6)
+    scene.wait(-HOUR // 4)
+    nobody_leads(scene, 2 * DAY)
+    assert len(scene.engine.state.unattended) == 48
+    scene.wait(HOUR // 4)
+    nobody_leads(scene, HOUR // 4)
+    flood(scene, 18)
+    assert scene.engine.state.incidents == {}
+    flood(scene, 1)
+    assert scene.one(d.RaiseIncident).usual == 600
+    assert len(scene.engine.state.unattended) == 48
+
+
+def test_hours_in_which_nobody_led_are_remembered_as_long_as_others() -> None:
+    """However long it was: eight days, and no more."""
+    scene = with_history()
+    nobody_leads(scene, 30 * DAY)
+    assert len(scene.engine.state.unattended) == 8 * 24
+    scene.wait(9 * DAY)
+    nobody_leads(scene, HOUR)
+    assert len(scene.engine.state.unattended) == 1
+
+
+def test_an_incident_is_not_over_since_nobody_led() -> None:
+    """Nobody can tell of such an hour that it was calm."""
+    scene = with_history()
+    flood(scene, 12)
+    nobody_leads(scene, 5 * HOUR)
+    assert list(scene.engine.state.incidents) == ["i1"]
+    scene.wait(2 * HOUR)
+    assert scene.engine.state.incidents == {}
+
+
 def test_turned_off_it_is_over() -> None:
     """At its next look."""
     scene = with_history()

@@ -250,22 +250,52 @@ class TestStorm:
     def test_a_thousand_bounces_open_the_breaker_and_alert_once(self) -> None:
         """No answer is given for a day, one alarm is raised, every report is filed, and little is remembered."""
         scene = Scene(answering())
+        told = [name for number in range(1_000) for name in self.bounced(scene, 1, about=f"r{number}")]
+        assert told == ["bounce-storm"]
+        state = scene.engine.state
+        assert len(state.autos) == 1_000
+        assert len(state.bounced) <= 101
+        scene.mail("p1")
+        assert scene.none(d.SendAutoAnswer)
+        scene.wait(DAY - 2 * HOUR)
+        scene.mail("p3")
+        assert scene.none(d.SendAutoAnswer)
+        scene.wait(2 * HOUR)
+        scene.mail("p2")
+        assert scene.one(d.SendAutoAnswer).answer == "receipt"
+
+    def test_a_thousand_that_show_nothing_of_ours_do_so_for_an_hour_a_day(self) -> None:
+        """Whoever makes them up alarms us, and has no more than that hour of silence, however many follow."""
+        scene = Scene(answering())
         assert self.bounced(scene, 1_000) == ["bounce-storm"]
         state = scene.engine.state
         assert len(state.autos) == 1_000
         assert len(state.bounces) <= 101
         scene.mail("p1")
         assert scene.none(d.SendAutoAnswer)
+        scene.wait(HOUR)
+        assert self.bounced(scene, 1_000) == []
+        scene.mail("p2")
+        assert scene.one(d.SendAutoAnswer).answer == "receipt"
         scene.wait(DAY)
         scene.mail("p2")
         assert scene.one(d.SendAutoAnswer).answer == "receipt"
         assert self.bounced(scene, 101) == ["bounce-storm"]
 
+    def test_one_message_of_ours_that_is_reported_again_and_again_counts_once(self) -> None:
+        """Whoever has one mail of ours can forge as many reports of it as they like; each recipient is another."""
+        scene = Scene(answering(auto_answers=AutoAnswers(kinds=("receipt",), bounces_per_hour=2)))
+        assert self.bounced(scene, 50, about="r1") == []
+        assert self.bounced(scene, 50, thread="c9") == []
+        assert self.bounced(scene, 1, about="r1", recipient=1) == ["bounce-storm"]
+
     def test_a_few_bounces_an_hour_are_no_storm(self) -> None:
         """As many as are allowed, hour by hour; auto-replies and a report that is told twice count for nothing."""
         scene = Scene(answering(auto_answers=AutoAnswers(kinds=("receipt",), bounces_per_hour=5)))
-        for _ in range(3):
+        for hour in range(3):
             assert self.bounced(scene, 5) == []
+            for number in range(5):
+                assert self.bounced(scene, 1, about=f"r{hour}-{number}") == []
             scene.wait(HOUR)
         for _ in range(20):
             scene.mail("daemon", auto="auto-reply")
@@ -284,9 +314,10 @@ class TestStorm:
         assert scene.contact(contact).state is ContactState.ASSIGNED
 
     def test_changed_settings_close_the_breaker(self) -> None:
-        """Somebody has looked."""
+        """Somebody has looked, and hears of the next storm whatever it is made of."""
         scene = Scene(answering())
         self.bounced(scene, 101)
-        scene.reload(answering(auto_answers=AutoAnswers(kinds=("receipt",), bounces_per_hour=500)))
+        scene.reload(answering(auto_answers=AutoAnswers(kinds=("receipt",), bounces_per_hour=150)))
         scene.mail("p1")
         assert scene.one(d.SendAutoAnswer).answer == "receipt"
+        assert self.bounced(scene, 151) == ["bounce-storm"]

@@ -193,3 +193,32 @@ def test_the_state_is_bounded_under_long_traffic(monkeypatch: pytest.MonkeyPatch
     scene.status("ana", Status.AVAILABLE)
     scene.wait(10 * DAY + MINUTE)
     assert scene.engine.state.contacts == {}
+
+
+def test_what_is_said_of_addresses_has_a_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was said longest ago makes way; what is said again was said now."""
+    monkeypatch.setattr(leaving, "SAID_MAX", 2)
+    scene = Scene(pushing(ANA, languages=("en", "es"), tiers={"gold": Priority.HIGH}))
+    for sender in ("p1", "p2", "p1", "p3"):
+        scene.mail(sender, prefers="es")
+        scene.apply(e.TierSet(at=scene.at, identities=(sender,), tier="gold"))
+    assert list(scene.engine.state.languages) == ["p1", "p3"]
+    assert list(scene.engine.state.tiers) == ["p1", "p3"]
+
+
+def test_refusals_outlive_agreements(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever refused is forgotten last, and only if others refused since; a hundredth goes at once."""
+    monkeypatch.setattr(leaving, "SAID_MAX", 100)
+    scene = Scene(pushing(ANA))
+    scene.mail("no", consent=False)
+    for number in range(100):
+        scene.mail(f"yes-{number}", consent=True)
+    consents = scene.engine.state.consents
+    assert list(consents) == ["no", *(f"yes-{number}" for number in range(2, 100))]
+    scene.mail("no", consent=True)
+    assert list(consents)[-1] == "no"
+    for number in range(150):
+        scene.mail(f"no-{number}", consent=False)
+    assert not any(said.given for said in consents.values())
+    assert list(consents)[-1] == "no-149"
+    assert len(consents) <= 100

@@ -79,6 +79,61 @@ def test_a_contact_goes_with_whoever_opened_it_though_older_words_were_merged_in
     assert scene.contact("c2").participants == ["p2"]
 
 
+def senders(scene: Scene, contact: str) -> list[str | None]:
+    """Who wrote what stands in a contact, but for notes."""
+    return [ref.sender for ref in scene.contact(contact).messages if ref.direction == "in"]
+
+
+def test_what_was_merged_comes_apart_with_the_link() -> None:
+    """Each has their own words again, what nobody answered is open, and no thread of the one leads to the other's."""
+    scene = Scene(pushing(ANA, BEN, SUE))
+    for sender in ("p1", "p2", "p2"):
+        scene.mail(sender)
+        scene.wait(1_000)
+    link(scene, "c1", "c2")
+    for contact in ("c2", "c3"):
+        merge(scene, contact, "c1", "sue")
+    assert scene.mail("p2", thread="c3") == "c1"
+    assert senders(scene, "c1") == ["p1", "p2", "p2", "p2"]
+    undo(scene, "c1")
+    assert [one.contact for one in scene.last if isinstance(one, d.ReopenContact)] == ["c3", "c2"]
+    assert [senders(scene, name) for name in ("c1", "c2", "c3")] == [["p1"], ["p2"], ["p2", "p2"]]
+    assert [scene.contact(name).joined for name in ("c1", "c2", "c3")] == [None] * 3
+    assert scene.mail("p2", thread="c2") == "c2"
+    assert scene.contact("c2").flag == ""
+
+
+def test_what_was_merged_and_answered_comes_apart_and_stays_closed() -> None:
+    """The customer's next words in their thread open it again, as any that was resolved; other joined ones stay so."""
+    scene = Scene(pushing(ANA, BEN, SUE))
+    for sender in ("p1", "p2", "p2"):
+        scene.mail(sender)
+        scene.wait(1_000)
+    merge(scene, "c3", "c2", "sue")
+    link(scene, "c1", "c2")
+    merge(scene, "c1", "c2", "sue")
+    scene.resolve("c2", scene.contact("c2").agent or "")
+    undo(scene, "c2")
+    assert scene.none(d.ReopenContact)
+    assert scene.contact("c3").joined == "c2"
+    assert (scene.contact("c1").joined, scene.contact("c1").state) == (None, ContactState.RESOLVED)
+    assert scene.mail("p1", thread="c1") == "c1"
+    assert scene.contact("c1").state is not ContactState.RESOLVED
+
+
+def test_who_was_let_in_before_a_link_is_nobody_there_after_it_was_undone() -> None:
+    """Their contact is theirs again, and says as before whose thread it claims."""
+    scene = Scene(pushing(ANA, BEN, SUE))
+    scene.mail("p1")
+    scene.mail("p2")
+    assert scene.chat("p2", thread="c1") == "c3"
+    let_in(scene, "c3")
+    link(scene, "c1", "c2")
+    undo(scene, "c1")
+    assert (scene.contact("c3").joined, scene.contact("c3").flag) == (None, "unknown-sender")
+    assert [ref.channel for ref in scene.contact("c3").messages] == [""]
+
+
 def test_who_is_linked_keeps_their_own_chat() -> None:
     """Two browsers of one customer are two conversations: neither is a stranger in the other's, however often."""
     scene = Scene(pushing(ANA, SUE))

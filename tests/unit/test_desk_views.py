@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from router.core import events
@@ -145,6 +146,30 @@ async def test_the_thread_shows_customer_agent_and_note(house: House) -> None:
     ]
     assert items[2].delivery == DeliveryState.SENT
     assert items[2].delivery_text == "delivered"
+
+
+@pytest.mark.parametrize(
+    ("said", "marked"),
+    [
+        ({}, False),
+        ({"dmarc": "pass", "spf": "fail"}, False),
+        ({"dmarc": "fail", "spf": "pass", "dkim": "pass"}, True),
+        ({"dmarc": "none", "spf": "softfail", "dkim": "pass"}, False),
+        ({"spf": "pass"}, False),
+        ({"spf": "softfail", "dkim": "none"}, True),
+    ],
+)
+async def test_a_writer_whom_their_mail_server_does_not_vouch_for_is_marked(
+    house: House, said: dict[str, str], marked: bool
+) -> None:
+    """By what our own mail server says of the mail; where it says nothing there is no mark."""
+    contact = await accepted(house)
+    name = contact.messages[0].id
+    house.written[name] = msgspec.structs.replace(house.written[name], authentication=said)
+    card = await desk_of(house).contact("ana", contact.id)
+    texts = [one.text for one in card.banners if one.code == "unproven"]
+    assert len(texts) == marked
+    assert all("carla@example.org" in text for text in texts)
 
 
 async def test_an_erased_text_is_said_to_be_gone(house: House) -> None:

@@ -24,7 +24,7 @@ from router.shell.identities import identity_of
 from router.shell.late import Asked, LateAnswers
 from router.shell.notes import Internal, told
 from router.shell.outbox import Outbox, Sent
-from router.shell.past import records, since, wall_of
+from router.shell.past import records
 from router.shell.vault import message_blob
 from skills.model import WorkspaceConfig
 from tests.support.shell_scene import SECRET, WORKSPACE, PlainStationery, Stage, until, written
@@ -347,17 +347,3 @@ async def test_an_export_has_all_of_one_customer_and_nothing_of_another() -> Non
         gone = await export(State(), (ADA,), lambda wants: records(stage.store, None, wants), stage.vault)
         assert gone["customer"] is None
         assert gone["messages"][-1]["gone"]
-
-
-async def test_what_is_older_is_passed_over_by_its_first_bytes() -> None:
-    """Records are read from an instant on; one that cannot be read at all hides nothing."""
-    stage = Stage()
-    async with stage.leading():
-        await stage.holding()
-        rows = stage.store.rows
-        found = [record.n async for record in since(stage.store, None, 0)]
-        assert found == list(range(1, len(rows) + 1))
-        last = wall_of(rows[-1][1])
-        assert [record.n async for record in since(stage.store, None, last + 1)] == []
-        rows.append(("9-9", b"not a record"))
-        assert [record.n async for record in since(stage.store, None, last)][-1] == found[-1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 
 import msgspec
 import pytest
@@ -350,6 +351,75 @@ class TestQuarantine:
             later = await stage.receive(written("later"))
             await until(lambda: stage.contact_of(later))
             stage.workers.release()
+
+
+async def test_a_mail_is_sifted_while_others_go_on() -> None:
+    """A filter that takes its time defers the mail; what it finds counts when it comes back, also after a restart."""
+    stage = Stage()
+    held = asyncio.Event()
+    sifted: list[str] = []
+
+    def sift(entry: InboxItem, reading: asyncio.Future[Understood]) -> asyncio.Future[Understood]:
+        async def marked() -> Understood:
+            understood = await reading
+            if b"cheap pills" in entry.raw:
+                await held.wait()
+                sifted.append(entry.id)
+                assert understood.message is not None
+                spam = msgspec.structs.replace(understood.message, spam=True)
+                return msgspec.structs.replace(understood, message=spam)
+            return understood
+
+        return asyncio.ensure_future(marked())
+
+    stage.reader.sift = sift
+    async with stage.leading():
+        spam = await stage.receive(written("cheap pills"))
+        message = await stage.receive(written("y"))
+        await until(lambda: stage.contact_of(message))
+        assert list(stage.leader.engine.state.deferred) == [spam]
+        held.set()
+        await until(lambda: spam in stage.leader.engine.state.autos)
+        await stage.reader.resume(spam)
+    assert stage.leader.engine.state.autos[spam].auto == "spam"
+    assert sifted[0] == spam
+    assert len(stage.leader.engine.state.contacts) == 1
+
+
+async def test_it_is_asked_of_which_tier_a_writer_is_before_their_turn() -> None:
+    """Also where a mail comes back from being deferred; nobody is asked about what a machine wrote."""
+    stage = Stage()
+    asked: list[str] = []
+
+    async def ask(addresses: Iterable[str]) -> None:
+        asked.extend(addresses)
+        stage.reader.facts = msgspec.structs.replace(stage.reader.facts, tier_of=lambda address: f"of {address}")
+
+    stage.reader.ask = ask
+    slow = written("slow", sender="bob@customer.example")
+    stage.workers.held.add(slow)
+    async with stage.leading():
+        await stage.receive(written("x", auto="bounce"))
+        message = await stage.receive(written("y", sender="ada@customer.example"))
+        await until(lambda: stage.contact_of(message))
+        deferred = await stage.receive(slow)
+        await until(lambda: deferred in stage.leader.engine.state.deferred)
+        assert asked == ["ada@customer.example"]
+        stage.workers.release()
+        await until(lambda: stage.contact_of(deferred))
+    assert asked == ["ada@customer.example", "bob@customer.example"]
+    tiers = [event.tier for event in stage.store.events(MessageReceived)]  # type: ignore[union-attr]
+    assert tiers[-2:] == ["of ada@customer.example", "of bob@customer.example"]
+
+
+async def test_a_claim_is_done_with_as_soon_as_it_is_read() -> None:
+    """It stood in the inbox so that its key is known; nothing is journaled of it."""
+    stage = Stage()
+    async with stage.leading():
+        records = len(stage.store.rows)
+        await stage.tell("claim", "")
+        await until(lambda: not stage.store.inbox)
+        assert len(stage.store.rows) == records
 
 
 async def test_a_commands_reading_waits_for_the_store(monkeypatch: pytest.MonkeyPatch) -> None:

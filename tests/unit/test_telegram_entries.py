@@ -17,10 +17,11 @@ from channels.telegram.packing import Fetched
 from router.core.errors import PoisonError, RouterError
 from router.core.message import Message
 from router.core.ports import InboxEntry
+from router.shell.notes import CLAIM
 from tests.fakes.telegram.world import BOT, USERNAME, World
 
 ME = Me(id=BOT, username=USERNAME.lower())
-ENTRIES = Entries(bot=BOT, tidy=lambda name, kind: (name.replace("/", ""), kind))
+ENTRIES = Entries(bot=BOT, tidy=lambda name, kind: (name.replace("/", ""), kind), claim=CLAIM)
 
 
 def world() -> World:
@@ -72,7 +73,7 @@ def test_the_same_update_is_the_same_entry() -> None:
     here.write(here.person("Ada"), "Hello")
     [one] = items(here)
     again = item(msgspec.json.format(one.raw, indent=4))
-    other = Entries(bot=BOT + 1, tidy=ENTRIES.tidy).entry((one,))
+    other = Entries(bot=BOT + 1, tidy=ENTRIES.tidy, claim=CLAIM).entry((one,))
     assert again is not None
     assert (entry(again).key, entry(again).body) == (entry(one).key, entry(one).body)
     assert other.key != entry(one).key
