@@ -44,6 +44,7 @@ from router.core.errors import StoreUnavailable
 from router.core.ports import Inbox
 from router.desk.model import Desk
 from router.desk.ports import Changed, Commands, Rehearsing, Texts
+from router.desk.rehearsals import WhatIf
 
 log = structlog.get_logger()
 
@@ -174,7 +175,7 @@ class SlackDesk:
             forget=out.memory.delete,
             hint=lambda: hint(out.wishes().undo_ms),
         )
-        whatifs = WhatIfs(desk=out.desk, answering=Answering(self._api), rehearsing=out.rehearsing)
+        whatifs = WhatIfs(asked=WhatIf(out.desk.source, out.rehearsing), answering=Answering(self._api))
         homes = self._homes(projection, whatifs)
         lapses = Lapses(api=self._api, people=people, source=out.desk.source, memory=out.memory)
         own_status = OwnStatus(commands=out.commands, source=out.desk.source, memory=out.memory, named=out.statuses)

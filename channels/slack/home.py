@@ -25,8 +25,8 @@ BAR_CELLS = 10
 Link = Callable[[str], str | None]  # a contact's thread in Slack as an address, if it has one
 
 
-def home(desk: DeskView, overview: Overview | None, link: Link, *, changes: bool = False) -> Json:
-    """The view of one agent; `overview` for those who lead; `changes`: a changed workspace waits."""
+def home(desk: DeskView, overview: Overview | None, link: Link) -> Json:
+    """The view of one agent; `overview` for those who lead."""
     found: list[Json] = []
     if desk.notice:
         found.append(blocks.section(texts.NOTICE.format(text=cut(desk.notice, 400))))
@@ -42,7 +42,7 @@ def home(desk: DeskView, overview: Overview | None, link: Link, *, changes: bool
         if rows or title == texts.HOME_OPEN:
             found += _rows(title, rows, more, desk.now, link)
     if overview is not None:
-        found += [blocks.divider(), *_team(overview, link, changes=changes)]
+        found += [blocks.divider(), *_team(overview, link)]
     return {"type": "home", "blocks": found[: blocks.VIEW_BLOCKS_MAX]}
 
 
@@ -107,7 +107,7 @@ def line(row: Row, now: int, link: Link) -> str:
     return "  ·  ".join(one for one in (head, *about, due(row, now)) if one)
 
 
-def _team(view: Overview, link: Link, *, changes: bool) -> list[Json]:
+def _team(view: Overview, link: Link) -> list[Json]:
     board = view.board
     found = [
         blocks.header(texts.HOME_TEAM),
@@ -122,7 +122,7 @@ def _team(view: Overview, link: Link, *, changes: bool) -> list[Json]:
             )
         ),
     ]
-    if changes:
+    if view.changes:
         sure = blocks.confirm(texts.HOME_WHATIF, texts.WHATIF_CONFIRM, texts.HOME_WHATIF, texts.CANCEL)
         button = blocks.button(texts.HOME_WHATIF, action_id("whatif"), {}, confirm=sure)
         found.append(blocks.section(desk_texts.WHATIF_WAITS, button))

@@ -96,8 +96,7 @@ class Homes:
             self._users.pop(agent, None)
             return home.stranger()
         try:
-            overview = await self._desk.overview(agent, self._problems())
+            overview = await self._desk.overview(agent, self._problems(), changes=self._changes())
         except NotVisible:
             overview = None
-        waits = overview is not None and self._changes()
-        return home.home(mine, overview, lambda contact: self._link(agent, contact), changes=waits)
+        return home.home(mine, overview, lambda contact: self._link(agent, contact))

@@ -208,7 +208,6 @@ LETTER_WORDS = "Message"
 
 WHATIF_TITLE = "What if?"
 WHATIF_RUNS = ":hourglass_flowing_sand: What came in is lived through under the new workspace. This takes a moment."
-WHATIF_FAILED = ":warning: It was not rehearsed: {why}"
 WHATIF_SPAN = "How far back? As in `/usherd whatif 12h` or `/usherd whatif 7d`."
 WHATIF_CONFIRM = "It is lived through with the last seven days. A change that was rehearsed comes into force."
 

@@ -26,7 +26,6 @@ from channels.slack.listening import web_client
 from channels.slack.normal import place_of
 from channels.slack.ports import Wishes
 from router.app import chat
-from router.app.rehearser import Rehearsals
 from router.core.errors import Fenced, StoreUnavailable
 from router.core.message import Message
 from router.core.transitions import DeliveryState
@@ -232,7 +231,7 @@ class SlackPart:
                 clock=daemon.clock.now,
                 wishes=lambda: wishes(daemon.config),
                 limits=self._limits,
-                rehearsing=Rehearsals(daemon),
+                rehearsing=parts.rehearsing,
             )
         )
         work = asyncio.create_task(self._desk.run(), name="slack desk")

@@ -9,9 +9,10 @@ import pytest
 import pytest_asyncio
 
 from channels.slack.ports import Wishes
-from router.core.errors import StoreUnavailable, TransientError
+from router.core.errors import StoreUnavailable
 from router.core.transitions import ContactState
 from tests.contract.test_slack_desk import accepted
+from tests.fakes.rehearsing import Rehearsing
 from tests.support.slack_house import SlackHouse, slack_house
 
 NEVER = Wishes(undo_ms=3_600_000)  # by a clock that only moves by hand
@@ -205,34 +206,11 @@ async def test_emoji_do_what_the_workspace_says(desk: SlackHouse) -> None:
     await desk.until(lambda: desk.slack.bot in card.reactions.get("+1", ()), "echoed")
 
 
-class Rehearsing:
-    """A change that waits; `fails`: why its rehearsal comes to nothing."""
-
-    def __init__(self) -> None:
-        self.fails = ""
-        self.asked: list[int] = []
-
-    def waiting(self) -> bool:
-        """It does."""
-        return True
-
-    async def rehearse(self, since_ms: int) -> dict[str, object]:
-        """One contact goes elsewhere."""
-        self.asked.append(since_ms)
-        if self.fails:
-            raise TransientError(self.fails)
-        figures = {"contacts": 9, "nobody": 0, "wait_mean": 40.0, "wait_p95": 200.0, "sla_attainment": 0.9}
-        both = {"before": figures, "after": {**figures, "wait_mean": 30.0}}
-        found = {"contacts": 9, "moved": 1, "same": False, "dead_ends": {"lost-pet": 2}, "rehearsed": True}
-        return {**found, "wait": both, "waits": {"refund": both}}
-
-
 @pytest.mark.parametrize(("fails", "word"), [("", "1 of them go to somebody else"), ("no journal", "no journal")])
 async def test_a_supervisor_asks_what_a_change_would_have_done(fails: str, word: str) -> None:
     """/usherd whatif opens a window that says what the rehearsal found, or why there is none; for supervisors alone."""
     async with slack_house() as desk:
-        desk.rehearsing = rehearsing = Rehearsing()
-        rehearsing.fails = fails
+        desk.rehearsing = rehearsing = Rehearsing(waits=True, fails=fails)
         await desk.stop()
         await desk.start()
         await desk["eva"].opens_home()
