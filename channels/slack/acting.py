@@ -43,6 +43,7 @@ NOTE_MARK = "//"
 SENTENCE_MAX = 600
 PLAIN = frozenset({"resolve", "wake", "reopen", "let_in", "leave", "unblock"})
 HELD = frozenset({"reply", "start"})  # what goes to a customer, and can be taken back for a moment
+WITHIN = frozenset({"saved", "link", "unlink"})
 CONFLICT = "conflict"  # it was sent before, and that stands
 
 
@@ -204,8 +205,8 @@ class Actor:
             await self._retry(agent, deed)
         elif action == "files":
             await self._files(agent, deed, contact)
-        elif action == "saved":
-            await self._saved(agent, deed)
+        elif action in WITHIN:
+            await self._within(agent, deed)
         elif action == "whatif":
             await self._whatif(agent, deed, "")
         elif action == "undo":
@@ -265,10 +266,10 @@ class Actor:
         else:
             await self._answering.open(deed, view)
 
-    async def _saved(self, agent: str, deed: Deed) -> None:
-        """A saved reply was chosen in the window for an answer: its words are put in."""
+    async def _within(self, agent: str, deed: Deed) -> None:
+        """Something was chosen in a window that changes what stands in it, such as a saved reply."""
         try:
-            view = await self._windows.with_saved(agent, deed)
+            view = await self._windows.within(agent, deed)
         except (NotVisible, NotOnRoster):
             return
         await self._answering.show(deed.view, view)

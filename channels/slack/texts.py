@@ -61,6 +61,7 @@ BUTTONS = {
     "why": "Why me?",
     "read": "Read all",
     "reopen": "Reopen",
+    "customer": "Customer…",
     "take": "Take it",
     "reply": "Answer…",
     "call": "Call a colleague in",
@@ -205,6 +206,26 @@ LETTER_SUBJECT = "Subject"
 LETTER_TOPIC = "What is it about?"
 LETTER_TOPIC_PICK = "None yet"
 LETTER_WORDS = "Message"
+
+CUSTOMER_TITLE = "The customer"
+CUSTOMER_SUBMIT = "Save"
+LINK_BUTTON = "Same customer as…"
+LINK_TITLE = "They are one customer"
+LINK_TEXT = "Their history becomes one, on all channels. It can be undone."
+LINK_OTHER = "Another contact of theirs"
+LINK_HINT = "such as c12"
+LINK_WHY = "How do you know? A note for colleagues"
+LINK_ADDRESS = "1 address"
+LINK_ADDRESSES = "{n} addresses"
+UNLINK_BUTTON = "Undo"
+UNLINK_TITLE = "They are two"
+UNLINK_TEXT = "What came from the other address is theirs again."
+UNSAID = "Not said"
+WANTS = "Wants answers in"
+CONSENT = "Messages by machine"
+CONSENT_YES = "Agreed"
+CONSENT_NO = "Refused"
+CONSENT_SINCE = "{channel}  ·  {when}"
 
 WHATIF_TITLE = "What if?"
 WHATIF_RUNS = ":hourglass_flowing_sand: What came in is lived through under the new workspace. This takes a moment."

@@ -195,6 +195,50 @@ async def test_spam_is_closed_and_its_sender_blocked(desk: SlackHouse) -> None:
     await desk.until(lambda: not desk.house.state.blocked, "unblocked")
 
 
+async def test_two_customers_become_one_and_two_again_in_slack(desk: SlackHouse) -> None:
+    """The window about a customer links another contact of theirs, for a reason, lists the link, and undoes it."""
+    contacts = desk.house.state.contacts
+    card, name = await accepted(desk)
+    other = desk.house.mail("Again: my money", sender="Carla <carla@example.net>")
+    assert other.offer is not None
+    await desk.house.act("ana", "accept", {"contact": other.id, "offer": other.offer.id}, "other")
+    await desk["ana"].clicks(card, "usherd.customer")
+    await desk.until(lambda: desk["ana"].modal, "the window")
+    assert desk["ana"].modal is not None
+    await desk["ana"].clicks(desk["ana"].modal, "usherd.link")
+    await desk.until(lambda: "They are one customer" in str(desk["ana"].modal), "the question")
+    answer = await desk["ana"].submits(desk["ana"].modal, {"other": other.id, "text": "  "})
+    assert list(answer.errors or ()) == ["text"]
+    assert (await desk["ana"].submits(desk["ana"].modal, {"other": f" {other.id} ", "text": "She rang."})).acked
+    await desk.until(lambda: contacts[name].customer == other.customer, "one")
+    assert said(desk, name, "note") == ["She rang."]
+    await desk["ana"].clicks(card, "usherd.customer")
+    await desk.until(lambda: desk["ana"].modal and "that they are one person" in str(desk["ana"].modal), "the link")
+    await desk["ana"].clicks(desk["ana"].modal, "usherd.unlink")
+    await desk.until(lambda: "They are two" in str(desk["ana"].modal), "the question")
+    await desk["ana"].submits(desk["ana"].modal, {"text": "Her sister."})
+    await desk.until(lambda: contacts[name].customer != other.customer, "two")
+    assert said(desk, name, "note") == ["She rang.", "Her sister."]
+    assert desk.slack.refusals == []
+
+
+async def test_what_a_customer_wants_is_noted_in_slack(desk: SlackHouse) -> None:
+    """Language and consent are chosen in the window about them; what was left as it stood is not said anew."""
+    card, name = await accepted(desk)
+    await desk["ana"].clicks(card, "usherd.customer")
+    await desk.until(lambda: desk["ana"].modal, "the window")
+    assert desk["ana"].modal is not None
+    await desk["ana"].submits(desk["ana"].modal, {"language": "es", "consent": "no"})
+    await desk.until(lambda: desk.house.acts[-1][1] == "customer", "noted")
+    assert desk.house.acts[-1][2] == {"contact": name, "language": "es", "consent": False}
+    await desk["ana"].clicks(card, "usherd.customer")
+    await desk.until(lambda: desk["ana"].modal and "E-mail  ·" in str(desk["ana"].modal), "what stands")
+    await desk["ana"].submits(desk["ana"].modal, {"consent": "yes"})
+    await desk.until(lambda: len([one for one in desk.house.acts if one[1] == "customer"]) == 2, "changed")
+    assert desk.house.acts[-1][2] == {"contact": name, "language": None, "consent": True}
+    assert desk.slack.refusals == []
+
+
 async def test_emoji_do_what_the_workspace_says(desk: SlackHouse) -> None:
     """An emoji that the workspace names resolves, in any colour; the usual one does nothing then."""
     desk.wishes = Wishes(emoji=(("take", "eyes"), ("resolve", "+1")))

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from slack_sdk.models.blocks import Block
 
-from channels.slack import alerting, blocks, card, forms, home, modals, mrkdwn, notices, team
+from channels.slack import alerting, belonging, blocks, card, forms, home, modals, mrkdwn, notices, team
 from channels.slack.blocks import Json
 from channels.slack.card import Post
 from router.desk.digests import Day, Shift, Tally, Worker
@@ -26,6 +26,7 @@ from router.desk.views import (
     Done,
     File,
     Item,
+    LinkRow,
     Me,
     OfferRow,
     Party,
@@ -36,6 +37,7 @@ from router.desk.views import (
     TeamRow,
     Topic,
     Why,
+    Wishes,
 )
 from router.sim.slack.blocks import message_too_long, problems_of_blocks, problems_of_view, view_too_large
 from router.sim.slack.mrkdwn import pinged
@@ -103,8 +105,18 @@ items = st.builds(
 )
 ACTIONS = (
     "reply", "note", "transfer", "snooze", "wake", "resolve", "reopen", "retag", "priority", "let_in", "take", "call",
-    "merge", "spam", "leave", "unblock",
+    "merge", "spam", "leave", "unblock", "customer", "link", "unlink",
 )  # fmt: skip
+codes = st.from_regex(r"[a-z]{2}", fullmatch=True)
+links = st.builds(LinkRow, id=names, at=instants, how=texts, by=texts, addresses=st.integers(1, 30))
+wishes = st.builds(
+    Wishes,
+    languages=st.dictionaries(codes, texts, max_size=4) | st.just({f"{n:03}": "one of many" for n in range(150)}),
+    language=codes | st.sampled_from(["", "149"]),
+    consent=st.none() | st.booleans(),
+    consent_at=instants,
+    consent_channel=texts,
+)
 cards = st.builds(
     Card,
     n=st.just(1),
@@ -128,6 +140,8 @@ cards = st.builds(
     actions=st.lists(st.sampled_from(ACTIONS), unique=True).map(tuple),
     offer=st.sampled_from(["", "1790000000000-1.2"]),
     offer_until=instants,
+    links=st.lists(links, max_size=3).map(tuple),
+    wishes=wishes,
 )
 labels = st.builds(Topic, id=names, label=texts, p=st.just(0))
 people = st.builds(
@@ -342,6 +356,9 @@ def test_any_modal_is_within_the_limits(
         forms.call(contact, listed),
         forms.merge(contact, twins),
         forms.spam(contact),
+        belonging.customer(view),
+        belonging.link(contact),
+        belonging.unlink(contact, "l12"),
         forms.letter(listed.topics, view.signature),
     ):
         accepted_view(made)
