@@ -16,7 +16,7 @@ from router.shell.store.rewriting import Rewriter
 if TYPE_CHECKING:
     from router.app.daemon import Daemon
 
-CHANNELS = ("email", "http", "webchat", "telegram")
+CHANNELS = ("email", "http", "webchat", "telegram", "slack")
 
 
 def begin(daemon: Daemon) -> Eraser:

@@ -34,6 +34,7 @@ from router.core import (
     shadow,
     starting,
     storm,
+    unwanted,
 )
 from router.core.board import SCAN_FROM
 from router.core.decisions import Candidate, Explanation
@@ -184,6 +185,8 @@ def _dispatch(work: Work, event: Event) -> None:  # noqa: C901, PLR0912 one line
             asking.answered(work, event)
         case events.TierSet():
             links.set_tier(work, event)
+        case events.BlockLifted():
+            unwanted.lift(work.state, event.identities)
         case events.CommandRefused():
             work.refuse(event.code, event.detail)
         case events.CustomerErased() | events.ErasureDone():
