@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
 import msgspec
@@ -19,6 +20,7 @@ from channels.slack.arriving import Arrivals
 from channels.slack.asking import Find, Questions
 from channels.slack.away import TimesAway
 from channels.slack.catching_up import CatchingUp
+from channels.slack.comparing import had
 from channels.slack.customers import Channels, Customers, Tidy
 from channels.slack.enclosing import Enclosing
 from channels.slack.fetching import Fetching
@@ -190,6 +192,7 @@ class SlackDesk:
             take=arrivals.take,
             agents=lambda: list(out.roster.addresses()),
             channels=lambda: tuple(out.customers()),
+            known=partial(had, out.desk, out.read),
         )
         self._alive = msgspec.json.decode(kept[ALIVE], type=int) if ALIVE in kept else None
 
@@ -355,7 +358,7 @@ class SlackDesk:
         now, before = self._out.clock(), self._alive
         self._alive = now
         if before is not None and now - before > GAP_MS:
-            catching_up.begin(before)
+            catching_up.begin(before, now)
 
     async def _beat(self) -> None:
         """Remember now and then until when somebody listened."""
