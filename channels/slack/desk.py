@@ -40,6 +40,7 @@ from channels.slack.reading import Deed, read
 from channels.slack.rehearsing import WhatIfs
 from channels.slack.rounds import Asked, rounds_of
 from channels.slack.sharing import Sharing
+from channels.slack.taking_back import TakingBack
 from channels.slack.windows import problems
 from channels.slack.work import Work
 from router.core.errors import StoreUnavailable
@@ -119,6 +120,7 @@ class SlackDesk:
         self._url = ""
         self.works: Sequence[Work[Any]] = ()
         self._bot = ""
+        self.taking_back = TakingBack(self._api, outside.memory, lambda: self._bot)
         self.app = bolt(outside.client, self.take, outside.signing_secret)
 
     @property
@@ -210,9 +212,11 @@ class SlackDesk:
             for one in rounds:
                 one.recall(kept)
             losses.recall(kept)
+            self.taking_back.recall(kept)
             arrivals.recall(kept)
             self._arrivals = arrivals
-            every = tuple(one.work for one in (projection, homes, lines, lapses, losses, catching_up, whatifs))
+            shown_by = (projection, homes, lines, lapses, losses, catching_up, whatifs, self.taking_back)
+            every = tuple(one.work for one in shown_by)
             self.works = (*every, *(one.work for one in rounds), arrivals.work, arrivals.work_apart)
             works: Runs = [*(one.run for one in every), *(one.work.run for one in rounds)]
             ticks = (projection.look, lines.look, *(one.look for one in rounds), lambda: self._gap(catching_up))
