@@ -44,6 +44,7 @@ channels:
     api: "{api}"
     team_channel: {team}
     customers: {{{shop}: {{}}}}
+    undo: 0s
 web: {{listen: "127.0.0.1:0"}}
 """
 AGENT = "  {name}: {{name: {name}, slack: {id}, skills: {{baggage: 3, lang:en: 5}}, capacity: {{email: 9}}}}"
