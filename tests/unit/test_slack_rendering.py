@@ -388,7 +388,7 @@ def test_any_alert_and_digest_is_within_the_limits(
     accepted(alerting.reminder([f"<https://ours.example/x|y>: {number}" for number in range(11)]))
     accepted(alerting.day(Day(tally=tally, board=overview.board, workers=listed), tally))
     shift = Shift(today=done, team=done, unanswered=1, waiting_customer=2, snoozed=3, next_due=NOW)
-    accepted(alerting.shift(shift))
+    accepted(alerting.shift(shift, NOW))
 
 
 @QUICK
