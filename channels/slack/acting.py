@@ -381,7 +381,7 @@ class Actor:
             await self._whatif(agent, deed, rest.strip())
             return
         await self._answering.say(deed, await self._questions.answer(agent, deed))
-        self._homes.mark(agent)
+        self._homes.mark(agent, urgent=True)
 
     async def _whatif(self, agent: str, deed: Deed, span: str) -> None:
         view, goes_on = self._whatifs.first(agent, span)

@@ -180,7 +180,7 @@ class SlackDesk:
             hint=lambda: hint(out.wishes().undo_ms),
         )
         whatifs = WhatIfs(asked=WhatIf(out.desk.source, out.rehearsing), answering=Answering(self._api))
-        homes = self._homes(projection, whatifs)
+        homes = self._homes(projection, whatifs, times_away)
         lapses = Lapses(api=self._api, people=people, source=out.desk.source, memory=out.memory)
         own_status = OwnStatus(commands=out.commands, source=out.desk.source, memory=out.memory, named=out.statuses)
         own_status.recall(kept)
@@ -225,13 +225,14 @@ class SlackDesk:
             self._arrivals = None
             end()
 
-    def _homes(self, projection: Projection, whatifs: WhatIfs) -> Homes:
+    def _homes(self, projection: Projection, whatifs: WhatIfs, times_away: TimesAway) -> Homes:
         return Homes(
             api=self._api,
             desk=self._out.desk,
             link=lambda agent, contact: self._link(projection, agent, contact),
             problems=self._out.problems,
             changes=whatifs.waiting,
+            until=times_away.until,
             clock=self._out.clock,
         )
 

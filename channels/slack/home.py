@@ -25,12 +25,12 @@ BAR_CELLS = 10
 Link = Callable[[str], str | None]  # a contact's thread in Slack as an address, if it has one
 
 
-def home(desk: DeskView, overview: Overview | None, link: Link) -> Json:
-    """The view of one agent; `overview` for those who lead."""
+def home(desk: DeskView, overview: Overview | None, link: Link, until: int | None = None) -> Json:
+    """The view of one agent; `overview` for those who lead; `until`: when they are back by themselves (ms)."""
     found: list[Json] = []
     if desk.notice:
         found.append(blocks.section(texts.NOTICE.format(text=cut(desk.notice, 400))))
-    found += [*_status(desk), *_room(desk.me), blocks.divider()]
+    found += [*_status(desk, until), *_room(desk.me), blocks.divider()]
     offers = [one.contact for one in desk.offers]
     for title, rows, more in (
         (texts.HOME_OFFERS, offers, 0),
@@ -51,10 +51,12 @@ def stranger() -> Json:
     return {"type": "home", "blocks": [blocks.section(texts.HOME_STRANGER)]}
 
 
-def _status(desk: DeskView) -> list[Json]:
+def _status(desk: DeskView, until: int | None) -> list[Json]:
     me = desk.me
-    since = date(me.status_since, texts.HOME_SINCE_FORM, "a while")
-    line = texts.HOME_STATUS.format(status=texts.STATUSES.get(me.status, inline(me.status)), since=since)
+    status = texts.STATUSES.get(me.status, inline(me.status))
+    line = texts.HOME_STATUS.format(status=status, since=date(me.status_since, texts.HOME_SINCE_FORM, "a while"))
+    if until is not None and me.status == "away":
+        line = texts.HOME_UNTIL.format(status=status, until=date(until, texts.HOME_SINCE_FORM, "later"))
     set_to = {"available": texts.HOME_AVAILABLE, "busy": texts.HOME_BUSY, "away": texts.HOME_AWAY}
     row = [
         blocks.button(

@@ -22,7 +22,7 @@ from router.core.message import Message
 
 log = structlog.get_logger()
 
-PREFIX = "back:"
+PREFIX = "erased:"
 ANSWERS_MAX = 500  # named by one note
 PAGE = 200
 PATIENCE_SECONDS = 300.0

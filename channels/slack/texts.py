@@ -235,6 +235,7 @@ WHATIF_CONFIRM = "It is lived through with the last seven days. A change that wa
 # -- App Home ------------------------------------------------------------------------------------------------------
 
 HOME_STATUS = "*{status}* since {since}"
+HOME_UNTIL = "*{status}* until {until}, then available again by yourself"
 HOME_SINCE_FORM = "{date_short_pretty} {time}"
 HOME_WHATIF = "What would it change?"
 HOME_NEW = "Write to a customer"
@@ -330,6 +331,7 @@ COMMAND_UNKNOWN = "There is no `{word}`. {help}"
 COMMAND_STATUS = "You are {status} since {since}. {bars}. {queue} waiting for anybody."
 COMMAND_QUEUE_EMPTY = "Nothing waits."
 COMMAND_ROW = "`{id}` {who}: {subject} · {due}"
+COMMAND_CUSTOMER = ":bust_in_silhouette: {who}: {n} of these contacts"
 COMMAND_FOUND_NOTHING = "Nothing was found."
 COMMAND_TAKE_WHAT = "Which one? `/usherd take CONTACT`; `/usherd queue` lists them."
 COMMAND_EXPLAIN_WHAT = "Which one? `/usherd explain CONTACT`."

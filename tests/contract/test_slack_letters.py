@@ -260,5 +260,5 @@ def test_only_what_was_sent_into_a_thread_is_noted() -> None:
         answer(Address(address="ada@example.org"), "<1@example.org>", "email"),
     ]
     [(name, raw)] = notes([*answers, *others]).items()
-    assert name.startswith("back:C0HELP0001 1790000001.000100 ")
+    assert name.startswith("erased:C0HELP0001 1790000001.000100 ")
     assert len(msgspec.json.decode(raw)["answers"]) == 2

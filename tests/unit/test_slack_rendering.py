@@ -369,7 +369,7 @@ def test_any_modal_is_within_the_limits(
 def test_any_home_is_within_the_limits(desk: DeskView, overview: Overview | None) -> None:
     """The Home is taken by Slack however many contacts, topics and agents there are."""
     waits = None if overview is None else msgspec.structs.replace(overview, changes=True)
-    accepted_view(home.home(desk, waits, lambda contact: f"https://ours.example/{contact}"))
+    accepted_view(home.home(desk, waits, lambda contact: f"https://ours.example/{contact}", NOW))
     accepted_view(home.stranger())
 
 
