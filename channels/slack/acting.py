@@ -41,7 +41,7 @@ log = structlog.get_logger()
 
 NOTE_MARK = "//"
 SENTENCE_MAX = 600
-PLAIN = frozenset({"resolve", "wake", "reopen", "let_in", "leave", "unblock"})
+PLAIN = frozenset({"resolve", "wake", "reopen", "let_in", "leave", "unblock", "incident_end"})
 HELD = frozenset({"reply", "start"})  # what goes to a customer, and can be taken back for a moment
 WITHIN = frozenset({"saved", "link", "unlink"})
 CONFLICT = "conflict"  # it was sent before, and that stands
@@ -174,6 +174,8 @@ class Actor:
         """Send a command about a contact; a refusal is said, and the card shows what stands in any case."""
         answer = await self._act(agent, action, fields, deed.key)
         refused = not answer.ok and answer.code != CONFLICT
+        if "incident" in fields:
+            self._homes.mark(agent, urgent=True)
         contact = str(fields.get("contact") or "")
         thread = self._projection.threads.get((agent, contact))
         if thread is not None and thread.ts and deed.ts == thread.ts and deed.answer_to:
@@ -191,7 +193,7 @@ class Actor:
         await self._answering.say(deed, text, channel=seat.dm if seat is not None else "", button=button)
 
     async def _press(self, agent: str, deed: Deed) -> None:
-        contact, offer = deed.value.get("contact", ""), deed.value.get("offer", "")
+        contact, offer = deed.value.get("contact", ""), deed.value.get("offer") or deed.value.get("incident", "")
         action = deed.value.get("choice", "") if deed.action == "more" else deed.action
         if action.startswith("status."):
             await self._status(agent, deed, deed.value.get("status", ""))
@@ -200,7 +202,7 @@ class Actor:
         elif action == "take":
             await self._take(agent, deed, contact)
         elif action in PLAIN:
-            await self._command_on(agent, deed, action, {"contact": contact})
+            await self._command_on(agent, deed, action, {"contact": contact} if contact else {"incident": offer})
         elif action == "retry":
             await self._retry(agent, deed)
         elif action == "files":

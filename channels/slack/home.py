@@ -10,13 +10,14 @@ from channels.slack.blocks import Json
 from channels.slack.card import action_id, due
 from channels.slack.mrkdwn import cut, date, inline
 from router.desk import texts as desk_texts
-from router.desk.lead_views import Overview
+from router.desk.lead_views import IncidentRow, Overview
 from router.desk.views import Bar, DeskView, Me, Row
 
 ROWS_MAX = 8  # of one list
 TOPICS_MAX = 8
 AGENTS_MAX = 10
 RISKY_MAX = 6
+INCIDENTS_MAX = 3
 PROBLEMS_MAX = 4
 BARS_MAX = 8
 SKILLS_MAX = 30
@@ -109,6 +110,20 @@ def line(row: Row, now: int, link: Link) -> str:
     return "  ·  ".join(one for one in (head, *about, due(row, now)) if one)
 
 
+def _incident(one: IncidentRow, told: str) -> list[Json]:
+    """A topic that far more is written of than usual, and the one answer for all who ask."""
+    text = texts.HOME_INCIDENT.format(
+        label=inline(one.label, 60), n=one.contacts, usual=f"{one.usual:g}", open=one.affected
+    )
+    text += texts.HOME_INCIDENT_TOLD.format(text=inline(told, 300)) if told else ""
+    value = {"incident": one.id}
+    tell = blocks.button(texts.HOME_INCIDENT_TELL, action_id("incident"), value)
+    return [
+        blocks.section(text),
+        blocks.actions(tell, blocks.button(texts.HOME_INCIDENT_END, action_id("incident_end"), value)),
+    ]
+
+
 def _team(view: Overview, link: Link) -> list[Json]:
     board = view.board
     found = [
@@ -128,7 +143,9 @@ def _team(view: Overview, link: Link) -> list[Json]:
         sure = blocks.confirm(texts.HOME_WHATIF, texts.WHATIF_CONFIRM, texts.HOME_WHATIF, texts.CANCEL)
         button = blocks.button(texts.HOME_WHATIF, action_id("whatif"), {}, confirm=sure)
         found.append(blocks.section(desk_texts.WHATIF_WAITS, button))
-    found += [blocks.section(alert(one).text) for one in view.matters]
+    found += [blocks.section(alert(one).text) for one in view.matters if one.code != "incidents"]
+    for one in board.incidents[:INCIDENTS_MAX]:
+        found += _incident(one, view.answers.get(one.id, ""))
     found += [blocks.section(texts.HOME_PROBLEMS.format(text=cut(one, 300))) for one in board.problems[:PROBLEMS_MAX]]
     topics = [
         texts.HOME_TOPIC.format(

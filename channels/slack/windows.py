@@ -16,11 +16,11 @@ from router.desk.saved import unfilled
 LOOKS = frozenset(
     {
         "decline", "transfer", "snooze", "note", "retag", "priority", "read", "why", "more", "reply", "saved", "call",
-        "merge", "spam", "new", "undo", "whatif", "customer", "link", "unlink",
+        "merge", "spam", "new", "undo", "whatif", "customer", "link", "unlink", "incident",
     }
 )  # fmt: skip
 # …what only opens a window, or must not wait for what its maker wrote before
-WRITTEN = frozenset({"note", "reply", "start", "link", "unlink"})  # without words they are nothing
+WRITTEN = frozenset({"note", "reply", "start", "link", "unlink", "incident"})  # without words they are nothing
 
 
 class Windows:
@@ -32,10 +32,15 @@ class Windows:
         self._now = now
 
     async def made(self, agent: str, action: str, contact: str, offer: str) -> dict[str, Any] | None:
-        """The window for a button; None if there is none. Raises NotVisible, NotOnRoster, KeyError."""
+        """The window for a button; None if there is none. Raises NotVisible, NotOnRoster, KeyError.
+
+        An incident has no contact: its id comes as `offer`.
+        """
         if action == "new":
             person = self._desk.source.names.person(agent)
             return forms.letter(self._desk.topics(agent), person.signature if person is not None else "")
+        if action == "incident":
+            return forms.incident(offer, (await self._desk.overview(agent, [])).answers.get(offer, ""))
         found = self._desk.visible(agent, contact)
         match action:
             case "decline":
@@ -119,7 +124,7 @@ def submitted(deed: Deed) -> dict[str, object] | None:
             topic, subject = str(values.get("topic") or ""), str(values.get("subject") or "")
             chosen = (topic,) if topic else ()
             return {"to": str(values.get("to") or ""), "subject": subject, "text": text, "topics": chosen}
-    return belonging.submitted(deed)
+    return forms.told(deed) or belonging.submitted(deed)
 
 
 def problems(deed: Deed, now: int) -> dict[str, str]:

@@ -291,3 +291,28 @@ async def test_an_incident_is_said_with_its_figures_and_ends(desk: SlackHouse) -
     house.apply(events.IncidentEnded(at=house.now, agent="eva", incident="i1"))
     assert not house.state.incidents
     await told(desk, "Incidents: over since")
+
+
+async def test_a_supervisor_answers_an_incident_for_all_and_ends_it_in_home(desk: SlackHouse) -> None:
+    """One answer is written in a window and stands in Home from then on, to be worded anew, until it is over."""
+    house, eva = desk.house, desk["eva"]
+    house.state.incidents["i1"] = incident = Incident(
+        id="i1", topic="lost-baggage", began=house.now, contacts=34, usual=250, look_at=house.now + HOUR
+    )
+    await eva.opens_home()
+    await desk.until(lambda: eva.home and "34 contacts, usually 2.5 an hour" in eva.home.said, "Home")
+    assert eva.home is not None
+    await eva.clicks(eva.home, "usherd.incident")
+    await desk.until(lambda: eva.modal, "the window")
+    assert eva.modal is not None
+    assert list((await eva.submits(eva.modal, {"text": " "})).errors or ()) == ["text"]
+    await eva.submits(eva.modal, {"text": "The belt stands still.", "then": ["tell"]})
+    await desk.until(lambda: incident.message, "prepared")
+    assert house.acts[-1][2] == {"incident": "i1", "text": "The belt stands still.", "tell": True}
+    await desk.until(lambda: eva.home and "told: The belt stands still." in eva.home.said, "Home says so")
+    await eva.clicks(eva.home, "usherd.incident")
+    await desk.until(lambda: eva.modal and "The belt stands still." in str(eva.modal), "to be worded anew")
+    await eva.clicks(eva.home, "usherd.incident_end")
+    await desk.until(lambda: not house.state.incidents, "over")
+    await desk.until(lambda: eva.home and "34 contacts" not in eva.home.said, "Home is rid of it")
+    assert desk.slack.refusals == []

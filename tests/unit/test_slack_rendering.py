@@ -15,7 +15,7 @@ from channels.slack import alerting, belonging, blocks, card, forms, home, modal
 from channels.slack.blocks import Json
 from channels.slack.card import Post
 from router.desk.digests import Day, Shift, Tally, Worker
-from router.desk.lead_views import AgentLoad, Board, Matter, Overview, Today, TopicQueue
+from router.desk.lead_views import AgentLoad, Board, IncidentRow, Matter, Overview, Today, TopicQueue
 from router.desk.views import (
     Banner,
     Bar,
@@ -201,6 +201,17 @@ desks = st.builds(
     notice=texts,
     more=st.dictionaries(st.sampled_from(["open", "snoozed"]), st.integers(1, 5_000)),
 )
+incidents = st.builds(
+    IncidentRow,
+    id=st.sampled_from(["i1", "i2"]),
+    topic=names,
+    label=texts,
+    began=instants,
+    contacts=st.integers(0, 10**6),
+    usual=st.floats(0, 10**6),
+    affected=st.just(3),
+    told=st.booleans(),
+)
 overviews = st.builds(
     Overview,
     n=st.just(1),
@@ -229,6 +240,7 @@ overviews = st.builds(
         statuses=st.just({}),
         today=st.just(Today(opened=1, resolved=1, answers=1)),
         problems=_strings(6),
+        incidents=st.lists(incidents, max_size=4).map(tuple),
     ),
     agents=st.lists(
         st.builds(
@@ -249,6 +261,7 @@ overviews = st.builds(
     ).map(tuple),
     risky=many,
     matters=st.lists(matters, max_size=3).map(tuple),
+    answers=st.dictionaries(st.just("i1"), texts, max_size=1),
 )
 saved = st.lists(
     st.builds(SavedReply, name=names, label=texts, text=texts, fits=st.booleans(), open=st.just(())), max_size=5
@@ -356,6 +369,7 @@ def test_any_modal_is_within_the_limits(
         forms.call(contact, listed),
         forms.merge(contact, twins),
         forms.spam(contact),
+        forms.incident("i1", view.signature),
         belonging.customer(view),
         belonging.link(contact),
         belonging.unlink(contact, "l12"),
