@@ -206,14 +206,8 @@ class SlackDesk:
 
         end = out.desk.source.subscribe(changed)
         try:
-            projection.recall(kept)
-            lines.recall(kept)
-            lapses.recall(kept)
-            for one in rounds:
-                one.recall(kept)
-            losses.recall(kept)
-            self.taking_back.recall(kept)
-            arrivals.recall(kept)
+            for part in (projection, lines, lapses, *rounds, losses, self.taking_back, arrivals):
+                part.recall(kept)
             self._arrivals = arrivals
             shown_by = (projection, homes, lines, lapses, losses, catching_up, whatifs, self.taking_back)
             every = tuple(one.work for one in shown_by)
