@@ -41,8 +41,9 @@ log = structlog.get_logger()
 
 NOTE_MARK = "//"
 SENTENCE_MAX = 600
-PLAIN = frozenset({"resolve", "wake", "reopen", "let_in", "leave", "unblock"})
+PLAIN = frozenset({"resolve", "wake", "reopen", "let_in", "leave", "unblock", "incident_end"})
 HELD = frozenset({"reply", "start"})  # what goes to a customer, and can be taken back for a moment
+WITHIN = frozenset({"saved", "link", "unlink"})
 CONFLICT = "conflict"  # it was sent before, and that stands
 
 
@@ -173,6 +174,8 @@ class Actor:
         """Send a command about a contact; a refusal is said, and the card shows what stands in any case."""
         answer = await self._act(agent, action, fields, deed.key)
         refused = not answer.ok and answer.code != CONFLICT
+        if "incident" in fields:
+            self._homes.mark(agent, urgent=True)
         contact = str(fields.get("contact") or "")
         thread = self._projection.threads.get((agent, contact))
         if thread is not None and thread.ts and deed.ts == thread.ts and deed.answer_to:
@@ -190,7 +193,7 @@ class Actor:
         await self._answering.say(deed, text, channel=seat.dm if seat is not None else "", button=button)
 
     async def _press(self, agent: str, deed: Deed) -> None:
-        contact, offer = deed.value.get("contact", ""), deed.value.get("offer", "")
+        contact, offer = deed.value.get("contact", ""), deed.value.get("offer") or deed.value.get("incident", "")
         action = deed.value.get("choice", "") if deed.action == "more" else deed.action
         if action.startswith("status."):
             await self._status(agent, deed, deed.value.get("status", ""))
@@ -199,13 +202,13 @@ class Actor:
         elif action == "take":
             await self._take(agent, deed, contact)
         elif action in PLAIN:
-            await self._command_on(agent, deed, action, {"contact": contact})
+            await self._command_on(agent, deed, action, {"contact": contact} if contact else {"incident": offer})
         elif action == "retry":
             await self._retry(agent, deed)
         elif action == "files":
             await self._files(agent, deed, contact)
-        elif action == "saved":
-            await self._saved(agent, deed)
+        elif action in WITHIN:
+            await self._within(agent, deed)
         elif action == "whatif":
             await self._whatif(agent, deed, "")
         elif action == "undo":
@@ -265,10 +268,10 @@ class Actor:
         else:
             await self._answering.open(deed, view)
 
-    async def _saved(self, agent: str, deed: Deed) -> None:
-        """A saved reply was chosen in the window for an answer: its words are put in."""
+    async def _within(self, agent: str, deed: Deed) -> None:
+        """Something was chosen in a window that changes what stands in it, such as a saved reply."""
         try:
-            view = await self._windows.with_saved(agent, deed)
+            view = await self._windows.within(agent, deed)
         except (NotVisible, NotOnRoster):
             return
         await self._answering.show(deed.view, view)
@@ -380,7 +383,7 @@ class Actor:
             await self._whatif(agent, deed, rest.strip())
             return
         await self._answering.say(deed, await self._questions.answer(agent, deed))
-        self._homes.mark(agent)
+        self._homes.mark(agent, urgent=True)
 
     async def _whatif(self, agent: str, deed: Deed, span: str) -> None:
         view, goes_on = self._whatifs.first(agent, span)

@@ -73,9 +73,9 @@ def span(seconds: int) -> str:
     return f"{seconds} s" if seconds < MINUTE_S else f"{round(seconds / MINUTE_S)} min"
 
 
-def shift(view: Shift) -> Post:
-    """The end of an agent's shift."""
-    lines = [texts.DIGEST_SHIFT, texts.DIGEST_YOU.format(done=done(view.today))]
+def shift(view: Shift, now: int) -> Post:
+    """The end of an agent's shift, `now`."""
+    lines = [texts.DIGEST_SHIFT, texts.DIGEST_YOU.format(day=_day(now), done=done(view.today))]
     if view.team is not None:
         lines.append(texts.DIGEST_TEAM.format(done=done(view.team)))
     left = texts.DIGEST_LEFT.format(open=view.unanswered, waiting=view.waiting_customer, snoozed=view.snoozed)
@@ -88,7 +88,8 @@ def shift(view: Shift) -> Post:
 def day(view: Day, week: Tally | None) -> Post:
     """A workspace's day and, once a week, the week."""
     board = view.board
-    found: list[Json] = [blocks.section("\n".join([texts.DIGEST_DAY, tally(view.tally)]))]
+    head = texts.DIGEST_DAY.format(day=_day(board.now))
+    found: list[Json] = [blocks.section("\n".join([head, tally(view.tally)]))]
     left = texts.DIGEST_BOARD.format(open=board.open, waiting=board.waiting, risk=board.at_risk, late=board.late)
     topics = [
         texts.DIGEST_TOPIC.format(label=inline(one.label, 60), n=one.waiting) for one in board.topics[:TOPICS_MAX]
@@ -102,7 +103,12 @@ def day(view: Day, week: Tally | None) -> Post:
     found += [blocks.context(*problems)] if problems else []
     if week is not None:
         found.append(blocks.section("\n".join([texts.DIGEST_WEEK, tally(week)])))
-    return Post(text=texts.DIGEST_DAY, blocks=tuple(found))
+    return Post(text=head, blocks=tuple(found))
+
+
+def _day(now: int) -> str:
+    """The day of an instant, as whoever reads it would call it."""
+    return date(now, texts.DIGEST_DAY_FORM, texts.DIGEST_TODAY)
 
 
 def tally(one: Tally) -> str:

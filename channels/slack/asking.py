@@ -21,6 +21,7 @@ from router.desk.ports import Commands
 from router.desk.views import Answer, Found, Row
 
 ROWS_MAX = 10
+CUSTOMERS_MAX = 3
 WORDS = frozenset({"", "help", "status", "away", "back", "queue", "take", "find", "explain", "new", "whatif"})
 _SPAN = re.compile(r"(\d{1,4})\s*(m|min|h)")
 _UNITS = {"m": 60_000, "min": 60_000, "h": 3_600_000}
@@ -113,7 +114,12 @@ class Questions:
         if not words:
             return texts.COMMAND_FIND_WHAT
         found = await self._find(agent, words)
-        return self._rows(found.rows, texts.COMMAND_FOUND_NOTHING, found.more)
+        people = [
+            texts.COMMAND_CUSTOMER.format(who=inline(f"{one.name} {one.address}".strip(), 120), n=one.contacts)
+            for one in found.customers[:CUSTOMERS_MAX]
+        ]
+        rows = self._rows(found.rows, "" if people else texts.COMMAND_FOUND_NOTHING, found.more)
+        return "\n".join(one for one in (*people, rows) if one)
 
     async def _why(self, agent: str, contact: str) -> str:
         if not contact:

@@ -59,6 +59,11 @@ class TimesAway:
                 del self._back[agent]
                 self._over[agent] = None
 
+    def until(self, agent: str) -> int | None:
+        """When an agent is available again by themselves (ms), if they said so and are away."""
+        away = self._back.get(agent)
+        return away.until if away is not None else None
+
     async def later(self, agent: str, until: int) -> None:
         """An agent is to be available again at an instant; 0: when they say so. Raises StoreUnavailable, Fenced."""
         if not until:

@@ -16,7 +16,7 @@ PIECE_UNITS_MAX = 2_400
 FILES_NAMED_MAX = 10
 WARNINGS_MAX = 2  # of one message
 BANNERS_MAX = 6
-OWN_BUTTONS = ("reply", "resolve", "transfer", "snooze", "wake", "note", "let_in", "leave", "unblock")
+OWN_BUTTONS = ("reply", "resolve", "transfer", "snooze", "wake", "note", "let_in", "leave", "unblock", "customer")
 MORE = ("retag", "priority", "call", "merge", "spam")  # Slack's menu takes five
 COPIES_NAMED_MAX = 8
 

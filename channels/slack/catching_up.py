@@ -2,6 +2,10 @@
 
 Agents' threads are read, and customers' channels whole: what was said there, and what was worded anew. A message has
 the same key whether Slack sent it or it was read, so that what came both ways is one.
+
+What was deleted is seen by comparing, after a gap in which Slack may have given that up: what stands at the desk and no
+longer in its thread. It counts only where something older still stands in the channel, for a workspace may let
+messages go by age, and on a free plan none are shown after a while; nobody deleted those.
 """
 
 from __future__ import annotations
@@ -11,7 +15,8 @@ from typing import Any
 
 import structlog
 
-from channels.slack.api import Api
+from channels.slack.api import Api, Refusal
+from channels.slack.comparing import Had
 from channels.slack.people import People
 from channels.slack.work import Work
 
@@ -19,11 +24,15 @@ log = structlog.get_logger()
 
 HANDS = 1
 CHANNEL = "#"  # no agent's name begins so
+COMPARED = "-"  # nor so
+LOST_MS = 60_000  # an event is sent again after a minute
+PATIENCE_SECONDS = 300.0  # nobody waits for it, and who began anew at every limit would never come to an end
 PAGES_MAX = 5
 PAGE = 200
 MARGIN_MS = 60_000  # clocks differ, and what came last may not have been stored
 
 Take = Callable[[Mapping[str, Any]], Awaitable[object]]
+Known = Callable[[str], Awaitable[Mapping[str, Sequence[Had]]]]  # what should stand in a channel, by thread
 
 
 class CatchingUp:
@@ -40,24 +49,33 @@ class CatchingUp:
         take: Take,
         agents: Callable[[], list[str]],
         channels: Callable[[], Sequence[str]],
+        known: Known,
     ) -> None:
         self._api = api
         self._people = people
         self._take = take
         self._agents = agents
         self._channels = channels
+        self._known = known
+        self._left: dict[str, tuple[str, dict[str, Sequence[Had]]]] = {}  # by channel: its oldest, and what to compare
         self._since: dict[str, int] = {}
         self.work: Work[str] = Work("catching up", self._read, HANDS)
 
-    def begin(self, since: int) -> None:
-        """Read what was written since an instant (ms)."""
+    def begin(self, since: int, now: int) -> None:
+        """Read what was written since an instant until now (ms)."""
         log.info("slack_catches_up", since=since)
         for key in (*self._agents(), *(f"{CHANNEL}{channel}" for channel in self._channels())):
             self._since[key] = min(since - MARGIN_MS, self._since.get(key, since))
             self.work.mark(key)
+        for channel in self._channels() if now - since > LOST_MS else ():
+            self._left.pop(channel, None)
+            self.work.mark(f"{COMPARED}{channel}")
 
     async def _read(self, key: str) -> None:
-        """Read one agent's threads, or one channel. Raises Wait, Refusal, StoreUnavailable."""
+        """Read one agent's threads, or one channel, or compare it. Raises Wait, Refusal, StoreUnavailable."""
+        if key.startswith(COMPARED):
+            await self._compare(key.removeprefix(COMPARED))
+            return
         if key.startswith(CHANNEL):
             await self._read_channel(key.removeprefix(CHANNEL), _timestamp(self._since.get(key, 0)))
             self._since.pop(key, None)
@@ -86,6 +104,45 @@ class CatchingUp:
                 if _edited(message) > after:  # also of one that came in before, a moment ago
                     await self._tell_edit(channel, message)
 
+    async def _compare(self, channel: str) -> None:
+        """Tell of what is gone from a channel's threads; what was compared once is not read again after a Wait."""
+        if channel not in self._left:
+            oldest = min((str(one.get("ts")) for one in await self._heads(channel)), default="")
+            self._left[channel] = (oldest, dict(await self._known(channel)) if oldest else {})
+        oldest, left = self._left[channel]
+        while left:
+            thread = next(iter(left))
+            there = await self._standing(channel, thread)
+            gone = [one for one in left[thread] if one.ts not in there and one.ts > oldest] if there is not None else []
+            for one in gone:
+                await self._tell_gone(channel, thread, one)
+            del left[thread]
+        self._left.pop(channel, None)
+
+    async def _standing(self, channel: str, thread: str) -> set[str] | None:
+        """What stands in a thread; None if it is too long to be read to its end."""
+        arguments = {"channel": channel, "ts": thread, "limit": PAGE, "cursor": None}
+        found: set[str] = set()
+        for _ in range(PAGES_MAX):
+            try:
+                answer = await self._api.call("conversations.replies", arguments, patience=PATIENCE_SECONDS)
+            except Refusal as refusal:
+                if refusal.code == "thread_not_found":
+                    return set()
+                raise
+            messages = answer.get("messages") or ()
+            found |= {str(one.get("ts")) for one in messages if one.get("subtype") != "tombstone"}
+            arguments["cursor"] = (answer.get("response_metadata") or {}).get("next_cursor") or None
+            if arguments["cursor"] is None:
+                return found
+        return None
+
+    async def _tell_gone(self, channel: str, thread: str, one: Had) -> None:
+        before = {"user": one.user, "ts": one.ts, "thread_ts": thread, "text": ""}
+        event = {"type": "message", "subtype": "message_deleted", "channel": channel, "channel_type": "channel"}
+        gone = {**event, "deleted_ts": one.ts, "previous_message": before}
+        await self._take({"type": "event_callback", "event_id": f"{channel} {one.ts} gone", "event": gone})
+
     async def _tell(self, channel: str, kind: str, message: Mapping[str, Any]) -> None:
         event = {**message, "type": "message", "channel": channel, "channel_type": kind}
         await self._take({"type": "event_callback", "event_id": "", "event": event})
@@ -104,7 +161,7 @@ class CatchingUp:
         arguments = {"channel": channel, "ts": thread, "limit": PAGE, "cursor": None}
         found: list[Mapping[str, Any]] = []
         for _ in range(PAGES_MAX):
-            answer = await self._api.call("conversations.replies", arguments)
+            answer = await self._api.call("conversations.replies", arguments, patience=PATIENCE_SECONDS)
             found += [
                 one
                 for one in answer.get("messages") or ()
@@ -121,7 +178,7 @@ class CatchingUp:
         cursor = None
         for _ in range(PAGES_MAX):
             arguments = {"channel": channel, "limit": PAGE, "cursor": cursor}
-            answer = await self._api.call("conversations.history", arguments)
+            answer = await self._api.call("conversations.history", arguments, patience=PATIENCE_SECONDS)
             found += answer.get("messages") or ()
             cursor = (answer.get("response_metadata") or {}).get("next_cursor") or None
             if cursor is None:

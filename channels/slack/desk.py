@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
 import msgspec
@@ -19,6 +20,7 @@ from channels.slack.arriving import Arrivals
 from channels.slack.asking import Find, Questions
 from channels.slack.away import TimesAway
 from channels.slack.catching_up import CatchingUp
+from channels.slack.comparing import had
 from channels.slack.customers import Channels, Customers, Tidy
 from channels.slack.enclosing import Enclosing
 from channels.slack.fetching import Fetching
@@ -38,12 +40,14 @@ from channels.slack.reading import Deed, read
 from channels.slack.rehearsing import WhatIfs
 from channels.slack.rounds import Asked, rounds_of
 from channels.slack.sharing import Sharing
+from channels.slack.taking_back import TakingBack
 from channels.slack.windows import problems
 from channels.slack.work import Work
 from router.core.errors import StoreUnavailable
 from router.core.ports import Inbox
 from router.desk.model import Desk
 from router.desk.ports import Changed, Commands, Rehearsing, Texts
+from router.desk.rehearsals import WhatIf
 
 log = structlog.get_logger()
 
@@ -116,6 +120,7 @@ class SlackDesk:
         self._url = ""
         self.works: Sequence[Work[Any]] = ()
         self._bot = ""
+        self.taking_back = TakingBack(self._api, outside.memory, lambda: self._bot)
         self.app = bolt(outside.client, self.take, outside.signing_secret)
 
     @property
@@ -174,8 +179,8 @@ class SlackDesk:
             forget=out.memory.delete,
             hint=lambda: hint(out.wishes().undo_ms),
         )
-        whatifs = WhatIfs(desk=out.desk, answering=Answering(self._api), rehearsing=out.rehearsing)
-        homes = self._homes(projection, whatifs)
+        whatifs = WhatIfs(asked=WhatIf(out.desk.source, out.rehearsing), answering=Answering(self._api))
+        homes = self._homes(projection, whatifs, times_away)
         lapses = Lapses(api=self._api, people=people, source=out.desk.source, memory=out.memory)
         own_status = OwnStatus(commands=out.commands, source=out.desk.source, memory=out.memory, named=out.statuses)
         own_status.recall(kept)
@@ -189,6 +194,7 @@ class SlackDesk:
             take=arrivals.take,
             agents=lambda: list(out.roster.addresses()),
             channels=lambda: tuple(out.customers()),
+            known=partial(had, out.desk, out.read),
         )
         self._alive = msgspec.json.decode(kept[ALIVE], type=int) if ALIVE in kept else None
 
@@ -200,15 +206,11 @@ class SlackDesk:
 
         end = out.desk.source.subscribe(changed)
         try:
-            projection.recall(kept)
-            lines.recall(kept)
-            lapses.recall(kept)
-            for one in rounds:
-                one.recall(kept)
-            losses.recall(kept)
-            arrivals.recall(kept)
+            for part in (projection, lines, lapses, *rounds, losses, self.taking_back, arrivals):
+                part.recall(kept)
             self._arrivals = arrivals
-            every = tuple(one.work for one in (projection, homes, lines, lapses, losses, catching_up, whatifs))
+            shown_by = (projection, homes, lines, lapses, losses, catching_up, whatifs, self.taking_back)
+            every = tuple(one.work for one in shown_by)
             self.works = (*every, *(one.work for one in rounds), arrivals.work, arrivals.work_apart)
             works: Runs = [*(one.run for one in every), *(one.work.run for one in rounds)]
             ticks = (projection.look, lines.look, *(one.look for one in rounds), lambda: self._gap(catching_up))
@@ -217,13 +219,14 @@ class SlackDesk:
             self._arrivals = None
             end()
 
-    def _homes(self, projection: Projection, whatifs: WhatIfs) -> Homes:
+    def _homes(self, projection: Projection, whatifs: WhatIfs, times_away: TimesAway) -> Homes:
         return Homes(
             api=self._api,
             desk=self._out.desk,
             link=lambda agent, contact: self._link(projection, agent, contact),
             problems=self._out.problems,
             changes=whatifs.waiting,
+            until=times_away.until,
             clock=self._out.clock,
         )
 
@@ -354,7 +357,7 @@ class SlackDesk:
         now, before = self._out.clock(), self._alive
         self._alive = now
         if before is not None and now - before > GAP_MS:
-            catching_up.begin(before)
+            catching_up.begin(before, now)
 
     async def _beat(self) -> None:
         """Remember now and then until when somebody listened."""

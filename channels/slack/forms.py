@@ -11,12 +11,14 @@ from channels.slack import blocks, texts
 from channels.slack.blocks import Json
 from channels.slack.card import action_id
 from channels.slack.mrkdwn import cut, inline, plain
+from channels.slack.reading import Deed
 from router.desk.views import Card, Colleague, People, Row, SavedReply, Topic
 
 COPIES_MAX = 2_000  # characters of addresses that a window keeps
 SUBJECT_MAX = 300
 RESOLVE = "resolve"
 BLOCK = "block"
+TELL = "tell"
 
 
 def reply(view: Card, saved: Sequence[SavedReply], entered: Mapping[str, Any] | None = None, chosen: int = -1) -> Json:
@@ -166,3 +168,32 @@ def letter(topics: Sequence[Topic], signature: str) -> Json:
     return blocks.modal(
         "usherd.start", texts.LETTER_TITLE, found, submit=texts.REPLY_SUBMIT, close=texts.CANCEL, kept={}
     )
+
+
+def incident(name: str, said: str) -> Json:
+    """What is told to whoever asks of it; `said`: what is told so far."""
+    box = blocks.boxes("value", [blocks.option(texts.INCIDENT_TELL, TELL)], ticked=False)
+    return blocks.modal(
+        "usherd.incident",
+        texts.INCIDENT_TITLE,
+        [
+            blocks.context(texts.INCIDENT_TEXT),
+            blocks.input_block("text", texts.INCIDENT_WORDS, blocks.writing("value", first=said)),
+            blocks.input_block("then", texts.INCIDENT_ALSO, box, optional=True),
+        ],
+        submit=texts.INCIDENT_SUBMIT,
+        close=texts.CANCEL,
+        kept={"incident": name},
+    )
+
+
+def told(deed: Deed) -> dict[str, object] | None:
+    """The fields of the command that this window stands for; None for any other."""
+    if deed.action != "incident":
+        return None
+    values = deed.values
+    return {
+        "incident": deed.value.get("incident", ""),
+        "text": str(values.get("text") or ""),
+        "tell": TELL in (values.get("then") or ()),
+    }

@@ -10,13 +10,14 @@ from channels.slack.blocks import Json
 from channels.slack.card import action_id, due
 from channels.slack.mrkdwn import cut, date, inline
 from router.desk import texts as desk_texts
-from router.desk.lead_views import Overview
+from router.desk.lead_views import IncidentRow, Overview
 from router.desk.views import Bar, DeskView, Me, Row
 
 ROWS_MAX = 8  # of one list
 TOPICS_MAX = 8
 AGENTS_MAX = 10
 RISKY_MAX = 6
+INCIDENTS_MAX = 3
 PROBLEMS_MAX = 4
 BARS_MAX = 8
 SKILLS_MAX = 30
@@ -25,12 +26,12 @@ BAR_CELLS = 10
 Link = Callable[[str], str | None]  # a contact's thread in Slack as an address, if it has one
 
 
-def home(desk: DeskView, overview: Overview | None, link: Link, *, changes: bool = False) -> Json:
-    """The view of one agent; `overview` for those who lead; `changes`: a changed workspace waits."""
+def home(desk: DeskView, overview: Overview | None, link: Link, until: int | None = None) -> Json:
+    """The view of one agent; `overview` for those who lead; `until`: when they are back by themselves (ms)."""
     found: list[Json] = []
     if desk.notice:
         found.append(blocks.section(texts.NOTICE.format(text=cut(desk.notice, 400))))
-    found += [*_status(desk), *_room(desk.me), blocks.divider()]
+    found += [*_status(desk, until), *_room(desk.me), blocks.divider()]
     offers = [one.contact for one in desk.offers]
     for title, rows, more in (
         (texts.HOME_OFFERS, offers, 0),
@@ -42,7 +43,7 @@ def home(desk: DeskView, overview: Overview | None, link: Link, *, changes: bool
         if rows or title == texts.HOME_OPEN:
             found += _rows(title, rows, more, desk.now, link)
     if overview is not None:
-        found += [blocks.divider(), *_team(overview, link, changes=changes)]
+        found += [blocks.divider(), *_team(overview, link)]
     return {"type": "home", "blocks": found[: blocks.VIEW_BLOCKS_MAX]}
 
 
@@ -51,10 +52,12 @@ def stranger() -> Json:
     return {"type": "home", "blocks": [blocks.section(texts.HOME_STRANGER)]}
 
 
-def _status(desk: DeskView) -> list[Json]:
+def _status(desk: DeskView, until: int | None) -> list[Json]:
     me = desk.me
-    since = date(me.status_since, texts.HOME_SINCE_FORM, "a while")
-    line = texts.HOME_STATUS.format(status=texts.STATUSES.get(me.status, inline(me.status)), since=since)
+    status = texts.STATUSES.get(me.status, inline(me.status))
+    line = texts.HOME_STATUS.format(status=status, since=date(me.status_since, texts.HOME_SINCE_FORM, "a while"))
+    if until is not None and me.status == "away":
+        line = texts.HOME_UNTIL.format(status=status, until=date(until, texts.HOME_SINCE_FORM, "later"))
     set_to = {"available": texts.HOME_AVAILABLE, "busy": texts.HOME_BUSY, "away": texts.HOME_AWAY}
     row = [
         blocks.button(
@@ -107,7 +110,21 @@ def line(row: Row, now: int, link: Link) -> str:
     return "  ·  ".join(one for one in (head, *about, due(row, now)) if one)
 
 
-def _team(view: Overview, link: Link, *, changes: bool) -> list[Json]:
+def _incident(one: IncidentRow, told: str) -> list[Json]:
+    """A topic that far more is written of than usual, and the one answer for all who ask."""
+    text = texts.HOME_INCIDENT.format(
+        label=inline(one.label, 60), n=one.contacts, usual=f"{one.usual:g}", open=one.affected
+    )
+    text += texts.HOME_INCIDENT_TOLD.format(text=inline(told, 300)) if told else ""
+    value = {"incident": one.id}
+    tell = blocks.button(texts.HOME_INCIDENT_TELL, action_id("incident"), value)
+    return [
+        blocks.section(text),
+        blocks.actions(tell, blocks.button(texts.HOME_INCIDENT_END, action_id("incident_end"), value)),
+    ]
+
+
+def _team(view: Overview, link: Link) -> list[Json]:
     board = view.board
     found = [
         blocks.header(texts.HOME_TEAM),
@@ -122,11 +139,13 @@ def _team(view: Overview, link: Link, *, changes: bool) -> list[Json]:
             )
         ),
     ]
-    if changes:
+    if view.changes:
         sure = blocks.confirm(texts.HOME_WHATIF, texts.WHATIF_CONFIRM, texts.HOME_WHATIF, texts.CANCEL)
         button = blocks.button(texts.HOME_WHATIF, action_id("whatif"), {}, confirm=sure)
         found.append(blocks.section(desk_texts.WHATIF_WAITS, button))
-    found += [blocks.section(alert(one).text) for one in view.matters]
+    found += [blocks.section(alert(one).text) for one in view.matters if one.code != "incidents"]
+    for one in board.incidents[:INCIDENTS_MAX]:
+        found += _incident(one, view.answers.get(one.id, ""))
     found += [blocks.section(texts.HOME_PROBLEMS.format(text=cut(one, 300))) for one in board.problems[:PROBLEMS_MAX]]
     topics = [
         texts.HOME_TOPIC.format(

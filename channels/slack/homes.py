@@ -21,7 +21,10 @@ APART_MS = 10_000  # between two changes of one Home, unless somebody waits for 
 
 
 class Homes:
-    """One node's. `link` gives a contact's thread as an address; `changes`: whether one waits; `clock` ms."""
+    """One node's. `link` gives a contact's thread as an address; `changes`: whether one waits; `clock` ms.
+
+    `until`: when an agent who is away comes back by themselves, if they said so.
+    """
 
     def __init__(
         self,
@@ -31,6 +34,7 @@ class Homes:
         link: Callable[[str, str], str | None],
         problems: Callable[[], list[str]],
         changes: Callable[[], bool] = lambda: False,
+        until: Callable[[str], int | None] = lambda _: None,
         clock: Callable[[], int],
     ) -> None:
         self._api = api
@@ -38,6 +42,7 @@ class Homes:
         self._link = link
         self._problems = problems
         self._changes = changes
+        self._until = until
         self._clock = clock
         self._users: dict[str, str] = {}  # agent -> member id, of those who opened theirs
         self._shown: dict[str, str] = {}
@@ -96,8 +101,7 @@ class Homes:
             self._users.pop(agent, None)
             return home.stranger()
         try:
-            overview = await self._desk.overview(agent, self._problems())
+            overview = await self._desk.overview(agent, self._problems(), changes=self._changes())
         except NotVisible:
             overview = None
-        waits = overview is not None and self._changes()
-        return home.home(mine, overview, lambda contact: self._link(agent, contact), changes=waits)
+        return home.home(mine, overview, lambda contact: self._link(agent, contact), self._until(agent))

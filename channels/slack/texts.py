@@ -61,6 +61,7 @@ BUTTONS = {
     "why": "Why me?",
     "read": "Read all",
     "reopen": "Reopen",
+    "customer": "Customer…",
     "take": "Take it",
     "reply": "Answer…",
     "call": "Call a colleague in",
@@ -206,15 +207,42 @@ LETTER_TOPIC = "What is it about?"
 LETTER_TOPIC_PICK = "None yet"
 LETTER_WORDS = "Message"
 
+CUSTOMER_TITLE = "The customer"
+CUSTOMER_SUBMIT = "Save"
+LINK_BUTTON = "Same customer as…"
+LINK_TITLE = "They are one customer"
+LINK_TEXT = "Their history becomes one, on all channels. It can be undone."
+LINK_OTHER = "Another contact of theirs"
+LINK_HINT = "such as c12"
+LINK_WHY = "How do you know? A note for colleagues"
+LINK_ADDRESS = "1 address"
+LINK_ADDRESSES = "{n} addresses"
+UNLINK_BUTTON = "Undo"
+UNLINK_TITLE = "They are two"
+UNLINK_TEXT = "What came from the other address is theirs again."
+UNSAID = "Not said"
+WANTS = "Wants answers in"
+CONSENT = "Messages by machine"
+CONSENT_YES = "Agreed"
+CONSENT_NO = "Refused"
+CONSENT_SINCE = "{channel}  ·  {when}"
+
+INCIDENT_TITLE = "One answer for all"
+INCIDENT_TEXT = "It goes to whoever asks next, in place of a receipt."
+INCIDENT_WORDS = "What is told"
+INCIDENT_ALSO = "And"
+INCIDENT_TELL = "Tell those who have asked already"
+INCIDENT_SUBMIT = "Tell"
+
 WHATIF_TITLE = "What if?"
 WHATIF_RUNS = ":hourglass_flowing_sand: What came in is lived through under the new workspace. This takes a moment."
-WHATIF_FAILED = ":warning: It was not rehearsed: {why}"
 WHATIF_SPAN = "How far back? As in `/usherd whatif 12h` or `/usherd whatif 7d`."
 WHATIF_CONFIRM = "It is lived through with the last seven days. A change that was rehearsed comes into force."
 
 # -- App Home ------------------------------------------------------------------------------------------------------
 
 HOME_STATUS = "*{status}* since {since}"
+HOME_UNTIL = "*{status}* until {until}, then available again by yourself"
 HOME_SINCE_FORM = "{date_short_pretty} {time}"
 HOME_WHATIF = "What would it change?"
 HOME_NEW = "Write to a customer"
@@ -240,6 +268,10 @@ HOME_BOARD = (
 )
 HOME_TOPIC = "*{label}*: {waiting} waiting, {at_risk} at risk, {free} of {able} able agents free"
 HOME_RISKY = "At risk"
+HOME_INCIDENT = ":rotating_light: *{label}*: {n} contacts, usually {usual} an hour; {open} open"
+HOME_INCIDENT_TOLD = "  ·  told: {text}"
+HOME_INCIDENT_TELL = "Tell all…"
+HOME_INCIDENT_END = "It is over"
 HOME_AGENT = "{name}: {status}, {open} open, {offered} offered, {utilisation} % utilised"
 HOME_PROBLEMS = ":warning: {text}"
 HOME_STRANGER = "You are not in this team's roster. Ask an admin to add you."
@@ -284,11 +316,13 @@ DONE_ANSWERS = "{n} answered"
 DONE_RESOLVED = "{n} resolved"
 DONE_FIRST = "first answer after {span}"
 DIGEST_SHIFT = ":wave: *Your shift is over.*"
-DIGEST_YOU = "Today: {done}."
+DIGEST_YOU = "{day}: {done}."
 DIGEST_TEAM = "The team's median: {done}."
 DIGEST_LEFT = "With you: {open} to be answered, {waiting} waiting on the customer, {snoozed} snoozed."
 DIGEST_DUE = "The first of them is due {when}."
-DIGEST_DAY = ":bar_chart: *Today*"
+DIGEST_DAY = ":bar_chart: *{day}*"
+DIGEST_DAY_FORM = "{date_pretty}"  # "yesterday" for what is told or read a day late
+DIGEST_TODAY = "Today"
 DIGEST_WEEK = ":calendar: *The last seven days*"
 DIGEST_TALLY = "{opened} opened, {answers} answered, {resolved} resolved. {kept}"
 DIGEST_PROMISE = "{n} of {of} first answers in the promised time."
@@ -308,6 +342,7 @@ COMMAND_UNKNOWN = "There is no `{word}`. {help}"
 COMMAND_STATUS = "You are {status} since {since}. {bars}. {queue} waiting for anybody."
 COMMAND_QUEUE_EMPTY = "Nothing waits."
 COMMAND_ROW = "`{id}` {who}: {subject} · {due}"
+COMMAND_CUSTOMER = ":bust_in_silhouette: {who}: {n} of these contacts"
 COMMAND_FOUND_NOTHING = "Nothing was found."
 COMMAND_TAKE_WHAT = "Which one? `/usherd take CONTACT`; `/usherd queue` lists them."
 COMMAND_EXPLAIN_WHAT = "Which one? `/usherd explain CONTACT`."

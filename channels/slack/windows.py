@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from channels.slack import forms, modals, texts
+from channels.slack import belonging, forms, modals, texts
 from channels.slack.projection import Explain
 from channels.slack.reading import Deed
 from router.desk import texts as desk_texts
@@ -16,10 +16,11 @@ from router.desk.saved import unfilled
 LOOKS = frozenset(
     {
         "decline", "transfer", "snooze", "note", "retag", "priority", "read", "why", "more", "reply", "saved", "call",
-        "merge", "spam", "new", "undo", "whatif",
+        "merge", "spam", "new", "undo", "whatif", "customer", "link", "unlink", "incident",
     }
 )  # fmt: skip
 # …what only opens a window, or must not wait for what its maker wrote before
+WRITTEN = frozenset({"note", "reply", "start", "link", "unlink", "incident"})  # without words they are nothing
 
 
 class Windows:
@@ -31,10 +32,15 @@ class Windows:
         self._now = now
 
     async def made(self, agent: str, action: str, contact: str, offer: str) -> dict[str, Any] | None:
-        """The window for a button; None if there is none. Raises NotVisible, NotOnRoster, KeyError."""
+        """The window for a button; None if there is none. Raises NotVisible, NotOnRoster, KeyError.
+
+        An incident has no contact: its id comes as `offer`.
+        """
         if action == "new":
             person = self._desk.source.names.person(agent)
             return forms.letter(self._desk.topics(agent), person.signature if person is not None else "")
+        if action == "incident":
+            return forms.incident(offer, (await self._desk.overview(agent, [])).answers.get(offer, ""))
         found = self._desk.visible(agent, contact)
         match action:
             case "decline":
@@ -65,10 +71,21 @@ class Windows:
                 return forms.merge(contact, await self._desk.twins(agent, contact))
             case "spam":
                 return forms.spam(contact)
+            case "customer":
+                return belonging.customer(await self._desk.contact(agent, contact))
         return None
 
-    async def with_saved(self, agent: str, deed: Deed) -> dict[str, Any]:
-        """The window for an answer, with the saved reply that was chosen there. Raises NotVisible, NotOnRoster."""
+    async def within(self, agent: str, deed: Deed) -> dict[str, Any]:
+        """What takes the place of the window in which something was chosen. Raises NotVisible, NotOnRoster."""
+        if deed.action == "saved":
+            return await self._with_saved(agent, deed)
+        found = self._desk.visible(agent, deed.value.get("contact", ""))
+        if deed.action == "link":
+            return belonging.link(found.id)
+        return belonging.unlink(found.id, deed.value.get("link", ""))
+
+    async def _with_saved(self, agent: str, deed: Deed) -> dict[str, Any]:
+        """The window for an answer, with the saved reply that was chosen there."""
         contact, choice = deed.value.get("contact", ""), deed.value.get("choice", "")
         view, saved = await self._desk.contact(agent, contact), await self._desk.saved(agent, contact)
         return forms.reply(view, saved, deed.values, int(choice) if choice.isdecimal() else -1)
@@ -107,7 +124,7 @@ def submitted(deed: Deed) -> dict[str, object] | None:
             topic, subject = str(values.get("topic") or ""), str(values.get("subject") or "")
             chosen = (topic,) if topic else ()
             return {"to": str(values.get("to") or ""), "subject": subject, "text": text, "topics": chosen}
-    return None
+    return forms.told(deed) or belonging.submitted(deed)
 
 
 def problems(deed: Deed, now: int) -> dict[str, str]:
@@ -118,7 +135,7 @@ def problems(deed: Deed, now: int) -> dict[str, str]:
     field = deed.blocks.get("text", "text")
     if deed.action == "snooze" and int(deed.values.get("until") or 0) <= now:
         return {"until": texts.PAST}
-    if deed.action in {"note", "reply", "start"} and not text.strip():
+    if deed.action in WRITTEN and not text.strip():
         return {field: desk_texts.refusal("empty", "", lambda _: None)}
     if deed.action in {"reply", "start"} and unfilled(text):
         return {field: texts.FILL_IN.format(what=unfilled(text))}

@@ -12,6 +12,7 @@ from router.core.state import State
 from router.desk.satisfaction import ticket, words_of
 from router.desk.service import Report, Tally
 from router.shell.exporting import export
+from router.shell.identities import identity_of
 from router.shell.late import Asked, LateAnswers
 from router.shell.notes import Internal, internal_entry
 from router.shell.past import records
@@ -67,6 +68,26 @@ class Customers:
             raise KeyError(tier)
         identities = tuple(identities_of(self._daemon.secret, address))
         await self._tell(Internal(what="tier", message="", state=tier, identities=identities), distinct=str(state.n))
+
+    async def unblock(self, named: str) -> None:
+        """Let whoever is meant write again. Raises KeyError if they are not blocked.
+
+        A message's id on the list of what opened nothing means its writer: whoever's channel has no address to spell.
+        """
+        state = await self._daemon.leader.settled()
+        blocked, number = tuple(state.blocked), state.n
+        contact = state.contacts.get(named)
+        customer = contact.customer if contact is not None else named
+        meant = {one for one, whose in state.identities.items() if customer and whose == customer}
+        meant |= {*identities_of(self._daemon.secret, named)}
+        if (listed := state.autos.get(named)) is not None:
+            message = (await self._daemon.parts.texts.messages([named])).get(named)
+            if message is not None:
+                meant.add(identity_of(self._daemon.secret, listed.channel, message.from_.address))
+        found = tuple(one for one in blocked if one in meant)
+        if not found:
+            raise KeyError(named)
+        await self._tell(Internal(what="unblock", message="", identities=found), distinct=str(number))
 
     async def _tell(self, note: Internal, *, distinct: str = "") -> None:
         await self._daemon.intake.append([internal_entry(note, distinct=distinct)])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from router.core.erasing import key_name
 from router.core.errors import ConfigError
+from router.core.message import Message
 from router.shell.erased import ErasedList
 from router.shell.erasure import Eraser
 from router.shell.identities import identity_of
@@ -16,7 +17,7 @@ from router.shell.store.rewriting import Rewriter
 if TYPE_CHECKING:
     from router.app.daemon import Daemon
 
-CHANNELS = ("email", "http", "webchat", "telegram")
+CHANNELS = ("email", "http", "webchat", "telegram", "slack")
 
 
 def begin(daemon: Daemon) -> Eraser:
@@ -31,9 +32,16 @@ def begin(daemon: Daemon) -> Eraser:
         rewrite=_rewriter(daemon).rewrite,
         listed=ErasedList(daemon.data),
         identify=partial(identities, daemon.secret),
+        leaving=partial(_leaving, daemon),
     )
     leader.listeners.append(eraser.committed)
     return eraser
+
+
+async def _leaving(daemon: Daemon, messages: list[Message]) -> None:
+    """Answers in customers' threads in Slack are ours to delete; what went out by other channels is nobody's here."""
+    if daemon.slack is not None:
+        await daemon.slack.take_back(messages)
 
 
 def _rewriter(daemon: Daemon) -> Rewriter:

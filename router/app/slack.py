@@ -25,8 +25,8 @@ from channels.slack.limits import Limits
 from channels.slack.listening import web_client
 from channels.slack.normal import place_of
 from channels.slack.ports import Wishes
+from channels.slack.taking_back import notes
 from router.app import chat
-from router.app.rehearser import Rehearsals
 from router.core.errors import Fenced, StoreUnavailable
 from router.core.message import Message
 from router.core.transitions import DeliveryState
@@ -232,7 +232,7 @@ class SlackPart:
                 clock=daemon.clock.now,
                 wishes=lambda: wishes(daemon.config),
                 limits=self._limits,
-                rehearsing=Rehearsals(daemon),
+                rehearsing=parts.rehearsing,
             )
         )
         work = asyncio.create_task(self._desk.run(), name="slack desk")
@@ -248,6 +248,21 @@ class SlackPart:
                 await work
             search.close()
             desk.close()
+
+    async def take_back(self, messages: list[Message]) -> None:
+        """Have answers deleted that stand in the threads of an erased customer; noted when it returns.
+
+        Raises StoreUnavailable: also if another node leads, which is then to erase.
+        """
+        listed = notes(messages)
+        try:
+            for name, raw in listed.items():
+                await self._daemon.store.desk_put(self._daemon.leader.engine.state.epoch, name, raw)
+        except Fenced:
+            raise StoreUnavailable("another node leads") from None
+        if self._desk is not None:
+            for name, raw in listed.items():
+                self._desk.taking_back.add(name, raw)
 
     def _customers(self) -> dict[str, bool]:
         """Customers' channels, as the workspace in force has them."""

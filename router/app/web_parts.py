@@ -10,6 +10,7 @@ from router.app import chat, http, telegram
 from router.app.credentials import StoredCredentials
 from router.app.customers import Customers
 from router.app.mail_entries import MailEntries
+from router.app.rehearser import Rehearsals
 from router.shell.live import Library
 from router.shell.ops import Ops
 from router.shell.rehearsed import was_rehearsed
@@ -58,4 +59,5 @@ def web_parts(daemon: Daemon) -> WebParts:
         stopping=lambda: daemon.stopping,
         clock=daemon.clock.now,
         rehearsed=partial(was_rehearsed, daemon.store),
+        rehearsing=Rehearsals(daemon),
     )

@@ -99,6 +99,7 @@ app.add_typer(journal, name="journal")
 
 app.command("erase")(erasing.erase)
 app.command("export")(erasing.export)
+app.command("unblock")(erasing.unblock)
 app.command("link")(upkeep.link)
 
 token = typer.Typer(help="Tokens for programs that talk to usherd.", no_args_is_help=True)

@@ -1,4 +1,4 @@
-"""`usherd erase`: everything of one customer goes for good; `usherd export`: all of it, to be handed to them."""
+"""What is done about one customer: `usherd erase`, `usherd export`, `usherd unblock`."""
 
 from __future__ import annotations
 
@@ -44,6 +44,27 @@ def erase(
         _say(found)
     if found["problem"]:
         raise typer.Exit(1)
+
+
+def unblock(
+    customer: Annotated[
+        str,
+        typer.Argument(
+            help="An address, a customer's id, the id of a contact of theirs, or of a message on `contacts --auto`."
+        ),
+    ],
+    data: Data = DATA,
+    url: Url = None,
+    token: Token = None,
+    json: Json = False,
+) -> None:
+    """Let a customer write again who was blocked, also once no contact of theirs is kept any more."""
+    output.wants_json(json)
+    stored = Daemon(data, url, token).post("/v1/customers/unblock", {"customer": customer})
+    if json:
+        output.give(stored)
+    else:
+        output.say("They may write again. What they wrote meanwhile stays on the list of `usherd contacts --auto`.")
 
 
 def export(

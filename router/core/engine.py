@@ -35,6 +35,7 @@ from router.core import (
     shadow,
     starting,
     storm,
+    unwanted,
 )
 from router.core.board import SCAN_FROM
 from router.core.decisions import Candidate, Explanation
@@ -188,6 +189,8 @@ def _dispatch(work: Work, event: Event) -> None:  # noqa: C901, PLR0912 one line
             asking.answered(work, event)
         case events.TierSet():
             links.set_tier(work, event)
+        case events.BlockLifted():
+            unwanted.lift(work.state, event.identities)
         case events.CommandRefused():
             work.refuse(event.code, event.detail)
         case events.CustomerErased() | events.ErasureDone():

@@ -206,6 +206,12 @@ class TierSet(EventBase, frozen=True, kw_only=True, tag=True):
     tier: str
 
 
+class BlockLifted(EventBase, frozen=True, kw_only=True, tag=True):
+    """Whoever is meant, by keyed hashes of their address, may open contacts again."""
+
+    identities: tuple[str, ...]
+
+
 class CommandRefused(EventBase, frozen=True, kw_only=True, tag=True):
     """A command, or another request of ours, of which no event could be made. `detail` holds nothing personal."""
 
@@ -227,6 +233,7 @@ Event = (
     | AgentCommand
     | SatisfactionGiven
     | TierSet
+    | BlockLifted
     | CommandRefused
     | CustomerErased
     | ErasureDone

@@ -1,6 +1,7 @@
 """People whose messages nobody wants: what they write is kept and listed, and opens no contact.
 
-Who was blocked may be let in again while a contact of theirs is in the state; a block ends by itself after a year.
+Who was blocked may be let in again from a contact of theirs or, once none is in the state any more, by their address; a
+block ends by itself after a year.
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from router.core.state import Contact, State
 
 BLOCKED = "blocked"  # what kind of mail it is, where it is listed
@@ -38,7 +41,12 @@ def block(state: State, contact: Contact) -> None:
 
 def unblock(state: State, contact: Contact) -> bool:
     """Its customer may write to us again. Returns whether they were blocked."""
-    found = [identity for identity in writers(state, contact) if identity in state.blocked]
-    for identity in found:
-        del state.blocked[identity]
-    return bool(found)
+    return lift(state, writers(state, contact))
+
+
+def lift(state: State, identities: Iterable[str]) -> bool:
+    """Whoever these are may write to us again. Returns whether any of them was blocked."""
+    before = len(state.blocked)
+    for identity in identities:
+        state.blocked.pop(identity, None)
+    return len(state.blocked) < before

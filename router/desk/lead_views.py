@@ -91,7 +91,7 @@ class Matter(View, frozen=True, kw_only=True):
 
 
 class Overview(View, frozen=True, kw_only=True):
-    """What a supervisor watches."""
+    """What a supervisor watches. `changes`: an edited workspace waits for its rehearsal."""
 
     n: int
     board: Board
@@ -99,3 +99,4 @@ class Overview(View, frozen=True, kw_only=True):
     risky: tuple[Row, ...]
     matters: tuple[Matter, ...] = ()
     answers: dict[str, str]  # by incident: what is told
+    changes: bool = False

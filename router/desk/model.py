@@ -217,8 +217,8 @@ class Desk:
         could = tuple(one for one in roster.people(self.source, contact, but="").agents if one.able)
         return msgspec.structs.replace(said, could=could)
 
-    async def overview(self, agent: str, problems: list[str]) -> Overview:
-        """What a supervisor watches. Raises NotOnRoster, or NotVisible for anybody else."""
+    async def overview(self, agent: str, problems: list[str], *, changes: bool = False) -> Overview:
+        """What a supervisor watches; `changes`: an edited workspace waits. Raises NotOnRoster, NotVisible to others."""
         await self.source.settled()
         if rights.on_roster(self.source.state, agent) is None:
             raise NotOnRoster
@@ -226,7 +226,7 @@ class Desk:
             raise NotVisible
         view = await overview(self.source, self._read, self.figures, problems, self._clock())
         found = matters(self.source.state, self.figures.open(), (), self._clock())  # problems have a place of their own
-        return msgspec.structs.replace(view, matters=found)
+        return msgspec.structs.replace(view, matters=found, changes=changes)
 
     def board(self, problems: list[str]) -> Board:
         """What a wallboard shows."""

@@ -207,6 +207,13 @@ class Customers(Protocol):
         """Store of which tier somebody is, "" for none; durable when it returns. Raises KeyError for no such tier."""
         ...
 
+    async def unblock(self, named: str) -> None:
+        """Let somebody write again who was blocked: by an address, a customer's, a contact's or a message's id.
+
+        Durable when it returns. Raises KeyError if nobody who is meant is blocked, TransientError.
+        """
+        ...
+
     async def export(self, named: str) -> dict[str, object]:
         """All there is of whoever a contact's id, a customer's id or an address means: the JSON of `usherd export`.
 

@@ -230,6 +230,7 @@ WHATIF_DEAD = "{n} more wait for nobody: {topics}."
 WHATIF_UNKNOWN = "unknown"
 WHATIF_IN_FORCE = "It counts as rehearsed now, and comes into force."
 WHATIF_WAITS = "A changed workspace waits: it comes into force once it was rehearsed."
+WHATIF_FAILED = "It was not rehearsed: {why}"
 WHATIF_NONE = "No change waits: what the folder says is in force."
 
 

@@ -1,9 +1,9 @@
 """Erasing a customer, carried out: the engine said what is to go; here it goes, and again if a crash came between.
 
-In this order: the names of the keys are listed beside the store; then the keys, what they locked, and inbox entries
-that still stand are deleted; then the store's file is written anew. Each step may be repeated, and all are until the
-journal says that it is done. After a restore from a backup what reappears is deleted again. What was received before
-and is read only afterwards is an erasure of its own, of that message.
+In this order: the names of the keys are listed beside the store; whoever sent something of it elsewhere is told; then
+the keys, what they locked, and inbox entries that still stand are deleted; then the store's file is written anew. Each
+step may be repeated, and all are until the journal says that it is done. After a restore from a backup what reappears
+is deleted again. What was received before and is read only afterwards is an erasure of its own, of that message.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from router.core.erasing import key_name, pending
 from router.core.errors import PermanentError, TransientError
 from router.core.events import CustomerErased, ErasureDone
 from router.core.intake import stream_order
+from router.core.message import Message
 from router.core.ports import Appended, InboxEntry
 from router.core.state import Erasure, State
 from router.shell.buggify import point
@@ -91,6 +92,11 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Rewrite = Callable[[], Awaitable[str]]
+Leaving = Callable[[list[Message]], Awaitable[None]]  # durable when it returns. Raises TransientError: then once more
+
+
+async def _nobody(_: list[Message]) -> None:
+    """Nothing stands elsewhere."""
 
 
 class Eraser:
@@ -106,8 +112,13 @@ class Eraser:
         rewrite: Rewrite,
         listed: ErasedList,
         identify: Callable[[str], list[str]],
+        leaving: Leaving = _nobody,
     ) -> None:
-        """`rewrite`: see Rewriter. `identify`: the keyed hashes that an address may have, on all channels."""
+        """`rewrite`: see Rewriter. `identify`: the keyed hashes that an address may have, on all channels.
+
+        `leaving` is told of messages before nobody can read them any more, to delete what stands of them elsewhere.
+        """
+        self._leaving = leaving
         self._store = store
         self._inbox = inbox
         self._vault = vault
@@ -153,7 +164,9 @@ class Eraser:
         await point("erase.listed")
         messages = list(erasure.messages)
         for lot in (messages[start : start + LOT] for start in range(0, len(messages), LOT)):
-            await self._store.blobs_delete(await enclosed(self._vault, lot))
+            words = await last_words(self._vault, lot)
+            await self._leaving(words)
+            await self._store.blobs_delete(files_of(words))
         await self._store.keys_delete(list(erasure.keys))
         self._vault.erase(erasure.keys, messages)
         await point("erase.keys_deleted")
@@ -292,10 +305,14 @@ def told_of(state: State) -> dict[str, str]:
     return {key_name(one, number): one for one, times in state.erased.items() for number in range(times)}
 
 
-async def enclosed(vault: Vault, messages: list[str]) -> list[str]:
-    """Blobs of files that agents sent along; after keys or messages are gone nobody can say which they were."""
+async def last_words(vault: Vault, messages: list[str]) -> list[Message]:
+    """What can still be read: after keys or messages are gone nobody can say what they named."""
     with suppress(PermanentError, msgspec.MsgspecError):
-        opened = await vault.messages(messages)
-        files = [file.blob for one in opened.values() for file in one.attachments if file.blob]
-        return [*files, *(f"card:{file.partition(':')[2]}" for file in files)]
+        return list((await vault.last_words(messages)).values())
     return []
+
+
+def files_of(words: list[Message]) -> list[str]:
+    """Blobs of files that agents sent along."""
+    files = [file.blob for one in words for file in one.attachments if file.blob]
+    return [*files, *(f"card:{file.partition(':')[2]}" for file in files)]

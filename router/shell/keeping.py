@@ -16,7 +16,7 @@ import structlog
 
 from router.core.errors import RouterError
 from router.core.state import State
-from router.shell.erasure import enclosed
+from router.shell.erasure import files_of, last_words
 from router.shell.leader import Leader
 from router.shell.records import EMPTY, Record, decode
 from router.shell.vault import Vault, message_blob, raw_blob
@@ -117,7 +117,7 @@ class Keeper:
 
     async def _delete(self, messages: list[str]) -> None:
         for lot in (messages[start : start + LOT] for start in range(0, len(messages), LOT)):
-            files = await enclosed(self._vault, lot)
+            files = files_of(await last_words(self._vault, lot))
             await self._store.blobs_delete([*files, *(name(one) for one in lot for name in (message_blob, raw_blob))])
 
 

@@ -7,6 +7,7 @@ import hashlib
 import msgspec
 
 from router.core.events import (
+    BlockLifted,
     CustomerErased,
     DeliveryReported,
     ErasureDone,
@@ -21,11 +22,11 @@ from router.shell.workers import Understood
 class Internal(msgspec.Struct, kw_only=True):
     """What usherd tells itself through the inbox.
 
-    `what`: understood | delivery | retry | reread | erase | mark | erased | workspace | rating | tier | claim. `kept`:
-    the message's bytes are in their blob already. A mark says nothing but where it stands; so does a claim, but for its
-    key: what it is of is stored beside it. To erase: `customer`, `contact` or `identities` say whom, `times` as in
-    CustomerErased. `version`, `base`: of a workspace that a node proposes. `state`: of a rating `c12:5`, of a tier its
-    name; whose they are say `identities`.
+    `what`: understood | delivery | retry | reread | erase | mark | erased | workspace | rating | tier | unblock |
+    claim. `kept`: the message's bytes are in their blob already. A mark says nothing but where it stands; so does a
+    claim, but for its key: what it is of is stored beside it. To erase: `customer`, `contact` or `identities` say
+    whom, `times` as in CustomerErased. `version`, `base`: of a workspace that a node proposes. `state`: of a rating
+    `c12:5`, of a tier its name; whose they are say `identities`.
     """
 
     what: str
@@ -89,6 +90,8 @@ def told(entry: str, note: Internal, at: int) -> Event | None:
             return rated(entry, note.state, note.identities[0] if note.identities else "", at)
         case "tier":
             return TierSet(at=at, inbox=entry, identities=note.identities, tier=note.state)
+        case "unblock":
+            return BlockLifted(at=at, inbox=entry, identities=note.identities)
         case _:
             return None
 

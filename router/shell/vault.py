@@ -134,6 +134,19 @@ class Vault:
         keys = {blob: self._keys[owner] for blob, owner in owners.items() if owner in self._keys}
         return {blob: await self._opened(blob, sealed[blob], key) for blob, key in keys.items()}
 
+    async def last_words(self, ids: list[str]) -> dict[str, Message]:
+        """Messages that are being erased, for as long as the store has their keys. Nothing of them is kept here.
+
+        For whoever deletes what they name; to all others they are gone. Raises PermanentError as `open` does.
+        """
+        sealed = await self._store.blobs_get([message_blob(one) for one in ids])
+        owners = {blob: raw[2 : 2 + raw[1]].decode("ascii") for blob, raw in sealed.items()}
+        keys = await self._store.keys_get(sorted(set(owners.values())))
+        opened = {
+            blob: await self._opened(blob, sealed[blob], keys[one]) for blob, one in owners.items() if one in keys
+        }
+        return {blob.partition(":")[2]: _MESSAGE.decode(raw) for blob, raw in opened.items()}
+
     async def _opened(self, blob: str, sealed: bytes, key: bytes) -> bytes:
         if len(sealed) < THREAD_BYTES_MIN:
             return _open(blob, sealed, key)

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 AT_WORK = (Status.AVAILABLE, Status.BUSY)
 ANSWERED = (ContactState.WAITING_CUSTOMER, ContactState.SNOOZED, ContactState.RESOLVED)  # a message then is a reaction
-OUTSIDE = (e.MessageReceived, e.MessageQuarantined, e.MessageReleased, e.StatusSet, e.ContactStarted, e.TierSet)
+OUTSIDE = (
+    e.MessageReceived, e.MessageQuarantined, e.MessageReleased, e.StatusSet, e.ContactStarted, e.TierSet, e.BlockLifted,
+)  # fmt: skip
 CORRECTIONS = (e.ContactRetagged, e.PrioritySet)
 BY_HAND = (
     e.ContactTaken, e.TransferAsked, e.ContactSnoozed, e.ContactWoken, e.ContactReopened, e.SenderLetIn,

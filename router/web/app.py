@@ -11,6 +11,7 @@ from fastapi.responses import FileResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 
 from router.desk.model import Desk
+from router.desk.rehearsals import WhatIf
 from router.desk.search import Search
 from router.web import (
     access,
@@ -25,6 +26,7 @@ from router.web import (
     operations,
     problems,
     rating,
+    rehearsing,
     topics,
     wall,
 )
@@ -43,8 +45,10 @@ scope: `messages`, `read` or `admin` (which includes the others). Every error is
 
 ROUTES = tuple(
     module.routes
-    for module in (api, imports, topics, customers, operations, desk, enclosures, live, wall, chat, chat_files, rating)
-)
+    for module in (
+        api, imports, topics, customers, operations, desk, rehearsing, enclosures, live, wall, chat, chat_files, rating,
+    )
+)  # fmt: skip
 
 
 class Assets(StaticFiles):
@@ -64,6 +68,7 @@ def create_app(parts: WebParts) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
+        await app.state.rehearsals.close()
         app.state.feed.close()
         if app.state.chat is not None:
             app.state.chat.feed.close()
@@ -83,7 +88,8 @@ def create_app(parts: WebParts) -> FastAPI:
     app.state.desk = Desk(parts.source, parts.texts, parts.clock, round(parts.settings.hold_seconds * 1000))
     app.state.search = Search(parts.source, parts.texts, parts.clock)
     app.state.uploads = enclosures.Uploads(parts.settings.uploads_max)
-    app.state.feed = live.Feed(parts, app.state.desk)
+    app.state.rehearsals = rehearsing.Runs(WhatIf(parts.source, parts.rehearsing))
+    app.state.feed = live.Feed(parts, app.state.desk, app.state.rehearsals.what_if.waiting)
     app.state.chat = chat.open_room(parts, app.state.desk.index)
     visitors = app.state.chat.feed if app.state.chat is not None else None
     if visitors is not None:

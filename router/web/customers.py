@@ -36,6 +36,12 @@ class TierAsked(pydantic.BaseModel):
     tier: str = pydantic.Field(max_length=64)
 
 
+class UnblockAsked(pydantic.BaseModel):
+    """Who may write again: an address, a customer's id, or the id of a contact or of a listed message of theirs."""
+
+    customer: str = pydantic.Field(min_length=1, max_length=320)
+
+
 class RatingAsked(pydantic.BaseModel):
     """What a customer answered to the question after a contact, from 1 (bad) to 5 (good)."""
 
@@ -73,6 +79,24 @@ async def set_tier(asked: TierAsked, parts: Parts) -> Stored:
         await customers_of(parts).set_tier(asked.customer, asked.tier)
     except KeyError:
         raise Problem(404, "no_tier", tier=asked.tier) from None
+    return Stored()
+
+
+@routes.post(
+    "/v1/customers/unblock",
+    status_code=202,
+    dependencies=ADMIN,
+    response_model=Stored,
+    responses=failures(404, 422, 503),
+    tags=["customers"],
+    summary="Let somebody write again who was blocked",
+)
+async def unblock(asked: UnblockAsked, parts: Parts) -> Stored:
+    """202 once it is on disk, also where no contact of theirs is kept any more. What they wrote stays on the list."""
+    try:
+        await customers_of(parts).unblock(asked.customer)
+    except KeyError:
+        raise Problem(404, "not_blocked") from None
     return Stored()
 
 

@@ -31,6 +31,7 @@ from router.web.api import Model, answer
 from router.web.pages import STATIC
 from router.web.parts import WebParts
 from router.web.problems import Problem
+from router.web.rehearsing import Runs
 from router.web.shield import FILE_POLICY, MAIL_POLICY
 from router.web.wall import problems_of
 
@@ -156,9 +157,10 @@ async def waiting(agent: Agent, desk: Model) -> Response:
 
 
 @routes.get("/api/overview")
-async def overview(agent: Agent, desk: Model, parts: Parts) -> Response:
+async def overview(request: Request, agent: Agent, desk: Model, parts: Parts) -> Response:
     """What a supervisor watches."""
-    return answer(await desk.overview(agent, problems_of(parts)))
+    runs: Runs = request.app.state.rehearsals
+    return answer(await desk.overview(agent, problems_of(parts), changes=runs.what_if.waiting()))
 
 
 @routes.get("/api/topics")

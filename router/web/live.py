@@ -13,6 +13,7 @@ From the page, what it has open: `{"contact": ID | null, "waiting": bool, "overv
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 
 import msgspec
@@ -98,9 +99,11 @@ class Line:
 class Feed:
     """Knows all open desks of this process and whom a change concerns."""
 
-    def __init__(self, parts: WebParts, desk: Desk) -> None:
+    def __init__(self, parts: WebParts, desk: Desk, changes: Callable[[], bool]) -> None:
+        """`changes`: whether a changed workspace waits."""
         self._parts = parts
         self._desk = desk
+        self._changes = changes
         self._lines: set[Line] = set()
         self.together = Together(desk, self._lines)
         self._queue_timer: asyncio.TimerHandle | None = None
@@ -123,7 +126,7 @@ class Feed:
             return
         if changed.everything:
             for line in self._lines:
-                line.mark("desk", "contact", "waiting", "queue")
+                line.mark("desk", "contact", "waiting", "queue", "overview")
             return
         contacts = self._parts.source.state.contacts
         touched = frozenset(changed.contacts)
@@ -235,10 +238,11 @@ class Feed:
 
     async def _overview(self, line: Line) -> bytes | None:
         try:
-            view = await self._desk.overview(line.agent, problems_of(self._parts))
+            view = await self._desk.overview(line.agent, problems_of(self._parts), changes=self._changes())
         except NotVisible:  # no supervisor, or no longer
             return None
-        compare = msgspec.json.encode((msgspec.structs.replace(view.board, now=0), view.agents, view.risky))
+        board = msgspec.structs.replace(view.board, now=0)
+        compare = msgspec.json.encode((board, view.agents, view.risky, view.changes))
         return line.fresh("overview", _frame("overview", overview=view), compare)
 
     def _others(self, line: Line, contact: str) -> bytes | None:

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from router.core.ports import Inbox, InboxEntry
 from router.core.state import State
-from router.desk.ports import Commands, Customers, Enclosures, Erasing, Operations, Source, Texts
+from router.desk.ports import Commands, Customers, Enclosures, Erasing, Operations, Rehearsing, Source, Texts
 from router.web.chat_parts import Chat
 from router.web.elsewhere import Passing
 
@@ -156,3 +156,4 @@ class WebParts:
     passing: Passing | None = None  # to the other nodes; None: there never are any
     types: Callable[[str, str, State], None] | None = None  # told of a contact in which an agent writes to the customer
     rehearsed: Callable[[str], Awaitable[bool]] | None = None  # whether `usherd whatif` looked at a version
+    rehearsing: Rehearsing | None = None  # a change of the workspace that waits; None: none ever does

@@ -22,6 +22,10 @@ PROBLEMS: dict[str, tuple[str, str]] = {
     "no_message": ("There is no such message.", ""),
     "no_model": ("No topic model of this name is kept.", "`usherd topics versions` lists them."),
     "no_customer": ("Nobody is known by this address or id.", "give an address as it is written in `usherd contacts`"),
+    "not_blocked": (
+        "Nobody is blocked who is meant by this.",
+        "`usherd contacts --auto` lists what they write.",
+    ),
     "no_tier": ("This workspace has no tier `{tier}`.", "Define it under `customers.tiers`."),
     "key_missing": (
         "The header Idempotency-Key is missing.",

@@ -44,6 +44,7 @@ channels:
     api: "{api}"
     team_channel: {team}
     customers: {{{shop}: {{}}}}
+    undo: 0s
 web: {{listen: "127.0.0.1:0"}}
 """
 AGENT = "  {name}: {{name: {name}, slack: {id}, skills: {{baggage: 3, lang:en: 5}}, capacity: {{email: 9}}}}"
@@ -167,8 +168,24 @@ async def slack_is_away(house: House) -> None:
     assert [len(cards(house.ana, f"Order {number}")) for number in range(3)] == [1] * 3
 
 
+async def a_customer_is_erased(house: House) -> None:
+    """Our answers go from their thread, files and all; what they and their colleague wrote there is theirs."""
+    [contact] = [one for one in house.daemon.contacts() if one["channel"] == "slack"]
+    [asked] = [one for one in house.cara.sees(house.shop) if not one.thread_ts and one.user == house.cara.id]
+    data = str(house.daemon.data)
+    done = await asyncio.to_thread(house.daemon.usherd, "erase", contact["id"], "--yes", "--json", "--data", data)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+    def left() -> list[str]:
+        return [one.user for one in house.cara.thread(asked)]
+
+    await until(lambda: house.slack.bot not in left(), "our answers' going")
+    assert left() == [house.cara.id, house.dan.id]
+    await card(house.ana, "erased")
+
+
 async def test_customers_and_agents_meet_in_slack(tmp_path: Path) -> None:
-    """A shared channel, the web chat, a race of ten, an hour without Slack; nothing said is in the log."""
+    """A shared channel, the web chat, a race of ten, an hour without Slack, an erasure; nothing said is in the log."""
     async with FakeSlack() as slack:
         house = House(tmp_path, slack)
         await asyncio.to_thread(house.daemon.start)
@@ -180,6 +197,7 @@ async def test_customers_and_agents_meet_in_slack(tmp_path: Path) -> None:
             await a_visitor_chats(house)
             await ten_agents_race(house)
             await slack_is_away(house)
+            await a_customer_is_erased(house)
         finally:
             assert await asyncio.to_thread(house.daemon.stop) == 0, house.daemon.log.read_text()[-4_000:]
         said = house.daemon.log.read_text()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from playwright.async_api import Page, expect
 
@@ -69,6 +71,28 @@ async def test_one_answer_is_prepared_for_all_in_an_incident(site: Site, page: P
     await page.get_by_role("button", name="It is over").click()
     await expect(page.get_by_text("Lost baggage: 12 contacts")).to_have_count(0)
     assert site.house.state.incidents == {}
+
+
+async def test_a_change_that_waits_is_rehearsed_in_the_overview(site: Site, page: Page) -> None:
+    """Who leads is told that a change waits, asks what it would do, and reads it in the window once it is found."""
+    rehearsing = site.house.rehearsing
+    await enter(page, site, "eva")
+    await page.goto(f"{site.url}/desk#/lead")
+    await expect(page.get_by_role("heading", name="Agents")).to_be_visible()
+    await expect(page.get_by_text("A changed workspace waits")).to_be_hidden()
+    rehearsing.waits, rehearsing.gate = True, asyncio.Event()
+    await page.reload()
+    await page.get_by_role("button", name="What would it change?").click()
+    dialog = page.get_by_role("dialog", name="What would it change?")
+    await dialog.get_by_label("A day").check()
+    assert await grave(page) == []
+    await dialog.get_by_role("button", name="Rehearse").click()
+    await expect(dialog.get_by_text("This takes a moment.")).to_be_visible()
+    rehearsing.gate.set()
+    await expect(dialog.get_by_text("1 of them go to somebody else.")).to_be_visible()
+    assert rehearsing.asked == [86_400_000]
+    await dialog.get_by_role("button", name="Close").click()
+    await expect(dialog).to_have_count(0)
 
 
 async def test_the_question_is_answered_by_keyboard(site: Site, page: Page) -> None:

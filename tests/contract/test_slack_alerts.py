@@ -7,6 +7,7 @@ from typing import Any
 from unittest.mock import patch
 
 import msgspec
+import pytest
 import pytest_asyncio
 
 from channels.slack import alerts, digests, nudges, work
@@ -21,6 +22,7 @@ from tests.support.slack_house import SlackHouse, slack_house
 
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
+NEVER = "24:00"  # a digest among the alerts would be counted with them
 
 
 @pytest_asyncio.fixture
@@ -35,7 +37,7 @@ async def desk() -> AsyncIterator[SlackHouse]:
     ):
         async with slack_house() as made:
             promised(made, 8 * HOUR)
-            made.wishes = Wishes(supervisors_channel=made.lead.id)
+            made.wishes = Wishes(supervisors_channel=made.lead.id, digest_at=NEVER)
             yield made
 
 
@@ -103,7 +105,7 @@ async def test_what_is_bad_is_told_in_the_channel_that_is_named_now(desk: SlackH
     await told(desk, "usherd has a problem")
     desk.slack.faults.refuse("chat.update", "is_archived", times=100)
     other = desk.slack.add_channel("leads", members=("eva", desk.slack.bot))
-    desk.wishes = Wishes(supervisors_channel=other.id)
+    desk.wishes = Wishes(supervisors_channel=other.id, digest_at=NEVER)
     await desk.until(lambda: [one for one in desk["eva"].sees(other) if "nearly full" in one.said], "told there")
     desk.slack.faults.clear()
     desk.problems = []
@@ -126,7 +128,7 @@ async def test_what_stays_bad_is_told_in_person(desk: SlackHouse) -> None:
 
 async def test_without_a_channel_each_supervisor_is_told_at_once(desk: SlackHouse) -> None:
     """An answer that did not arrive, and a message that nobody could read, are told in person."""
-    desk.wishes = Wishes()
+    desk.wishes = Wishes(digest_at=NEVER)
     desk.house.available("ana")
     contact = desk.house.mail("Hello")
     await desk.house.act("ana", "take", {"contact": contact.id}, "k1")
@@ -198,6 +200,71 @@ async def test_one_whom_slack_cannot_reach_costs_nobody_a_second_digest(desk: Sl
     assert [sum("Today" in one.said for one in desk.cards(name)) for name in ("eva", "ben")] == [1, 1]
 
 
+async def test_digests_come_late_when_slack_was_away_past_midnight(desk: SlackHouse) -> None:
+    """As things stood when they fell due, to the agent and to supervisors, once; the next day's are told as ever."""
+    house = desk.house
+    desk.wishes = Wishes(supervisors_channel=desk.lead.id, digest_at="18:00", digest_week="never")
+    await desk.until(lambda: desk.memory.left("day:"), "the desk has begun before the hour")
+    house.available("ana")
+    contact = house.mail("Hello")
+    await desk.card("ana", "Offered to you")
+    await house.act("ana", "take", {"contact": contact.id}, "k1")
+    await house.act("ana", "resolve", {"contact": contact.id}, "k2")
+    await desk.card("ana", "Resolved")
+    await desk.slack.goes_down()
+    await house.act("ana", "status", {"status": "offline"}, "off")
+    house.now += 3 * HOUR  # past six
+    await desk.until(lambda: len(desk.memory.left("due:")) == 2, "both are put down")
+    house.now += 8 * HOUR  # past midnight
+    house.mail("It is tomorrow by now.")
+    await desk.slack.comes_up()
+    await told(desk, "1 opened, 0 answered, 1 resolved", "Ana Souza: 0 answered, 1 resolved")
+    await desk.card("ana", "Your shift is over", "0 answered, 1 resolved")
+    await desk.until(lambda: not desk.memory.left("due:"), "both are told")
+    house.now += 16 * HOUR  # past six of the next day
+    await told(desk, "1 opened, 0 answered, 0 resolved")
+    assert sum("Today" in one.said for one in lead(desk)) == 2
+    assert sum("Your shift is over" in one.said for one in desk.cards("ana")) == 1
+
+
+@pytest.mark.parametrize("done", [True, False])
+async def test_a_digest_whose_outcome_is_in_doubt_is_told_once(desk: SlackHouse, *, done: bool) -> None:
+    """Slack answers with an error: it is looked for before it is posted again, whether it stands there or not."""
+    house = desk.house
+    desk.wishes = Wishes(supervisors_channel=desk.lead.id, digest_at="18:00")
+    await desk.until(lambda: desk.memory.left("day:"), "the desk has begun before the hour")
+    desk.slack.faults.fail("chat.postMessage", status=502, after=done)
+    house.now += 3 * HOUR
+    await desk.until(lambda: desk.memory.kept.get("digest:#", b'""') != b'""', "told")
+    assert sum("Today" in one.said for one in lead(desk)) == 1
+
+
+async def test_a_refusal_that_lasts_holds_up_no_other_day(desk: SlackHouse) -> None:
+    """What a process leaves undone the next one tells; what Slack refuses all day long is given up the day after."""
+    house, call, refused = desk.house, Api.call, {"2026-09-21", "2026-09-22"}
+    desk.wishes = Wishes(supervisors_channel=desk.lead.id, digest_at="18:00", digest_week="never")
+    await desk.until(lambda: desk.memory.left("day:"), "the desk has begun before the hour")
+
+    async def refusing(self: Api, method: str, arguments: dict[str, Any], **more: Any) -> dict[str, Any]:
+        told = (arguments.get("metadata") or {}).get("event_payload", {}).get("digest", "")
+        if method == "chat.postMessage" and told.partition(" ")[0] in refused:
+            raise Refusal("is_archived")
+        return await call(self, method, arguments, **more)
+
+    with patch.object(Api, "call", refusing):
+        house.now += 3 * HOUR
+        await desk.until(lambda: desk.memory.left("due:2026-09-21"), "put down")
+        await desk.stop()
+        refused.remove("2026-09-21")
+        await desk.start()
+        await desk.until(lambda: len(lead(desk)) == 1, "the first day")
+        house.now += DAY
+        await desk.until(lambda: desk.memory.left("due:2026-09-22"), "put down")
+        house.now += DAY
+        await desk.until(lambda: len(lead(desk)) == 2, "the third day")
+        await desk.until(lambda: not desk.memory.left("due:"), "the second is given up")
+
+
 async def test_who_goes_home_reads_what_they_did_and_what_is_left(desk: SlackHouse) -> None:
     """Once at the end of their day, with what stays with them."""
     house = desk.house
@@ -224,3 +291,28 @@ async def test_an_incident_is_said_with_its_figures_and_ends(desk: SlackHouse) -
     house.apply(events.IncidentEnded(at=house.now, agent="eva", incident="i1"))
     assert not house.state.incidents
     await told(desk, "Incidents: over since")
+
+
+async def test_a_supervisor_answers_an_incident_for_all_and_ends_it_in_home(desk: SlackHouse) -> None:
+    """One answer is written in a window and stands in Home from then on, to be worded anew, until it is over."""
+    house, eva = desk.house, desk["eva"]
+    house.state.incidents["i1"] = incident = Incident(
+        id="i1", topic="lost-baggage", began=house.now, contacts=34, usual=250, look_at=house.now + HOUR
+    )
+    await eva.opens_home()
+    await desk.until(lambda: eva.home and "34 contacts, usually 2.5 an hour" in eva.home.said, "Home")
+    assert eva.home is not None
+    await eva.clicks(eva.home, "usherd.incident")
+    await desk.until(lambda: eva.modal, "the window")
+    assert eva.modal is not None
+    assert list((await eva.submits(eva.modal, {"text": " "})).errors or ()) == ["text"]
+    await eva.submits(eva.modal, {"text": "The belt stands still.", "then": ["tell"]})
+    await desk.until(lambda: incident.message, "prepared")
+    assert house.acts[-1][2] == {"incident": "i1", "text": "The belt stands still.", "tell": True}
+    await desk.until(lambda: eva.home and "told: The belt stands still." in eva.home.said, "Home says so")
+    await eva.clicks(eva.home, "usherd.incident")
+    await desk.until(lambda: eva.modal and "The belt stands still." in str(eva.modal), "to be worded anew")
+    await eva.clicks(eva.home, "usherd.incident_end")
+    await desk.until(lambda: not house.state.incidents, "over")
+    await desk.until(lambda: eva.home and "34 contacts" not in eva.home.said, "Home is rid of it")
+    assert desk.slack.refusals == []

@@ -9,9 +9,10 @@ import pytest
 import pytest_asyncio
 
 from channels.slack.ports import Wishes
-from router.core.errors import StoreUnavailable, TransientError
+from router.core.errors import StoreUnavailable
 from router.core.transitions import ContactState
 from tests.contract.test_slack_desk import accepted
+from tests.fakes.rehearsing import Rehearsing
 from tests.support.slack_house import SlackHouse, slack_house
 
 NEVER = Wishes(undo_ms=3_600_000)  # by a clock that only moves by hand
@@ -194,6 +195,50 @@ async def test_spam_is_closed_and_its_sender_blocked(desk: SlackHouse) -> None:
     await desk.until(lambda: not desk.house.state.blocked, "unblocked")
 
 
+async def test_two_customers_become_one_and_two_again_in_slack(desk: SlackHouse) -> None:
+    """The window about a customer links another contact of theirs, for a reason, lists the link, and undoes it."""
+    contacts = desk.house.state.contacts
+    card, name = await accepted(desk)
+    other = desk.house.mail("Again: my money", sender="Carla <carla@example.net>")
+    assert other.offer is not None
+    await desk.house.act("ana", "accept", {"contact": other.id, "offer": other.offer.id}, "other")
+    await desk["ana"].clicks(card, "usherd.customer")
+    await desk.until(lambda: desk["ana"].modal, "the window")
+    assert desk["ana"].modal is not None
+    await desk["ana"].clicks(desk["ana"].modal, "usherd.link")
+    await desk.until(lambda: "They are one customer" in str(desk["ana"].modal), "the question")
+    answer = await desk["ana"].submits(desk["ana"].modal, {"other": other.id, "text": "  "})
+    assert list(answer.errors or ()) == ["text"]
+    assert (await desk["ana"].submits(desk["ana"].modal, {"other": f" {other.id} ", "text": "She rang."})).acked
+    await desk.until(lambda: contacts[name].customer == other.customer, "one")
+    assert said(desk, name, "note") == ["She rang."]
+    await desk["ana"].clicks(card, "usherd.customer")
+    await desk.until(lambda: desk["ana"].modal and "that they are one person" in str(desk["ana"].modal), "the link")
+    await desk["ana"].clicks(desk["ana"].modal, "usherd.unlink")
+    await desk.until(lambda: "They are two" in str(desk["ana"].modal), "the question")
+    await desk["ana"].submits(desk["ana"].modal, {"text": "Her sister."})
+    await desk.until(lambda: contacts[name].customer != other.customer, "two")
+    assert said(desk, name, "note") == ["She rang.", "Her sister."]
+    assert desk.slack.refusals == []
+
+
+async def test_what_a_customer_wants_is_noted_in_slack(desk: SlackHouse) -> None:
+    """Language and consent are chosen in the window about them; what was left as it stood is not said anew."""
+    card, name = await accepted(desk)
+    await desk["ana"].clicks(card, "usherd.customer")
+    await desk.until(lambda: desk["ana"].modal, "the window")
+    assert desk["ana"].modal is not None
+    await desk["ana"].submits(desk["ana"].modal, {"language": "es", "consent": "no"})
+    await desk.until(lambda: desk.house.acts[-1][1] == "customer", "noted")
+    assert desk.house.acts[-1][2] == {"contact": name, "language": "es", "consent": False}
+    await desk["ana"].clicks(card, "usherd.customer")
+    await desk.until(lambda: desk["ana"].modal and "E-mail  ·" in str(desk["ana"].modal), "what stands")
+    await desk["ana"].submits(desk["ana"].modal, {"consent": "yes"})
+    await desk.until(lambda: len([one for one in desk.house.acts if one[1] == "customer"]) == 2, "changed")
+    assert desk.house.acts[-1][2] == {"contact": name, "language": None, "consent": True}
+    assert desk.slack.refusals == []
+
+
 async def test_emoji_do_what_the_workspace_says(desk: SlackHouse) -> None:
     """An emoji that the workspace names resolves, in any colour; the usual one does nothing then."""
     desk.wishes = Wishes(emoji=(("take", "eyes"), ("resolve", "+1")))
@@ -205,34 +250,11 @@ async def test_emoji_do_what_the_workspace_says(desk: SlackHouse) -> None:
     await desk.until(lambda: desk.slack.bot in card.reactions.get("+1", ()), "echoed")
 
 
-class Rehearsing:
-    """A change that waits; `fails`: why its rehearsal comes to nothing."""
-
-    def __init__(self) -> None:
-        self.fails = ""
-        self.asked: list[int] = []
-
-    def waiting(self) -> bool:
-        """It does."""
-        return True
-
-    async def rehearse(self, since_ms: int) -> dict[str, object]:
-        """One contact goes elsewhere."""
-        self.asked.append(since_ms)
-        if self.fails:
-            raise TransientError(self.fails)
-        figures = {"contacts": 9, "nobody": 0, "wait_mean": 40.0, "wait_p95": 200.0, "sla_attainment": 0.9}
-        both = {"before": figures, "after": {**figures, "wait_mean": 30.0}}
-        found = {"contacts": 9, "moved": 1, "same": False, "dead_ends": {"lost-pet": 2}, "rehearsed": True}
-        return {**found, "wait": both, "waits": {"refund": both}}
-
-
 @pytest.mark.parametrize(("fails", "word"), [("", "1 of them go to somebody else"), ("no journal", "no journal")])
 async def test_a_supervisor_asks_what_a_change_would_have_done(fails: str, word: str) -> None:
     """/usherd whatif opens a window that says what the rehearsal found, or why there is none; for supervisors alone."""
     async with slack_house() as desk:
-        desk.rehearsing = rehearsing = Rehearsing()
-        rehearsing.fails = fails
+        desk.rehearsing = rehearsing = Rehearsing(waits=True, fails=fails)
         await desk.stop()
         await desk.start()
         await desk["eva"].opens_home()

@@ -191,6 +191,36 @@ async def test_what_was_said_while_nobody_listened_is_read_later() -> None:
         assert [len(one.messages) for one in shop.contacts] == [3, 1]
 
 
+async def test_what_was_deleted_while_nobody_listened_is_seen_later() -> None:
+    """An answer in a thread, a thread's first message, and one without answers: each is told once, and nothing else."""
+    async with slack_house(Rules(ack=0.5, retries=(0.0,), tier_scale=20)) as desk:
+        shop = Shop(desk)
+        desk.house.now = int(desk.slack.space.now() * 1_000)
+        await desk["ana"].writes("Welcome.", channel=shop.channel)  # the oldest that stands there
+        alone = await shop.cara.writes("Alone.", channel=shop.channel)
+        head = await shop.cara.writes("A head.", channel=shop.channel)
+        gone = await shop.dan.writes("An answer.", thread=head)
+        await shop.dan.writes("It stays.", thread=head)
+        await shop.comes(4)
+        await desk.until(lambda: "alive" in desk.memory.kept, "remembered")
+        await desk.stop()
+        for one, who in ((alone, shop.cara), (gone, shop.dan), (head, shop.cara)):
+            await who.deletes(one)
+        await desk.slack.settled()
+        desk.house.now += 3_600_000
+        await desk.start()
+        messages = await shop.comes(7)
+        wanted = {f"slack:{shop.channel.id}:{one.ts}" for one in (alone, head, gone)}
+        assert {one.revises for one in messages} == wanted
+        assert {one.auto for one in messages} == {"deleted"}
+        await desk.stop()
+        desk.house.now += 3_600_000
+        await desk.start()  # what is known to be gone is not told again
+        await shop.cara.writes("The next.", channel=shop.channel)
+        [message] = await shop.comes(8)
+        assert message.text == "The next."
+
+
 async def test_customers_hold_up_no_agent(shop: Shop) -> None:
     """Many files that are slow to come keep hands of their own busy; a click is carried out at once."""
     contact = shop.desk.house.mail("I want my money back.", subject="Refund")

@@ -267,6 +267,7 @@ async def test_commands_answer_whoever_asks(desk: SlackHouse) -> None:
         ("status", "available"),
         ("queue", "Lost dog"),
         ("find dog", contact.id),
+        ("find carla", "Carla Gómez carla@example.org: 1 of these contacts"),
         ("find nothing-of-the-kind", "Nothing was found"),
         (f"explain {contact.id}", "It waits"),
         ("explain 9-9", "no such contact"),
@@ -284,9 +285,11 @@ async def test_commands_answer_whoever_asks(desk: SlackHouse) -> None:
 
 
 async def test_away_for_a_while_ends_by_itself(desk: SlackHouse) -> None:
-    """After the time an agent is available again, also if the process was started anew meanwhile."""
+    """Home says until when; then the agent is available again, also if the process was started anew meanwhile."""
+    await desk["ana"].opens_home()
     await desk["ana"].command("/usherd", "away 30m")
     await desk.whisper("ana", "away until")
+    await desk.until(lambda: desk["ana"].home and "then available again" in desk["ana"].home.said, "Home says so")
     await desk.stop()
     desk.house.now += 31 * 60_000
     await desk.start()

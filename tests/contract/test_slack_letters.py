@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
 from unittest.mock import patch
 
+import msgspec
 import pytest
 import pytest_asyncio
 
-from channels.slack import limits, listening
+from channels.slack import limits, listening, taking_back
 from channels.slack.api import Api
 from channels.slack.letters import File, Letter, Letters, retry_after
 from channels.slack.limits import Limits
 from channels.slack.listening import web_client
 from channels.slack.manifest import manifest
-from router.sim.slack import Channel, FakeSlack, Message, Person, Rules
+from channels.slack.taking_back import TakingBack, notes
+from router.core.message import Address, Message
+from router.sim.slack import Channel, FakeSlack, Person, Rules
+from router.sim.slack import Message as Posted
+from tests.support.slack_house import Memory
 
 RULES = Rules(message_pace=0.01, tier_scale=20)
 HASTY_SECONDS = 2  # so short is Slack waited for where it is to hang
@@ -30,7 +36,7 @@ class Shop:
         self.slack = slack
         self.cara: Person = slack.add_user("cara")
         self.channel: Channel = slack.add_channel("help", members=("cara", slack.bot))
-        self.question: Message | None = None
+        self.question: Posted | None = None
         self.letters = self.process()
 
     def process(self, patience: int = listening.TIMEOUT_SECONDS) -> Letters:
@@ -45,7 +51,7 @@ class Shop:
         place = {"channel": self.channel.id, "thread": self.question.ts}
         return Letter(key=key, name=name, text=text, files=files, **place)
 
-    def answers(self) -> list[Message]:
+    def answers(self) -> list[Posted]:
         """What stands in the thread below the question."""
         assert self.question is not None
         return [one for one in self.cara.thread(self.question) if one.ts != self.question.ts]
@@ -163,3 +169,96 @@ async def test_a_slack_that_is_away_is_waited_for(shop: Shop) -> None:
     assert [one.text for one in shop.answers()] == ["One."]
     assert [retry_after(tries, 0) for tries in (1, 2, 20)] == [2_000, 4_000, 300_000]
     assert retry_after(3, 86_400_000) is None
+
+
+async def taken_back(shop: Shop, *keys: str, late: Letter | None = None) -> Memory:
+    """What is noted of erased answers is carried out to its end, as by a process that finds it at its start.
+
+    `late`: an answer that arrives as the first is deleted.
+    """
+    assert shop.question is not None
+    place = Address(address=f"slack:{shop.channel.id}/{shop.question.ts}")
+    kept = Memory()
+    kept.kept |= notes(answer(place, key) for key in keys)
+
+    class Watched(Api):
+        async def call(
+            self, method: str, arguments: dict[str, Any], *, urgent: bool = False, patience: float = 0.0
+        ) -> dict[str, Any]:
+            nonlocal late
+            found = await super().call(method, arguments, urgent=urgent, patience=patience)
+            if method == "chat.delete" and late is not None:
+                arriving, late = late, None
+                await shop.letters.send(arriving)
+            return found
+
+    client = web_client(shop.slack.bot_token, shop.slack.api_url)
+    taking = TakingBack(Watched(client, Limits(time.monotonic)), kept, lambda: shop.slack.bot)
+    taking.recall(kept.kept)
+    working = asyncio.create_task(taking.work.run())
+    async with asyncio.timeout(60):
+        while len(taking.work) + taking.work.waits:
+            await asyncio.sleep(0.01)
+    working.cancel()
+    return kept
+
+
+def answer(to: Address, key: str | None, channel: str = "slack") -> Message:
+    """What an agent wrote."""
+    return Message(channel=channel, from_=Address(address="", name="Ana"), to=(to,), message_id=key)
+
+
+@pytest.fixture
+def no_wait() -> Iterator[None]:
+    """The second look comes at once."""
+    with patch.object(taking_back, "AGAIN_SECONDS", 0.01):
+        yield
+
+
+@pytest.mark.usefixtures("no_wait")
+async def test_answers_to_who_was_erased_are_taken_back(shop: Shop) -> None:
+    """All pieces and files of those that are named go; another answer, and what customers wrote, stand as they were."""
+    await shop.letters.send(shop.letter("Stays.", File(name="kept.txt", content=b"1"), key="m1"))
+    await shop.letters.send(shop.letter("word " * 1_000, File(name="bill.pdf", content=b"%PDF"), key="m2"))
+    assert shop.question is not None
+    await shop.cara.uploads("mine.txt", b"2", text="Thanks!", thread=shop.question)
+    await shop.letters.send(shop.letter("Goes too.", key="m3"))
+    assert len(shop.answers()) == 7
+    kept = await taken_back(shop, "m2", "m3")
+    assert [one.text for one in shop.answers()] == ["Stays.", "", "Thanks!"]
+    assert sorted(one.name for one in shop.slack.space.files.values()) == ["kept.txt", "mine.txt"]
+    assert kept.kept == {}
+    assert shop.slack.refusals == []
+
+
+@pytest.mark.usefixtures("no_wait")
+async def test_an_answer_that_was_on_its_way_is_taken_back_as_well(shop: Shop) -> None:
+    """It is looked once more: what was being sent as its customer was erased stands there only then."""
+    await shop.letters.send(shop.letter("One.", key="m1"))
+    kept = await taken_back(shop, "m1", "m2", late=shop.letter("Two.", key="m2"))
+    assert shop.answers() == []
+    assert kept.kept == {}
+
+
+@pytest.mark.usefixtures("no_wait")
+@pytest.mark.parametrize("code", ["thread_not_found", "not_in_channel", "cant_delete_message"])
+async def test_what_slack_does_not_let_us_delete_is_let_be(shop: Shop, code: str) -> None:
+    """A thread that is gone, a channel we were taken out of, a message that stays: it is not tried for ever."""
+    await shop.letters.send(shop.letter("One.", key="m1"))
+    method = "chat.delete" if code == "cant_delete_message" else "conversations.replies"
+    shop.slack.faults.refuse(method, code)
+    kept = await taken_back(shop, "m1")
+    assert kept.kept == {}
+
+
+def test_only_what_was_sent_into_a_thread_is_noted() -> None:
+    """Mails, what customers wrote, and what has no name leave no note; one thread's answers are one."""
+    place = Address(address="slack:C0HELP0001/1790000001.000100")
+    answers = [answer(place, key) for key in ("m1", "m2", None)]
+    others = [
+        Message(channel="slack", from_=place, reply_to=(place,), message_id="slack:C0HELP0001:1790000001.000100"),
+        answer(Address(address="ada@example.org"), "<1@example.org>", "email"),
+    ]
+    [(name, raw)] = notes([*answers, *others]).items()
+    assert name.startswith("erased:C0HELP0001 1790000001.000100 ")
+    assert len(msgspec.json.decode(raw)["answers"]) == 2

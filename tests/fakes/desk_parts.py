@@ -19,6 +19,7 @@ from router.core.state import Contact, State
 from router.core.values import Agent, Role, Rule, Status, Team, Topic, When, Workspace
 from router.desk.ports import Article, Changed, Directory, Display, Outcome, Person, Saved
 from router.web.parts import Intake, TokenRecord, WebParts, WebSettings
+from tests.fakes.rehearsing import Rehearsing
 
 START = 1_790_000_000_000  # ms
 MINUTE = 60_000
@@ -216,6 +217,7 @@ class House:
         self.act_error: Exception | None = None
         self.act_gate: asyncio.Event | None = None
         self.stopping = False
+        self.rehearsing = Rehearsing()
         self._callbacks: list[Callable[[Changed], None]] = []
         self._serial = 0
         self.apply(events.WorkspaceChanged(at=now, version="1", workspace=workspace()))
@@ -460,6 +462,7 @@ class House:
             "settings": WebSettings(push_seconds=0.01, queue_seconds=0.01, act_seconds=5.0, hold_seconds=0),
             "metrics": registry,
             "stopping": lambda: self.stopping,
+            "rehearsing": self.rehearsing,
             "clock": lambda: self.clock(),  # noqa: PLW0108  # a test may set another one later
             **changes,
         }

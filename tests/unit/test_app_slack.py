@@ -13,6 +13,19 @@ import pytest
 from fastapi import FastAPI
 from slack_sdk.signature import SignatureVerifier
 
+from channels.slack import (
+    alerts,
+    arriving,
+    away,
+    digests,
+    lapses,
+    losses,
+    nudges,
+    own_status,
+    people,
+    taking_back,
+    threads,
+)
 from channels.slack.letters import Letter, Letters, Outcome
 from channels.slack.listening import bolt, web_client
 from router.app.slack import SlackPart, SlackSender
@@ -24,6 +37,10 @@ from skills.channel_model import SlackChannel
 from skills.secret import Secret
 
 SECRET = "5" * 32
+REMEMBERED = (
+    alerts.PREFIX, arriving.PREFIX, away.PREFIX, digests.DAY, digests.DUE, digests.TOLD, lapses.PREFIX, losses.PREFIX,
+    nudges.PREFIX, own_status.PREFIX, people.PREFIX, taking_back.PREFIX, threads.LINE, threads.PREFIX,
+)  # fmt: skip
 TAKEN: list[Mapping[str, Any]] = []
 
 
@@ -148,3 +165,9 @@ async def test_an_answer_goes_into_the_thread_it_is_addressed_to() -> None:
     for places in ((), ("slack:U034EF5GH",), ("a@b.example",), ("slack:C034EF5GH/1700000000.000100",) * 2):
         assert (await sender.send(answer(*places))).state is DeliveryState.FAILED
     assert sender.retry_after(1, 0) == 2_000
+
+
+def test_each_part_remembers_under_names_of_its_own() -> None:
+    """All share one memory: no name of one part begins as another's do, or it would read what it did not write."""
+    assert [(one, other) for one in REMEMBERED for other in REMEMBERED if one != other and one.startswith(other)] == []
+    assert len(set(REMEMBERED)) == len(REMEMBERED)

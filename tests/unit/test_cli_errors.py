@@ -28,10 +28,10 @@ COMMANDS = [
     "init", "diff", "import",
     "run", "demo", "store", "check", "message", "status", "queue", "agents", "contacts", "explain", "quarantine list",
     "quarantine show", "quarantine retry", "journal verify", "journal snapshot", "journal export",
-    "journal restore", "journal accept-loss", "link", "token create",
+    "journal restore", "journal accept-loss", "link", "token create", "unblock",
 ]  # fmt: skip
 ASKING = ["status", "queue", "agents", "contacts", "explain c1", "quarantine list", "quarantine show 1-0",
-          "quarantine retry 1-0", "link ana", "token create --scope read"]  # fmt: skip
+          "quarantine retry 1-0", "link ana", "token create --scope read", "unblock c1"]  # fmt: skip
 
 
 class Run:

@@ -190,6 +190,16 @@ def test_a_blocked_sender_opens_nothing() -> None:
     assert scene.refused() == "bad-state"
 
 
+def test_a_block_is_lifted_without_any_contact() -> None:
+    """By who they are alone; whoever else is blocked stays so, and who is not is none the wiser."""
+    scene = Scene(pushing(ANA))
+    for name in ("p1", "p2"):
+        scene.apply(e.SpamMarked(at=scene.at, agent="ana", contact=scene.mail(name), block=True))
+    scene.apply(e.BlockLifted(at=scene.at, identities=("p1", "nobody")))
+    assert list(scene.engine.state.blocked) == ["p2"]
+    assert (scene.mail("p1"), scene.mail("p2")) == ("c3", "")
+
+
 def test_a_block_ends_after_a_year() -> None:
     """Nobody is blocked for ever."""
     scene = Scene(pushing(ANA))

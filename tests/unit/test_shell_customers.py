@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.app.invitations import Inviter
+from router.core.events import BlockLifted
 from router.core.message import Address, Message
 from router.core.state import State
 from router.core.transitions import DeliveryState
@@ -137,6 +138,8 @@ def test_notes_of_ratings_and_tiers_say_all_there_is() -> None:
     }  # fmt: skip
     odd = told("5-0", Internal(what="rating", message="", state="c7:x"), 9)
     assert msgspec.to_builtins(odd)["score"] == 0
+    lifted = told("6-0", Internal(what="unblock", message="", identities=("p1",)), 9)
+    assert lifted == BlockLifted(at=9, inbox="6-0", identities=("p1",))
     tier = told("5-0", Internal(what="tier", message="", state="gold", identities=("p1",)), 9)
     assert msgspec.to_builtins(tier)["tier"] == "gold"
     assert told("5-0", Internal(what="understood", message="1-0"), 9) is None

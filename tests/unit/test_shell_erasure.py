@@ -14,7 +14,9 @@ import pytest
 from router.core.erasing import key_name
 from router.core.errors import ConfigError, StoreUnavailable
 from router.core.events import CustomerErased, ErasureDone
+from router.core.message import Message
 from router.shell import erasure as erasure_module
+from router.shell.enclosures import Enclosures, card_blob, file_blob
 from router.shell.erased import ErasedList
 from router.shell.erasure import Eraser
 from router.shell.identities import identity_of
@@ -38,6 +40,7 @@ class Erasing:
     def __init__(self, folder: Path, store: ShellStore | None = None, said: str = "") -> None:
         self.stage = Stage(store)
         self.rewritten = 0
+        self.told: list[Message] = []
         self.listed = ErasedList(folder)
 
         async def rewrite() -> str:
@@ -52,9 +55,14 @@ class Erasing:
             rewrite=rewrite,
             listed=self.listed,
             identify=identities,
+            leaving=self._leaving,
         )
         self.stage.leader.listeners.append(self.eraser.committed)
         self.stage.vault.key_of = self._key_of
+
+    async def _leaving(self, messages: list[Message]) -> None:
+        """Keep what is leaving."""
+        self.told += messages
 
     def _key_of(self, identity: str) -> str:
         return key_name(identity, self.stage.leader.engine.state.erased.get(identity, 0))
@@ -350,3 +358,19 @@ async def test_who_is_known_by_a_mail_that_is_being_read_can_be_erased(tmp_path:
         stage.workers.release()
         report = await asked
         assert (report["done"], report["messages"], report["keys"]) == (True, 1, 1)
+
+
+async def test_what_agents_sent_goes_and_where_it_stands_is_told(tmp_path: Path) -> None:
+    """Files of an answer are deleted with it; who sends answers hears of them before nobody can read them any more."""
+    node = Erasing(tmp_path)
+    async with node.running() as stage:
+        contact = await stage.holding()
+        keeper = Enclosures(
+            stage.store, stage.vault, state=lambda: stage.leader.engine.state, tidy=lambda *one: one, identify=str.upper
+        )
+        file = await keeper.keep(contact, "a.pdf", "application/pdf", b"%PDF")
+        assert (await stage.act("ana", "reply", contact=contact, text="Here it is.", files=(file,))).ok
+        assert {file_blob(file), card_blob(file)} <= stage.store.blobs.keys()
+        await node.eraser.erase(contact)
+        assert not {file_blob(file), card_blob(file)} & stage.store.blobs.keys()
+        assert [one.text for one in node.told] == ["hello", "Here it is."]

@@ -6,15 +6,16 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from slack_sdk.models.blocks import Block
 
-from channels.slack import alerting, blocks, card, forms, home, modals, mrkdwn, notices, team
+from channels.slack import alerting, belonging, blocks, card, forms, home, modals, mrkdwn, notices, team
 from channels.slack.blocks import Json
 from channels.slack.card import Post
 from router.desk.digests import Day, Shift, Tally, Worker
-from router.desk.lead_views import AgentLoad, Board, Matter, Overview, Today, TopicQueue
+from router.desk.lead_views import AgentLoad, Board, IncidentRow, Matter, Overview, Today, TopicQueue
 from router.desk.views import (
     Banner,
     Bar,
@@ -25,6 +26,7 @@ from router.desk.views import (
     Done,
     File,
     Item,
+    LinkRow,
     Me,
     OfferRow,
     Party,
@@ -35,6 +37,7 @@ from router.desk.views import (
     TeamRow,
     Topic,
     Why,
+    Wishes,
 )
 from router.sim.slack.blocks import message_too_long, problems_of_blocks, problems_of_view, view_too_large
 from router.sim.slack.mrkdwn import pinged
@@ -102,8 +105,18 @@ items = st.builds(
 )
 ACTIONS = (
     "reply", "note", "transfer", "snooze", "wake", "resolve", "reopen", "retag", "priority", "let_in", "take", "call",
-    "merge", "spam", "leave", "unblock",
+    "merge", "spam", "leave", "unblock", "customer", "link", "unlink",
 )  # fmt: skip
+codes = st.from_regex(r"[a-z]{2}", fullmatch=True)
+links = st.builds(LinkRow, id=names, at=instants, how=texts, by=texts, addresses=st.integers(1, 30))
+wishes = st.builds(
+    Wishes,
+    languages=st.dictionaries(codes, texts, max_size=4) | st.just({f"{n:03}": "one of many" for n in range(150)}),
+    language=codes | st.sampled_from(["", "149"]),
+    consent=st.none() | st.booleans(),
+    consent_at=instants,
+    consent_channel=texts,
+)
 cards = st.builds(
     Card,
     n=st.just(1),
@@ -127,6 +140,8 @@ cards = st.builds(
     actions=st.lists(st.sampled_from(ACTIONS), unique=True).map(tuple),
     offer=st.sampled_from(["", "1790000000000-1.2"]),
     offer_until=instants,
+    links=st.lists(links, max_size=3).map(tuple),
+    wishes=wishes,
 )
 labels = st.builds(Topic, id=names, label=texts, p=st.just(0))
 people = st.builds(
@@ -186,6 +201,17 @@ desks = st.builds(
     notice=texts,
     more=st.dictionaries(st.sampled_from(["open", "snoozed"]), st.integers(1, 5_000)),
 )
+incidents = st.builds(
+    IncidentRow,
+    id=st.sampled_from(["i1", "i2"]),
+    topic=names,
+    label=texts,
+    began=instants,
+    contacts=st.integers(0, 10**6),
+    usual=st.floats(0, 10**6),
+    affected=st.just(3),
+    told=st.booleans(),
+)
 overviews = st.builds(
     Overview,
     n=st.just(1),
@@ -214,6 +240,7 @@ overviews = st.builds(
         statuses=st.just({}),
         today=st.just(Today(opened=1, resolved=1, answers=1)),
         problems=_strings(6),
+        incidents=st.lists(incidents, max_size=4).map(tuple),
     ),
     agents=st.lists(
         st.builds(
@@ -234,6 +261,7 @@ overviews = st.builds(
     ).map(tuple),
     risky=many,
     matters=st.lists(matters, max_size=3).map(tuple),
+    answers=st.dictionaries(st.just("i1"), texts, max_size=1),
 )
 saved = st.lists(
     st.builds(SavedReply, name=names, label=texts, text=texts, fits=st.booleans(), open=st.just(())), max_size=5
@@ -341,6 +369,10 @@ def test_any_modal_is_within_the_limits(
         forms.call(contact, listed),
         forms.merge(contact, twins),
         forms.spam(contact),
+        forms.incident("i1", view.signature),
+        belonging.customer(view),
+        belonging.link(contact),
+        belonging.unlink(contact, "l12"),
         forms.letter(listed.topics, view.signature),
     ):
         accepted_view(made)
@@ -350,7 +382,8 @@ def test_any_modal_is_within_the_limits(
 @given(desks, st.none() | overviews)
 def test_any_home_is_within_the_limits(desk: DeskView, overview: Overview | None) -> None:
     """The Home is taken by Slack however many contacts, topics and agents there are."""
-    accepted_view(home.home(desk, overview, lambda contact: f"https://ours.example/{contact}", changes=True))
+    waits = None if overview is None else msgspec.structs.replace(overview, changes=True)
+    accepted_view(home.home(desk, waits, lambda contact: f"https://ours.example/{contact}", NOW))
     accepted_view(home.stranger())
 
 
@@ -369,7 +402,7 @@ def test_any_alert_and_digest_is_within_the_limits(
     accepted(alerting.reminder([f"<https://ours.example/x|y>: {number}" for number in range(11)]))
     accepted(alerting.day(Day(tally=tally, board=overview.board, workers=listed), tally))
     shift = Shift(today=done, team=done, unanswered=1, waiting_customer=2, snoozed=3, next_due=NOW)
-    accepted(alerting.shift(shift))
+    accepted(alerting.shift(shift, NOW))
 
 
 @QUICK

@@ -290,6 +290,7 @@ ROUTES = [
     ("POST", "/v1/topics/learn", "admin"),
     ("POST", "/v1/erasures", "admin"),
     ("PUT", "/v1/customers/tier", "admin"),
+    ("POST", "/v1/customers/unblock", "admin"),
     ("POST", "/v1/ratings", "messages"),
     ("GET", "/v1/exports/k1", "admin"),
     ("GET", "/v1/messages/m1/files/0", "admin"),

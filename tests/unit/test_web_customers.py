@@ -28,6 +28,7 @@ class People:
     def __init__(self) -> None:
         self.rated: list[tuple[str, int, str]] = []
         self.tiers: list[tuple[str, str]] = []
+        self.lifted: list[str] = []
         self.down = False
 
     async def rate(self, contact: str, score: int, sender: str = "") -> None:
@@ -45,6 +46,12 @@ class People:
         if tier not in {"", "gold"}:
             raise KeyError(tier)
         self.tiers.append((address, tier))
+
+    async def unblock(self, named: str) -> None:
+        """One is blocked."""
+        if named != "ada@customer.example":
+            raise KeyError(named)
+        self.lifted.append(named)
 
     async def export(self, named: str) -> dict[str, object]:
         """All of one."""
@@ -175,6 +182,14 @@ async def test_a_program_hands_in_answers_of_its_own_contacts(
     assert (await web.post("/v1/ratings", json={**body, "score": 6}, headers=program)).status_code == 422
     assert (await web.post("/v1/ratings", json={**body, "score": 1}, headers=ADMIN)).status_code == 202
     assert people.rated == [(asked.id, 5, ""), (asked.id, 1, "")]
+
+
+async def test_who_is_blocked_is_let_in_by_name(web: httpx.AsyncClient, people: People) -> None:
+    """An admin lets somebody write again; of whoever is not blocked it is said so."""
+    for named, status in (("ada@customer.example", 202), ("ben@customer.example", 404)):
+        found = await web.post("/v1/customers/unblock", json={"customer": named}, headers=ADMIN)
+        assert found.status_code == status
+    assert people.lifted == ["ada@customer.example"]
 
 
 async def test_a_program_sets_tiers_that_there_are(web: httpx.AsyncClient, people: People) -> None:

@@ -36,6 +36,20 @@ export const newKey = () =>
 
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
+// A rehearsal takes its time: it is asked after until it is done, or nobody wants it any more.
+export async function whatif(span, wanted) {
+  let found = await ask("POST", "/desk/api/whatif", { span });
+  while (!found.done && wanted()) {
+    try {
+      found = await get(`whatif/${encodeURIComponent(found.run)}`);
+    } catch (error) {
+      if (error instanceof Refused && error.status !== 503) throw error;
+      await pause(1000); // the line was cut for a moment
+    }
+  }
+  return found.lines;
+}
+
 // Tries until there is an answer. `waiting` is called once when the first try found no server.
 export async function act(action, fields, waiting, key = newKey()) {
   const body = { action, fields, key };

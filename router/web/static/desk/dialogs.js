@@ -171,6 +171,21 @@ export function askIncident(said) {
     h("label", { class: "choice" }, tell, h("span", {}, T.incidentTellOpen))], T.send, () => ({ text: text.value.trim(), tell: tell.checked }));
 }
 
+// How far back a what-if looks, as the server reads it.
+export function askWhatIf() {
+  return ask(T.whatif, [h("p", { class: "muted" }, T.whatifText), h("fieldset", {}, h("legend", {}, T.whatifSince),
+    Object.entries(T.whatifSpans).map(([span, text]) => radio("span", span, span === "7d", text)))], T.whatifBegin,
+  (form) => new FormData(form).get("span"));
+}
+
+// What a rehearsal found, once it is there: `coming` promises its lines.
+export function showWhatIf(coming) {
+  const content = h("div", { role: "status" }, h("p", {}, T.whatifRuns));
+  coming.then((lines) => content.replaceChildren(...lines.map((line) => h("p", {}, line))),
+    (error) => content.replaceChildren(h("p", { class: "problem" }, error.message || T.failed)));
+  return ask(T.whatif, content, null, () => null);
+}
+
 export function showWhy(why) {
   return ask(T.whyTitle, [h("p", { class: "headline" }, why.headline), why.sentences.map((text) => h("p", {}, text)),
     why.candidates.length > 0 && [h("h3", {}, T.whyCandidates), h("ol", { class: "candidates" }, why.candidates.map((one) =>

@@ -1,7 +1,7 @@
 // What a supervisor gives to others, and what an agent begins: longer dialogues around one action.
 
-import { get } from "./api.js";
-import { askNew, askTransfer } from "./dialogs.js";
+import { get, whatif } from "./api.js";
+import { askNew, askTransfer, askWhatIf, showWhatIf } from "./dialogs.js";
 import { toast } from "./dom.js";
 import { Enclosing, filesOf } from "./enclosing.js";
 import { T } from "./texts.js";
@@ -14,6 +14,15 @@ export async function assign(app, contact) {
   } catch (error) {
     toast(error.message || T.failed, "bad");
   }
+}
+
+// A supervisor has the change that waits lived through; it goes on if the window is closed.
+export async function rehearse() {
+  const span = await askWhatIf();
+  if (!span) return;
+  let open = true;
+  await showWhatIf(whatif(span, () => open));
+  open = false;
 }
 
 const draftOf = (agent) => `usherd-new-${agent}`;

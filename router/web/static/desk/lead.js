@@ -15,6 +15,9 @@ export class LeadView {
     this.figures = h("div", { class: "figures" });
     this.problems = h("ul", { class: "problems", "aria-label": T.problems });
     this.incidents = h("ul", { class: "problems incidents", "aria-label": T.incidents });
+    this.change = h("ul", { class: "problems changes" }, h("li", {}, icon("clock"), h("span", {}, T.whatifWaits),
+      h("button", { class: "small", data: { focus: "whatif" }, onclick: () => this.app.whatif() }, T.whatif)));
+    this.change.hidden = true;
     this.topics = h("tbody");
     this.noTopics = h("p", { class: "empty" }, T.queueEmpty);
     this.topicTable = h("table", { class: "table" },
@@ -25,7 +28,7 @@ export class LeadView {
     this.root = h("section", { class: "queue-view lead", "aria-label": T.overview },
       h("header", { class: "queue-head" }, h("a", { class: "icon-button back", href: "#/", "aria-label": T.goBack }, icon("back")),
         h("h1", {}, T.overview), h("a", { href: "/desk/report", target: "_blank", rel: "noopener" }, T.report), h("a", { href: "/wall", target: "_blank", rel: "noopener" }, T.wallboard)),
-      this.problems, this.incidents, this.figures,
+      this.change, this.problems, this.incidents, this.figures,
       h("div", { class: "lead-panes" },
         h("section", {}, h("h2", {}, T.queueByTopic), h("div", { class: "table-scroll", tabindex: "0", role: "region", "aria-label": T.queueByTopic }, this.topicTable), this.noTopics),
         h("section", {}, h("h2", {}, T.atRisk), this.risky, this.noRisk)),
@@ -51,6 +54,7 @@ export class LeadView {
     const wrong = [...view.matters.filter((one) => one.code !== "incidents").map((one) => ({ text: [one.text, ...one.details].join(" ") })), ...board.problems.map((text) => ({ text }))];
     patch(this.problems, wrong, (one) => one.text, (one) => h("li", {}, icon("flag"), one.text));
     this.problems.hidden = !wrong.length;
+    this.change.hidden = !view.changes;
     patch(this.topics, board.topics.map((one) => ({ ...one, shown: since(one.oldest) })), (one) => one.topic, (one) =>
       h("tr", {}, h("th", { scope: "row" }, one.label), h("td", { class: "number" }, one.waiting), h("td", { class: "number" }, one.shown),
         h("td", { class: `number ${one.at_risk ? "warn" : ""}` }, one.at_risk || "–"),

@@ -4,7 +4,7 @@ import { Refused, act, get, signIn, signOut, whoAmI } from "./api.js";
 import { askCall, askDecline, askIncident, askLink, askMerge, askPriority, askSnooze, askSpam, askTopics, askTransfer, askUnlink, askWishes, showHelp, showWhy } from "./dialogs.js";
 import { h, icon, say, toast } from "./dom.js";
 import { Live } from "./live.js";
-import { assign, forgetDraft, startContact } from "./handing.js";
+import { assign, forgetDraft, rehearse, startContact } from "./handing.js";
 import { Head, theme } from "./head.js";
 import { filesOf } from "./enclosing.js";
 import { Holds } from "./holds.js";
@@ -262,6 +262,8 @@ class App {
   assign(contact) { return assign(this, contact); }
 
   startContact() { return startContact(this); }
+
+  whatif() { return rehearse(); }
 
   setStatusOf(target, status) { return this.act("status", { status, target }); }
 
