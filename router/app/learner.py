@@ -20,11 +20,11 @@ import structlog
 
 from router.app import lessons, models, trainer
 from router.app.hearing import Hearing, unsure_messages
-from router.app.kept_models import Kept, KeptModels, Listed, ModelStore
+from router.app.kept_models import Kept, KeptModels, Listed
 from router.core.erasing import pending
 from router.core.errors import RouterError, TransientError
-from router.shell.labels import Documents
 from router.shell.leader import Leader
+from router.shell.leading import FencedStore, Leading
 from router.shell.workers import Models
 from skills.compile import Classifier
 from skills.model import WorkspaceConfig
@@ -46,8 +46,12 @@ ASKED = "topics:asked"  # a document: what an admin asks of whoever leads
 HELD = "an earlier topic model is in force by hand; nothing is learned from the desk: `usherd topics learn` goes on"
 
 
-class LearnerStore(ModelStore, Documents, Protocol):
+class LearnerStore(FencedStore, Protocol):
     """What learning asks of the store."""
+
+    async def doc_put(self, name: str, value: bytes) -> None:
+        """Keep a small document, whoever leads."""
+        ...
 
 
 class Forced(Protocol):
@@ -88,8 +92,9 @@ class Learner:
         data: Path,
         now: Callable[[], int],
     ) -> None:
-        self.kept = KeptModels(store, data)
-        self.hearing = Hearing(store)
+        self._leads = Leading(store)
+        self.kept = KeptModels(self._leads, data)
+        self.hearing = Hearing(self._leads)
         self.look_seconds = LOOK_SECONDS
         self._store = store
         self._bodies = bodies
@@ -149,11 +154,16 @@ class Learner:
     async def look(self) -> None:
         """Keep what was said since the last look, do what was asked, and begin to learn if it is time.
 
-        Raises StoreUnavailable.
+        Raises StoreUnavailable; Fenced if another node leads.
         """
-        if not self._began:
+        state = await self._leader.settled()
+        if not self._leader.leading:
+            return
+        if not self._began or self._leads.epoch != state.epoch:
+            self._stop()  # what it knew was another epoch's
+            self._began, self._leads.epoch = False, state.epoch
             await self.kept.read()
-            await self.hearing.begin(await self._leader.settled())
+            await self.hearing.begin(state)
             self._began = True
         state = await self._leader.settled()
         await self.hearing.note(state)

@@ -157,6 +157,10 @@ class TestJournal:
         with pytest.raises(Fenced):
             await store.desk_add(1, "in:1", b"late")
         assert await store.desk_all() == {}
+        await store.doc_put_leading(2, "labels", b"in time")
+        with pytest.raises(Fenced):
+            await store.doc_put_leading(1, "labels", b"late")
+        assert await store.doc_get("labels") == b"in time"
 
     async def test_a_repeated_batch_is_fine_and_stored_once(self, store: Store) -> None:
         """The retry of an append whose reply was lost returns; a batch that only shares its ids is fenced."""

@@ -194,6 +194,11 @@ class ShellStore(MemoryStore):
         self._answer()
         self.documents[name] = value
 
+    async def doc_put_leading(self, epoch: int, name: str, value: bytes) -> None:
+        """Keep one, unless the epoch is over."""
+        self._require(epoch)
+        await self.doc_put(name, value)
+
     async def doc_swap(self, name: str, before: bytes | None, after: bytes) -> bool:
         """Put one in another's place."""
         self._answer()

@@ -17,11 +17,13 @@ from router.app import kept_models, learner, models, trainer
 from router.app.kept_models import KeptModels
 from router.app.learner import Learner
 from router.core.decisions import EraseCustomer
+from router.core.errors import Fenced
 from router.core.events import ContactResolved, ContactRetagged, CustomerErased
 from router.core.message import Address, Message
 from router.core.state import Contact, Erasure, MessageRef, State
 from router.core.transitions import ContactState
 from router.core.values import WHOLE, Requirement, Topic, Workspace
+from router.shell.labels import HEAD, Label, Labels
 from router.shell.leader import Leader
 from router.shell.workers import Models
 from skills.compile import Classifier
@@ -372,6 +374,35 @@ async def test_who_leads_no_more_keeps_no_model(tmp_path: Path, monkeypatch: pyt
     await scene.learner.learned()
     assert await new.look() == new.listed
     assert scene.forced == [first]
+
+
+async def test_a_leader_that_was_stopped_writes_nothing_when_it_wakes(tmp_path: Path) -> None:
+    """Another began meanwhile: its labels and list stand, whatever the old one has to say; later it reads them."""
+    scene = Scene(tmp_path)
+    await begun(scene)
+    scene.say("parcel shipping question", "bags")
+    await scene.learner.look()
+    scene.store.rows.append(("7-0", b"the other's fence"))
+    other = scene.node()
+    scene.state.epoch = 7
+    await scene.look(other)
+    await other.kept.update(held=True)
+    await other.hearing.labels.add([Label("c9", "9-0", ("refund",), outright=True)])
+    scene.state.epoch = 0  # what the stopped one still thinks
+    scene.say("where is my parcel", "bags")
+    kept = dict(scene.store.documents)
+    with pytest.raises(Fenced):
+        await scene.learner.look()
+    with pytest.raises(Fenced):
+        await scene.learner.kept.update(held=False)
+    assert scene.store.documents == kept
+    scene.store.rows.append(("8-0", b"its own fence"))
+    scene.state.epoch = 8
+    await scene.look()
+    assert scene.learner.kept.listed.held
+    found = Labels(scene.store, Label, HEAD)
+    await found.read()
+    assert [label.contact for label in found.up_to(9)] == ["c1", "c9", "c2"]
 
 
 async def test_training_ends_where_a_node_leads_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

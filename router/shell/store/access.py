@@ -15,7 +15,7 @@ DAEMON_RULES = (
     f"({_K}inbox {_K}seen:* +evalsha)",
     f"({_K}seen:* +hget +hset +ttl +expire)",
     f"({_K}journal +xadd +xread +xrange +xrevrange +xinfo +xlen +evalsha)",
-    f"({_K}journal {_K}blob:* {_K}outbox {_K}desk +evalsha)",
+    f"({_K}journal {_K}blob:* {_K}doc:* {_K}outbox {_K}desk +evalsha)",
     f"({_K}blob:* +set +mget +getrange +unlink)",
     f"({_K}keys +hmget +hsetnx +hdel)",
     f"({_K}secret +get +setnx)",

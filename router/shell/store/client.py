@@ -303,7 +303,7 @@ class Store(Asking, Shared):
     async def blobs_put_leading(self, epoch: int, blobs: dict[str, bytes]) -> None:
         """The same. Raises Fenced if the journal has a newer epoch than the caller's."""
         stored = await self._blobs.prepare(blobs)
-        await self._fenced(scripts.BLOBS_PUT, list(map(self.keys.blob, stored)), epoch, *stored.values())
+        await self._fenced(scripts.SET_ALL, list(map(self.keys.blob, stored)), epoch, *stored.values())
 
     async def blobs_get(self, names: list[str]) -> dict[str, bytes]:
         """Return those of the blobs that exist."""

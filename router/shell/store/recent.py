@@ -38,7 +38,7 @@ _REPEATABLE = {  # each does nothing where it was done, or where more has come s
     for script in (
         scripts.OUTBOX_PUT,
         scripts.OUTBOX_DELETE,
-        scripts.BLOBS_PUT,
+        scripts.SET_ALL,
         scripts.DESK_ADD,
         scripts.DOC_SWAP,
     )

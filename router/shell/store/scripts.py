@@ -134,8 +134,8 @@ local last = last_id(KEYS[1])
 if tonumber(string.match(last, '^%d+')) > tonumber(ARGV[1]) then return '!' .. last end
 """
 OUTBOX_PUT = "#!lua" + _LAST_ID + _EPOCH + "redis.call('HSET', KEYS[2], ARGV[2], ARGV[3])\nreturn '+'\n"
-# KEYS: journal, blobs. ARGV: epoch of the caller, their values. Answer as above: who leads no more writes none.
-BLOBS_PUT = "#!lua" + _LAST_ID + _EPOCH + "for i = 2, #KEYS do redis.call('SET', KEYS[i], ARGV[i]) end\nreturn '+'\n"
+# KEYS: journal, blobs or documents. ARGV: epoch of the caller, their values. Answer as above.
+SET_ALL = "#!lua" + _LAST_ID + _EPOCH + "for i = 2, #KEYS do redis.call('SET', KEYS[i], ARGV[i]) end\nreturn '+'\n"
 # As OUTBOX_PUT for what came in, unless it is there: a newer leader has read the desk already and would not see it.
 # Answer: '+', '=' was there already, or fenced as above.
 DESK_ADD = (
@@ -187,7 +187,7 @@ SCRIPTS = (
     JOURNAL_APPEND,
     OUTBOX_PUT,
     OUTBOX_DELETE,
-    BLOBS_PUT,
+    SET_ALL,
     DESK_ADD,
     DOC_SWAP,
     LEASE_ACQUIRE,

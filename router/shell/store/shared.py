@@ -156,6 +156,10 @@ class Shared(Protocol):
         """Store a small document, replacing the one of that name."""
         await self._ask(commands.doc_put(self.keys, name, value))
 
+    async def doc_put_leading(self, epoch: int, name: str, value: bytes) -> None:
+        """The same. Raises Fenced if the journal has a newer epoch than the caller's."""
+        await self._fenced(scripts.SET_ALL, [self.keys.doc(name)], epoch, value)
+
     async def doc_swap(self, name: str, before: bytes | None, after: bytes) -> bool:
         """Put `after` in the place of `before`, None for no document; False if there is another by now."""
         (done,) = await self._ask(
