@@ -23,7 +23,7 @@ from channels.email.identity import Fingerprint, fingerprint, identity_of
 from channels.email.smtp_hooks import STOPPING
 from channels.email.smtp_session import TEMPORARY, SessionFactory, SmtpSession
 from channels.email.smtp_settings import Accounts, SmtpSettings
-from router.core.errors import BacklogFull, ConfigError, Draining, StoreUnavailable
+from router.core.errors import AddressTaken, BacklogFull, ConfigError, Draining, StoreUnavailable
 from router.core.ports import Appended, Inbox, InboxEntry
 
 _log = structlog.get_logger()
@@ -65,7 +65,7 @@ class SmtpReceiver:
         self._appends: set[asyncio.Task[list[Appended]]] = set()
 
     async def start(self) -> tuple[str, int]:
-        """Listen, and give the address and port that were bound. Raises ConfigError if that cannot be."""
+        """Listen, and give the address and port that were bound. Raises AddressTaken, ConfigError."""
         loop = asyncio.get_running_loop()
         settings = self.settings
         factory = SessionFactory(self, _tls_context(settings))
@@ -73,7 +73,7 @@ class SmtpReceiver:
             self._server = await loop.create_server(factory, settings.host, settings.port, backlog=1024)
         except OSError as error:
             where = f"{settings.host}:{settings.port}"
-            raise ConfigError(
+            raise AddressTaken(
                 f"cannot listen for mail on {where}: {os.strerror(error.errno) if error.errno else error}",
                 hint="choose another address or port under channels.email.smtp.listen, or stop what uses it",
             ) from error

@@ -30,6 +30,7 @@ from router.app.demo_chats import Visitors, read_conversations
 from router.app.demo_page import BothSides
 from router.app.demo_people import Agents, Customers, Sink
 from router.app.demo_view import View, because
+from router.core.errors import AddressTaken
 from router.shell.clock import wall_ms
 from router.web.access import links, new_ticket
 from skills.workspace import load
@@ -70,8 +71,7 @@ async def play(*, seconds: int | None, data: Path | None, quiet: bool, slack: bo
             join_slack(config, fake)
             sys.stderr.write(f"Slack, as its members see it: {fake.page_url}\n")
         page = BothSides()
-        daemon = Daemon(load(config), data or folder / "data", pages=(page.routes,))
-        await daemon.start()
+        daemon = await begin(config, data or folder / "data", page)
         audit = Audit(daemon)
         chance = random.Random(1)  # noqa: S311  # a story, not a secret
         try:
@@ -80,6 +80,22 @@ async def play(*, seconds: int | None, data: Path | None, quiet: bool, slack: bo
         finally:
             await daemon.stop()
         return {**msgspec.structs.asdict(figures), "ok": ok}
+
+
+async def begin(config: Path, data: Path, page: BothSides) -> Daemon:
+    """The demo's daemon; at other ports if the usual ones were taken since they were found free. Raises ConfigError."""
+    while True:
+        daemon = Daemon(load(config), data, pages=(page.routes,))
+        try:
+            await daemon.start()
+        except AddressTaken:
+            channels = config / "channels.yaml"
+            before = channels.read_text()
+            channels.write_text(re.sub(r'(listen: "127\.0\.0\.1:)\d+', r"\g<1>0", before))
+            if channels.read_text() == before:
+                raise
+        else:
+            return daemon
 
 
 async def _act_out(  # the cast

@@ -12,7 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from router.app.guarded_http import GuardedHttp
-from router.core.errors import ConfigError
+from router.core.errors import AddressTaken
 
 BACKLOG = 1024
 STOP_SECONDS_MAX = 3
@@ -39,12 +39,12 @@ class WebServer:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> tuple[str, int]:
-        """Listen; gives the address that was bound. Raises ConfigError if it is taken."""
+        """Listen; gives the address that was bound. Raises AddressTaken."""
         host, port = self._where
         try:
             listener = socket.create_server((host, port), backlog=BACKLOG, family=_family(host))
         except OSError as error:
-            raise ConfigError(
+            raise AddressTaken(
                 f"cannot listen for the web on {host}:{port}: {os.strerror(error.errno) if error.errno else error}",
                 hint="choose another address or port under web.listen, or stop what uses it",
             ) from error

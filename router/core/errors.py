@@ -88,3 +88,7 @@ class ConfigError(RouterError):
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}: " if self.file and self.line else f"{self.file}: " if self.file else ""
         return f"{where}{self.message}" + (f" ({self.hint})" if self.hint else "")
+
+
+class AddressTaken(ConfigError):
+    """Something else listens at an address that usherd was told to listen at, or nothing may."""

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import signal
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from router.app import demo
+from router.app.demo_page import BothSides
 from tests.acceptance.desk_client import DeskClient
 from tests.support.daemons import until
 from tests.support.running_demo import Demo, Place, empty_place
@@ -88,3 +92,18 @@ async def test_a_mail_of_ones_own_is_left_to_whoever_opens_the_desk(place: Place
     assert "Traceback" not in demo.said
     assert " 0 lost" in demo.said
     assert place.leftovers() == []
+
+
+async def test_two_that_find_the_usual_ports_free_at_once_both_begin(tmp_path: Path) -> None:
+    """Who comes second takes any ports."""
+    with socket.create_server(("127.0.0.1", 0)) as taken, empty_place(tmp_path) as place:
+        port = taken.getsockname()[1]
+        config = demo.lay_out(tmp_path / "config", 9, fixed_ports=False)
+        channels = config / "channels.yaml"
+        channels.write_text(re.sub(r'(smtp: \{listen: "127\.0\.0\.1:)0', rf"\g<1>{port}", channels.read_text()))
+        daemon = await demo.begin(config, place.temporary / "data", BothSides())
+        try:
+            assert daemon.smtp is not None
+            assert daemon.smtp[1] not in {0, port}
+        finally:
+            await daemon.stop()
