@@ -67,6 +67,8 @@ class FiltersConfig(ChannelPart):
     """Where rspamd is: http://127.0.0.1:11333. What it would mark or reject is listed as spam, not routed."""
     clamd: Annotated[str, AfterValidator(_clamd)] | None = None
     """clamd's socket, as a path or 127.0.0.1:3310. What it finds something in is listed, without its files."""
+    dkim: Flag = False
+    """Whether usherd checks who signed a mail, where no trusted_authserv did. It asks DNS for writers' keys."""
     wait: Annotated[Duration, Field(ge=100, le=60_000)] = 10_000
     """So long they may take with one mail, while others go on; then it comes in as it is, and says so."""
 

@@ -1,4 +1,4 @@
-"""Has mails looked at by the filters that the workspace names, while the workers read them.
+"""Has mails looked at by the filters that the workspace names, and their signatures checked, while workers read them.
 
 What is spam, or does harm, is listed and opens no contact. A filter that does not answer in time keeps no mail back: it
 goes on, and says so. As with all that takes long, nobody behind it waits: it is deferred, and comes back.
@@ -15,8 +15,10 @@ import httpx
 import msgspec
 import structlog
 
+from channels.email import vouching
 from channels.email.filters import TooLarge, Unfiltered, harm, spam
 from router.app.mail import MailMeta
+from router.shell.workers import Raw
 
 if TYPE_CHECKING:
     from router.core.message import Message
@@ -28,25 +30,34 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 AT_ONCE = 8
+KEYS_AT_ONCE = 32  # mails for whose keys name servers are asked, which their senders may have made slow
 SECONDS_MAX = 60.0  # as long as a workspace may say
 SPAM = "rspamd takes it for spam: {score}."
 HARM = "clamd found {name} in it: its files and its HTML are left out here."
 UNFILTERED = "{name} has not looked at it: {why}."
 LATE = "it does not answer in time"
 FAILED = "usherd failed on it; this was logged"
+UNCHECKED = "Whether its domain signed it is not known: DNS did not answer."
+
+Understand = Callable[["list[Raw]"], "list[asyncio.Future[Understood]]"]
 
 
 class Filters:
     """One node's."""
 
     def __init__(
-        self, config: Callable[[], WorkspaceConfig], transport: httpx.AsyncBaseTransport | None = None
+        self,
+        config: Callable[[], WorkspaceConfig],
+        understand: Understand,
+        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        """`config`: the one in force, whenever it is asked for."""
+        """`config`: the one in force, whenever it is asked for. `understand`: what workers do."""
         self._config = config
+        self._understand = understand
         self._transport = transport
         self._client: httpx.AsyncClient | None = None
         self._slots = asyncio.Semaphore(AT_ONCE)
+        self._key_slots = asyncio.Semaphore(KEYS_AT_ONCE)
         self._tasks: set[asyncio.Task[Understood]] = set()
         self._troubles: dict[str, str] = {}
 
@@ -88,7 +99,29 @@ class Filters:
         understood = await reading
         if understood.message is None:
             return understood
-        return msgspec.structs.replace(understood, message=_marked(understood.message, score, name))
+        message = _marked(understood.message, score, name)
+        if settings.dkim and not message.authentication and message.auto is None:
+            message = await self._vouched(entry, message)
+        return msgspec.structs.replace(understood, message=message)
+
+    async def _vouched(self, entry: InboxItem, message: Message) -> Message:
+        """A mail with what its signatures say of its writer. Never raises."""
+        writer = message.forwarded_by or message.from_
+        asked = vouching.signatures(entry.raw, writer.address)
+        result = "none"
+        if asked:
+            try:
+                async with self._key_slots:
+                    keys = await asyncio.gather(*(vouching.key_of(one.name) for one in asked))
+            except Exception as error:  # noqa: BLE001  # the doing of whoever has the domain, so no trouble of ours
+                log.info("signature_not_checked", error=type(error).__name__)
+                return msgspec.structs.replace(message, warnings=(*message.warnings, UNCHECKED))
+            task = vouching.task_of(dict(zip(asked, keys, strict=True)))
+            raw = b"" if entry.path else entry.raw
+            [future] = self._understand([Raw(raw, task, vouching.checked, path=entry.path, size=len(entry.raw))])
+            checked = (await future).message
+            result = checked.authentication[vouching.METHOD] if checked is not None else "fail"
+        return msgspec.structs.replace(message, authentication={vouching.METHOD: result})
 
     async def _score(self, settings: FiltersConfig, entry: InboxItem) -> tuple[str, str]:
         if settings.rspamd is None:

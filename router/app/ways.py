@@ -60,7 +60,7 @@ class Asked:
             return next((known[one] for one in identities(daemon.secret, address) if one in known), "")
 
         self.tiers = TierLookup(lambda: daemon.config, seen, daemon.clock.now)
-        self.filters = Filters(lambda: daemon.config)
+        self.filters = Filters(lambda: daemon.config, daemon.workers.understand)
 
     def attach(self, reader: Reader) -> None:
         """Have it ask them."""
