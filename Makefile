@@ -90,10 +90,10 @@ format: develop ## let ruff lay out the code and fix what it can
 	$(VENV)/bin/ruff format
 	$(VENV)/bin/ruff check --fix
 
-bench: develop ## measure on this machine: durable intake, mails to offers, time from 250 to offer
+bench: develop ## measure on this machine, each figure beside something of the same run: some ten minutes
 	$(PY) -m benchmarks
 
-bench-full: develop ## the same, longer, with more points
+bench-full: develop ## the same with more points, and what takes minutes each: hours
 	$(PY) -m benchmarks --full
 
 soak: develop ## hours of traffic, watching memory, lag and the journal

@@ -1,4 +1,4 @@
-"""`make bench`: every figure on this machine, in one run. `--full` takes longer and has more points."""
+"""`make bench`: figures of this machine, in one run. `--full` takes longer, has more points and long sections too."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ SECTIONS: dict[str, tuple[str, Section]] = {
     "corrections": ("Corrections while it learns", lambda full: corrections.run(full=full)),
     "simulate": ("The engine beside other rules, and exact queues", lambda full: simulate.run(full=full)),
 }
+LONG = ("takeover", "corrections")  # minutes each: when asked for, and with all of `--full`
 TABLES = {  # modules that print tables of their own
     "mail": "benchmarks.mail_corpora",
     "split": "benchmarks.mail_split",
@@ -60,7 +61,7 @@ def main() -> None:
     parser.add_argument("--full", action="store_true", help="longer, with more points")
     asked = parser.parse_args()
     console = Console(highlight=False)
-    wanted = asked.sections or [*SECTIONS, *TABLES]
+    wanted = asked.sections or [name for name in (*SECTIONS, *TABLES) if asked.full or name not in LONG]
     console.print(f"{_commit()}, {platform.processor() or platform.machine()}, Python {platform.python_version()}\n")
     started = time.perf_counter()
     for name in wanted:
