@@ -11,7 +11,8 @@ import pytest_asyncio
 
 from router.core.transitions import DeliveryState
 from router.shell.outbox import attempt
-from tests.support.ways import OVERSIZE, WAYS, ChatWay, Way, until
+from tests.support.way import OVERSIZE, Way, until
+from tests.support.ways import WAYS, ChatWay
 
 HOSTILE = (
     "needle \x00\x01\x1b[2J\x07 </script><script>alert(1)</script>",

@@ -10,6 +10,7 @@ import pytest_asyncio
 from channels.slack import customers, fetching, work
 from channels.slack.normal import extract
 from router.core.errors import StoreUnavailable
+from router.core.ports import Appended, InboxEntry
 from router.sim.slack import Rules
 from tests.support.slack_customers import Shop
 from tests.support.slack_house import slack_house
@@ -168,6 +169,30 @@ async def test_an_event_however_often_it_comes_is_one_message(shop: Shop) -> Non
     [message] = await shop.comes(3)
     assert message.text == "Thrice."
     await shop.desk.until(lambda: not shop.desk.memory.left("in:"), "forgotten")
+
+
+async def test_what_was_handed_on_as_the_process_died_is_one_message(shop: Shop) -> None:
+    """Slack was told, the inbox has it, and its answer was lost: the next process hands it on anew, which adds none."""
+    inbox = shop.desk.house.inbox
+    append = AsyncMock(side_effect=inbox.append)
+
+    async def lost(entries: list[InboxEntry], *, conflict: str = "keep") -> list[Appended]:
+        await inbox.__class__.append(inbox, entries, conflict=conflict)
+        raise StoreUnavailable("the answer was lost")
+
+    with patch.object(inbox, "append", lost):
+        await shop.cara.writes("Once.", channel=shop.channel)
+        await shop.desk.until(lambda: shop.entries, "handed on")
+        await shop.desk.slack.settled()
+        await shop.desk.stop()
+    assert len(shop.desk.slack.deliveries.acknowledged) == 1
+    assert len(shop.desk.memory.left("in:")) == 1
+    with patch.object(inbox, "append", append):
+        await shop.desk.start()
+        await shop.desk.until(lambda: not shop.desk.memory.left("in:"), "forgotten")
+    assert append.await_count == 1
+    [message] = await shop.comes(1)
+    assert message.text == "Once."
 
 
 async def test_what_was_said_while_nobody_listened_is_read_later() -> None:

@@ -178,8 +178,8 @@ class SlackHouse:
 
 
 @asynccontextmanager
-async def slack_house(rules: Rules | None = None) -> AsyncIterator[SlackHouse]:
-    """A house with its Slack, started; both keep a quicker pace than in life."""
+async def slack_outside(rules: Rules | None = None) -> AsyncIterator[SlackHouse]:
+    """A house with its Slack, not started; both keep a quicker pace than in life."""
     quick = dataclasses.replace(rules or Rules(), message_pace=0.01)
     with (
         patch.object(limits, "MESSAGE_SECONDS", 0.02),
@@ -188,9 +188,15 @@ async def slack_house(rules: Rules | None = None) -> AsyncIterator[SlackHouse]:
         patch.object(desk, "TICK_SECONDS", 0.1),
     ):
         async with FakeSlack(manifest(), rules=quick) as slack:
-            house = SlackHouse(slack)
-            await house.start()
-            try:
-                yield house
-            finally:
-                await house.stop()
+            yield SlackHouse(slack)
+
+
+@asynccontextmanager
+async def slack_house(rules: Rules | None = None) -> AsyncIterator[SlackHouse]:
+    """The same, started."""
+    async with slack_outside(rules) as house:
+        await house.start()
+        try:
+            yield house
+        finally:
+            await house.stop()

@@ -1,8 +1,4 @@
-"""Every way in and out, behind one face, so that one suite can hold all channels to the same.
-
-The outside (a mail server's client, a mailbox, Telegram, a browser, a program, a folder) lives in `opened`; the adapter
-in `running`, and may be stopped and begun anew over the same outside and the same inbox.
-"""
+"""Every way in and out, behind one face, so that one suite can hold all channels to the same."""
 
 from __future__ import annotations
 
@@ -11,16 +7,15 @@ import base64
 import importlib.util
 import re
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from types import ModuleType
-from typing import Any, ClassVar
+from typing import Any
 
 import httpx
 import msgspec
 
-from channels.email.send import SendSettings, SmtpSender
 from channels.email.settings import MailSettings
 from channels.http import HttpMessage
 from channels.http import entry as http_entry
@@ -34,14 +29,11 @@ from channels.telegram.send import Courier
 from channels.webchat import Entries as ChatEntries
 from channels.webchat import normalise as chat_normalise
 from router.app.chat import ChatSender
-from router.app.mail import MailSender
 from router.app.mail import normalise as mail_normalise
 from router.app.telegram import TelegramSender
-from router.core.errors import StoreUnavailable
 from router.core.message import Address, Message
-from router.core.ports import Appended, InboxEntry
+from router.core.ports import InboxEntry
 from router.shell.notes import CLAIM
-from router.shell.outbox import Sender
 from router.shell.vault import Vault
 from router.web.app import create_app
 from router.web.chat_parts import Chat, ChatLimits, ChatSettings
@@ -51,157 +43,17 @@ from tests.fakes.chat_site import SECRET, ChatSite, identity
 from tests.fakes.desk_parts import House
 from tests.fakes.scripted_imap import ScriptedImap
 from tests.fakes.scripted_imap import listening as imap_listening
-from tests.fakes.scripted_smtp import ScriptedSmtp
-from tests.fakes.scripted_smtp import listening as smtp_listening
 from tests.fakes.telegram.server import FakeTelegram, Fault
 from tests.fakes.telegram.world import BOT, TOKEN, Json
 from tests.support.chat_workspace import Visitor
 from tests.support.mailboxes import Documents, reading, settings
 from tests.support.shell_scene import ShellStore
+from tests.support.slack_way import SlackWay
 from tests.support.smtp_peer import connected, receiving
+from tests.support.way import BYTES_MAX, HELP, OVERSIZE, Out, Way, until
 
-PATIENCE_SECONDS = 60.0  # a guard against hanging
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "add-a-channel.md"
 EXAMPLE_LINES_MAX = 80
-BYTES_MAX = 20_000  # of one message, where a way is told its limit
-OVERSIZE = 400_000
-HELP = "help@acme.example"
-
-
-async def until(true: Callable[[], object]) -> None:
-    """Wait until something is so."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while not true():
-            await asyncio.sleep(0.01)
-
-
-class Kept:
-    """An inbox with the store's rules.
-
-    `gate`: appends wait for it; `down`: they fail; `lose`: stored, the answer lost, then down.
-    """
-
-    def __init__(self) -> None:
-        self.entries: list[InboxEntry] = []
-        self.gate = asyncio.Event()
-        self.gate.set()
-        self.down = self.lose = False
-        self.asked = self.failed = 0
-        self._known: dict[bytes, tuple[str, bytes]] = {}
-
-    async def append(self, entries: list[InboxEntry], *, conflict: str = "keep") -> list[Appended]:
-        """Keep what is new."""
-        self.asked += 1
-        await self.gate.wait()
-        if self.down:
-            self.failed += 1
-            raise StoreUnavailable("down")
-        answers = [self._one(one, conflict) for one in entries]
-        if self.lose:
-            self.lose, self.down = False, True
-            self.failed += 1
-            raise StoreUnavailable("the answer was lost")
-        return answers
-
-    def _one(self, entry: InboxEntry, conflict: str) -> Appended:
-        known = self._known.get(entry.key)
-        if known is not None and known[1] == entry.body:
-            return Appended(known[0], duplicate=True)
-        if known is not None and conflict == "refuse":
-            return Appended("", conflict=True)
-        name = f"{wall_clock()}-{len(self.entries)}"
-        self._known.setdefault(entry.key, (name, entry.body))
-        self.entries.append(entry)
-        return Appended(name, conflict=known is not None)
-
-
-class Out:
-    """A way out. `busy`: the next try is asked to wait, None where that cannot be; `gone`: nobody is reached there."""
-
-    def __init__(
-        self,
-        sender: Sender,
-        letter: Message,
-        *,
-        busy: Callable[[], object] | None,
-        gone: Callable[[], object],
-        delivered: Callable[[], int],
-    ) -> None:
-        self.sender, self.letter = sender, letter
-        self.busy, self.gone, self.delivered = busy, gone, delivered
-
-
-class Way:
-    """One channel."""
-
-    name: ClassVar[str]
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.inbox = Kept()
-        self.tasks: dict[int, asyncio.Task[bool]] = {}
-
-    @asynccontextmanager
-    async def opened(self) -> AsyncIterator[None]:
-        """The outside, while the block lasts."""
-        yield
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """The adapter, while the block lasts; it ends as abruptly as it may."""
-        yield
-
-    async def say(self, number: int, text: str) -> bool:
-        """Hand a message in and wait for the answer: whether it says that it is stored. For those who push."""
-        raise NotImplementedError
-
-    async def hand_in(self, number: int, text: str = "") -> None:
-        """Hand a message in; who pushes does not wait for the answer here."""
-        self.tasks[number] = asyncio.create_task(self.say(number, text or f"This is number {number}."))
-        await asyncio.sleep(0)
-
-    def taken(self, number: int) -> bool:
-        """Whether the outside was told by now that it is stored."""
-        task = self.tasks[number]
-        return task.done() and task.result()
-
-    async def insist(self, number: int) -> None:
-        """What the outside does that was told nothing, or no: it hands the same in again."""
-        await asyncio.wait({self.tasks[number]})
-        await self.hand_in(number)
-
-    async def oversize(self) -> None:
-        """Hand in what is too large, and wait until that is dealt with."""
-        raise NotImplementedError
-
-    def read(self, entry: InboxEntry) -> Message:
-        """What the channel makes of an entry."""
-        raise NotImplementedError
-
-    @asynccontextmanager
-    async def outgoing(self) -> AsyncIterator[Out]:
-        """The way out: by mail, unless a channel has one of its own."""
-        server = ScriptedSmtp()
-        async with smtp_listening(server) as port:
-            sender = SmtpSender(SendSettings(host="127.0.0.1", port=port, hostname="acme.example", encryption="none"))
-            letter = Message(
-                channel=self.name,
-                from_=Address(address=HELP),
-                to=(Address(address="ada@customer.example"),),
-                subject="Re: it",
-                sent_at="2026-11-20T10:00:00Z",
-                text="Yes.",
-                full_text="Yes.",
-                message_id="1@acme.example",
-            )
-            yield Out(
-                MailSender(sender, "acme", Vault(ShellStore())),
-                letter,
-                busy=lambda: server.answers.update(MAIL=["450 4.7.1 slow down", "250 OK"]),
-                gone=lambda: server.answers.update(RCPT="550 5.1.1 no such user"),
-                delivered=lambda: len(server.bodies),
-            )
-            await sender.close()
 
 
 def mail(number: int, text: str, size: int = 0) -> bytes:
@@ -549,4 +401,6 @@ class ExampleWay(Way):
         yield Out(sender, letter, busy=busy, gone=out.rmdir, delivered=lambda: len(list(out.glob("*.txt"))))
 
 
-WAYS: dict[str, type[Way]] = {one.name: one for one in (MailWay, ImapWay, TelegramWay, ChatWay, HttpWay, ExampleWay)}
+WAYS: dict[str, type[Way]] = {
+    one.name: one for one in (MailWay, ImapWay, TelegramWay, ChatWay, HttpWay, SlackWay, ExampleWay)
+}

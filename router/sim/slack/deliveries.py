@@ -36,6 +36,7 @@ class Deliveries:
         self._http: httpx.AsyncClient | None = None
         self.request_url: str | None = None
         self.sent: list[Json] = []  # every event, as it was first wrapped
+        self.acknowledged: list[str] = []  # event_ids, each as often as it was
         self.given_up: list[str] = []  # event_ids
 
     def tell(self, name: str, event: Json, channel: Channel | None) -> None:
@@ -55,6 +56,10 @@ class Deliveries:
         lost = self._faults.takes_first_try()
         for _ in range(self._faults.copies):
             self.spawn(self._persist(wrapped, first_is_lost=lost))
+
+    def repeat(self, wrapped: Json) -> None:
+        """Send an event anew, as Slack does that has lost the acknowledgement."""
+        self.spawn(self._persist(wrapped, first_is_lost=False))
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something in the background that `settled` waits for."""
@@ -92,6 +97,8 @@ class Deliveries:
             if attempt == 0 and first_is_lost:
                 continue
             answer = await self.send("events_api", wrapped, attempt=attempt, reason=reason)
+            if answer.acked:
+                self.acknowledged.append(wrapped["event_id"])
             if answer.acked or not answer.retry:
                 return
             reason = answer.problem
