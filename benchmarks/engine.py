@@ -156,7 +156,9 @@ def saturated(agents: int, skills: int, waiting: int) -> tuple[Bench, Iterator[N
 
     def steps() -> Iterator[None]:
         for place in range(1_000_000_000):
-            bench.arrive(f"s{chance.randrange(skills)}")
+            got = bench.arrive(f"s{chance.randrange(skills)}")
+            if got is not None:  # nobody waited for this skill
+                working.append(got)
             working.extend(bench.finish(working[place]))
             yield
 
