@@ -198,7 +198,7 @@ def run(*, full: bool) -> list[Figure]:
         figures.append(_speed(f"{name}: 1,000 agents, 200 skills, 100,000 waiting", *bench.measure(steps, number)))
         if make is saturated:
             figures.append(_reload(bench))
-    figures.append(_growth(number, 1_000_000 if full else 200_000))
+    figures.append(_growth(number, 1_000_000 if full else 100_000))
     if full:
         for name, make in (("saturated", saturated), ("half free", half_free)):
             bench, steps = make(10_000, 200, 100_000)
