@@ -54,12 +54,19 @@ hypothesis.settings.load_profile("ci" if IN_CI else "dev")
 
 @pytest.fixture(autouse=True)
 def _logging_as_it_was() -> Iterator[None]:
-    """A command that a test runs in this process sets up logging for its own; the next test starts without that."""
+    """A command that a test runs in this process sets up logging for its own; the next test starts without that.
+
+    Import-linter's, for one, silences all loggers that there are.
+    """
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
+    silent = {name for name, one in root.manager.loggerDict.items() if getattr(one, "disabled", False)}
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
+    for name, one in root.manager.loggerDict.items():
+        if isinstance(one, logging.Logger):
+            one.disabled = name in silent
     structlog.reset_defaults()
 
 
