@@ -98,6 +98,7 @@ def compile_workspace(
         reserve=dict(sorted(config.reserve.skills.items())),
         reserve_auto=config.reserve.auto,
         even_out={kind: span for kind, span in sorted(config.even_out.items()) if span},
+        look_ahead=config.look_ahead,
         parked_cost=config.wake_ups.cost,
         wake_margin=config.wake_ups.margin,
         require_rehearsal=config.require_rehearsal,

@@ -325,6 +325,8 @@ class WorkspaceConfig(Part):
     """auto, or idle holders to keep by skill."""
     even_out: dict[Name, Duration] = {}
     """By kind: so long a contact is left to whoever did least, while others stay free; not listed: given at once."""
+    look_ahead: bool = False
+    """Whether agents are compared by what they will likely have done by the end of their shift, not so far."""
     unit_costs: dict[Name, Annotated[int, Field(ge=0, le=100)]] = {}
     """Units that one contact of a kind takes of `capacity.units`; 1 for a kind not listed."""
     uncovered: Annotated[tuple[Name, ...], Listed] = ()

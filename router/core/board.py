@@ -103,7 +103,7 @@ class Seat:
 
     __slots__ = (
         "absence", "agent", "available", "effort", "groups", "lines", "load", "number", "parked", "parked_units",
-        "rank", "room", "scarcity", "scarcity_order", "state", "sticky", "teams", "units", "used",
+        "planned", "rank", "room", "scarcity", "scarcity_order", "state", "sticky", "teams", "units", "used",
     )  # fmt: skip
 
     def __init__(self, agent: Agent, state: AgentState, teams: tuple[str, ...], number: int) -> None:
@@ -120,6 +120,7 @@ class Seat:
         self.effort = 0  # ms credited in the window
         self.available = 0  # ms of closed presence in the window
         self.used = 0  # utilisation, of 10,000
+        self.planned = False  # `used` is what it will likely be when their shift ends
         self.scarcity = 0
         self.scarcity_order = 0  # its place among the scarcities of all seats
         self.rank = 0  # band, scarcity and idle_since in one integer: smaller first

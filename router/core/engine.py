@@ -20,6 +20,7 @@ from router.core import (
     erasing,
     events,
     explain,
+    foresight,
     incidents,
     intake,
     joining,
@@ -97,7 +98,9 @@ class Engine:
             if order > self._inbox:
                 state.inbox, self._inbox = event.inbox, order
         work = Work(state, self.index)
-        if self.index.advance():
+        if self.index.is_behind():
+            foresight.follow(work)
+            self.index.advance()
             reserve.renew(work)
             levelling.release(work)
         _dispatch(work, event)
@@ -149,7 +152,12 @@ class Engine:
         best = matching.choose(self.index, profile, None, len(profile.able) if limit is None else limit).best
         keys = [matching.key_of(profile, None, seat, self.state.at) for seat in best]
         return tuple(
-            Candidate(agent=seat.agent.id, rank=rank, key=key, why=explain.words(key, None, self.state.at))
+            Candidate(
+                agent=seat.agent.id,
+                rank=rank,
+                key=key,
+                why=explain.words(key, None, self.state.at, planned=seat.planned),
+            )
             for rank, (seat, key) in enumerate(zip(best, keys, strict=True), 1)
         )
 

@@ -38,7 +38,7 @@ def explain(
         ruled_out=ruled_out(profile, contact, choice),
         candidates=tuple(
             [
-                Candidate(agent=seat.agent.id, rank=number, key=key, why=words(key, contact, now))
+                Candidate(agent=seat.agent.id, rank=number, key=key, why=words(key, contact, now, planned=seat.planned))
                 for number, (seat, key) in enumerate(zip(choice.best, keys, strict=True), 1)
             ]
         ),
@@ -88,17 +88,18 @@ def _most_first(item: tuple[str, int]) -> tuple[int, str]:
     return -item[1], item[0]
 
 
-def words(key: tuple[int, ...], contact: Contact | None, now: int) -> str:
-    """A candidate's key in words."""
+def words(key: tuple[int, ...], contact: Contact | None, now: int, *, planned: bool = False) -> str:
+    """A candidate's key in words. `planned`: their utilisation is what it will likely be when their shift ends."""
     person, missing, band, _, idle = key
     lapsed = person > 1 and contact is not None
-    return _words(person == 0, lapsed, missing, band, max(0, min(-idle, now)) // MINUTE)
+    return _words(person == 0, lapsed, missing, band, max(0, min(-idle, now)) // MINUTE, planned)
 
 
 @lru_cache(maxsize=4096)  # the same few words again and again
-def _words(served: bool, lapsed: bool, missing: int, band: int, minutes: int) -> str:  # noqa: FBT001 parts of a key
+def _words(served: bool, lapsed: bool, missing: int, band: int, minutes: int, planned: bool) -> str:  # noqa: FBT001 parts of a key
     low = band * BAND * 100 // WHOLE
-    said = [f"{low}-{low + BAND * 100 // WHOLE} % utilised", f"idle {_span(minutes)}"]
+    by = " by the end of their shift" if planned else ""
+    said = [f"{low}-{low + BAND * 100 // WHOLE} % utilised{by}", f"idle {_span(minutes)}"]
     if missing % HELPS:
         said.insert(0, f"lacks {missing % HELPS} preferred skill" + ("s" if missing % HELPS > 1 else ""))
     if missing >= HELPS:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
 
-from router.core import clocks, ledger, ramp, sifting
+from router.core import clocks, foresight, ledger, ramp, sifting
 from router.core.board import SCAN_FROM, SCARCITY_MAX, Board, Group, Line, Profile, Seat, packed
 from router.core.chats import Chats
 from router.core.leaving import Customers
@@ -43,6 +43,7 @@ class Index:
         self.tick = state.at // ledger.TICK
         self.timers = Timers()
         self.entries: dict[str, Entry] = {}
+        self.ahead: dict[tuple[str, int], tuple[int, int] | None] = {}  # by team and end of shift; until the next tick
         self.place: dict[str, str] = {}  # message -> contact, "" for the auto list
         self.chats = Chats(state)
         self.profiles_max = PROFILES_MAX
@@ -63,6 +64,7 @@ class Index:
         workspace = self.state.workspace
         self.timers.clear(but=CONTACT if keep_timers else None)
         self.entries.clear()
+        self.ahead.clear()
         self.starters: tuple[int, dict[str, Seat]] | None = None  # of a minute; None: to be looked for
         self.team_waiting: dict[str, int] = {}
         self.outcomes: dict[tuple[object, ...], Outcome] = {}
@@ -266,28 +268,32 @@ class Index:
 
     def _set_rank(self, seat: Seat) -> None:
         """Utilisation band, scarcity, idle since: in one integer, so that a scan compares plain numbers."""
-        seat.used = ledger.ratio(seat.agent, seat.state, self.state.workspace, self.tick, seat.effort, seat.available)
+        workspace = self.state.workspace
+        ahead = foresight.ahead(self, seat) if workspace.look_ahead else None
+        seat.planned = ahead is not None
+        seat.used = ledger.ratio(
+            seat.agent, seat.state, workspace, self.tick, seat.effort, seat.available, ahead or foresight.NOTHING
+        )
         seat.rank = packed(seat.used // ledger.BAND, seat.scarcity_order, seat.state.idle_since)
         if self.board is not None:
             self.board.put(seat)
 
-    def advance(self) -> bool:
-        """Follow the clock: ranks change by themselves only from one tick to the next, sums from slot to slot.
+    def is_behind(self) -> bool:
+        """Whether a new tick has begun."""
+        return self.state.at // ledger.TICK != self.tick
 
-        Gives whether a new tick has begun.
-        """
+    def advance(self) -> None:
+        """Follow the clock: ranks change by themselves only from one tick to the next, sums from slot to slot."""
         tick = self.state.at // ledger.TICK
-        if tick == self.tick:
-            return False
         workspace = self.state.workspace
         same_slot = ledger.slot_at(workspace, tick) == ledger.slot_at(workspace, self.tick)
         self.tick = tick
+        self.ahead.clear()
         for seat in self.seats.values():
             if same_slot:
                 self._set_rank(seat)
             else:
                 self.refresh_rank(seat)
-        return True
 
     def arm_shift(self, seat: Seat) -> None:
         """Set the timers of the agent's next shift edge, and of the end of waiting for them."""

@@ -76,19 +76,37 @@ def totals(state: AgentState, workspace: Workspace, tick: int) -> tuple[int, int
     return effort, sum(ms for slot, ms in state.presence.items() if slot >= oldest)
 
 
-def ratio(agent: Agent, state: AgentState, workspace: Workspace, tick: int, effort: int, available: int) -> int:
+def present_in(state: AgentState, workspace: Workspace, slot: int, at: int) -> int:
+    """Milliseconds of a slot, until `at`, in which the agent could be given work."""
+    found, length = state.presence.get(slot, 0), slot_length(workspace)
+    if state.available_since is None:
+        return found
+    return found + max(0, min(at, (slot + 1) * length) - max(state.available_since, slot * length))
+
+
+def ratio(
+    agent: Agent,
+    state: AgentState,
+    workspace: Workspace,
+    tick: int,
+    effort: int,
+    available: int,
+    ahead: tuple[int, int] = (0, 0),
+) -> int:
     """Effort over time available, of 10,000, given the `totals` and the open span of presence.
 
     The time available has a floor, so that a newcomer is neither flooded nor starved, and is scaled by `share`.
+    `ahead`: what is still to come of the shift, time and usual effort, counts as if it had been.
     """
     since = state.available_since
     if since is not None:
-        span = tick * TICK - since
-        if span > 0:
+        open_span = tick * TICK - since
+        if open_span > 0:
             window = workspace.utilisation_window
-            available += min(window, span)
-    available = max(available, workspace.utilisation_floor)
-    return effort * WHOLE // (available * agent.share // WHOLE or 1)
+            available += min(window, open_span)
+    span, usual = ahead
+    available = max(available + span, workspace.utilisation_floor)
+    return (effort + usual * agent.share // WHOLE) * WHOLE // (available * agent.share // WHOLE or 1)
 
 
 def utilisation(agent: Agent, state: AgentState, workspace: Workspace, tick: int) -> int:

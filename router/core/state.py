@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import msgspec
 
+from router.core.ledger import SLOTS
 from router.core.transitions import ContactState, DeliveryState
-from router.core.values import Escalation, Priority, Requirement, Sla, Status, Workspace
+from router.core.values import WHOLE, Escalation, Priority, Requirement, Sla, Status, Workspace
 
 
 class MessageRef(msgspec.Struct, kw_only=True):
@@ -142,6 +143,17 @@ class Learned(msgspec.Struct, kw_only=True):
     count: int = 0
 
 
+class Rhythm(msgspec.Struct, kw_only=True):
+    """What is usual in a team at each time of day: ms of effort and of presence, by slot of the day, faded.
+
+    `level`: how much busier the last hours were, of 10,000.
+    """
+
+    effort: list[int] = msgspec.field(default_factory=lambda: [0] * SLOTS)
+    presence: list[int] = msgspec.field(default_factory=lambda: [0] * SLOTS)
+    level: int = WHOLE
+
+
 class Auto(msgspec.Struct, frozen=True, kw_only=True):
     """A stored message that opened no contact."""
 
@@ -234,6 +246,7 @@ class State(msgspec.Struct, kw_only=True):
     demand: dict[str, dict[int, int]] = {}  # scarce skill -> slot -> ms of handling asked for; for `reserve: auto`
     reserves: dict[str, int] = {}  # skill -> so many idle holders are kept for it now
     efforts: dict[str, Learned] = {}  # "topic kind", the topic "" where none is known -> what such contacts took
+    rhythms: dict[str, Rhythm] = {}  # by team; for `look_ahead`
     blocked: dict[str, int] = {}  # keyed hash of who may open nothing -> since when; the oldest first
     erased: dict[str, int] = {}  # keyed hash -> how often it was erased: its keys are numbered
     erasing: dict[str, Erasure] = {}  # by the id of the entry that asked for it, oldest first

@@ -209,5 +209,6 @@ class Workspace(msgspec.Struct, frozen=True, kw_only=True):
     parked_cost: int = 0  # of 10,000: what an owned contact costs of its place while it waits on the customer or sleeps
     ramp: int = 0  # ms for which mails are left to those whose shift begins
     even_out: dict[str, int] = {}  # by kind: ms for which a contact is left to who did least
+    look_ahead: bool = False  # utilisation is compared as it will likely be when the shift ends
     wake_margin: int | None = None  # so many contacts over the limit may come of wake-ups; None: any number
     require_rehearsal: bool = False  # a node proposes only versions that `usherd whatif` looked at

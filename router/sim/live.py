@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from router.core import decisions as d
 from router.core import events as e
 from router.core.engine import Engine
+from router.core.foresight import LATER
+from router.core.ledger import slot_length
+from router.core.state import Rhythm, State
 from router.core.values import WHOLE, Role, Status, Workspace
 from router.sim.reading import Scenario, channel_of
 from router.sim.work import Job, Move, Moved, Person, Told
@@ -25,9 +29,12 @@ class RefusedError(RuntimeError):
 class Live:
     """The engine as a router of the simulation."""
 
-    def __init__(self, scenario: Scenario, people: Sequence[Person]) -> None:
+    def __init__(
+        self, scenario: Scenario, people: Sequence[Person], rhythms: Mapping[str, Rhythm] | None = None
+    ) -> None:
+        """`rhythms`: what earlier days have taught the engine; it goes on from a copy."""
         self.decisions = 0
-        self.engine = Engine()
+        self.engine = Engine(State(rhythms=copy.deepcopy(dict(rhythms or {}))))
         self._people = {person.id: person for person in people}
         self._jobs: dict[str, Job] = {}  # contact -> job
         self._told: dict[str, Status] = {}
@@ -35,6 +42,7 @@ class Live:
         self._grace = scenario.workspace.grace
         self._numbers = 0
         self._now = scenario.begin
+        self._end = scenario.end
         workspace = _with_supervisor(scenario.workspace)
         self._closer = next(iter(sorted(name for name, agent in workspace.agents.items() if agent.role != Role.AGENT)))
         self._apply(e.LeaderElected(at=scenario.begin, epoch=1, node="simulated"))
@@ -46,6 +54,12 @@ class Live:
         for at, _ in self._gaps.values():
             timer = at if timer is None else min(timer, at)
         return timer
+
+    def rhythms(self) -> Mapping[str, Rhythm]:
+        """What the day that is over taught the engine, once it has looked back at it. Ends the run."""
+        length = slot_length(self.engine.state.workspace)
+        self._apply(e.TimePassed(at=self._end - 1 + LATER * length))
+        return self.engine.state.rhythms
 
     def tell(self, at: int, what: Told, thing: Job | Person | None) -> Sequence[Move]:
         """Hand in the event that the shell would."""

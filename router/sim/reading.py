@@ -148,6 +148,8 @@ class _Making:
             self.fail("the scenario has no contacts", ("arrivals",), "give `arrivals`, or a `trace`")
         if config.arrivals and config.trace is not None:
             self.fail("the scenario has both `arrivals` and a `trace`", ("trace",), "keep one of the two")
+        if config.days_before and config.trace is not None:
+            self.fail("a `trace` knows no other days", ("days_before",), "remove it: only made-up traffic has them")
         if config.trace is None and config.minutes is None:
             self.fail("the scenario does not say how long it lasts", ("minutes",), "give `minutes`")
         if config.minutes is not None and config.warmup >= config.minutes:
@@ -241,7 +243,7 @@ class _Making:
             topics=_topics(self.arrivals, config.topics), rules=config.rules, sla=dict(config.sla),
             priorities=config.priorities, offers=config.offers, stickiness=config.stickiness, relax=config.relax,
             presence=config.presence, reserve=config.reserve or ReserveConfig(), even_out=config.even_out,
-            unit_costs=config.unit_costs, wake_ups=config.wake_ups,
+            look_ahead=config.look_ahead, unit_costs=config.unit_costs, wake_ups=config.wake_ups,
         )  # fmt: skip
         self.errors += References(made, self.marks).errors
         return named, made

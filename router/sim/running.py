@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from router.core.errors import ConfigError
+from router.core.state import Rhythm
 from router.sim.baseline_rules import ENGINE, NATIVE, RULES
 from router.sim.baselines import Baseline
 from router.sim.figures import Figures, figures, summary
 from router.sim.live import Live
 from router.sim.measuring import Measured
 from router.sim.reading import Scenario, read_scenario
+from router.sim.scenario import DAYS_MAX
 from router.sim.work import Person, Router
 from router.sim.world import World
 from skills.findings import unknown
@@ -53,8 +55,24 @@ def run(
 def router_for(policy: str, scenario: Scenario, seed: int) -> Callable[[Sequence[Person]], Router]:
     """What makes the router of a policy, once its people are there."""
     if policy == ENGINE:
-        return lambda people: Live(scenario, people)
+        rhythms = _days_before(scenario, seed)
+        return lambda people: Live(scenario, people, rhythms)
     return lambda people: Baseline(policy, scenario, people, seed)
+
+
+def _days_before(scenario: Scenario, seed: int) -> Mapping[str, Rhythm]:
+    """What usherd has learned from days of other customers."""
+    rhythms: Mapping[str, Rhythm] = {}
+    for day in range(1, scenario.config.days_before + 1):
+        lived: list[Live] = []
+
+        def live(people: Sequence[Person], lived: list[Live] = lived, known: Mapping[str, Rhythm] = rhythms) -> Router:
+            lived.append(Live(scenario, people, known))
+            return lived[0]
+
+        World(scenario, live, -(seed * DAYS_MAX + day)).run()
+        rhythms = lived[0].rhythms()
+    return rhythms
 
 
 @dataclass(frozen=True, slots=True)

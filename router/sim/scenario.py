@@ -29,6 +29,7 @@ from skills.model import (
 from skills.scalars import Count, Duration, Language, Level, Name, Share, SignedDuration, Skill, parse_range
 
 MINUTE = 60_000
+DAYS_MAX = 32  # before the one that is simulated
 DAY = 86_400_000
 MINUTES_MAX = 10 * 366 * 1_440
 
@@ -263,6 +264,10 @@ class ScenarioConfig(Part):
     """auto, or idle holders to keep by skill."""
     even_out: dict[Name, Duration] = Field(default_factory=dict)
     """By kind: so long a contact is left to whoever did least."""
+    look_ahead: bool = False
+    """Whether agents are compared by what they will likely have done by the end of their shift."""
+    days_before: Annotated[int, Field(ge=0, lt=DAYS_MAX)] = 0
+    """So many days of other customers usherd has seen before: for what it learns of a usual day."""
     unit_costs: dict[Name, Annotated[int, Field(ge=0, le=100)]] = Field(default_factory=dict)
     """Units that one contact of a kind takes."""
     wake_ups: WakeUpsConfig = WakeUpsConfig()
@@ -271,8 +276,8 @@ class ScenarioConfig(Part):
 
 ROUTING_KEYS = (
     "teams", "calendars", "topics", "rules", "sla", "priorities", "offers", "stickiness", "relax", "presence",
-    "reserve", "even_out", "unit_costs", "wake_ups", "languages",
+    "reserve", "even_out", "look_ahead", "unit_costs", "wake_ups", "languages",
 )  # fmt: skip
 """Keys that a workspace has too, so that they cannot stand beside `workspace`."""
 
-__all__ = ["DAY", "MINUTE", "ROUTING_KEYS", "Arrivals", "Duration", "People", "ScenarioConfig"]
+__all__ = ["DAY", "DAYS_MAX", "MINUTE", "ROUTING_KEYS", "Arrivals", "Duration", "People", "ScenarioConfig"]

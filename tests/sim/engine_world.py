@@ -104,4 +104,5 @@ def workspace(variant: int = 0) -> Workspace:
         parked_cost=2_500 if variant == 2 else 0,
         wake_margin=1 if variant in {1, 2} else None,
         utilisation_window=8 * HOUR if variant != 2 else 4 * HOUR,
+        look_ahead=variant in {1, 2},
     )  # fmt: skip

@@ -92,6 +92,7 @@ def workspace(chance: random.Random) -> Workspace:
         ramp=chance.choice([0, 15 * MINUTE]),
         even_out=chance.choice([{}, {}, {"email": 10 * MINUTE}]),
         reopen_window=6 * HOUR,
+        look_ahead=chance.random() < 0.5,
     )  # fmt: skip
 
 
