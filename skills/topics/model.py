@@ -72,12 +72,13 @@ class TopicModel:
         """
         folded = fold(text)
         shares = self._shares(folded, text)
-        p = {self.topics[at]: float(shares[at]) for at in np.flatnonzero(shares >= P_MIN / WHOLE).tolist()}
+        places = (shares >= P_MIN / WHOLE).nonzero()[0]
+        p = {self.topics[at]: share for at, share in zip(places.tolist(), shares[places].tolist(), strict=True)}
         if self._finder:
             for topic in self._finder.hits(folded):
                 p[topic] = 1.0 - (1.0 - p.get(topic, 0.0)) * (1.0 - KEYWORD_P)
-        ranked = sorted(((topic, round(value * WHOLE)) for topic, value in p.items()), key=lambda tp: (-tp[1], tp[0]))
-        return tuple(ranked[:TOPICS_MAX])
+        ranked = sorted([(-round(value * WHOLE), topic) for topic, value in p.items()])
+        return tuple([(topic, -less) for less, topic in ranked[:TOPICS_MAX]])
 
     def chosen(self, found: tuple[tuple[str, int], ...]) -> tuple[str, ...]:
         """Of what `predict` gave, the best topic and those probable enough beside it; () if none is."""
@@ -89,9 +90,10 @@ class TopicModel:
             return np.zeros(len(self.topics), np.float32)
         logits, topics = self.linear.logits(folded, text), len(self.topics)
         shares = shares_of(logits, self.linear.temperature, several=self.linear.several)[:topics]
-        most = float(shares.max(initial=0.0))
-        gated = most > GATED and logits[:topics].max() <= self.linear.gate
-        return shares * np.float32(GATED / most) if gated else shares
+        if np.maximum.reduce(logits[:topics]) > self.linear.gate:
+            return shares
+        most = float(shares.max())
+        return shares * np.float32(GATED / most) if most > GATED else shares
 
     def raw_score(self, text: str) -> float:
         """The largest raw logit of a topic: how like an example the text is; minus infinity without examples."""

@@ -17,7 +17,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skills.topics import ModelBroken, TopicModel, train
+from skills.topics import ModelBroken, TopicModel, counting, linear, train
+from skills.topics.features import fold
 from skills.topics.model import P_MIN, THRESHOLD_DEFAULT, TOPICS_MAX
 from skills.workspace import load
 
@@ -161,6 +162,40 @@ def test_any_text_gets_an_answer(text: str) -> None:
 @functools.lru_cache(maxsize=1)
 def _trained() -> TopicModel:  # hypothesis takes no fixture
     return train(TOPICS)
+
+
+READ = [
+    "",
+    "?!",
+    "ж",
+    "refund",
+    "my suitcase suitcase suitcases",
+    "order 1182 and 99 and 7, please",
+    "I want, I want " * 20,
+]
+
+
+@settings(max_examples=100, deadline=None)
+@given(text=st.one_of(st.sampled_from(READ), st.text("aefr nstu.ж行1", max_size=60), st.text(max_size=60)))
+def test_prediction_reads_a_text_as_training_does(text: str) -> None:
+    """The sums kept for pieces of text give the logits that training's matrix of features gives, whatever repeats."""
+    known = _trained().linear
+    assert known is not None
+    rows = counting.weighed(counting.count([fold(text)], known.words, known.characters), known.idf, len(known.words))
+    assert known.logits(fold(text), text) == pytest.approx((rows @ known.weights + known.bias)[0], abs=1e-5)
+
+
+def test_what_is_kept_of_texts_changes_nothing_and_is_bounded(
+    model: TopicModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A text gets the same answer whatever came before it, also when what is kept of pieces was dropped meanwhile."""
+    model.save(tmp_path / "model")
+    monkeypatch.setattr(linear, "PIECES_MAX", 5)
+    again = TopicModel.load(tmp_path / "model")
+    assert again.linear is not None
+    for text in [*READ, *reversed(READ)]:
+        assert again.predict(text) == model.predict(text)
+        assert len(vars(again.linear)["_pieces"]) <= 5
 
 
 def test_same_topics_and_seed_give_the_same_model(model: TopicModel) -> None:
