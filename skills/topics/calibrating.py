@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from router.core.values import WHOLE
-from skills.topics.linear import Floats, shares_of
+from skills.topics.linear import GATED, Floats, shares_of
 from skills.topics.model import ALSO_DEFAULT
 
 GATE_SHARE = 0.05  # of the examples held out would be taken for none of ours
@@ -34,6 +34,7 @@ class Calibrated:
     gate: float
     also: int
     least: int
+    gated: float
     confidence: Floats
     right: npt.NDArray[np.bool_]
 
@@ -46,15 +47,20 @@ def calibrate(logits: Floats, wanted: Floats, topics: int, *, several: bool, cau
     ours = wanted[:, :topics].any(axis=1)
     if not ours.any():
         nothing = np.zeros(0, np.float32)
-        return Calibrated(TEMPERATURE_GUESS, NEVER_GATED, ALSO_DEFAULT, 0, nothing, nothing.astype(bool))
+        return Calibrated(TEMPERATURE_GUESS, NEVER_GATED, ALSO_DEFAULT, 0, GATED[0], nothing, nothing.astype(bool))
     cost = _surprise_each if several else _surprise_competing
     temperature = caution * math.exp(_least(lambda scale: cost(logits, wanted, math.exp(scale)), *SCALES))
     shares = shares_of(logits, temperature, several=several)[:, :topics]
     best = shares.argmax(axis=1)
     right = wanted[np.arange(len(best)), best] >= np.maximum(wanted.max(axis=1), 0.5 if several else 0.0)
-    gate = float(np.quantile(logits[ours, :topics].max(axis=1), GATE_SHARE))
+    scores = logits[:, :topics].max(axis=1)
+    gate = float(np.quantile(scores[ours], GATE_SHARE))
+    below = ours & (scores <= gate)
+    # One wrong is added: a lucky few prove nothing.
+    gated = min(max(float(right[below].sum()) / (float(below.sum()) + 1), GATED[0]), GATED[1])
     also, least = _chosen(shares, wanted[:, :topics] > 0) if several else (ALSO_DEFAULT, 0)
-    return Calibrated(temperature, gate, also, least, shares.max(axis=1).astype(np.float32), right & ours)
+    confidence = shares.max(axis=1).astype(np.float32)
+    return Calibrated(temperature, gate, also, least, gated, confidence, right & ours)
 
 
 def _chosen(shares: Floats, true: npt.NDArray[np.bool_]) -> tuple[int, int]:

@@ -19,6 +19,10 @@ from router.core.errors import PermanentError
 from skills.topics.features import TEXT_MAX, characters_of, pieces_of, prepared, words_and_pairs
 
 WORDS_WEIGHT = 0.7  # words beside characters
+GATED = (
+    0.33,
+    0.49,
+)  # of a message that looks like none of ours no topic is more probable; less than half: none is sure
 PIECES_MAX = 20_000  # pieces of text of which it is kept what they say
 SUMS_MAX = 2_000_000  # numbers kept for them, 16 MB
 # What occurs n times weighs 1 + ln n, not n: by how much less that is, and by how much its square is more than n.
@@ -42,7 +46,8 @@ class Linear:
     """The classifier proper. `words` and `characters`: feature → row; rows: features, columns: topics.
 
     `idf` [features]; `weights` [features, topics]; `bias` [topics]; `confidence`, `right` [examples held out]: how
-    sure of its best topic the model was, and whether that was it. `several`: each topic is decided by itself. `other`:
+    sure of its best topic the model was, and whether that was it. `gated`: how probable the best topic of a text may be
+    whose logits are all at or below `gate`. `several`: each topic is decided by itself. `other`:
     one more column, the last, for what is none of the topics. `encoder`: the name of one whose vectors are features
     too, "" for none; `encoded` [numbers of a vector, topics]: their weights.
     """
@@ -60,6 +65,7 @@ class Linear:
     other: bool = False
     encoder: str = ""
     encoded: Floats = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    gated: float = GATED[0]
 
     _pieces: dict[str, Piece] = field(default_factory=dict, repr=False, compare=False)
 
@@ -160,6 +166,7 @@ def manifest_of(linear: Linear | None) -> dict[str, Any]:
         "words": len(linear.words) if linear else 0,
         "temperature": linear.temperature if linear else 1.0,
         "gate": linear.gate if linear else 0.0,
+        "gated": linear.gated if linear else GATED[0],
         "several": linear.several if linear else False,
         "other": linear.other if linear else False,
         "encoder": linear.encoder if linear else "",
@@ -186,6 +193,7 @@ def rebuilt(manifest: Mapping[str, Any], arrays: Mapping[str, Any], columns: int
         other=bool(manifest["other"]),
         encoder=str(manifest["encoder"]),
         encoded=np.ascontiguousarray(arrays[f"{prefix}encoded"], dtype=np.float32),
+        gated=float(manifest["gated"]),
     )
     if linear.encoder:
         _encoder(linear.encoder)  # where it is missing the model cannot be used

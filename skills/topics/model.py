@@ -27,10 +27,9 @@ from skills.topics.features import fold
 from skills.topics.keywords import Keywords
 from skills.topics.linear import Floats, Linear, ModelBroken, arrays_of, manifest_of, rebuilt, shares_of
 
-FORMAT = 4  # of the files, and of the features: raise it when either changes
+FORMAT = 5  # of the files, and of the features: raise it when either changes
 ENCODED_WEIGHT = 3.0  # what an encoder says beside characters
 KEYWORD_P = 0.9  # a keyword alone makes a topic this probable
-GATED = 0.33  # of a message that looks like none of ours no topic is more probable, and none is sure
 TOPICS_MAX = 5  # in one prediction
 P_MIN = 100  # of 10,000; less is not worth recording
 THRESHOLD_DEFAULT = 5_000
@@ -68,7 +67,8 @@ class TopicModel:
         """(topic, probability of 10,000), best first, at most five; () if nothing speaks for any.
 
         Takes any text, of any length; never raises. Keywords are merged in: each makes its topic at least 90 %
-        probable. A message that looks like no example has its probabilities scaled to 33 % at most, keywords apart.
+        probable. A message that looks like no example has its probabilities scaled down, to a third
+        at most or to how often such ones were right, but below one half, keywords apart.
         """
         folded = fold(text)
         shares = self._shares(folded, text)
@@ -92,8 +92,8 @@ class TopicModel:
         shares = shares_of(logits, self.linear.temperature, several=self.linear.several)[:topics]
         if np.maximum.reduce(logits[:topics]) > self.linear.gate:
             return shares
-        most = float(shares.max())
-        return shares * np.float32(GATED / most) if most > GATED else shares
+        most, cap = float(shares.max()), self.linear.gated
+        return shares * np.float32(cap / most) if most > cap else shares
 
     def raw_score(self, text: str) -> float:
         """The largest raw logit of a topic: how like an example the text is; minus infinity without examples."""
@@ -104,8 +104,8 @@ class TopicModel:
     def threshold(self, precision: int) -> int:
         """The least probability (of 10,000) at which the best topic was right as often as `precision` (of 10,000).
 
-        Found on the examples held out in training; one half if they are fewer than 50. Never above `precision`:
-        a calibrated probability of 95 % is right as often.
+        Found on the examples held out in training; one half if they are fewer than 50. Not above `precision` (a
+        calibrated probability of 95 % is right as often), but always above what is gated.
         """
         if self.linear is None or len(self.linear.right) < OUTCOMES_MIN:
             return THRESHOLD_DEFAULT
@@ -114,10 +114,8 @@ class TopicModel:
             2, len(order) + 2
         )  # one wrong is added: a lucky few prove nothing
         kept = np.flatnonzero(right >= precision / WHOLE)
-        if not len(kept):
-            return precision
-        found = min(precision, int(float(self.linear.confidence[order[kept[-1]]]) * WHOLE))
-        return max(found, int(GATED * WHOLE) + 1)
+        found = int(float(self.linear.confidence[order[kept[-1]]]) * WHOLE) if len(kept) else precision
+        return max(min(precision, found), round(self.linear.gated * WHOLE) + 1)
 
     # -- files -------------------------------------------------------------------------------------------------------
 

@@ -203,6 +203,7 @@ def _linear(examples: Examples, seed: int, progress: Progress, encoder: Encoder 
         other=examples.other,
         encoder=encoder.name if encoder is not None and len(rounded) > split else "",
         encoded=np.ascontiguousarray(rounded[split:] * np.float32(ENCODED_WEIGHT)),
+        gated=found.gated,
     )
     return linear, found
 
