@@ -31,7 +31,7 @@ MORE = np.array([(1.0 + math.log(often or 1)) ** 2 - often for often in range(2 
 
 Floats = npt.NDArray[np.float32]
 # The rows of a piece's characters, as often as they occur; the sum over them of weights times rarity, by topic (exact,
-# since much is taken off again where a row repeats); and of their rarities' squares.
+# since much is taken off again where a row repeats); and of their rarities' squares, `unknown` ones among them.
 Piece = tuple[npt.NDArray[np.int32], npt.NDArray[np.float64], float]
 
 
@@ -47,9 +47,11 @@ class Linear:
 
     `idf` [features]; `weights` [features, topics]; `bias` [topics]; `confidence`, `right` [examples held out]: how
     sure of its best topic the model was, and whether that was it. `gated`: how probable the best topic of a text may be
-    whose logits are all at or below `gate`. `several`: each topic is decided by itself. `other`:
-    one more column, the last, for what is none of the topics. `encoder`: the name of one whose vectors are features
-    too, "" for none; `encoded` [numbers of a vector, topics]: their weights.
+    whose logits are all at or below `gate`. `unknown`: the square of what a word or run of characters weighs that is no
+    feature, so that a text of which little is known is like no example; 0 where training left such ones out too.
+    `several`: each topic is decided by itself. `other`: one more column, the last, for what is none of the topics.
+    `encoder`: the name of one whose vectors are features too, "" for none; `encoded` [numbers of a vector, topics]:
+    their weights.
     """
 
     words: dict[str, int]
@@ -66,6 +68,7 @@ class Linear:
     encoder: str = ""
     encoded: Floats = field(default_factory=lambda: np.zeros((0, 0), np.float32))
     gated: float = GATED[0]
+    unknown: float = 0.0
 
     _pieces: dict[str, Piece] = field(default_factory=dict, repr=False, compare=False)
 
@@ -79,13 +82,14 @@ class Linear:
     def _of_text(self, text: str) -> Floats:
         """Words are added row by row, characters piece by piece: as often as they occur, less what is too much."""
         known, pieces = self.words, [self._pieces.get(piece) or self._learn(piece) for piece in pieces_of(text)]
-        words = np.array([known[name] for name in words_and_pairs(text) if name in known], np.int32)
+        names = words_and_pairs(text)
+        words = np.array([known[name] for name in names if name in known], np.int32)
         repeated, often = _repeated([words, *[piece[0] for piece in pieces]])
         values, rarity = self.idf.take(words), self.idf.take(repeated)
         less, more = rarity * LESS.take(often), (rarity * rarity * MORE.take(often)).tolist()
         split = int(repeated.searchsorted(len(known)))  # rows of words come first
         found = self.bias.copy()
-        if square := float(values @ values) + sum(more[:split]):
+        if square := float(values @ values) + sum(more[:split]) + self.unknown * (len(names) - len(words)):
             scale = WORDS_WEIGHT / math.sqrt(square)
             values *= scale
             less[:split] *= scale
@@ -105,10 +109,12 @@ class Linear:
         """What a piece's characters say, kept because people use the same words again and again."""
         if len(self._pieces) >= min(PIECES_MAX, SUMS_MAX // max(1, len(self.bias))):
             self._pieces.clear()
-        rows = np.array([row for row in map(self.characters.get, characters_of(piece)) if row is not None], np.int32)
+        names = characters_of(piece)
+        rows = np.array([row for row in map(self.characters.get, names) if row is not None], np.int32)
         values = self.idf.take(rows)
         total = (values @ self.weights.take(rows, axis=0)).astype(np.float64)
-        found = self._pieces[piece] = rows, total, float(values @ values)
+        square = float(values @ values) + self.unknown * (len(names) - len(rows))
+        found = self._pieces[piece] = rows, total, square
         return found
 
 
@@ -167,6 +173,7 @@ def manifest_of(linear: Linear | None) -> dict[str, Any]:
         "temperature": linear.temperature if linear else 1.0,
         "gate": linear.gate if linear else 0.0,
         "gated": linear.gated if linear else GATED[0],
+        "unknown": linear.unknown if linear else 0.0,
         "several": linear.several if linear else False,
         "other": linear.other if linear else False,
         "encoder": linear.encoder if linear else "",
@@ -194,6 +201,7 @@ def rebuilt(manifest: Mapping[str, Any], arrays: Mapping[str, Any], columns: int
         encoder=str(manifest["encoder"]),
         encoded=np.ascontiguousarray(arrays[f"{prefix}encoded"], dtype=np.float32),
         gated=float(manifest["gated"]),
+        unknown=float(manifest["unknown"]),
     )
     if linear.encoder:
         _encoder(linear.encoder)  # where it is missing the model cannot be used

@@ -184,8 +184,18 @@ def test_prediction_reads_a_text_as_training_does(text: str) -> None:
     """The sums kept for pieces of text give the logits that training's matrix of features gives, whatever repeats."""
     known = _trained().linear
     assert known is not None
-    rows = counting.weighed(counting.count([fold(text)], known.words, known.characters), known.idf, len(known.words))
+    texts, features = [fold(text)], (known.words, known.characters)
+    strange = counting.unknown(texts, *features, known.unknown**0.5)
+    rows = counting.weighed(counting.count(texts, *features), known.idf, len(known.words), strange)
     assert known.logits(fold(text), text) == pytest.approx((rows @ known.weights + known.bias)[0], abs=1e-5)
+
+
+def test_what_nobody_wrote_before_makes_a_text_less_like_the_examples(model: TopicModel) -> None:
+    """Strange words beside known ones lower the raw score, and the more of them the more."""
+    scores = [model.raw_score(text) for text in ("refund", "refund zzqx", "refund zzqx kwwv yypj")]
+    assert scores == sorted(set(scores), reverse=True)
+    assert model.linear is not None
+    assert scores[2] > max(model.linear.bias)
 
 
 def test_what_is_kept_of_texts_changes_nothing_and_is_bounded(
