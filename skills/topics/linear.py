@@ -47,7 +47,7 @@ class Linear:
 
     `idf` [features]; `weights` [features, topics]; `bias` [topics]; `confidence`, `right` [examples held out]: how
     sure of its best topic the model was, and whether that was it. `gated`: how probable the best topic of a text may be
-    whose logits are all at or below `gate`. `unknown`: the square of what a word or run of characters weighs that is no
+    whose score is at or below `gate`. `unknown`: the square of what a word or run of characters weighs that is no
     feature, so that a text of which little is known is like no example; 0 where training left such ones out too.
     `several`: each topic is decided by itself. `other`: one more column, the last, for what is none of the topics.
     `encoder`: the name of one whose vectors are features too, "" for none; `encoded` [numbers of a vector, topics]:
@@ -148,6 +148,20 @@ def shares_of(logits: npt.NDArray[Any], temperature: float, *, several: bool) ->
     powers: npt.NDArray[Any] = np.exp(scaled - np.maximum.reduce(scaled, axis=-1, keepdims=True))
     powers /= np.add.reduce(powers, axis=-1, keepdims=True)
     return powers
+
+
+def scores_of(logits: npt.NDArray[Any], temperature: float, *, several: bool) -> npt.NDArray[Any]:
+    """How like an example a text is, of its topics' raw logits, [topics] or [texts, topics].
+
+    Where topics are decided each by itself, the largest. Where they compete, as much as all of them say together (the
+    free energy of Liu et al., 2020): a text between two topics is none of ours no more than one that is about one.
+    """
+    most: npt.NDArray[Any] = np.maximum.reduce(logits, axis=-1)
+    if several:
+        return most
+    powers = np.exp((logits - most[..., None]) / logits.dtype.type(temperature))
+    together: npt.NDArray[Any] = most + logits.dtype.type(temperature) * np.log(np.add.reduce(powers, axis=-1))
+    return together
 
 
 def arrays_of(linear: Linear, prefix: str = "") -> dict[str, npt.NDArray[Any]]:

@@ -1,8 +1,8 @@
 """A trained topic model: predicts with numpy alone, and is stored in a form that cannot run code.
 
 One temperature, found on examples held out, makes calibrated probabilities of a linear classifier's logits: shares of
-one whole where an example has one topic, each by itself where examples have several. A best raw logit below the gate
-says: none of ours.
+one whole where an example has one topic, each by itself where examples have several. A score of the raw logits below
+the gate says: none of ours.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from router.core.values import WHOLE
 from skills.topics.beside import Beside
 from skills.topics.features import fold
 from skills.topics.keywords import Keywords
-from skills.topics.linear import Floats, Linear, ModelBroken, arrays_of, manifest_of, rebuilt, shares_of
+from skills.topics.linear import Floats, Linear, ModelBroken, arrays_of, manifest_of, rebuilt, scores_of, shares_of
 
 FORMAT = 5  # of the files, and of the features: raise it when either changes
 ENCODED_WEIGHT = 3.0  # what an encoder says beside characters
@@ -88,18 +88,19 @@ class TopicModel:
         """Probability of each topic by the classifier; all 0 without one, or for a text without words."""
         if self.linear is None or not folded.strip():
             return np.zeros(len(self.topics), np.float32)
-        logits, topics = self.linear.logits(folded, text), len(self.topics)
-        shares = shares_of(logits, self.linear.temperature, several=self.linear.several)[:topics]
-        if np.maximum.reduce(logits[:topics]) > self.linear.gate:
+        linear, logits = self.linear, self.linear.logits(folded, text)
+        shares = shares_of(logits, linear.temperature, several=linear.several)[: len(self.topics)]
+        if self._score(linear, logits) > linear.gate:
             return shares
-        most, cap = float(shares.max()), self.linear.gated
+        most, cap = float(shares.max()), linear.gated
         return shares * np.float32(cap / most) if most > cap else shares
 
     def raw_score(self, text: str) -> float:
-        """The largest raw logit of a topic: how like an example the text is; minus infinity without examples."""
-        if self.linear is None:
-            return -math.inf
-        return float(self.linear.logits(fold(text), text)[: len(self.topics)].max())
+        """How like an example the text is, in the units of raw logits; minus infinity without examples."""
+        return -math.inf if self.linear is None else self._score(self.linear, self.linear.logits(fold(text), text))
+
+    def _score(self, linear: Linear, logits: Floats) -> float:
+        return float(scores_of(logits[: len(self.topics)], linear.temperature, several=linear.several))
 
     def threshold(self, precision: int) -> int:
         """The least probability (of 10,000) at which the best topic was right as often as `precision` (of 10,000).

@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from skills.topics import counting, solving
-from skills.topics.calibrating import CAUTION_FEW, CAUTION_MANY, Calibrated, calibrate
+from skills.topics.calibrating import CAUTION_FEW, CAUTION_MANY, CAUTION_SEVERAL, Calibrated, calibrate
 from skills.topics.encoders import Encoder
 from skills.topics.features import fold
-from skills.topics.linear import Floats, Linear
+from skills.topics.linear import Floats, Linear, scores_of
 from skills.topics.model import ENCODED_WEIGHT, OTHER, TopicModel
 
 TOPICS_MIN = 2  # one topic has nothing to be told apart from
@@ -187,7 +187,8 @@ def _linear(examples: Examples, seed: int, progress: Progress, encoder: Encoder 
     solved = fitter(examples, rows, encoded, held, steps)
     weights, bias, found = solved.weights, solved.bias, solved.found
     rounded, bias = weights.astype(np.float16).astype(np.float32), bias.astype(np.float32)  # what the file will hold
-    gate = max(found.gate, float(bias[: len(examples.topics)].max()))  # what a text without a known feature scores
+    nothing = scores_of(bias[: len(examples.topics)], found.temperature, several=examples.several)
+    gate = max(found.gate, float(nothing))  # what a text without a known feature scores
     split = len(words) + len(characters)
     linear = Linear(
         words=words,
@@ -249,7 +250,7 @@ def _few(
             best, kernel = other, joined
         else:
             encoded = None
-    found = _calibrated(examples, best, held, CAUTION_FEW)
+    found = _calibrated(examples, best, held, CAUTION_SEVERAL if several and encoded is None else CAUTION_FEW)
     last = solving.by_examples(kernel, examples.wanted, several=several, round_=steps.round)
     steps.ended()
     weights = rows.T @ last.of
