@@ -48,8 +48,7 @@ def calibrate(logits: Floats, wanted: Floats, topics: int, *, several: bool, cau
     if not ours.any():
         nothing = np.zeros(0, np.float32)
         return Calibrated(TEMPERATURE_GUESS, NEVER_GATED, ALSO_DEFAULT, 0, GATED[0], nothing, nothing.astype(bool))
-    cost = _surprise_each if several else _surprise_competing
-    temperature = caution * math.exp(_least(lambda scale: cost(logits, wanted, math.exp(scale)), *SCALES))
+    temperature = caution * _fitting(logits, wanted, several=several)
     shares = shares_of(logits, temperature, several=several)[:, :topics]
     best = shares.argmax(axis=1)
     right = wanted[np.arange(len(best)), best] >= np.maximum(wanted.max(axis=1), 0.5 if several else 0.0)
@@ -61,6 +60,17 @@ def calibrate(logits: Floats, wanted: Floats, topics: int, *, several: bool, cau
     also, least = _chosen(shares, wanted[:, :topics] > 0) if several else (ALSO_DEFAULT, 0)
     confidence = shares.max(axis=1).astype(np.float32)
     return Calibrated(temperature, gate, also, least, gated, confidence, right & ours)
+
+
+def surprise(logits: Floats, wanted: Floats, *, several: bool) -> float:
+    """How little what was true was foreseen, on average, at the temperature at which it is foreseen best."""
+    cost = _surprise_each if several else _surprise_competing
+    return cost(logits, wanted, _fitting(logits, wanted, several=several))
+
+
+def _fitting(logits: Floats, wanted: Floats, *, several: bool) -> float:
+    cost = _surprise_each if several else _surprise_competing
+    return math.exp(_least(lambda scale: cost(logits, wanted, math.exp(scale)), *SCALES))
 
 
 def _chosen(shares: Floats, true: npt.NDArray[np.bool_]) -> tuple[int, int]:

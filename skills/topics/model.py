@@ -28,7 +28,6 @@ from skills.topics.keywords import Keywords
 from skills.topics.linear import Floats, Linear, ModelBroken, arrays_of, manifest_of, rebuilt, scores_of, shares_of
 
 FORMAT = 5  # of the files, and of the features: raise it when either changes
-ENCODED_WEIGHT = 3.0  # what an encoder says beside characters
 KEYWORD_P = 0.9  # a keyword alone makes a topic this probable
 TOPICS_MAX = 5  # in one prediction
 P_MIN = 100  # of 10,000; less is not worth recording
