@@ -89,7 +89,8 @@ class TopicModel:
             return np.zeros(len(self.topics), np.float32)
         linear, logits = self.linear, self.linear.logits(folded, text)
         shares = shares_of(logits, linear.temperature, several=linear.several)[: len(self.topics)]
-        if self._score(linear, logits) > linear.gate:
+        # A score is never less than the largest logit; most texts need no other.
+        if np.maximum.reduce(logits[: len(self.topics)]) > linear.gate or self._score(linear, logits) > linear.gate:
             return shares
         most, cap = float(shares.max()), linear.gated
         return shares * np.float32(cap / most) if most > cap else shares

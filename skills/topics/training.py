@@ -15,7 +15,15 @@ import numpy as np
 import numpy.typing as npt
 
 from skills.topics import counting, solving
-from skills.topics.calibrating import CAUTION_FEW, CAUTION_MANY, CAUTION_SEVERAL, Calibrated, calibrate, surprise
+from skills.topics.calibrating import (
+    CAUTION_ENCODED,
+    CAUTION_FEW,
+    CAUTION_MANY,
+    CAUTION_SEVERAL,
+    Calibrated,
+    calibrate,
+    surprise,
+)
 from skills.topics.encoders import Encoder
 from skills.topics.features import fold
 from skills.topics.linear import Floats, Linear, scores_of
@@ -283,7 +291,7 @@ def _few_encoded(
         return logits[1] + np.float32(share) * logits[0]
 
     share = min(WORDS_TOO, key=lambda one: surprise(mixed(one)[judged], examples.wanted[judged], several=several))
-    found = _calibrated(examples, mixed(share), held, CAUTION_FEW)
+    found = _calibrated(examples, mixed(share), held, CAUTION_ENCODED)
     last = solving.by_examples(joined, examples.wanted, several=several, round_=steps.round, encoded=True)
     steps.ended()
     of_words, bias = last.of, last.bias
