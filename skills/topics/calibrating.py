@@ -40,10 +40,13 @@ class Calibrated:
     right: npt.NDArray[np.bool_]
 
 
-def calibrate(logits: Floats, wanted: Floats, topics: int, *, several: bool, caution: float) -> Calibrated:
+def calibrate(
+    logits: Floats, wanted: Floats, topics: int, *, several: bool, caution: float, together: bool = False
+) -> Calibrated:
     """Calibrate on examples held out: `logits` and `wanted` are [examples, topics, and perhaps one for none of them].
 
-    `topics`: how many columns are topics; `caution` multiplies the temperature found.
+    `topics`: how many columns are topics; `caution` multiplies the temperature found; `together`: how texts are scored
+    (`scores_of`).
     """
     ours = wanted[:, :topics].any(axis=1)
     if not ours.any():
@@ -53,7 +56,7 @@ def calibrate(logits: Floats, wanted: Floats, topics: int, *, several: bool, cau
     shares = shares_of(logits, temperature, several=several)[:, :topics]
     best = shares.argmax(axis=1)
     right = wanted[np.arange(len(best)), best] >= np.maximum(wanted.max(axis=1), 0.5 if several else 0.0)
-    scores = scores_of(logits[:, :topics], temperature, several=several)
+    scores = scores_of(logits[:, :topics], temperature, together=together)
     gate = float(np.quantile(scores[ours], GATE_SHARE))
     below = ours & (scores <= gate)
     # One wrong is added: a lucky few prove nothing.

@@ -47,11 +47,11 @@ class Linear:
 
     `idf` [features]; `weights` [features, topics]; `bias` [topics]; `confidence`, `right` [examples held out]: how
     sure of its best topic the model was, and whether that was it. `gated`: how probable the best topic of a text may be
-    whose score is at or below `gate`. `unknown`: the square of what a word or run of characters weighs that is no
-    feature, so that a text of which little is known is like no example; 0 where training left such ones out too.
-    `several`: each topic is decided by itself. `other`: one more column, the last, for what is none of the topics.
-    `encoder`: the name of one whose vectors are features too, "" for none; `encoded` [numbers of a vector, topics]:
-    their weights.
+    whose score, by all topics `together` or the best, is at or below `gate`. `unknown`: the square of what a word or run
+    of characters weighs that is no feature, so that a text of which little is known is like no example; 0 where training
+    left such ones out too. `several`: each topic is decided by itself. `other`: one more column, the last, for what is
+    none of the topics. `encoder`: the name of one whose vectors are features too, "" for none; `encoded` [numbers of a
+    vector, topics]: their weights.
     """
 
     words: dict[str, int]
@@ -69,6 +69,7 @@ class Linear:
     encoded: Floats = field(default_factory=lambda: np.zeros((0, 0), np.float32))
     gated: float = GATED[0]
     unknown: float = 0.0
+    together: bool = False
 
     _pieces: dict[str, Piece] = field(default_factory=dict, repr=False, compare=False)
 
@@ -150,18 +151,18 @@ def shares_of(logits: npt.NDArray[Any], temperature: float, *, several: bool) ->
     return powers
 
 
-def scores_of(logits: npt.NDArray[Any], temperature: float, *, several: bool) -> npt.NDArray[Any]:
+def scores_of(logits: npt.NDArray[Any], temperature: float, *, together: bool) -> npt.NDArray[Any]:
     """How like an example a text is, of its topics' raw logits, [topics] or [texts, topics].
 
-    Where topics are decided each by itself, the largest. Where they compete, as much as all of them say together (the
-    free energy of Liu et al., 2020): a text between two topics is none of ours no more than one that is about one.
+    As much as all of them say `together` (the free energy of Liu et al., 2020), for a text between two topics is no less
+    ours than one that is about one; or the largest.
     """
     most: npt.NDArray[Any] = np.maximum.reduce(logits, axis=-1)
-    if several:
+    if not together:
         return most
     powers = np.exp((logits - most[..., None]) / logits.dtype.type(temperature))
-    together: npt.NDArray[Any] = most + logits.dtype.type(temperature) * np.log(np.add.reduce(powers, axis=-1))
-    return together
+    found: npt.NDArray[Any] = most + logits.dtype.type(temperature) * np.log(np.add.reduce(powers, axis=-1))
+    return found
 
 
 def arrays_of(linear: Linear, prefix: str = "") -> dict[str, npt.NDArray[Any]]:
@@ -187,6 +188,7 @@ def manifest_of(linear: Linear | None) -> dict[str, Any]:
         "temperature": linear.temperature if linear else 1.0,
         "gate": linear.gate if linear else 0.0,
         "gated": linear.gated if linear else GATED[0],
+        "together": linear.together if linear else False,
         "unknown": linear.unknown if linear else 0.0,
         "several": linear.several if linear else False,
         "other": linear.other if linear else False,
@@ -216,6 +218,7 @@ def rebuilt(manifest: Mapping[str, Any], arrays: Mapping[str, Any], columns: int
         encoded=np.ascontiguousarray(arrays[f"{prefix}encoded"], dtype=np.float32),
         gated=float(manifest["gated"]),
         unknown=float(manifest["unknown"]),
+        together=bool(manifest["together"]),
     )
     if linear.encoder:
         _encoder(linear.encoder)  # where it is missing the model cannot be used

@@ -100,7 +100,7 @@ class TopicModel:
         return -math.inf if self.linear is None else self._score(self.linear, self.linear.logits(fold(text), text))
 
     def _score(self, linear: Linear, logits: Floats) -> float:
-        return float(scores_of(logits[: len(self.topics)], linear.temperature, several=linear.several))
+        return float(scores_of(logits[: len(self.topics)], linear.temperature, together=linear.together))
 
     def threshold(self, precision: int) -> int:
         """The least probability (of 10,000) at which the best topic was right as often as `precision` (of 10,000).

@@ -198,7 +198,8 @@ def _linear(examples: Examples, seed: int, progress: Progress, encoder: Encoder 
     solved = fitter(examples, rows, encoded, held, steps)
     weights, bias, found = solved.weights, solved.bias, solved.found
     rounded, bias = weights.astype(np.float16).astype(np.float32), bias.astype(np.float32)  # what the file will hold
-    nothing = scores_of(bias[: len(examples.topics)], found.temperature, several=examples.several)
+    together = _together(examples)
+    nothing = scores_of(bias[: len(examples.topics)], found.temperature, together=together)
     gate = max(found.gate, float(nothing))  # what a text without a known feature scores
     split = len(words) + len(characters)
     linear = Linear(
@@ -216,6 +217,7 @@ def _linear(examples: Examples, seed: int, progress: Progress, encoder: Encoder 
         encoder=encoder.name if encoder is not None and len(rounded) > split else "",
         encoded=np.ascontiguousarray(rounded[split:] * np.float32(weight)),
         gated=found.gated,
+        together=together,
         unknown=strange(examples, len(examples.folded)) ** 2,
     )
     return linear, found
@@ -361,7 +363,16 @@ def _rights(examples: Examples, logits: Floats, held: Sequence[Mask]) -> int:
 def _calibrated(examples: Examples, logits: Floats, held: Sequence[Mask], caution: float) -> Calibrated:
     judged = np.logical_or.reduce(held) if held else np.zeros(len(logits), bool)
     topics = len(examples.topics)
-    return calibrate(logits[judged], examples.wanted[judged], topics, several=examples.several, caution=caution)
+    ways = {"several": examples.several, "together": _together(examples)}
+    return calibrate(logits[judged], examples.wanted[judged], topics, caution=caution, **ways)
+
+
+def _together(examples: Examples) -> bool:
+    """Whether all topics say together how like an example a text is.
+
+    With many examples the largest logit tells as well what is out of scope, and gates fewer texts that are told right.
+    """
+    return len(examples.folded) <= FEW_MAX and not examples.several
 
 
 def held_out(examples: Examples, seed: int) -> list[Mask]:

@@ -195,7 +195,7 @@ def test_what_nobody_wrote_before_makes_a_text_less_like_the_examples(model: Top
     scores = [model.raw_score(text) for text in ("refund", "refund zzqx", "refund zzqx kwwv yypj")]
     assert scores == sorted(set(scores), reverse=True)
     assert model.linear is not None
-    assert scores[2] > scores_of(model.linear.bias, model.linear.temperature, several=False)
+    assert scores[2] > scores_of(model.linear.bias, model.linear.temperature, together=True)
 
 
 def test_what_is_kept_of_texts_changes_nothing_and_is_bounded(
@@ -285,7 +285,7 @@ def test_what_is_gated_may_be_as_probable_as_such_ones_were_right(right: float, 
     logits = np.tile(np.array([9, 0], np.float32), (2_000, 1))
     logits[:100] = [2, 1]  # so many lie below the gate
     logits[: round(100 * (1 - right))] = [1, 2]
-    found = calibrate(logits, wanted, 2, several=False, caution=1.0)
+    found = calibrate(logits, wanted, 2, several=False, together=False, caution=1.0)
     assert found.gated == pytest.approx(gated)
 
 
