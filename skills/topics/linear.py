@@ -47,11 +47,11 @@ class Linear:
 
     `idf` [features]; `weights` [features, topics]; `bias` [topics]; `confidence`, `right` [examples held out]: how
     sure of its best topic the model was, and whether that was it. `gated`: how probable the best topic of a text may be
-    whose score, by all topics `together` or the best, is at or below `gate`. `unknown`: the square of what a word or run
-    of characters weighs that is no feature, so that a text of which little is known is like no example; 0 where training
-    left such ones out too. `several`: each topic is decided by itself. `other`: one more column, the last, for what is
-    none of the topics. `encoder`: the name of one whose vectors are features too, "" for none; `encoded` [numbers of a
-    vector, topics]: their weights.
+    whose score, by all topics `together` or the best, is at or below `gate`. `unknown`: the square of what a word or
+    run of characters weighs that is no feature, so that a text of which little is known is like no example; 0 where
+    training left such ones out too. `several`: each topic is decided by itself. `other`: one more column, the last, for
+    what is none of the topics. `encoder`: the name of one whose vectors are features too, "" for none; `encoded`
+    [numbers of a vector, topics]: their weights.
     """
 
     words: dict[str, int]
@@ -154,8 +154,8 @@ def shares_of(logits: npt.NDArray[Any], temperature: float, *, several: bool) ->
 def scores_of(logits: npt.NDArray[Any], temperature: float, *, together: bool) -> npt.NDArray[Any]:
     """How like an example a text is, of its topics' raw logits, [topics] or [texts, topics].
 
-    As much as all of them say `together` (the free energy of Liu et al., 2020), for a text between two topics is no less
-    ours than one that is about one; or the largest.
+    As much as all of them say `together` (the free energy of Liu et al., 2020), for a text between two topics is no
+    less ours than one that is about one; or the largest.
     """
     most: npt.NDArray[Any] = np.maximum.reduce(logits, axis=-1)
     if not together:
