@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from router.core.values import WHOLE
-from skills.topics.linear import Floats, shares_of
+from skills.topics.linear import GATED, Floats, scores_of, shares_of
 from skills.topics.model import ALSO_DEFAULT
 
 GATE_SHARE = 0.05  # of the examples held out would be taken for none of ours
@@ -19,9 +19,10 @@ NEVER_GATED = -1e9
 SCALES = (math.log(0.02), math.log(20.0))
 # Examples written by one hand resemble one another more than what customers write later will resemble them, the more
 # so the fewer they are: examples held out make the model seem surer than it may be.
-CAUTION_FEW = 1.08
+CAUTION_FEW = 1.03
+CAUTION_ENCODED = 1.0  # an encoder knows more hands than those (BANKING77 and CLINC150, texts not trained on)
+CAUTION_SEVERAL = 1.08  # where topics are decided each by itself, of words alone
 CAUTION_MANY = 1.1
-CAUTION_ENCODED = 1.03  # an encoder knows more hands than those (BANKING77 and CLINC150, texts not trained on)
 ALSO_TRIED = range(500, 9_600, 100)  # of 10,000
 LEAST_TRIED = range(0, 4_100, 100)
 
@@ -34,27 +35,46 @@ class Calibrated:
     gate: float
     also: int
     least: int
+    gated: float
     confidence: Floats
     right: npt.NDArray[np.bool_]
 
 
-def calibrate(logits: Floats, wanted: Floats, topics: int, *, several: bool, caution: float) -> Calibrated:
+def calibrate(
+    logits: Floats, wanted: Floats, topics: int, *, several: bool, caution: float, together: bool = False
+) -> Calibrated:
     """Calibrate on examples held out: `logits` and `wanted` are [examples, topics, and perhaps one for none of them].
 
-    `topics`: how many columns are topics; `caution` multiplies the temperature found.
+    `topics`: how many columns are topics; `caution` multiplies the temperature found; `together`: how texts are scored
+    (`scores_of`).
     """
     ours = wanted[:, :topics].any(axis=1)
     if not ours.any():
         nothing = np.zeros(0, np.float32)
-        return Calibrated(TEMPERATURE_GUESS, NEVER_GATED, ALSO_DEFAULT, 0, nothing, nothing.astype(bool))
-    cost = _surprise_each if several else _surprise_competing
-    temperature = caution * math.exp(_least(lambda scale: cost(logits, wanted, math.exp(scale)), *SCALES))
+        return Calibrated(TEMPERATURE_GUESS, NEVER_GATED, ALSO_DEFAULT, 0, GATED[0], nothing, nothing.astype(bool))
+    temperature = caution * _fitting(logits, wanted, several=several)
     shares = shares_of(logits, temperature, several=several)[:, :topics]
     best = shares.argmax(axis=1)
     right = wanted[np.arange(len(best)), best] >= np.maximum(wanted.max(axis=1), 0.5 if several else 0.0)
-    gate = float(np.quantile(logits[ours, :topics].max(axis=1), GATE_SHARE))
+    scores = scores_of(logits[:, :topics], temperature, together=together)
+    gate = float(np.quantile(scores[ours], GATE_SHARE))
+    below = ours & (scores <= gate)
+    # One wrong is added: a lucky few prove nothing.
+    gated = min(max(float(right[below].sum()) / (float(below.sum()) + 1), GATED[0]), GATED[1])
     also, least = _chosen(shares, wanted[:, :topics] > 0) if several else (ALSO_DEFAULT, 0)
-    return Calibrated(temperature, gate, also, least, shares.max(axis=1).astype(np.float32), right & ours)
+    confidence = shares.max(axis=1).astype(np.float32)
+    return Calibrated(temperature, gate, also, least, gated, confidence, right & ours)
+
+
+def surprise(logits: Floats, wanted: Floats, *, several: bool) -> float:
+    """How little what was true was foreseen, on average, at the temperature at which it is foreseen best."""
+    cost = _surprise_each if several else _surprise_competing
+    return cost(logits, wanted, _fitting(logits, wanted, several=several))
+
+
+def _fitting(logits: Floats, wanted: Floats, *, several: bool) -> float:
+    cost = _surprise_each if several else _surprise_competing
+    return math.exp(_least(lambda scale: cost(logits, wanted, math.exp(scale)), *SCALES))
 
 
 def _chosen(shares: Floats, true: npt.NDArray[np.bool_]) -> tuple[int, int]:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from skills.topics import training
+from skills.topics import counting, solving, training
 from skills.topics.encoders import Encoder
 from skills.topics.features import fold
 from skills.topics.linear import Floats
@@ -92,9 +94,48 @@ def _right(
     right = np.zeros(len(truth.folded), bool)
     for out in folds:
         places = np.flatnonzero(out)
-        logits = training.without(examples, truth, places, round_, encoder)
+        logits = _without(examples, truth, places, round_, encoder)
         right[places] = _wanted(truth.wanted[places], logits.argmax(axis=1))
     return right
+
+
+def _without(
+    examples: Examples,
+    out: Examples,
+    places: npt.NDArray[np.int64],
+    round_: Callable[[], None],
+    encoder: Encoder | None,
+) -> Floats:
+    """Logits of `out`'s texts at `places`, [places, topics and perhaps one for none], by a fit on all others."""
+    folded, texts = [out.folded[at] for at in places], [out.texts[at] for at in places]
+    unseen = set(folded)
+    shown = np.array([text not in unseen for text in examples.folded])
+    known = [text for text, kept in zip(examples.folded, shown, strict=True) if kept]
+    few = len(known) <= training.FEW_MAX
+    words, characters = counting.vocabulary(known, 1 if few else training.FEATURE_TEXTS_MIN)
+    counted = counting.count(known, words, characters)
+    idf = counting.rarity(counted)
+    rows: Any = counting.weighed(counted, idf, len(words)).astype(np.float32)
+    strange = counting.unknown(folded, words, characters, training.strange(examples, len(known)))
+    new: Any = counting.weighed(counting.count(folded, words, characters), idf, len(words), strange).astype(np.float32)
+    wanted, several = examples.wanted[shown], examples.several
+    weight = training.encoded_weight(examples, len(known))
+    here = training.encoded_by(
+        encoder, [text for text, kept in zip(examples.texts, shown, strict=True) if kept], weight
+    )
+    there = training.encoded_by(encoder, texts, weight)
+    if few:
+        kernel = (rows @ rows.T).toarray().astype(np.float64)
+        likenesses = (new @ rows.T).toarray()
+        if here is not None and there is not None:
+            kernel += here.astype(np.float64) @ here.T.astype(np.float64)
+            likenesses = likenesses + there @ here.T
+        fitted = solving.by_examples(kernel, wanted, several=several, round_=round_, encoded=here is not None)
+        return np.asarray(likenesses @ fitted.of + fitted.bias, np.float32)
+    if here is not None and there is not None:
+        rows, new = solving.Joined(rows, here), solving.Joined(new, there)
+    fitted = solving.by_features(rows, wanted, several=several, round_=round_)
+    return np.asarray(new @ fitted.of + fitted.bias, np.float32)
 
 
 def _wanted(wanted: Floats, best: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Mask:

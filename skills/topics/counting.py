@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from scipy import sparse
 
 from skills.topics.features import characters_of, pieces_of, prepared, words_and_pairs
@@ -62,14 +64,32 @@ def rarity(counted: sparse.csr_array) -> Floats:
     return rare
 
 
-def weighed(counted: sparse.csr_array, idf: Floats, words: int) -> sparse.csr_array:
-    """Each text's words (the first `words` columns) normed to .7 and its characters to 1."""
+def rarest(texts: int) -> float:
+    """The rarity of a feature that none of so many texts has."""
+    return math.log(1.0 + texts) + 1.0
+
+
+def unknown(folded: Sequence[str], words: Mapping[str, int], characters: Mapping[str, int], rarity: float) -> Floats:
+    """The squares of what each text has in words, and in characters, that are no features: [texts, 2]."""
+    found = np.zeros((len(folded), 2), np.float32)
+    for row, text in enumerate(folded):
+        for column, (names, known) in enumerate(zip(features_of(text), (words, characters), strict=True)):
+            found[row, column] = sum(name not in known for name in names) * rarity**2
+    return found
+
+
+def weighed(
+    counted: sparse.csr_array, idf: Floats, words: int, unknown: npt.NDArray[Any] | None = None
+) -> sparse.csr_array:
+    """Each text's words (the first `words` columns) normed to .7 and its characters to 1, `unknown` ones among them."""
     found = counted.copy()
     found.data = found.data * idf[found.indices]
     is_word = found.indices < words
     text = np.repeat(np.arange(found.shape[0]), np.diff(found.indptr))
-    for mask, weight in ((is_word, WORDS_WEIGHT), (~is_word, 1.0)):
+    for column, (mask, weight) in enumerate(((is_word, WORDS_WEIGHT), (~is_word, 1.0))):
         squares = np.bincount(text[mask], found.data[mask] ** 2, minlength=found.shape[0])
+        if unknown is not None:
+            squares = squares + unknown[:, column]
         length = np.sqrt(np.where(squares > 0, squares, 1.0))
         found.data[mask] *= weight / length[text[mask]]
     return found

@@ -1,8 +1,8 @@
 """A trained topic model: predicts with numpy alone, and is stored in a form that cannot run code.
 
 One temperature, found on examples held out, makes calibrated probabilities of a linear classifier's logits: shares of
-one whole where an example has one topic, each by itself where examples have several. A best raw logit below the gate
-says: none of ours.
+one whole where an example has one topic, each by itself where examples have several. A score of the raw logits below
+the gate says: none of ours.
 """
 
 from __future__ import annotations
@@ -25,12 +25,10 @@ from router.core.values import WHOLE
 from skills.topics.beside import Beside
 from skills.topics.features import fold
 from skills.topics.keywords import Keywords
-from skills.topics.linear import Floats, Linear, ModelBroken, arrays_of, manifest_of, rebuilt, shares_of
+from skills.topics.linear import Floats, Linear, ModelBroken, arrays_of, manifest_of, rebuilt, scores_of, shares_of
 
-FORMAT = 4  # of the files, and of the features: raise it when either changes
-ENCODED_WEIGHT = 3.0  # what an encoder says beside characters
+FORMAT = 5  # of the files, and of the features: raise it when either changes
 KEYWORD_P = 0.9  # a keyword alone makes a topic this probable
-GATED = 0.33  # of a message that looks like none of ours no topic is more probable, and none is sure
 TOPICS_MAX = 5  # in one prediction
 P_MIN = 100  # of 10,000; less is not worth recording
 THRESHOLD_DEFAULT = 5_000
@@ -68,16 +66,18 @@ class TopicModel:
         """(topic, probability of 10,000), best first, at most five; () if nothing speaks for any.
 
         Takes any text, of any length; never raises. Keywords are merged in: each makes its topic at least 90 %
-        probable. A message that looks like no example has its probabilities scaled to 33 % at most, keywords apart.
+        probable. A message that looks like no example has its probabilities scaled down, to a third
+        at most or to how often such ones were right, but below one half, keywords apart.
         """
         folded = fold(text)
         shares = self._shares(folded, text)
-        p = {self.topics[at]: float(shares[at]) for at in np.flatnonzero(shares >= P_MIN / WHOLE).tolist()}
+        places = (shares >= P_MIN / WHOLE).nonzero()[0]
+        p = {self.topics[at]: share for at, share in zip(places.tolist(), shares[places].tolist(), strict=True)}
         if self._finder:
             for topic in self._finder.hits(folded):
                 p[topic] = 1.0 - (1.0 - p.get(topic, 0.0)) * (1.0 - KEYWORD_P)
-        ranked = sorted(((topic, round(value * WHOLE)) for topic, value in p.items()), key=lambda tp: (-tp[1], tp[0]))
-        return tuple(ranked[:TOPICS_MAX])
+        ranked = sorted([(-round(value * WHOLE), topic) for topic, value in p.items()])
+        return tuple([(topic, -less) for less, topic in ranked[:TOPICS_MAX]])
 
     def chosen(self, found: tuple[tuple[str, int], ...]) -> tuple[str, ...]:
         """Of what `predict` gave, the best topic and those probable enough beside it; () if none is."""
@@ -87,23 +87,26 @@ class TopicModel:
         """Probability of each topic by the classifier; all 0 without one, or for a text without words."""
         if self.linear is None or not folded.strip():
             return np.zeros(len(self.topics), np.float32)
-        logits, topics = self.linear.logits(folded, text), len(self.topics)
-        shares = shares_of(logits, self.linear.temperature, several=self.linear.several)[:topics]
-        most = float(shares.max(initial=0.0))
-        gated = most > GATED and logits[:topics].max() <= self.linear.gate
-        return shares * np.float32(GATED / most) if gated else shares
+        linear, logits = self.linear, self.linear.logits(folded, text)
+        shares = shares_of(logits, linear.temperature, several=linear.several)[: len(self.topics)]
+        # A score is never less than the largest logit; most texts need no other.
+        if np.maximum.reduce(logits[: len(self.topics)]) > linear.gate or self._score(linear, logits) > linear.gate:
+            return shares
+        most, cap = float(shares.max()), linear.gated
+        return shares * np.float32(cap / most) if most > cap else shares
 
     def raw_score(self, text: str) -> float:
-        """The largest raw logit of a topic: how like an example the text is; minus infinity without examples."""
-        if self.linear is None:
-            return -math.inf
-        return float(self.linear.logits(fold(text), text)[: len(self.topics)].max())
+        """How like an example the text is, in the units of raw logits; minus infinity without examples."""
+        return -math.inf if self.linear is None else self._score(self.linear, self.linear.logits(fold(text), text))
+
+    def _score(self, linear: Linear, logits: Floats) -> float:
+        return float(scores_of(logits[: len(self.topics)], linear.temperature, together=linear.together))
 
     def threshold(self, precision: int) -> int:
         """The least probability (of 10,000) at which the best topic was right as often as `precision` (of 10,000).
 
-        Found on the examples held out in training; one half if they are fewer than 50. Never above `precision`:
-        a calibrated probability of 95 % is right as often.
+        Found on the examples held out in training; one half if they are fewer than 50. Not above `precision` (a
+        calibrated probability of 95 % is right as often), but always above what is gated.
         """
         if self.linear is None or len(self.linear.right) < OUTCOMES_MIN:
             return THRESHOLD_DEFAULT
@@ -112,10 +115,8 @@ class TopicModel:
             2, len(order) + 2
         )  # one wrong is added: a lucky few prove nothing
         kept = np.flatnonzero(right >= precision / WHOLE)
-        if not len(kept):
-            return precision
-        found = min(precision, int(float(self.linear.confidence[order[kept[-1]]]) * WHOLE))
-        return max(found, int(GATED * WHOLE) + 1)
+        found = int(float(self.linear.confidence[order[kept[-1]]]) * WHOLE) if len(kept) else precision
+        return max(min(precision, found), round(self.linear.gated * WHOLE) + 1)
 
     # -- files -------------------------------------------------------------------------------------------------------
 

@@ -23,6 +23,7 @@ from skills.topics.linear import Floats
 Exact = npt.NDArray[np.float64]
 
 COST = 30.0  # of a wrong example against the size of the weights (scikit-learn's C)
+COST_ENCODED = 10.0  # few examples, an encoder's vectors beside words: its likenesses are smoother than theirs
 COST_SEVERAL = 80.0  # where each topic is decided by itself (NLU++ banking, folds held out)
 ROUNDS_MAX = 200
 ROUNDS_MAX_LARGE = 60  # many examples: accuracy moves no more after that
@@ -62,15 +63,19 @@ class Fitted:
     rounds: int
 
 
-def by_examples(kernel: Exact, wanted: Floats, *, several: bool, round_: Callable[[], None]) -> Fitted:
+def by_examples(
+    kernel: Exact, wanted: Floats, *, several: bool, round_: Callable[[], None], encoded: bool = False
+) -> Fitted:
     """Fit on likenesses of examples to one another: [n, n]; `wanted` [n, topics], the share of each topic.
 
-    The likenesses are exact: rounded to 32 bits, those of examples that are alike have no root. Gives
-    mixtures: the logits of a text are its likenesses to the n examples times `of`, and the bias.
+    The likenesses are exact: rounded to 32 bits, those of examples that are alike have no root. `encoded`: whether they
+    are of an encoder's vectors too. Gives mixtures: the logits of a text are its likenesses to the n examples times
+    `of`, and the bias.
     """
     n = len(kernel)
     root = linalg.cholesky(kernel + JITTER * np.eye(n), lower=True)
-    found = _minimised(root.astype(np.float32), wanted, ROUNDS_MAX, several=several, round_=round_)
+    price = COST_ENCODED if encoded and not several else None
+    found = _minimised(root.astype(np.float32), wanted, ROUNDS_MAX, several=several, round_=round_, price=price)
     mixture = linalg.solve_triangular(root, found.of, trans="T", lower=True)
     return Fitted(mixture, found.bias, found.rounds)
 
@@ -93,9 +98,11 @@ def _minimised(
     *,
     several: bool,
     round_: Callable[[], None],
+    price: float | None = None,
 ) -> Fitted:
     (width, topics), back = (rows.shape[1], wanted.shape[1]), _back(rows)
-    surprise, price = (_each, COST_SEVERAL) if several else (_competing, COST)
+    surprise, usual = (_each, COST_SEVERAL) if several else (_competing, COST)
+    price = price or usual
 
     def cost(flat: Exact) -> tuple[float, Exact]:
         both = flat.astype(np.float32).reshape(width + 1, topics)

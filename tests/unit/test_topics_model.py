@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skills.topics import ModelBroken, TopicModel, train
+from skills.topics import ModelBroken, TopicModel, counting, linear, train
+from skills.topics.calibrating import calibrate
+from skills.topics.features import fold
+from skills.topics.linear import GATED, scores_of
 from skills.topics.model import P_MIN, THRESHOLD_DEFAULT, TOPICS_MAX
 from skills.workspace import load
 
@@ -132,12 +135,13 @@ def test_text_without_words_is_unsure(model: TopicModel, text: str) -> None:
 
 
 def test_text_like_no_example_is_cut_down(model: TopicModel) -> None:
-    """A message that looks like none of the examples stays below a third, whatever is best."""
+    """A message that looks like none of the examples stays at or below what such ones may have, whatever is best."""
     assert model.linear is not None
+    cap = round(model.linear.gated * 10_000)
     for text in ("ж", "жыжы щупщ", "zzzzzz"):
         assert model.raw_score(text) <= model.linear.gate
-        assert all(p <= 3_300 for _, p in model.predict(text))
-    assert model.threshold(1_000) > 3_300  # so it is unsure, however little precision is wished for
+        assert all(p <= cap for _, p in model.predict(text))
+    assert model.threshold(1_000) > cap  # so it is unsure, however little precision is wished for
 
 
 @pytest.mark.parametrize("text", ["a" * 1_000_000, "a " * 500_000, "行" * 1_000_000, "\ufdfa" * 10**6, "1 " * 9**6])
@@ -161,6 +165,50 @@ def test_any_text_gets_an_answer(text: str) -> None:
 @functools.lru_cache(maxsize=1)
 def _trained() -> TopicModel:  # hypothesis takes no fixture
     return train(TOPICS)
+
+
+READ = [
+    "",
+    "?!",
+    "ж",
+    "refund",
+    "my suitcase suitcase suitcases",
+    "order 1182 and 99 and 7, please",
+    "I want, I want " * 20,
+]
+
+
+@settings(max_examples=100, deadline=None)
+@given(text=st.one_of(st.sampled_from(READ), st.text("aefr nstu.ж行1", max_size=60), st.text(max_size=60)))
+def test_prediction_reads_a_text_as_training_does(text: str) -> None:
+    """The sums kept for pieces of text give the logits that training's matrix of features gives, whatever repeats."""
+    known = _trained().linear
+    assert known is not None
+    texts, features = [fold(text)], (known.words, known.characters)
+    strange = counting.unknown(texts, *features, known.unknown**0.5)
+    rows = counting.weighed(counting.count(texts, *features), known.idf, len(known.words), strange)
+    assert known.logits(fold(text), text) == pytest.approx((rows @ known.weights + known.bias)[0], abs=1e-5)
+
+
+def test_what_nobody_wrote_before_makes_a_text_less_like_the_examples(model: TopicModel) -> None:
+    """Strange words beside known ones lower the raw score, and the more of them the more."""
+    scores = [model.raw_score(text) for text in ("refund", "refund zzqx", "refund zzqx kwwv yypj")]
+    assert scores == sorted(set(scores), reverse=True)
+    assert model.linear is not None
+    assert scores[2] > scores_of(model.linear.bias, model.linear.temperature, together=True)
+
+
+def test_what_is_kept_of_texts_changes_nothing_and_is_bounded(
+    model: TopicModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A text gets the same answer whatever came before it, also when what is kept of pieces was dropped meanwhile."""
+    model.save(tmp_path / "model")
+    monkeypatch.setattr(linear, "PIECES_MAX", 5)
+    again = TopicModel.load(tmp_path / "model")
+    assert again.linear is not None
+    for text in [*READ, *reversed(READ)]:
+        assert again.predict(text) == model.predict(text)
+        assert len(vars(again.linear)["_pieces"]) <= 5
 
 
 def test_same_topics_and_seed_give_the_same_model(model: TopicModel) -> None:
@@ -227,6 +275,33 @@ def test_threshold_keeps_the_wished_precision() -> None:
     kept = found.linear.right[found.linear.confidence * 10_000 >= threshold]
     assert len(kept) > 0
     assert kept.mean() >= 0.9
+
+
+@pytest.mark.parametrize(("right", "gated"), [(0.0, GATED[0]), (0.4, 0.4 * 100 / 101), (1.0, GATED[1])])
+def test_what_is_gated_may_be_as_probable_as_such_ones_were_right(right: float, gated: float) -> None:
+    """Of examples held out the share of gated ones that were right is the cap, from a third to just below one half."""
+    wanted = np.zeros((2_000, 2), np.float32)
+    wanted[:, 0] = 1
+    logits = np.tile(np.array([9, 0], np.float32), (2_000, 1))
+    logits[:100] = [2, 1]  # so many lie below the gate
+    logits[: round(100 * (1 - right))] = [1, 2]
+    found = calibrate(logits, wanted, 2, several=False, together=False, caution=1.0)
+    assert found.gated == pytest.approx(gated)
+
+
+@pytest.mark.parametrize("gated", GATED)
+@pytest.mark.parametrize("precision", [1, 3_000, 4_900, 9_500])
+@pytest.mark.parametrize("outcomes", [10, 100])
+@pytest.mark.parametrize("right", [True, False])
+def test_threshold_is_above_what_is_gated(
+    model: TopicModel, gated: float, precision: int, outcomes: int, *, right: bool
+) -> None:
+    """Whatever precision is wished for and however little is known, a text that looks like none of ours is unsure."""
+    assert model.linear is not None
+    sure, rights = np.linspace(0.01, 0.2, outcomes, dtype=np.float32), np.full(outcomes, right)
+    found = replace(model, linear=replace(model.linear, gated=gated, confidence=sure, right=rights))
+    assert found.threshold(precision) > round(gated * 10_000)
+    assert max(p for _, p in found.predict("zzzzzz")) <= round(gated * 10_000)
 
 
 def test_threshold_is_never_above_the_wish() -> None:
