@@ -34,7 +34,6 @@ EVEN = ("startup", "mid-size", "large", "follow-the-sun")  # where the engine's 
 SOME = ("startup", "rare-skill", "returning-agent", "surge")
 SEEDS = tuple(range(1, 11))
 SEEDS_APART = tuple(range(101, 111))
-SEEDS_LARGE_MAX = 3  # a thousand agents take a minute a run
 BASELINES = tuple(name for name in RULES if name != "listed")
 SERVICE_LOSS_MAX = 0.005
 EXACT_SEED = 3
@@ -85,7 +84,7 @@ def run_all(
         (name, Task(FOLDER / f"{name}.yaml", None, policy, seed))
         for name in names
         for policy in (ENGINE, *baselines)
-        for seed in (seeds[:SEEDS_LARGE_MAX] if name == "large" else seeds)
+        for seed in seeds
     ]
     found: dict[str, Runs] = {name: {} for name, _ in tasks}
     with ProcessPoolExecutor(processes or os.cpu_count() or 1, mp_context=get_context("spawn")) as pool:

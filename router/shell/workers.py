@@ -110,6 +110,8 @@ def _begin(models: Models) -> None:
 
 def _load_late() -> None:
     """Load now what is loaded at the first use; that takes a second."""
+    if _topics is not None:
+        _topics.warm()
     classify(Message(channel="", from_=Address(address=""), text="to have loaded what is loaded late"))
 
 

@@ -37,7 +37,8 @@ class Judged:
 
 
 def judge(model: TopicModel, texts: Sequence[Labelled]) -> list[Judged]:
-    """Have the model read `texts`."""
+    """Have the model read `texts`, as a worker does."""
+    model.warm()
     found = []
     for text, true, _ in texts:
         begin = time.perf_counter()

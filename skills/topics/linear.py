@@ -19,10 +19,8 @@ from router.core.errors import PermanentError
 from skills.topics.features import TEXT_MAX, characters_of, pieces_of, prepared, words_and_pairs
 
 WORDS_WEIGHT = 0.7  # words beside characters
-GATED = (
-    0.33,
-    0.49,
-)  # of a message that looks like none of ours no topic is more probable; less than half: none is sure
+# Of a message that looks like none of ours no topic is more probable; less than half, so that none is sure.
+GATED = (0.33, 0.49)
 PIECES_MAX = 20_000  # pieces of text of which it is kept what they say
 SUMS_MAX = 2_000_000  # numbers kept for them, 16 MB
 # What occurs n times weighs 1 + ln n, not n: by how much less that is, and by how much its square is more than n.
@@ -106,9 +104,21 @@ class Linear:
         found += np.concatenate((values, less)).astype(np.float32) @ self.weights.take(rows, axis=0)
         return found
 
+    def warm(self) -> None:
+        """Keep what the words of the examples say, as far as half the room for it goes, before texts come."""
+        room = self._pieces_max() // 2
+        for word in self.words:
+            if len(self._pieces) >= room:
+                return
+            if " " not in word:
+                self._learn(word)
+
+    def _pieces_max(self) -> int:
+        return min(PIECES_MAX, SUMS_MAX // max(1, len(self.bias)))
+
     def _learn(self, piece: str) -> Piece:
         """What a piece's characters say, kept because people use the same words again and again."""
-        if len(self._pieces) >= min(PIECES_MAX, SUMS_MAX // max(1, len(self.bias))):
+        if len(self._pieces) >= self._pieces_max():
             self._pieces.clear()
         names = characters_of(piece)
         rows = np.array([row for row in map(self.characters.get, names) if row is not None], np.int32)
