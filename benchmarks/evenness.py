@@ -2,9 +2,8 @@
 
 The square of the CV of utilisation is a sum of three parts: between shifts, between agents of other skills on one
 shift, and between agents who are alike. Beside the first stands what is left of it when work is poured like water, in
-any fractions, over all who are on shift when it comes, whatever they can do: by a rule that keeps utilisation level as
-it goes, and by one that plans for even totals with the expected work of the hours to come, and lets those who leave
-first have their due first. What such a rule cannot even out is chance: nobody knows the evening in the afternoon.
+any fractions, over all who are on shift when it comes, whatever they can do, so that utilisation stays level as it
+goes: what comes later than a shift's end cannot be evened out by whoever is gone.
 """
 
 from __future__ import annotations
