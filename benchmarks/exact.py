@@ -8,7 +8,7 @@ that they are run with the baseline that has the very rule: they check the world
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -166,10 +166,3 @@ def _error_of_use(snapshots: list[tuple[int, list[float]]], chosen: list[int]) -
         if then > at
     ]
     return float(np.std(shares, ddof=1)) / math.sqrt(len(shares))
-
-
-def tell_all(times: float, tell: Callable[[Model, str, list[Found]], None]) -> None:
-    """Run every model under each of its policies."""
-    for model in MODELS:
-        for policy in model.policies:
-            tell(model, policy, examine(model, policy, times=times))

@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from itertools import repeat
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -164,6 +165,10 @@ def run(*, full: bool) -> list[Figure]:
 
 def exact_figures(times: float) -> list[Figure]:
     """The seven exact queues, for `times` 100,000 arrivals each."""
+    queues = [(model, policy) for model in exact.MODELS for policy in model.policies]
+    models, policies = zip(*queues, strict=True)
+    with ProcessPoolExecutor(os.cpu_count() or 1, mp_context=get_context("spawn")) as pool:
+        examined = list(pool.map(exact.examine, models, policies, repeat(EXACT_SEED), repeat(times)))
     return [
         Figure(
             f"{model.says}, {policy}: {one.figure}",
@@ -171,9 +176,8 @@ def exact_figures(times: float) -> list[Figure]:
             f"within {SIGMAS} sigma",
             one.sigmas <= SIGMAS,
         )
-        for model in exact.MODELS
-        for policy in model.policies
-        for one in exact.examine(model, policy, EXACT_SEED, times)
+        for (model, policy), found in zip(queues, examined, strict=True)
+        for one in found
     ]
 
 
