@@ -80,7 +80,7 @@ class TopicModel:
         return tuple([(topic, -less) for less, topic in ranked[:TOPICS_MAX]])
 
     def warm(self) -> None:
-        """Be as quick with the first texts as with later ones: takes up to a tenth of a second. Once, by who predicts."""
+        """Be as quick with the first texts as with later ones. Takes up to a tenth of a second."""
         if self.linear is not None:
             self.linear.warm()
 
