@@ -159,7 +159,9 @@ def batch_error(sample: np.ndarray[tuple[int], np.dtype[np.float64]]) -> float:
 
 def _error_of_use(snapshots: list[tuple[int, list[float]]], chosen: list[int]) -> float:
     """The standard error of a utilisation, from what had been done by some instants."""
-    picked = [snapshots[round(place)] for place in np.linspace(0, len(snapshots) - 1, BATCHES + 1)]
+    times = [at for at, _ in snapshots]  # not evenly spread: there are many for some arrivals
+    wanted = np.linspace(times[0], times[-1], BATCHES + 1)
+    picked = [snapshots[int(place)] for place in np.searchsorted(times, wanted)]
     shares = [
         sum(after[number] - before[number] for number in chosen) / len(chosen) / (then - at)
         for (at, before), (then, after) in pairwise(picked)
