@@ -32,7 +32,7 @@ LEVELS = (WHOLE // 2, 2 * WHOLE)  # a quarter of an hour of rush is no other kin
 
 
 def follow(work: Work) -> None:
-    """A tick begins: learn what is a day old, and see how busy today is. O(agents)."""
+    """A tick begins: learn what is half a day old, and see how busy today is. O(agents)."""
     state, workspace, index = work.state, work.workspace, work.index
     if not workspace.look_ahead:
         return
@@ -49,7 +49,7 @@ def follow(work: Work) -> None:
 
 
 def ahead(index: Index, seat: Seat) -> tuple[int, int] | None:
-    """Minutes and usual effort, both in ms, from the tick to the end of an agent's shift; None: nobody can tell."""
+    """Time and usual effort, both in ms, from the tick to the end of an agent's shift; None: nobody can tell."""
     edge = seat.state.shift_edge
     if edge is None or not seat.state.on_shift or seat.state.available_since is None:
         return None
